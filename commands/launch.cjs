@@ -1,0 +1,108 @@
+"use strict";
+// Starts `commands/<name>.ts`. It is what runs before anything is installed, so it is plain JavaScript without dependencies,
+// in a dialect that Nodes too old for the rest still read.
+
+const childProcess = require("child_process");
+const crypto = require("crypto");
+const fs = require("fs");
+const path = require("path");
+
+const oldestNode = 20;
+const compilerOptions = { module: "commonjs", target: "es2022", esModuleInterop: true, inlineSourceMap: true };
+const root = path.resolve(__dirname, "..");
+const modules = path.join(root, "node_modules");
+const stampFile = path.join(modules, ".archon-lock");
+
+function fail(message) {
+  process.stderr.write(message + "\n");
+  process.exit(1);
+}
+
+function checkNode(version) {
+  if (parseInt(version, 10) < oldestNode) {
+    fail("Node.js " + oldestNode + " or newer is needed; this is " + version + " (" + process.execPath + ").\nInstall a newer one and run the command again.");
+  }
+}
+
+function checkCommand(name) {
+  const known = fs
+    .readdirSync(__dirname)
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => file.slice(0, -".ts".length))
+    .sort();
+  if (known.indexOf(name) === -1) {
+    const what = name === undefined ? "A command is needed." : 'There is no command "' + name + '".';
+    fail(what + " The commands are:\n" + known.map((command) => "  npm run " + command).join("\n"));
+  }
+}
+
+/** What the installed packages depend on: the lock file, and the release of Node that their scripts ran under. */
+function wantedStamp() {
+  const lockFile = path.join(root, "package-lock.json");
+  if (!fs.existsSync(lockFile)) {
+    fail("package-lock.json is missing; it belongs to the checkout. Get it back with `git restore package-lock.json`.");
+  }
+  const hash = crypto.createHash("sha256").update(fs.readFileSync(lockFile)).digest("hex");
+  return hash + " node" + process.versions.node.split(".")[0] + "\n";
+}
+
+/** Installs what the lock file says, unless that was done. The stamp comes last, so an interrupted installation is done again. */
+function installPackages() {
+  const stamp = wantedStamp();
+  if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) {
+    return;
+  }
+  process.stderr.write("Installing the npm packages that package-lock.json names, into node_modules (npm ci) …\n");
+  const started = Date.now();
+  // Under `npm run` this is the npm at work; other package managers put themselves there.
+  const npm = process.env.npm_execpath || "";
+  const command = /npm-cli\.c?js$/.test(npm) ? [process.execPath, npm] : ["npm"];
+  // npm's words go to stderr: stdout belongs to the command.
+  const result = childProcess.spawnSync(command[0], command.slice(1).concat("ci", "--no-audit", "--no-fund"), {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
+  if (result.error !== undefined) {
+    fail("npm could not be started: " + result.error.message + ". It belongs to Node.js; put it on PATH.");
+  }
+  if (result.signal !== null || result.status === 130) {
+    process.stderr.write("Stopped while installing. Run the command again to go on.\n");
+    process.exit(130);
+  }
+  if (result.status !== 0) {
+    fail("`npm ci` failed with exit code " + result.status + "; its reason is above. Run the command again when that is mended.");
+  }
+  fs.writeFileSync(stampFile, stamp);
+  process.stderr.write("Installed in " + ((Date.now() - started) / 1000).toFixed(1) + " s.\n");
+}
+
+/**
+ * Lets `require` read TypeScript. The compiler alone takes longer to load than most commands to run, so what it made of a file
+ * is kept, by the hash of the file; `npm ci` throws it away together with the compiler.
+ */
+function readTypeScript() {
+  const cache = path.join(modules, ".cache", "archon-commands");
+  fs.mkdirSync(cache, { recursive: true });
+  process.setSourceMapsEnabled(true);
+  require.extensions[".ts"] = (module, file) => {
+    const source = fs.readFileSync(file, "utf8");
+    const compiled = path.join(cache, crypto.createHash("sha256").update(JSON.stringify([compilerOptions, file, source])).digest("hex") + ".js");
+    if (!fs.existsSync(compiled)) {
+      const { outputText } = require(path.join(modules, "typescript")).transpileModule(source, { fileName: file, compilerOptions });
+      const half = compiled + "." + process.pid;
+      fs.writeFileSync(half, outputText);
+      fs.renameSync(half, compiled);
+    }
+    module._compile(fs.readFileSync(compiled, "utf8"), file);
+  };
+}
+
+const name = process.argv[2];
+checkNode(process.versions.node);
+checkCommand(name);
+installPackages();
+readTypeScript();
+
+// The command reads its arguments as if it had been started by itself, in this process: signals and exit codes are its own.
+process.argv.splice(1, 2, path.join(__dirname, name + ".ts"));
+require(process.argv[1]);

@@ -1,0 +1,11 @@
+import { setUp } from "./setup/ensure";
+import { main } from "./support/main";
+import { Steps } from "./support/progress";
+import { duration } from "./support/render";
+
+main(async () => {
+  const steps = new Steps();
+  await setUp(steps);
+  const total = steps.times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  console.log(`\nSet up in ${duration(total)}. Next: \`npm start\`, or \`npm run pulumi -- preview\`.`);
+}, "npm run setup");

@@ -1,0 +1,82 @@
+import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
+import { dockerEnvironment, hasImage } from "../support/docker";
+import { UserError } from "../support/errors";
+import type { Progress } from "../support/progress";
+import { CommandError, run } from "../support/run";
+import { hasApt, readOsRelease } from "./apt";
+import { buildBaseImage } from "./debootstrap";
+import { isRoot } from "./docker";
+
+/** The name of the image that the set-up builds itself: never that of somebody else's image. */
+export const ownBaseImage = "archon-base:bookworm-python3.11";
+
+export interface BaseImageRequest {
+  /** `archon:baseImage` of the stack: the person's own choice, so nothing else will do. */
+  configured: string | undefined;
+  /** What an earlier set-up of this checkout settled on. Changing it changes the key of every environment. */
+  recorded: string | undefined;
+  /** PEM bundle that an image built here must trust. */
+  caBundle: string | undefined;
+  engineHost: string | undefined;
+}
+
+/** Makes the base image available to the engine and returns its reference: from the engine, from its registry, or built here. */
+export async function ensureBaseImage(request: BaseImageRequest, progress: Progress): Promise<string> {
+  const wanted = request.configured ?? DEFAULT_BASE_IMAGE;
+  const acceptable = request.configured === undefined ? [request.recorded, DEFAULT_BASE_IMAGE, ownBaseImage] : [wanted];
+  for (const reference of acceptable) {
+    if (reference !== undefined && (await hasImage(reference, request.engineHost))) {
+      return reference;
+    }
+  }
+  const failure = await pull(wanted, request.engineHost, progress);
+  if (failure === undefined) {
+    return wanted;
+  }
+  if (request.configured !== undefined) {
+    throw new UserError(
+      `The base image ${wanted} (archon:baseImage) is not in the Docker engine and cannot be pulled:\n  ${failure}\n` +
+        "Load it with `docker load`, or choose another with `npm run pulumi -- config set archon:baseImage NAME`.",
+    );
+  }
+  if (!hasApt(readOsRelease()) || !isRoot()) {
+    throw new UserError(
+      `The base image ${wanted} cannot be pulled:\n  ${failure}\n` +
+        `Building one from Debian's packages instead needs root on Debian or Ubuntu; this is ${readOsRelease().prettyName}` +
+        `${isRoot() ? "" : ", and not root"}.\n` +
+        "Make the registry reachable for the Docker engine (a mirror or proxy in its daemon.json), or load an image that has Python 3.11 with " +
+        "`docker load` and name it with `npm run pulumi -- config set archon:baseImage NAME`.",
+    );
+  }
+  progress.message(`${wanted} cannot be pulled (${failure}).`);
+  await buildBaseImage(ownBaseImage, request.engineHost, request.caBundle, progress);
+  return ownBaseImage;
+}
+
+/** Seconds for ~50 MB, so that a registry that trickles is given up some time. */
+const pullSeconds = 900;
+
+/** Pulls an image. Returns why it did not work, in the engine's words. */
+async function pull(reference: string, engineHost: string | undefined, progress: Progress): Promise<string | undefined> {
+  let layers = 0;
+  let complete = 0;
+  progress.update(0, 0, `pulling ${reference}`);
+  try {
+    await run("docker", ["pull", reference], {
+      environment: dockerEnvironment(engineHost),
+      timeoutSeconds: pullSeconds,
+      log: "base-image-pull",
+      onLine: (line) => {
+        layers += line.endsWith(": Pulling fs layer") ? 1 : 0;
+        complete += line.endsWith(": Pull complete") ? 1 : 0;
+        progress.update(complete, layers, `pulling ${reference}`);
+      },
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof CommandError) {
+      return error.lastLines.at(-1) ?? error.outcome;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { run } from "../support/run";
+
+/** The certificates in a PEM bundle, each with its begin and end line. */
+export function splitBundle(bundle: string): string[] {
+  return bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+/** The certificates of `bundle` that `trusted` does not have, in order and each once. */
+export function missingCertificates(bundle: string, trusted: string): string[] {
+  const known = new Set(splitBundle(trusted).map(normalize));
+  return splitBundle(bundle).filter((certificate) => {
+    const body = normalize(certificate);
+    const missing = !known.has(body);
+    known.add(body);
+    return missing;
+  });
+}
+
+function normalize(certificate: string): string {
+  return certificate.replace(/\s/g, "");
+}
+
+/** Makes the Debian system below `root` trust what the machine's bundle trusts on top of Debian's own list. */
+export async function trustBundle(root: string, bundle: string): Promise<void> {
+  const trusted = fs.readFileSync(path.join(root, "etc/ssl/certs/ca-certificates.crt"), "utf8");
+  const missing = missingCertificates(fs.readFileSync(bundle, "utf8"), trusted);
+  if (missing.length === 0) {
+    return;
+  }
+  // One file for each: update-ca-certificates links files by the hash of their first certificate only.
+  const directory = path.join(root, "usr/local/share/ca-certificates");
+  fs.mkdirSync(directory, { recursive: true });
+  missing.forEach((certificate, index) => {
+    fs.writeFileSync(path.join(directory, `machine-${index + 1}.crt`), `${certificate}\n`);
+  });
+  await run("chroot", [root, "update-ca-certificates"], { log: "base-image-certificates" });
+}

@@ -1,0 +1,125 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { dockerEnvironment } from "../support/docker";
+import { UserError } from "../support/errors";
+import { bytes } from "../support/render";
+import { cacheDirectory, display } from "../support/paths";
+import type { Progress } from "../support/progress";
+import { run } from "../support/run";
+import { aptInstall, debianMirror, readAptSources, readOsRelease } from "./apt";
+import { trustBundle } from "./certificates";
+import { findProgram } from "./docker";
+
+const suite = "bookworm";
+const packages = ["python3", "python3-venv", "ca-certificates"];
+
+/** Lines that debootstrap prints for these packages. It only moves the bar: a few more or fewer do no harm. */
+const expectedLines = 570;
+
+/** Bytes of the unpacked system and its packages, with room for dpkg at work. */
+const neededBytes = 700e6;
+
+/** What the image must not carry: the host's own files, the kernel's file systems, and what apt can fetch again. */
+const leftOut = [
+  "./dev/*",
+  "./proc/*",
+  "./sys/*",
+  "./etc/hostname",
+  "./etc/resolv.conf",
+  "./var/cache/apt/archives/*.deb",
+  "./var/cache/apt/*.bin",
+  "./var/lib/apt/lists/*",
+  "./var/log/*.log",
+  "./var/log/apt/*",
+];
+
+const imageSettings = [
+  'CMD ["python3"]',
+  "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "ENV LANG=C.UTF-8",
+  "LABEL io.archon.project=archon",
+  "LABEL io.archon.component=base-image",
+];
+
+/**
+ * Builds a minimal Debian with Python from Debian's packages and imports it into the engine as `reference`.
+ * Needs root on Debian or Ubuntu. Leaves nothing else behind, however it ends.
+ */
+export async function buildBaseImage(
+  reference: string,
+  engineHost: string | undefined,
+  caBundle: string | undefined,
+  progress: Progress,
+): Promise<void> {
+  await installDebootstrap(progress);
+  const work = makeWorkDirectory();
+  const root = path.join(work, "root");
+  try {
+    const mirror = debianMirror(readAptSources(), readOsRelease());
+    progress.message(`Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to fetch).`);
+    let lines = 0;
+    // In a mount namespace of its own, what debootstrap mounts is gone with it: removing `work` can then never reach /dev or /proc.
+    const args = ["--variant=minbase", `--include=${packages.join(",")}`, "--force-check-gpg", suite, root, ...(mirror === undefined ? [] : [mirror])];
+    await run("unshare", ["--mount", "--propagation", "private", "debootstrap", ...args], {
+      environment: { ...process.env, ...(await aptProxy()) },
+      log: "base-image-debootstrap",
+      onLine: (line) => {
+        lines += 1;
+        progress.update(Math.min(lines, expectedLines), expectedLines, line.replace(/^I: /, ""));
+      },
+    });
+    if (caBundle !== undefined) {
+      await trustBundle(root, caBundle);
+    }
+    progress.update(expectedLines, expectedLines, `importing ${reference}`);
+    await importImage(root, reference, engineHost);
+  } finally {
+    fs.rmSync(work, { recursive: true, force: true });
+  }
+}
+
+async function installDebootstrap(progress: Progress): Promise<void> {
+  // Without the keyring debootstrap would go on unverified; Ubuntu does not bring it.
+  if (findProgram("debootstrap") === undefined || !fs.existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
+    await aptInstall({ required: ["debootstrap", "debian-archive-keyring"] }, "No registry answers, so the base image is built here", progress);
+  }
+}
+
+/** A fresh directory for this process, after removing those whose process was killed. */
+function makeWorkDirectory(): string {
+  const own = String(process.pid);
+  const parent = path.join(cacheDirectory(), "base-image");
+  fs.mkdirSync(parent, { recursive: true });
+  for (const name of fs.readdirSync(parent)) {
+    if (name === own || !fs.existsSync(`/proc/${name}`)) {
+      fs.rmSync(path.join(parent, name), { recursive: true, force: true });
+    }
+  }
+  const { bavail, bsize } = fs.statfsSync(parent);
+  if (bavail * bsize < neededBytes) {
+    throw new UserError(
+      `Building the base image needs ${bytes(neededBytes)} in ${display(parent)}, and ${bytes(bavail * bsize)} are free. ` +
+        "Make room, or set ARCHON_CACHE to a directory on a larger disk.",
+    );
+  }
+  const work = path.join(parent, own);
+  fs.mkdirSync(work, { mode: 0o755 });
+  return work;
+}
+
+/** The proxy that this machine's apt goes through: debootstrap does not read apt's configuration. */
+async function aptProxy(): Promise<NodeJS.ProcessEnv> {
+  const text = await run("apt-config", ["shell", "proxy", "Acquire::http::Proxy"]);
+  const proxy = /^proxy='(https?:.*)'$/m.exec(text)?.[1];
+  return proxy === undefined || process.env.http_proxy ? {} : { http_proxy: proxy };
+}
+
+async function importImage(root: string, reference: string, engineHost: string | undefined): Promise<void> {
+  const tar = ["tar", "--create", "--numeric-owner", `--directory=${root}`, ...leftOut.map((pattern) => `--exclude=${pattern}`), "."];
+  const dockerImport = ["docker", "import", ...imageSettings.flatMap((setting) => ["--change", setting]), "-", reference];
+  const pipe = 'set -o pipefail; "${@:2:$1}" | "${@:$1+2}"';
+  await run("bash", ["-c", pipe, "bash", String(tar.length), ...tar, ...dockerImport], {
+    environment: dockerEnvironment(engineHost),
+    log: "base-image-import",
+  });
+}

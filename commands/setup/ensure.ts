@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
+import { hasImage } from "../support/docker";
+import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../support/environment";
+import { cacheDirectory, display, projectRoot, toolsFile } from "../support/paths";
+import { Steps } from "../support/progress";
+import { stackFile } from "../support/stack-file";
+import { ensureBaseImage } from "./base-image";
+import { ensureDocker, findEngine } from "./docker";
+import { findCaBundle, readMachine, writeAtomically, writeMachine, type Machine } from "./machine";
+import { ensurePulumi } from "./pulumi";
+import { devStack, ensureStack, hasStack } from "./stack";
+
+/** Does what is missing of the set-up, and says nothing at all when nothing is. */
+export async function ensureSetup(steps: Steps): Promise<void> {
+  if (!(await isSetUp())) {
+    await setUp(steps);
+  }
+}
+
+/** Every step of the set-up, each of which leaves alone what is there. */
+export async function setUp(steps: Steps): Promise<void> {
+  const recorded = readMachine();
+  const caBundle = findCaBundle();
+
+  const engine = await steps.run("Docker engine", (progress) => ensureDocker(recorded.dockerHost, progress), ({ version }) => version);
+  const configured = configuredBaseImage(devStack);
+  const baseImage = await steps.run(
+    "Base image",
+    (progress) => ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
+    (reference) => reference,
+  );
+  const ownImage = baseImage === configured ? recorded.baseImage : baseImage === DEFAULT_BASE_IMAGE ? undefined : baseImage;
+  const machine = facts(ownImage, caBundle, engine.host);
+  writeMachine(machine);
+
+  const tools = await steps.run("Pulumi", (progress) => ensurePulumi(cacheDirectory(), progress), ({ version, origin }) => `${version} (${origin})`);
+  const record: ToolsRecord = { tools, fingerprint: toolsFingerprint() };
+  writeAtomically(toolsFile, `${JSON.stringify(record, undefined, 2)}\n`, 0o644);
+
+  await steps.run(`Stack ${devStack}`, () => ensureStack(devStack, buildPulumiEnvironment(tools, machine, process.env)), () => "");
+}
+
+/** Whether every step of the set-up would find its work done. Takes a fraction of a second. */
+export async function isSetUp(): Promise<boolean> {
+  const record = readToolsRecord();
+  if (record?.fingerprint !== toolsFingerprint() || !isInstalled(record) || !hasStack(devStack)) {
+    return false;
+  }
+  const machine = readMachine();
+  if (machine.caBundle !== findCaBundle()) {
+    return false;
+  }
+  const baseImage = configuredBaseImage(devStack) ?? machine.baseImage ?? DEFAULT_BASE_IMAGE;
+  const [found, present] = await Promise.all([findEngine(machine.dockerHost), hasImage(baseImage, machine.dockerHost)]);
+  return found.engine !== undefined && present;
+}
+
+function facts(baseImage: string | undefined, caBundle: string | undefined, dockerHost: string | undefined): Machine {
+  return {
+    ...(baseImage === undefined ? {} : { baseImage }),
+    ...(caBundle === undefined ? {} : { caBundle }),
+    ...(dockerHost === undefined ? {} : { dockerHost }),
+  };
+}
+
+function isInstalled({ tools }: ToolsRecord): boolean {
+  return fs.existsSync(tools.home) && (tools.binDirectory === undefined || fs.existsSync(path.join(tools.binDirectory, "pulumi")));
+}
+
+/** Changes when another release of Pulumi, its SDKs or its plugins is wanted. */
+function toolsFingerprint(): string {
+  const hash = createHash("sha256");
+  const lock = path.join(projectRoot, "package-lock.json");
+  const modules = fs.readdirSync(path.join(projectRoot, "toolchain")).sort();
+  for (const file of [lock, ...modules.map((name) => path.join(projectRoot, "toolchain", name, "go.mod"))]) {
+    hash.update(display(file)).update("\0");
+    hash.update(fs.existsSync(file) ? fs.readFileSync(file) : "").update("\0");
+  }
+  return hash.digest("hex");
+}
+
+/** The person's own choice of base image, which the set-up must have ready before Pulumi can read the configuration. */
+function configuredBaseImage(stack: string): string | undefined {
+  const file = stackFile(stack);
+  const match = /^[ \t]+(?:archon:)?baseImage:[ \t]*["']?([^\s"'#]+)/m.exec(fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "");
+  return match?.[1];
+}

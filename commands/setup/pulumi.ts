@@ -1,0 +1,76 @@
+import * as path from "node:path";
+import { Interrupted, UserError } from "../support/errors";
+import type { Progress } from "../support/progress";
+import { buildTools, findBuiltTools } from "./pulumi-build";
+import { downloadTools, findDownloadedTools } from "./pulumi-download";
+import { withLock } from "./pulumi-lock";
+import { adoptPathTools, findAdoptedTools } from "./pulumi-path";
+import { minimumPulumiVersion } from "./pulumi-pins";
+import type { PulumiTools } from "./pulumi-tools";
+
+export type { PulumiTools };
+
+/** Ways to come by the tools, in the order of preference. `root` is the directory that keeps what they make. */
+const ways: readonly { title: string; obtain: (root: string, progress: Progress) => Promise<PulumiTools> }[] = [
+  { title: "Pulumi on PATH", obtain: adoptPathTools },
+  { title: "Pulumi's own download", obtain: downloadTools },
+  { title: "building from source", obtain: buildTools },
+];
+
+/**
+ * Finds Pulumi on PATH, else downloads it, else builds it, each with its plugins. What was completed once is used again, without
+ * looking for a better way; an interrupted download or build is taken up where it stopped.
+ *
+ * @param cacheDirectory absolute path, shared by every checkout of a user
+ * @throws UserError with the reason of every way, when none works
+ */
+export async function ensurePulumi(cacheDirectory: string, progress: Progress): Promise<PulumiTools> {
+  const root = path.join(cacheDirectory, "toolchain");
+  return (
+    findTools(root) ??
+    (await withLock(path.join(root, "lock"), progress, async () => {
+      // Another set-up may have finished them while this one waited.
+      return findTools(root) ?? (await obtainTools(root, progress));
+    }))
+  );
+}
+
+/** The environment in which these tools run by themselves: no other plugins, nothing fetched behind the user's back. */
+export function pulumiEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const searchPath = [tools.binDirectory, environment.PATH].filter((part) => part !== undefined && part !== "");
+  return {
+    ...environment,
+    PATH: searchPath.join(path.delimiter),
+    PULUMI_HOME: tools.home,
+    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+  };
+}
+
+function findTools(root: string): PulumiTools | undefined {
+  return findAdoptedTools(root) ?? findDownloadedTools(root) ?? findBuiltTools(root);
+}
+
+async function obtainTools(root: string, progress: Progress): Promise<PulumiTools> {
+  const reasons: string[] = [];
+  for (const way of ways) {
+    try {
+      return await way.obtain(root, progress);
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        throw error;
+      }
+      const reason = `${way.title}: ${error instanceof Error ? error.message : String(error)}`;
+      reasons.push(reason);
+      progress.message(reason);
+    }
+  }
+  throw new UserError(
+    [
+      "There is no Pulumi here, and none of the ways to get it works:",
+      ...reasons.map((reason) => `  - ${reason.replaceAll("\n", "\n    ")}`),
+      `Mend one of them (the quickest: put Pulumi ${minimumPulumiVersion} or newer on PATH), then run this command again; what is done is kept.`,
+    ].join("\n"),
+  );
+}

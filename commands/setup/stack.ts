@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { UserError } from "../support/errors";
+import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../support/paths";
+import { CommandError, run } from "../support/run";
+import { rememberSalt, saltOf } from "../support/stack-file";
+import { writeAtomically } from "./machine";
+
+/** The stack that `npm start` runs. */
+export const devStack = "dev";
+
+/** The Pulumi project, as Pulumi.yaml names it. */
+export const project = "archon";
+
+/** Whether this checkout has its stack, seen from its files alone. */
+export function hasStack(stack: string): boolean {
+  const directory = path.join(stateDirectory, ".pulumi", "stacks", project);
+  return (
+    fs.existsSync(passphraseFile) &&
+    fs.existsSync(directory) &&
+    fs.readdirSync(directory).some((name) => name === `${stack}.json` || name.startsWith(`${stack}.json.gz`))
+  );
+}
+
+/**
+ * Makes a stack on the file backend inside the checkout, with a passphrase that only this checkout knows, and selects it
+ * if none is selected. Writes no committed file.
+ *
+ * @param environment as `pulumiEnvironment()` gives it
+ */
+export async function ensureStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  fs.mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  ensurePassphrase();
+  writeShim();
+  if (!hasStack(stack)) {
+    await createStack(stack, environment);
+  }
+  await selectIfNone(stack, environment);
+}
+
+function ensurePassphrase(): void {
+  if (fs.existsSync(passphraseFile)) {
+    return;
+  }
+  const stacks = path.join(stateDirectory, ".pulumi", "stacks");
+  if (fs.existsSync(stacks) && fs.readdirSync(stacks).length > 0) {
+    throw new UserError(
+      `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is gone.\n` +
+        "Put it back from a backup. Without it, remove their containers (`docker rm -f` those with the label io.archon.project) " +
+        `and ${display(stateDirectory)}, then run \`npm run setup\`: the store on the Docker host stays.`,
+    );
+  }
+  writeAtomically(passphraseFile, `${randomBytes(32).toString("base64url")}\n`, 0o600);
+}
+
+/** `pulumi` for shells that evaluated `npm run env`. */
+function writeShim(): void {
+  const launcher = path.join(projectRoot, "commands", "launch.cjs");
+  writeAtomically(path.join(shimDirectory, "pulumi"), `#!/bin/sh\nexec node '${launcher.replaceAll("'", "'\\''")}' pulumi "$@"\n`, 0o755);
+}
+
+async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  // Pulumi writes the salt of the passphrase into the stack file beside Pulumi.yaml: here a throw-away one.
+  const directory = fs.mkdtempSync(archonPath("stack-"));
+  try {
+    fs.writeFileSync(path.join(directory, "Pulumi.yaml"), `name: ${project}\nruntime: nodejs\n`);
+    await run("pulumi", ["stack", "init", stack, "--secrets-provider", "passphrase", "--no-select", "--non-interactive"], {
+      cwd: directory,
+      environment,
+      log: "stack-init",
+    });
+    const salt = saltOf(fs.readFileSync(path.join(directory, `Pulumi.${stack}.yaml`), "utf8"));
+    if (salt === undefined) {
+      throw new UserError(`Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${display(stateDirectory)} and run \`npm run setup\`.`);
+    }
+    rememberSalt(stack, salt);
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function selectIfNone(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    await run("pulumi", ["stack", "--show-name", "--non-interactive"], { environment });
+  } catch (error) {
+    if (!(error instanceof CommandError)) {
+      throw error;
+    }
+    await run("pulumi", ["stack", "select", stack, "--non-interactive"], { environment });
+  }
+}

@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { ensureSetup } from "./setup/ensure";
+import { readMachine } from "./setup/machine";
+import { devStack } from "./setup/stack";
+import { ArchonClient } from "./start/archon-client";
+import { deploy } from "./start/deploy";
+import { describeAnswer, describeDeployment, describeTimes } from "./start/report";
+import { measure } from "./start/sizes";
+import { UserError } from "./support/errors";
+import { main } from "./support/main";
+import { Steps } from "./support/progress";
+
+const documentFile = path.join(__dirname, "start", "about-archon-pulumi.md");
+const question = "What happens to searches when a new server never becomes ready?";
+const matchCount = 5;
+
+main(async () => {
+  const steps = new Steps();
+  await ensureSetup(steps);
+  const { outputs } = await steps.run("Deployment", (progress) => deploy(devStack, progress), ({ changes }) => `(${changes})`);
+
+  const client = new ArchonClient(outputs.url, outputs.apiToken);
+  const filename = path.basename(documentFile);
+  await steps.run(
+    "Document",
+    async (progress) => {
+      await client.waitUntilHealthy();
+      const content = fs.readFileSync(documentFile, "utf8");
+      const contentTag = `sha256:${createHash("sha256").update(content).digest("hex").slice(0, 16)}`;
+      return client.ensureDocument({ filename, content, contentTag }, progress);
+    },
+    (uploaded) => `${filename} ${uploaded ? "uploaded" : "already there"}`,
+  );
+  const reply = await steps.run("Search", () => client.search(question, matchCount));
+
+  const sizes = await measure(outputs, readMachine().dockerHost);
+  console.log(["", ...describeAnswer(question, reply, process.stdout.columns ?? 100)].join("\n"));
+  console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
+
+  const unranked = reply.results.filter(({ rerank_score }) => typeof rerank_score !== "number");
+  if (reply.results.length === 0 || (outputs.models.length > 0 && unranked.length > 0)) {
+    throw new UserError(
+      `${reply.results.length === 0 ? "The search found nothing in the document" : `${unranked.length} passages came without a rerank score`}, ` +
+        `though the release has ${outputs.models.map(({ name }) => name).join(", ") || "no model"}. ${outputs.url}/health/ml says what the server knows of it.`,
+    );
+  }
+}, "npm start");

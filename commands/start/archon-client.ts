@@ -1,0 +1,165 @@
+import { UserError } from "../support/errors";
+import { interruption, sleep } from "../support/interruption";
+import type { Progress } from "../support/progress";
+
+export interface SearchResult {
+  content: string;
+  similarity_score: number;
+  /** Absent where no model has looked at this passage. */
+  rerank_score?: number | null;
+}
+
+export interface SearchReply {
+  results: SearchResult[];
+  reranking_applied: boolean;
+  /** Seconds between the request and the whole answer, as seen from here. */
+  seconds: number;
+}
+
+export interface Document {
+  filename: string;
+  content: string;
+  /** Tag that tells this content from another under the same file name. */
+  contentTag: string;
+}
+
+interface KnowledgeItem {
+  source_id: string;
+  metadata?: { file_name?: string | null; tags?: string[] | null };
+}
+
+interface UploadProgress {
+  status: string;
+  progress?: number;
+  message?: string;
+  error?: string;
+}
+
+const requestSeconds = 30;
+const uploadSeconds = 300;
+const healthySeconds = 60;
+const pollMilliseconds = 250;
+
+/** What to type when the server says something unexpected. */
+const whereToLook = "Its log: `docker logs $(docker ps --quiet --filter label=io.archon.component=server)`.";
+
+/** The part of the server's API that `npm start` uses. */
+export class ArchonClient {
+  constructor(
+    private readonly url: string,
+    private readonly apiToken: string | undefined,
+  ) {}
+
+  /** Waits for the gateway to have seen the server's health; a new server takes it a moment. */
+  async waitUntilHealthy(): Promise<void> {
+    const deadline = Date.now() + healthySeconds * 1000;
+    for (;;) {
+      const state = await this.#send("GET", "/health").then(
+        async (response) => (response.ok ? "healthy" : `answers ${response.status}: ${await response.text()}`),
+        (error: unknown) => {
+          interruption.throwIfAborted();
+          return `does not answer: ${reasonOf(error)}`;
+        },
+      );
+      if (state === "healthy") {
+        return;
+      }
+      if (Date.now() > deadline) {
+        throw new UserError(`${this.url}/health still ${state} after ${healthySeconds} s. ${whereToLook}`);
+      }
+      await sleep(pollMilliseconds);
+    }
+  }
+
+  /** Makes the server know `document` once, however often this is called. Returns whether it had to be uploaded. */
+  async ensureDocument(document: Document, progress: Progress): Promise<boolean> {
+    const { items } = await this.#json<{ items: KnowledgeItem[] }>("GET", "/api/knowledge-items?page=1&per_page=100");
+    const same = items.filter((item) => item.metadata?.file_name === document.filename);
+    const known = same.filter((item) => item.metadata?.tags?.includes(document.contentTag));
+    for (const outdated of same.filter((item) => item !== known[0])) {
+      await this.#json("DELETE", `/api/knowledge-items/${encodeURIComponent(outdated.source_id)}`);
+    }
+    if (known.length > 0) {
+      return false;
+    }
+    await this.#upload(document, progress);
+    return true;
+  }
+
+  async search(query: string, matchCount: number): Promise<SearchReply> {
+    const start = performance.now();
+    const reply = await this.#json<Omit<SearchReply, "seconds">>("POST", "/api/rag/query", {
+      body: JSON.stringify({ query, match_count: matchCount }),
+      headers: { "content-type": "application/json" },
+    });
+    return { ...reply, seconds: (performance.now() - start) / 1000 };
+  }
+
+  async #upload(document: Document, progress: Progress): Promise<void> {
+    const form = new FormData();
+    form.set("file", new Blob([document.content], { type: "text/markdown" }), document.filename);
+    form.set("tags", JSON.stringify([document.contentTag]));
+    form.set("knowledge_type", "technical");
+    const { progressId } = await this.#json<{ progressId: string }>("POST", "/api/documents/upload", { body: form });
+
+    const deadline = Date.now() + uploadSeconds * 1000;
+    for (;;) {
+      const state = await this.#json<UploadProgress>("GET", `/api/progress/${encodeURIComponent(progressId)}`);
+      progress.update(state.progress ?? 0, 100, state.message ?? state.status);
+      if (state.status === "completed") {
+        return;
+      }
+      if (["error", "failed", "cancelled", "stopped"].includes(state.status)) {
+        throw new UserError(`The server could not take ${document.filename}: ${state.error ?? state.message ?? state.status}. ${whereToLook}`);
+      }
+      if (Date.now() > deadline) {
+        throw new UserError(`The server has not finished ${document.filename} after ${uploadSeconds} s; it says "${state.message ?? state.status}". ${whereToLook}`);
+      }
+      await sleep(pollMilliseconds);
+    }
+  }
+
+  async #json<T>(method: string, path: string, init: Pick<RequestInit, "body" | "headers"> = {}): Promise<T> {
+    let response: Response;
+    try {
+      response = await this.#send(method, path, init);
+    } catch (error) {
+      interruption.throwIfAborted();
+      throw new UserError(`${method} ${this.url}${path}: no answer: ${reasonOf(error)}. ${whereToLook}`);
+    }
+    const text = await response.text();
+    if (!response.ok) {
+      throw new UserError(`${method} ${this.url}${path}: the server answered ${response.status}: ${detailOf(text)}. ${whereToLook}`);
+    }
+    return JSON.parse(text) as T;
+  }
+
+  #send(method: string, path: string, init: Pick<RequestInit, "body" | "headers"> = {}): Promise<Response> {
+    const authorization = this.apiToken === undefined ? {} : { authorization: `Bearer ${this.apiToken}` };
+    return fetch(this.url + path, {
+      ...init,
+      method,
+      headers: { ...init.headers, ...authorization },
+      signal: AbortSignal.any([interruption, AbortSignal.timeout(requestSeconds * 1000)]),
+    });
+  }
+}
+
+/** fetch hides what happened in the cause of a "fetch failed". */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || cause.name : String(cause);
+}
+
+/** The words in FastAPI's `{"detail": …}`, or the text as it is. */
+function detailOf(text: string): string {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: string | { error?: string } };
+    if (typeof detail === "string") {
+      return detail;
+    }
+    return typeof detail?.error === "string" ? detail.error : text;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,81 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { project } from "../setup/stack";
+import { stateDirectory } from "../support/paths";
+import type { Progress } from "../support/progress";
+import { pulumi } from "../support/pulumi";
+import { parseOutputs, type StackOutputs } from "./outputs";
+
+export interface Deployment {
+  outputs: StackOutputs;
+  /** Pulumi's count of what it did: `3 created, 12 unchanged`. */
+  changes: string;
+}
+
+/** Runs `pulumi up` and shows what it does. */
+export async function deploy(stack: string, progress: Progress): Promise<Deployment> {
+  releaseStaleLocks(stack, progress);
+  const stdout = await pulumi(stack, ["up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", "--color", "never"], {
+    log: "pulumi-up",
+    onLine: (line) => {
+      const shown = interesting(line);
+      if (shown?.lasting === true) {
+        progress.message(shown.text);
+      } else if (shown !== undefined) {
+        progress.update(0, 0, shown.text);
+      }
+    },
+  });
+  const outputs = parseOutputs(await pulumi(stack, ["stack", "output", "--json", "--show-secrets"]));
+  return { outputs, changes: countChanges(stdout) };
+}
+
+/**
+ * What of Pulumi's line display a person wants to see: finished changes and diagnostics to keep, changes under way for the
+ * moment, nothing of headings, dots and the closing count.
+ */
+export function interesting(line: string): { text: string; lasting: boolean } | undefined {
+  const text = line.trim();
+  if (text === "" || /^(@|Updating|Resources:|Duration:|Diagnostics:|[+~-]{0,2}-? ?\d+ \w+$|\d+ changes?\. \d+ unchanged$)/.test(text)) {
+    return undefined;
+  }
+  const underWay = /^[+~-]{1,2}-? +(\S+ \S+) (?:creating|updating|deleting|replacing|reading|refreshing) \(\d+s\)(.*)$/.exec(text);
+  if (underWay !== null) {
+    return { text: `${underWay[1]}${underWay[2]}`, lasting: false };
+  }
+  // A resource without a change is repeated only for the messages below it.
+  return /^pulumi:pulumi:Stack \S+( running)?$/.test(text) ? undefined : { text, lasting: true };
+}
+
+/** The counts below `Resources:`, in Pulumi's order. */
+export function countChanges(stdout: string): string {
+  const block = /^Resources:\n((?:[ \t]+.*\n?)*)/m.exec(stdout)?.[1] ?? "";
+  const counts = [...block.matchAll(/(\d+) (created|updated|replaced|deleted|imported|unchanged)/g)].map(([count]) => count);
+  return counts.length === 1 && counts[0]?.endsWith("unchanged") === true ? "no changes" : counts.join(", ");
+}
+
+/** Removes the locks that a killed Pulumi left on a stack: those of processes of this machine that are gone. */
+export function releaseStaleLocks(stack: string, progress: Progress, state: string = stateDirectory): void {
+  const directory = path.join(state, ".pulumi", "locks", "organization", project, stack);
+  if (!fs.existsSync(directory)) {
+    return;
+  }
+  for (const name of fs.readdirSync(directory).filter((file) => file.endsWith(".json"))) {
+    const file = path.join(directory, name);
+    const { pid, hostname } = JSON.parse(fs.readFileSync(file, "utf8")) as { pid: number; hostname: string };
+    if (hostname === os.hostname() && !isAlive(pid)) {
+      fs.rmSync(file);
+      progress.message(`Removed the lock of an update that was killed (process ${pid}).`);
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

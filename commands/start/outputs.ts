@@ -1,0 +1,22 @@
+import { UserError } from "../support/errors";
+
+/** What `index.ts` exports, as far as `npm start` speaks of it. */
+export interface StackOutputs {
+  url: string;
+  release: string;
+  environment: { key: string; path: string; bytes?: number };
+  images: { server: string };
+  models: { name: string; repo: string; revision: string }[];
+  /** Only where the API asks for one. */
+  apiToken?: string;
+}
+
+/** Reads `pulumi stack output --json`. */
+export function parseOutputs(json: string): StackOutputs {
+  const value = JSON.parse(json) as Partial<StackOutputs>;
+  const missing = (["url", "release", "environment", "images", "models"] as const).filter((name) => value[name] === undefined);
+  if (missing.length > 0) {
+    throw new UserError(`The stack has no output ${missing.join(", ")}. Run \`npm run pulumi -- up\` and look at what it reports.`);
+  }
+  return value as StackOutputs;
+}

@@ -1,0 +1,33 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { imageSize } from "../support/docker";
+import type { StackOutputs } from "./outputs";
+import type { Sizes } from "./report";
+
+/** What a deployment takes on disk, as far as it can be seen from here: the engine may be another machine. */
+export async function measure(outputs: StackOutputs, engineHost: string | undefined): Promise<Sizes> {
+  // The environment lies in <root>/envs/<key>.
+  const hub = path.resolve(outputs.environment.path, "..", "..", "models", "huggingface", "hub");
+  return {
+    image: await imageSize(outputs.images.server, engineHost),
+    environment: outputs.environment.bytes ?? directorySize(outputs.environment.path),
+    models: new Map(
+      outputs.models.map(({ name, repo, revision }) => [
+        name,
+        directorySize(path.join(hub, `models--${repo.replaceAll("/", "--")}`, "snapshots", revision)),
+      ]),
+    ),
+  };
+}
+
+/** Bytes of all files below a directory, or undefined when it cannot be read. */
+export function directorySize(directory: string): number | undefined {
+  try {
+    return fs
+      .readdirSync(directory, { recursive: true, encoding: "utf8" })
+      .map((name) => fs.lstatSync(path.join(directory, name)))
+      .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0);
+  } catch {
+    return undefined;
+  }
+}

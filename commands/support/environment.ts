@@ -1,0 +1,88 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { readMachine, type Machine } from "../setup/machine";
+import { pulumiEnvironment as toolsEnvironment, type PulumiTools } from "../setup/pulumi";
+import { UserError } from "./errors";
+import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "./paths";
+
+/**
+ * The environment in which everything here runs Pulumi: the tool chain that the set-up found or made, the state inside
+ * the checkout, and the engine. A backend or passphrase of the person's own is for the stacks that they run themselves.
+ *
+ * @throws UserError before the first set-up
+ */
+export function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return buildPulumiEnvironment(readTools(), readMachine(), base);
+}
+
+/** {@link pulumiEnvironment} from its parts. Does not change `base`. */
+export function buildPulumiEnvironment(tools: PulumiTools, machine: Machine, base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = {
+    ...toolsEnvironment(tools, { ...base, PATH: withoutDirectory(tools.binDirectory, withoutShims(base.PATH)) }),
+    PULUMI_BACKEND_URL: `file://${stateDirectory}`,
+    PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
+  };
+  // It would win over the file.
+  delete environment.PULUMI_CONFIG_PASSPHRASE;
+  const dockerHost = base.DOCKER_HOST || machine.dockerHost;
+  if (dockerHost) {
+    environment.DOCKER_HOST = dockerHost;
+  }
+  return environment;
+}
+
+/** The same for a shell: `export` lines to evaluate, with the `pulumi` of `npm run pulumi` first on PATH. */
+export function shellExports(environment: NodeJS.ProcessEnv, base: NodeJS.ProcessEnv): string {
+  const wanted: NodeJS.ProcessEnv = { ...environment, PATH: [shimDirectory, environment.PATH].join(path.delimiter) };
+  const exports = Object.entries(wanted)
+    .filter(([name, value]) => value !== undefined && value !== base[name])
+    .map(([name, value]) => `export ${name}=${quote(value ?? "")}`);
+  const removed = Object.keys(base)
+    .filter((name) => wanted[name] === undefined)
+    .map((name) => `unset ${name}`);
+  return [...exports, ...removed].sort().join("\n");
+}
+
+function quote(value: string): string {
+  return `'${value.replaceAll("'", "'\\''")}'`;
+}
+
+/** PATH without the shims of any checkout. */
+export function withoutShims(searchPath: string | undefined): string {
+  const shims = path.join(path.sep, ".archon", "bin");
+  return (searchPath ?? "")
+    .split(path.delimiter)
+    .filter((directory) => !directory.endsWith(shims))
+    .join(path.delimiter);
+}
+
+function withoutDirectory(directory: string | undefined, searchPath: string): string {
+  return searchPath
+    .split(path.delimiter)
+    .filter((entry) => entry !== directory)
+    .join(path.delimiter);
+}
+
+/** The Pulumi that the last set-up of this checkout settled on. */
+export function readTools(): PulumiTools {
+  const record = readToolsRecord();
+  if (record === undefined) {
+    throw new UserError("This checkout has no Pulumi yet. Run `npm run setup` first.");
+  }
+  return record.tools;
+}
+
+export interface ToolsRecord {
+  tools: PulumiTools;
+  /** Hash of what decided which tools these are. */
+  fingerprint: string;
+}
+
+export function readToolsRecord(): ToolsRecord | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(toolsFile, "utf8")) as ToolsRecord;
+  } catch {
+    // Missing or torn: either way the set-up finds out again.
+    return undefined;
+  }
+}

@@ -1,0 +1,148 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { Readable } from "node:stream";
+import { UserError } from "./errors";
+import { forwardSignals, interruption, kill } from "./interruption";
+import { lineSplitter } from "./lines";
+import { display, logDirectory, projectRoot } from "./paths";
+
+export interface RunOptions {
+  /** @default the checkout */
+  cwd?: string;
+  /** The whole environment of the child. @default that of this process */
+  environment?: NodeJS.ProcessEnv;
+  /** What the child reads from stdin. @default nothing */
+  input?: string;
+  /** Called with every line of stdout and stderr as it arrives, without its end. */
+  onLine?: (line: string) => void;
+  /** Name of a file in `.archon/logs/` (without `.log`) that gets every line. @default no log */
+  log?: string;
+  /** Seconds after which the child is ended and the run fails. @default never */
+  timeoutSeconds?: number;
+  /** Ctrl-C waits for this child instead of reaching it. For the ones that must not be cut short, such as dpkg. @default false */
+  uninterruptible?: boolean;
+}
+
+/** A child process that did not end well: which, how, its last words, and where all of them are. */
+export class CommandError extends UserError {
+  constructor(
+    readonly command: string,
+    readonly outcome: string,
+    readonly lastLines: readonly string[],
+    readonly log?: string,
+  ) {
+    super(
+      [
+        `\`${command}\` ${outcome}${lastLines.length > 0 ? ":" : "."}`,
+        ...lastLines.map((line) => `  ${line}`),
+        ...(log === undefined ? [] : [`All of its output: ${display(log)}`]),
+      ].join("\n"),
+    );
+  }
+}
+
+/** Lines of a failed child that its error repeats. */
+const lastLineCount = 15;
+
+/**
+ * Runs a program to its end and returns what it wrote to stdout.
+ *
+ * @throws CommandError when it cannot be started, exits with another code than 0, or runs out of time
+ * @throws Interrupted when a signal ended this command meanwhile
+ */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  interruption.throwIfAborted();
+  const shown = [command, ...args].map(quoteForDisplay).join(" ");
+  const log = options.log === undefined ? undefined : openLog(options.log, shown);
+  const lastLines: string[] = [];
+  const stdout: string[] = [];
+  const receive = (line: string): void => {
+    log?.write(`${line}\n`);
+    if (line.trim() !== "") {
+      lastLines.push(line);
+      lastLines.splice(0, lastLines.length - lastLineCount);
+    }
+    options.onLine?.(line);
+  };
+
+  // A process group of its own: the terminal's Ctrl-C then comes once, through `forwardSignals`, and reaches grandchildren.
+  const child = spawn(command, args, {
+    cwd: options.cwd ?? projectRoot,
+    env: options.environment ?? process.env,
+    detached: true,
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+  });
+  if (options.uninterruptible !== true) {
+    forwardSignals(child);
+  }
+  const timer = startTimer(child, options.timeoutSeconds);
+  splitLines(child.stdout, (line) => {
+    stdout.push(`${line}\n`);
+    receive(line);
+  });
+  splitLines(child.stderr, receive);
+  feed(child, options.input);
+
+  const outcome = await ended(child, command);
+  clearTimeout(timer?.handle);
+  log?.end();
+  interruption.throwIfAborted();
+  if (outcome !== undefined) {
+    const reason = timer?.expired === true ? `was still running after ${options.timeoutSeconds} s` : outcome;
+    throw new CommandError(shown, reason, lastLines, log === undefined ? undefined : String(log.path));
+  }
+  return stdout.join("");
+}
+
+/** Resolves to what went wrong, or to undefined when the child exited with 0. */
+function ended(child: ChildProcess, command: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code === "ENOENT" ? `could not be started: no program "${command}" on PATH` : `could not be started: ${error.message}`),
+    );
+    child.once("close", (code, signal) => {
+      resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
+    });
+  });
+}
+
+function splitLines(stream: Readable | null, onLine: (line: string) => void): void {
+  const splitter = lineSplitter(onLine);
+  stream?.setEncoding("utf8");
+  stream?.on("data", (chunk: string) => splitter.push(chunk));
+  stream?.on("end", () => splitter.end());
+}
+
+function feed(child: ChildProcess, input: string | undefined): void {
+  // A child that stops reading early says why by its exit code; the broken pipe adds nothing.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(input);
+}
+
+function startTimer(child: ChildProcess, seconds: number | undefined): { handle: NodeJS.Timeout; expired: boolean } | undefined {
+  if (seconds === undefined) {
+    return undefined;
+  }
+  const timer = {
+    expired: false,
+    handle: setTimeout(() => {
+      timer.expired = true;
+      kill(child, "SIGKILL");
+    }, seconds * 1000),
+  };
+  return timer;
+}
+
+function openLog(name: string, command: string): fs.WriteStream {
+  fs.mkdirSync(logDirectory, { recursive: true });
+  const stream = fs.createWriteStream(path.join(logDirectory, `${name}.log`));
+  // A disk that is full fails the child itself, with a better message than its log could give.
+  stream.on("error", () => undefined);
+  stream.write(`# ${new Date().toISOString()}  ${command}\n`);
+  return stream;
+}
+
+function quoteForDisplay(argument: string): string {
+  return /^[\w@%+=:,./{}[\]-]+$/.test(argument) ? argument : `'${argument}'`;
+}

@@ -1,0 +1,103 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { writeAtomically } from "../setup/machine";
+import { archonPath, projectRoot } from "./paths";
+
+/*
+ * Pulumi keeps the salt of a stack's passphrase in Pulumi.<stack>.yaml and writes that file whenever the salt is missing.
+ * Ours is committed, and the passphrase belongs to one checkout. So Pulumi works on a copy below .archon/ that has the
+ * salt, and what a person changes through `pulumi config` goes back to the committed file without it.
+ */
+
+const saltLine = /^encryptionsalt:[ \t]*(\S+)[ \t]*(?:\r?\n|$)/m;
+
+/** A committed file with secrets settings of its own is a team's decision: Pulumi then works on it directly. */
+const ownSecretsSettings = /^(?:encryptionsalt|encryptedkey|secretsprovider):/m;
+
+export function saltOf(text: string): string | undefined {
+  return saltLine.exec(text)?.[1];
+}
+
+export function withoutSalt(text: string): string {
+  return text.replace(saltLine, "");
+}
+
+export function withSalt(text: string, salt: string): string {
+  const body = withoutSalt(text);
+  return `${body}${body === "" || body.endsWith("\n") ? "" : "\n"}encryptionsalt: ${salt}\n`;
+}
+
+/** The committed decisions of a stack. */
+export function stackFile(stack: string): string {
+  return path.join(projectRoot, `Pulumi.${stack}.yaml`);
+}
+
+function workingCopy(stack: string): string {
+  return archonPath("stacks", `Pulumi.${stack}.yaml`);
+}
+
+/** Remembers the salt of a stack for {@link withStackFile}. */
+export function rememberSalt(stack: string, salt: string): void {
+  writeAtomically(workingCopy(stack), withSalt(read(stackFile(stack)), salt), 0o600);
+}
+
+/** The salt of a stack, if this checkout has met it. */
+export function rememberedSalt(stack: string): string | undefined {
+  return saltOf(read(workingCopy(stack)));
+}
+
+/**
+ * Gives `work` the stack file that Pulumi shall read and write: the copy with the salt, or undefined for Pulumi's own
+ * choice. Afterwards changes made to the copy are in the committed file, and it alone.
+ */
+export async function withStackFile<T>(
+  stack: string,
+  salt: string,
+  work: (configFile: string | undefined) => Promise<T>,
+): Promise<T> {
+  const committed = stackFile(stack);
+  const before = read(committed);
+  if (ownSecretsSettings.test(before)) {
+    return work(undefined);
+  }
+  const copy = workingCopy(stack);
+  const given = withSalt(before, salt);
+  writeAtomically(copy, given, 0o600);
+  try {
+    return await work(copy);
+  } finally {
+    const after = read(copy);
+    if (after !== given) {
+      writeAtomically(committed, withoutSalt(after), 0o644);
+    }
+  }
+}
+
+/**
+ * Runs `work`, which may create the stack, and takes the salt that Pulumi put into the committed file out again.
+ *
+ * @param keepChanges the file may have got more than the salt, because configuration was copied into it
+ */
+export async function withoutNewSalt<T>(stack: string, keepChanges: boolean, work: () => Promise<T>): Promise<T> {
+  const file = stackFile(stack);
+  const existed = fs.existsSync(file);
+  const before = read(file);
+  try {
+    return await work();
+  } finally {
+    const salt = ownSecretsSettings.test(before) ? undefined : saltOf(read(file));
+    if (salt !== undefined) {
+      const kept = existed && !keepChanges ? before : withoutSalt(read(file));
+      if (kept === "" && !existed) {
+        fs.rmSync(file);
+      } else {
+        writeAtomically(file, kept, 0o644);
+      }
+      rememberSalt(stack, salt);
+    }
+  }
+}
+
+function read(file: string): string {
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+}

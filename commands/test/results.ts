@@ -1,0 +1,66 @@
+/** How many tests ended how. */
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+export function sum(counts: readonly Counts[]): Counts {
+  return counts.reduce(
+    (total, { passed, failed, skipped }) => ({
+      passed: total.passed + passed,
+      failed: total.failed + failed,
+      skipped: total.skipped + skipped,
+    }),
+    { passed: 0, failed: 0, skipped: 0 },
+  );
+}
+
+/** `12 passed, 1 failed`, and the skipped ones if there are any. */
+export function closingLine({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+interface JestResults {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  /** Files that could not even be loaded: their tests are in no other number. */
+  numRuntimeErrorTestSuites: number;
+}
+
+/** Reads what `jest --json` writes. */
+export function parseJest(json: string): Counts {
+  const results = JSON.parse(json) as JestResults;
+  return {
+    passed: results.numPassedTests,
+    failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+    skipped: results.numPendingTests + results.numTodoTests,
+  };
+}
+
+/** Reads a JUnit report: the attributes of its `<testsuite>` elements. */
+export function parseJunit(xml: string): Counts {
+  const suites = [...xml.matchAll(/<testsuite\s([^>]*)>/g)].map(([, attributes]) => {
+    const count = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(attributes ?? "")?.[1] ?? 0);
+    const failed = count("failures") + count("errors");
+    const skipped = count("skipped");
+    return { passed: count("tests") - failed - skipped, failed, skipped };
+  });
+  return sum(suites);
+}
+
+interface GoEvent {
+  Action: string;
+  Test?: string;
+}
+
+/** Reads the events of `go test -json`. Subtests belong to their test; a package that does not build is one failure. */
+export function parseGo(lines: readonly string[]): Counts {
+  const events = lines.flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as GoEvent] : []));
+  const tests = (action: string): number => events.filter(({ Action, Test }) => Action === action && Test !== undefined && !Test.includes("/")).length;
+  const failed = tests("fail");
+  const brokenPackage = failed === 0 && events.some(({ Action, Test }) => Action === "fail" && Test === undefined);
+  return { passed: tests("pass"), failed: brokenPackage ? 1 : failed, skipped: tests("skip") };
+}

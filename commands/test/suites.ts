@@ -1,0 +1,92 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { findProgram } from "../setup/docker";
+import { pulumiEnvironment, readTools } from "../support/environment";
+import { logDirectory, projectRoot } from "../support/paths";
+import { CommandError, run, type RunOptions } from "../support/run";
+import { runPython } from "./python";
+import { parseGo, parseJest, sum, type Counts } from "./results";
+
+export interface Suite {
+  name: string;
+  /** What it is, for people. */
+  title: string;
+  /** Whether Docker, the base image and Pulumi must be there. */
+  needsSetup: boolean;
+  run(): Promise<Counts>;
+}
+
+/** Every suite, the quick ones first. */
+export const suites: readonly Suite[] = [
+  { name: "check", title: "types and lint", needsSetup: false, run: runChecks },
+  { name: "unit", title: "units, under mocks", needsSetup: false, run: () => runJest("unit", process.env) },
+  { name: "go", title: "the tool chain's own provider", needsSetup: true, run: runGo },
+  { name: "python", title: "store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
+  { name: "engine", title: "real Pulumi on the real engine", needsSetup: true, run: () => runJest("engine", pulumiEnvironment(), "--runInBand") },
+];
+
+const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+export function print(line: string): void {
+  console.log(line);
+}
+
+/** Each check counts as one test. */
+async function runChecks(): Promise<Counts> {
+  return sum([await check("tsc", ["--noEmit"]), await check("eslint", ["."])]);
+}
+
+async function check(program: string, args: readonly string[]): Promise<Counts> {
+  const ok = await succeeds(path.join(projectRoot, "node_modules", ".bin", program), args, { log: `test-${program}`, onLine: print });
+  print(`${ok ? "✔" : "✖"} ${[program, ...args].join(" ")}`);
+  return { ...nothing, [ok ? "passed" : "failed"]: 1 };
+}
+
+async function runJest(project: string, environment: NodeJS.ProcessEnv, ...more: string[]): Promise<Counts> {
+  const results = path.join(logDirectory, `test-${project}.json`);
+  fs.rmSync(results, { force: true });
+  const color = process.stdout.isTTY ? ["--colors"] : [];
+  const args = ["--selectProjects", project, "--json", `--outputFile=${results}`, ...color, ...more];
+  await succeeds(path.join(projectRoot, "node_modules", ".bin", "jest"), args, { environment, log: `test-${project}`, onLine: print });
+  return fs.existsSync(results) ? parseJest(fs.readFileSync(results, "utf8")) : { ...nothing, failed: 1 };
+}
+
+/** The provider that is built where Pulumi's own cannot be downloaded. */
+async function runGo(): Promise<Counts> {
+  if (readTools().origin !== "built" || findProgram("go") === undefined) {
+    print("Left out: the tool chain was not built here.");
+    return nothing;
+  }
+  const events: string[] = [];
+  const ok = await succeeds("go", ["test", "-json", "./..."], {
+    cwd: path.join(projectRoot, "toolchain", "command"),
+    log: "test-go",
+    onLine: (line) => events.push(line),
+  });
+  const counts = parseGo(events);
+  if (!ok) {
+    outputOf(events).forEach(print);
+  }
+  return !ok && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+/** What the tests wrote, without the events around it. */
+function outputOf(events: readonly string[]): string[] {
+  return events.map((line) => (line.startsWith("{") ? ((JSON.parse(line) as { Output?: string }).Output ?? "").trimEnd() : line)).filter((line) => line !== "");
+}
+
+/** Whether a program ended well; a failing one has printed why. */
+async function succeeds(program: string, args: readonly string[], options: RunOptions): Promise<boolean> {
+  try {
+    await run(program, args, options);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CommandError)) {
+      throw error;
+    }
+    if (error.lastLines.length === 0) {
+      print(error.message);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,129 @@
+"""The training text: manuals from Debian packages, fetched when the model is trained and never kept in this repository."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from .extract import is_prose, sections
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package; the files that match the glob `documents` are read as text under `licence`."""
+
+    name: str
+    version: str
+    licence: str
+    documents: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Consecutive paragraphs below one heading of one document, named `<package>:<path>`."""
+
+    document: str
+    heading: str
+    text: str
+
+
+MANUALS = (
+    Package("python3.11-doc", "3.11.2-6+deb12u9", "PSF-2.0", "./usr/share/doc/python3.11/html/*.html"),
+    Package("postgresql-doc-15", "15.20-0+deb12u1", "PostgreSQL", "./usr/share/doc/postgresql-doc-15/html/*.html"),
+    Package("python-django-doc", "3:3.2.25-0+deb12u7", "BSD-3-Clause", "./usr/share/doc/python-django-doc/html/*.html"),
+    Package("python-sqlalchemy-doc", "1.4.46+ds1-1", "MIT", "./usr/share/doc/python-sqlalchemy-doc/html/*.html"),
+    Package("apache2-doc", "2.4.71-1~deb12u1", "Apache-2.0", "./usr/share/doc/apache2-doc/manual/en/*.html"),
+    Package("rust-doc", "1.63.0+dfsg1-2", "MIT OR Apache-2.0", "./usr/share/doc/rust-doc/html/book/*.html"),
+)
+DICTIONARY = Package("wordnet-base", "1:3.0-37", "WordNet", "./usr/share/wordnet/data.*")
+
+# The FAQs choose the hyper-parameters, so nothing is trained on them.
+VALIDATION = "*/faq/*"
+# Lists of changes and names, of which no passage answers a question.
+LEFT_OUT = (
+    "*/whatsnew/*",
+    "*/releases/*",
+    "*/changelog/*",
+    "*/_modules/*",
+    "*/release-*",
+    "*/genindex*",
+    "*/print.html",
+)
+
+
+class CorpusError(Exception):
+    """A package could not be had; the message says what to do about it."""
+
+
+def fetch(package: Package, folder: Path) -> Path:
+    """The package's file below `folder`, downloaded with apt unless it is there already.
+
+    Raises:
+        CorpusError: apt does not offer this version.
+    """
+    pattern = f"{package.name}_{package.version.replace(':', '%3a')}_*.deb"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not list(folder.glob(pattern)):
+        command = ["apt-get", "download", f"{package.name}={package.version}"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CorpusError(
+                f"apt does not offer {package.name} {package.version}: {done.stderr.strip()}\n"
+                f"Run `apt-get update`, or put {pattern} from snapshot.debian.org into {folder}."
+            )
+    return next(folder.glob(pattern))
+
+
+def files(package: Package, folder: Path) -> Iterator[tuple[str, str]]:
+    """Path and text of each of the package's documents, in the order of their paths."""
+    command = ["dpkg-deb", "--fsys-tarfile", str(fetch(package, folder))]
+    found = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
+        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
+            for member in archive:
+                if member.isfile() and fnmatchcase(member.name, package.documents):
+                    found[member.name] = archive.extractfile(member).read().decode("utf-8", "replace")
+    yield from sorted(found.items())
+
+
+def passages(package: Package, folder: Path, rng: random.Random) -> Iterator[Passage]:
+    """The package's prose cut into passages of one to three paragraphs; text that was seen before is left out."""
+    seen: set[str] = set()
+    for path, html in files(package, folder):
+        if any(fnmatchcase(path, pattern) for pattern in LEFT_OUT):
+            continue
+        for section in sections(html):
+            prose = [text for text in section.paragraphs if is_prose(text) and text not in seen]
+            seen.update(prose)
+            while prose:
+                size = rng.choice((1, 1, 2, 3))
+                yield Passage(f"{package.name}:{path}", section.heading, " ".join(prose[:size]))
+                del prose[:size]
+
+
+def manuals(folder: Path, rng: random.Random) -> tuple[list[Passage], list[Passage]]:
+    """All passages to train on, and those of the documents kept back for validation."""
+    everything = [passage for package in MANUALS for passage in passages(package, folder, rng)]
+    kept_back = [passage for passage in everything if fnmatchcase(passage.document, VALIDATION)]
+    return [passage for passage in everything if not fnmatchcase(passage.document, VALIDATION)], kept_back
+
+
+def thesaurus(folder: Path) -> dict[str, list[str]]:
+    """Words of WordNet with the words that share a meaning with them, single lower-case words only."""
+    related: dict[str, set[str]] = {}
+    for _, text in files(DICTIONARY, folder):
+        for line in text.splitlines():
+            fields = line.split(" ")
+            if line.startswith(" ") or len(fields) < 6:
+                continue
+            words = {fields[4 + 2 * i] for i in range(int(fields[3], 16))}
+            words = {word for word in words if re.fullmatch("[a-z]{3,}", word)}
+            for word in words:
+                related.setdefault(word, set()).update(words - {word})
+    return {word: sorted(others) for word, others in sorted(related.items()) if others}

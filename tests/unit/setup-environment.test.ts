@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import * as path from "node:path";
+import type { PulumiTools } from "../../commands/setup/pulumi";
+import { buildPulumiEnvironment, shellExports, withoutShims } from "../../commands/support/environment";
+import { archonPath, passphraseFile, shimDirectory, stateDirectory } from "../../commands/support/paths";
+
+const built: PulumiTools = { home: "/cache/home", binDirectory: "/cache/bin", version: "3.259.0", origin: "built" };
+const onPath: PulumiTools = { home: "/home/me/.pulumi", binDirectory: undefined, version: "3.259.0", origin: "path" };
+
+describe("the environment of Pulumi", () => {
+  test("has the tools first on PATH, once, and the state inside the checkout", () => {
+    const base = { PATH: "/usr/bin:/cache/bin:/bin", HOME: "/home/me" };
+    expect(buildPulumiEnvironment(built, {}, base)).toEqual({
+      HOME: "/home/me",
+      PATH: "/cache/bin:/usr/bin:/bin",
+      PULUMI_HOME: "/cache/home",
+      PULUMI_BACKEND_URL: `file://${stateDirectory}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
+      PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    });
+    expect(base).toEqual({ PATH: "/usr/bin:/cache/bin:/bin", HOME: "/home/me" });
+  });
+
+  test("replaces a passphrase and backend of another project", () => {
+    const environment = buildPulumiEnvironment(onPath, {}, { PATH: "/usr/bin", PULUMI_CONFIG_PASSPHRASE: "other", PULUMI_BACKEND_URL: "s3://other" });
+    expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE");
+    expect(environment.PULUMI_BACKEND_URL).toBe(`file://${stateDirectory}`);
+    expect(environment.PATH).toBe("/usr/bin");
+  });
+
+  test("has the engine of the machine, unless the person names one", () => {
+    const machine = { dockerHost: "unix:///run/user/1/docker.sock" };
+    expect(buildPulumiEnvironment(onPath, machine, {}).DOCKER_HOST).toBe("unix:///run/user/1/docker.sock");
+    expect(buildPulumiEnvironment(onPath, machine, { DOCKER_HOST: "tcp://other:2375" }).DOCKER_HOST).toBe("tcp://other:2375");
+    expect(buildPulumiEnvironment(onPath, {}, {})).not.toHaveProperty("DOCKER_HOST");
+  });
+});
+
+describe("the exports for a shell", () => {
+  test("name only what differs, and unset what must not be there", () => {
+    const base = { PATH: "/usr/bin", HOME: "/home/me", PULUMI_CONFIG_PASSPHRASE: "other" };
+    const lines = shellExports(buildPulumiEnvironment(built, {}, base), base).split("\n");
+    expect(lines.map((line) => line.split("=")[0])).toEqual([
+      "export PATH",
+      "export PULUMI_BACKEND_URL",
+      "export PULUMI_CONFIG_PASSPHRASE_FILE",
+      "export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
+      "export PULUMI_HOME",
+      "export PULUMI_IGNORE_AMBIENT_PLUGINS",
+      "export PULUMI_SKIP_UPDATE_CHECK",
+      "unset PULUMI_CONFIG_PASSPHRASE",
+    ]);
+    expect(lines[0]).toBe(`export PATH='${shimDirectory}:/cache/bin:/usr/bin'`);
+  });
+
+  test("survive a shell, whatever is in them", () => {
+    const value = `it's "$HOME" \`x\` \\ `;
+    const script = `${shellExports({ PATH: process.env.PATH, ODD: value }, {})}\nprintf %s "$ODD"`;
+    expect(execFileSync("/bin/sh", ["-c", script], { encoding: "utf8" })).toBe(value);
+  });
+
+  test("evaluated twice change nothing more", () => {
+    const once = { ...buildPulumiEnvironment(built, {}, { PATH: "/usr/bin" }) };
+    once.PATH = [shimDirectory, once.PATH].join(path.delimiter);
+    expect(shellExports(buildPulumiEnvironment(built, {}, once), once)).toBe("");
+  });
+});
+
+test("the shims of every checkout are taken off PATH", () => {
+  expect(withoutShims([archonPath("bin"), "/usr/bin", "/other/clone/.archon/bin", "/x.archon/bin"].join(":"))).toBe("/usr/bin:/x.archon/bin");
+  expect(withoutShims(undefined)).toBe("");
+});

@@ -1,0 +1,90 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { missingCertificates, splitBundle } from "../../commands/setup/certificates";
+import { findCaBundle, readMachine, writeMachine } from "../../commands/setup/machine";
+import { cacheDirectory } from "../../commands/support/paths";
+import { atLeast } from "../../commands/support/version";
+
+let directory: string;
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), "machine-"));
+});
+
+afterEach(() => {
+  fs.rmSync(directory, { recursive: true });
+});
+
+describe("facts about the machine", () => {
+  test("are none before the first set-up", () => {
+    expect(readMachine(path.join(directory, "machine.json"))).toEqual({});
+  });
+
+  test("come back as they were written, without those that are not known", () => {
+    const file = path.join(directory, "deep", "machine.json");
+    writeMachine({ baseImage: "archon-base:1", dockerHost: "unix:///run/user/1/docker.sock" }, file);
+    expect(readMachine(file)).toEqual({ baseImage: "archon-base:1", dockerHost: "unix:///run/user/1/docker.sock" });
+    expect(Object.keys(JSON.parse(fs.readFileSync(file, "utf8")) as object)).toEqual(["baseImage", "dockerHost"]);
+  });
+
+  test("leave a file alone that says the same, and no half-written one beside it", () => {
+    const file = path.join(directory, "machine.json");
+    writeMachine({ caBundle: "/ca.pem" }, file);
+    const inode = fs.statSync(file).ino;
+    writeMachine({ caBundle: "/ca.pem" }, file);
+    expect(fs.statSync(file).ino).toBe(inode);
+    expect(fs.readdirSync(directory)).toEqual(["machine.json"]);
+  });
+
+  test.each(["", "[", "null", '"text"'])("that are no JSON object (%j) are an error with the remedy", (text) => {
+    const file = path.join(directory, "machine.json");
+    fs.writeFileSync(file, text);
+    expect(() => readMachine(file)).toThrow(`${file} is not a JSON object. It holds only what the set-up found out: remove it and run \`npm run setup\`.`);
+  });
+});
+
+describe("the bundle of certificate authorities", () => {
+  test("is the first readable file that the environment names", () => {
+    const file = path.join(directory, "ca.pem");
+    fs.writeFileSync(file, "");
+    expect(findCaBundle({ SSL_CERT_FILE: path.join(directory, "absent.pem"), NODE_EXTRA_CA_CERTS: file })).toBe(file);
+    expect(findCaBundle({ SSL_CERT_FILE: directory })).toBeUndefined();
+    expect(findCaBundle({ REQUESTS_CA_BUNDLE: "relative.pem" })).toBeUndefined();
+    expect(findCaBundle({})).toBeUndefined();
+  });
+
+  test("adds only what a system does not trust yet, each certificate once", () => {
+    const pem = (body: string): string => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----`;
+    const known = `# Mozilla\n${pem("AAAA\nBBBB")}\n`;
+    const bundle = `${pem("AAAABBBB")}\nPrivate authority\n${pem("CCCC")}\n${pem("CC\nCC")}\n`;
+    expect(splitBundle(bundle)).toHaveLength(3);
+    expect(missingCertificates(bundle, known)).toEqual([pem("CCCC")]);
+    expect(missingCertificates("no certificates", known)).toEqual([]);
+  });
+});
+
+describe("the cache directory", () => {
+  test.each([
+    [{ ARCHON_CACHE: "/big/cache", XDG_CACHE_HOME: "/xdg", HOME: "/home/me" }, "/big/cache"],
+    [{ XDG_CACHE_HOME: "/xdg", HOME: "/home/me" }, "/xdg/archon-pulumi"],
+    [{ XDG_CACHE_HOME: "relative", HOME: "/home/me" }, "/home/me/.cache/archon-pulumi"],
+    [{ HOME: "/home/me" }, "/home/me/.cache/archon-pulumi"],
+  ])("of %j is %s", (environment, expected) => {
+    expect(cacheDirectory(environment)).toBe(expected);
+  });
+});
+
+describe("versions", () => {
+  test.each([
+    ["20.10.24+dfsg1", "20.10.0", true],
+    ["20.10", "20.10.0", true],
+    ["v3.259.0", "3.208.0", true],
+    ["28.2.2", "20.10.0", true],
+    ["20.9.99", "20.10.0", false],
+    ["19.03.15", "20.10.0", false],
+    ["", "1", false],
+  ])("%j is at least %s: %s", (version, minimum, expected) => {
+    expect(atLeast(version, minimum)).toBe(expected);
+  });
+});
