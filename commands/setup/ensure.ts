@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { parse } from "yaml";
 import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
 import { hasImage } from "../support/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../support/environment";
@@ -85,6 +86,11 @@ function toolsFingerprint(): string {
 /** The person's own choice of base image, which the set-up must have ready before Pulumi can read the configuration. */
 function configuredBaseImage(stack: string): string | undefined {
   const file = stackFile(stack);
-  const match = /^[ \t]+(?:archon:)?baseImage:[ \t]*["']?([^\s"'#]+)/m.exec(fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "");
-  return match?.[1];
+  const { config } = (fs.existsSync(file) ? (parse(fs.readFileSync(file, "utf8")) as StackSettings | null) : null) ?? {};
+  const choice = config?.["archon:baseImage"] ?? config?.baseImage;
+  return typeof choice === "string" && choice !== "auto" ? choice : undefined;
+}
+
+interface StackSettings {
+  config?: Record<string, unknown>;
 }

@@ -36,7 +36,7 @@ function parseMachine(text: string, file: string): Machine {
       const entries = keys
         .map((key) => [key, (value as Record<string, unknown>)[key]] as const)
         .filter(([, fact]) => typeof fact === "string" && fact !== "");
-      return Object.fromEntries(entries) as Machine;
+      return Object.fromEntries(entries);
     }
   } catch {
     // Told below, together with JSON that is no object.

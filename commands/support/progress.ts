@@ -38,8 +38,7 @@ export interface StepTime {
 const frames = [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"];
 const frameMilliseconds = 100;
 
-/** Without a terminal, an update is printed once its share grew by this much or this much time has passed. */
-const plainShare = 0.1;
+/** Without a terminal, an update is printed when its share reaches another tenth or this much time has passed. */
 const plainMilliseconds = 10_000;
 
 /** Runs numbered steps and shows each with its progress, outcome and time. */
@@ -118,7 +117,7 @@ export class Steps {
   /** Lines for logs: the title once there is something to say below it, and updates now and then. */
   #plainLines(number: number, title: string, start: number): Progress & { clear(): void } {
     let titled = false;
-    let shown = { share: 0, at: start };
+    let shown = { tenth: 0, at: start };
     const below = (line: string): void => {
       if (!titled) {
         this.#print(`${number} … ${title}`);
@@ -129,11 +128,11 @@ export class Steps {
     return {
       message: below,
       update: (done, total, detail) => {
-        const share = total > 0 ? done / total : 0;
-        if (share - shown.share < plainShare && this.#now() - shown.at < plainMilliseconds) {
+        const tenth = total > 0 ? Math.floor((done * 10) / total) : shown.tenth;
+        if (tenth === shown.tenth && this.#now() - shown.at < plainMilliseconds) {
           return;
         }
-        shown = { share, at: this.#now() };
+        shown = { tenth, at: this.#now() };
         below(total > 0 ? `${percent(done, total)}  ${detail}` : detail);
       },
       clear: () => undefined,

@@ -86,7 +86,7 @@ export async function run(command: string, args: readonly string[], options: Run
 
   const outcome = await ended(child, command);
   clearTimeout(timer?.handle);
-  log?.end();
+  await new Promise((resolve) => (log === undefined ? resolve(undefined) : log.end(resolve)));
   interruption.throwIfAborted();
   if (outcome !== undefined) {
     const reason = timer?.expired === true ? `was still running after ${options.timeoutSeconds} s` : outcome;

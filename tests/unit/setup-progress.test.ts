@@ -97,7 +97,7 @@ describe("steps without a terminal", () => {
     });
     const updates = written.split("\n").filter((line) => line.startsWith("    "));
     expect(updates).toHaveLength(12);
-    expect(updates[0]).toBe("     10 %  line 10");
+    expect(updates.slice(0, 2)).toEqual(["     10 %  line 10", "     20 %  line 20"]);
     expect(updates.slice(-3)).toEqual(["    100 %  line 100", "    100 %  later", "    unknown, later"]);
   });
 

@@ -1,0 +1,77 @@
+import * as crypto from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+/** One file of a set whose content is hashed. `path` is relative, with forward slashes. */
+export interface SourceFile {
+  path: string;
+  executable: boolean;
+  bytes: Uint8Array;
+}
+
+/** Lower-case sha256 of the parts, each preceded by its length, so that no two lists run together. 64 hex digits. */
+export function digest(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = crypto.createHash("sha256");
+  for (const part of parts) {
+    const bytes = typeof part === "string" ? Buffer.from(part, "utf8") : part;
+    hash.update(`${bytes.length}:`).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Hash of a set of files by relative path, executable bit and bytes. Nothing else of the machine takes part: no absolute path,
+ * owner, umask or time, so two checkouts of one commit agree.
+ */
+export function digestFiles(files: readonly SourceFile[]): string {
+  const sorted = [...files].sort((a, b) => compareBytes(a.path, b.path));
+  return digest(...sorted.flatMap((file) => [file.path, file.executable ? "x" : "-", file.bytes]));
+}
+
+/**
+ * Commit of a model that comes from a directory: the first 40 hex digits of the sha256 over the lines `<sha256>  <path>`.
+ * The store tool computes the same from what it received. Dot files and `__pycache__` do not take part.
+ */
+export function directoryRevision(files: readonly SourceFile[]): string {
+  const lines = [...files]
+    .sort((a, b) => compareBytes(a.path, b.path))
+    .map((file) => `${crypto.createHash("sha256").update(file.bytes).digest("hex")}  ${file.path}\n`);
+  return crypto.createHash("sha256").update(lines.join("")).digest("hex").slice(0, 40);
+}
+
+/**
+ * Regular files below a directory. Symbolic links are left out: what they point to may lie outside the checkout.
+ * @param keep is asked with the relative path of every file and directory; what it refuses is not entered.
+ */
+export function readTree(directory: string, keep: (relative: string) => boolean): SourceFile[] {
+  const files: SourceFile[] = [];
+  const visit = (relative: string): void => {
+    for (const entry of fs.readdirSync(path.join(directory, relative), { withFileTypes: true })) {
+      const name = relative === "" ? entry.name : `${relative}/${entry.name}`;
+      if (!keep(name)) {
+        continue;
+      }
+      if (entry.isDirectory()) {
+        visit(name);
+      } else if (entry.isFile()) {
+        files.push(readFile(directory, name));
+      }
+    }
+  };
+  visit("");
+  return files;
+}
+
+export function readFile(directory: string, relative: string): SourceFile {
+  const absolute = path.join(directory, relative);
+  return { path: relative, executable: (fs.statSync(absolute).mode & 0o100) !== 0, bytes: fs.readFileSync(absolute) };
+}
+
+/** Whether a path belongs to a model directory's content. */
+export function isModelFile(relative: string): boolean {
+  return relative.split("/").every((part) => !part.startsWith(".") && part !== "__pycache__");
+}
+
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
+}

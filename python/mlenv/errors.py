@@ -1,0 +1,33 @@
+"""Errors that a person can act on; everything else that escapes is a bug of this tool and keeps its traceback."""
+
+from __future__ import annotations
+
+import errno
+
+
+class MlenvError(Exception):
+    """A message for people: what was wrong, the value received, what is allowed, what to do next. Exit status 1."""
+
+
+class UsageError(MlenvError):
+    """The command line or the lock text cannot be used as given. Exit status 2."""
+
+
+class NoSpaceError(MlenvError):
+    """The file system of the store is full, or would be."""
+
+
+class DamagedPackagesError(MlenvError):
+    """Installed files differ from what their wheels recorded.
+
+    `packages` are the canonical names, so that a caller can drop just these from the wheel cache and install again.
+    """
+
+    def __init__(self, message: str, packages: frozenset[str]) -> None:
+        super().__init__(message)
+        self.packages = packages
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether an operating system error means a full disk or an exhausted quota."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

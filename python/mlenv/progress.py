@@ -1,0 +1,58 @@
+"""Output for people: one message a line, no carriage returns, so that it reads the same in a terminal, in `docker logs` and in Pulumi."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+MAX_LINE = 4000
+"""Characters. Collectors of container logs cut lines at 8 KiB or more; UTF-8 may take two bytes for a character."""
+
+
+def say(message: str) -> None:
+    """Print one message to standard output at once."""
+    sys.stdout.write(_line(message) + "\n")
+    sys.stdout.flush()
+
+
+def complain(message: str) -> None:
+    """Print an error to standard error, every line of it marked."""
+    for line in message.splitlines():
+        sys.stderr.write(f"mlenv: error: {_line(line)}\n")
+    sys.stderr.flush()
+
+
+def size(count: int) -> str:
+    """Bytes in decimal units with three digits: 999 B, 1.19 GB."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.5 or unit == "TB":
+            break
+    return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+
+
+def number(count: int, noun: str) -> str:
+    """A count with its noun: `1 file`, `45,123 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+class Clock:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self._start, 3)
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s"
+
+
+def _line(message: str) -> str:
+    flat = message.replace("\r", " ").replace("\n", " ")
+    return flat if len(flat) <= MAX_LINE else flat[: MAX_LINE - 4] + " ..."
