@@ -1,4 +1,4 @@
-const transform = { "^.+\\.ts$": ["ts-jest", { isolatedModules: true, diagnostics: false }] };
+const transform = { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] };
 
 /** Type errors are the business of `npm run check`; the suites only run the code. */
 module.exports = {

@@ -1,0 +1,200 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { z } from "zod";
+import { DEFAULT_BASE_IMAGE } from "./components/shared/base-image";
+import { configurationError, type Problem } from "./components/shared/errors";
+import { directoryRevision, isModelFile, readTree } from "./components/shared/hashing";
+
+const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "allowed are 1 to 40 lower-case letters, digits, dots and hyphens");
+const absolutePath = z.string().regex(/^\/(?!.*\/\.\.?(\/|$)).+/, "must be an absolute path without . or .. parts");
+const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
+
+const hubModel = z.strictObject({
+  name,
+  repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be <organisation>/<name>"),
+  revision: z.string().regex(/^[0-9a-f]{40}$/, "must be a commit of 40 hex digits; a branch such as main would not be the same model tomorrow"),
+});
+const directoryModel = z.strictObject({ name, directory: z.string().min(1) });
+
+const service = z.strictObject({
+  name,
+  port: z.int().min(1).max(65535),
+  bind: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of the host" }).default("127.0.0.1"),
+  memoryMiB: z.int().min(256, "must be at least 256").default(4096),
+  replicas: z.int().min(1).max(4).default(1),
+});
+
+const schema = z.strictObject({
+  root: absolutePath,
+  baseImage: z.string().min(1),
+  caBundle: z.union([z.enum(["auto", "none"]), absolutePath], { error: 'must be "auto", "none" or an absolute path' }),
+  pythonIndex: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
+  pythonExtraIndexes: z.array(url),
+  wheelhouse: z.union([z.literal(""), absolutePath], { error: "must be empty or an absolute path" }),
+  requirements: z.string().min(1),
+  imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
+  hubEndpoint: url,
+  models: z.array(z.union([hubModel, directoryModel], { error: "must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }" })),
+  activeModel: z.string(),
+  services: z.array(service).min(1),
+  requireToken: z.boolean(),
+  retain: z.int().min(1).max(50),
+});
+type Decisions = z.infer<typeof schema>;
+
+/** A model at one commit. `directory` is absolute, and set for models that come from the checkout. */
+export interface Model {
+  name: string;
+  repo: string;
+  revision: string;
+  directory?: string;
+}
+
+export type Service = z.infer<typeof service>;
+
+/** What the program is to make: decisions of the stack joined with the facts of this machine. Plain values only. */
+export interface Settings extends Omit<Decisions, "models" | "activeModel" | "caBundle" | "requirements"> {
+  /** Absolute path on the host, or undefined for the image's own authorities. */
+  caBundle: string | undefined;
+  /** Text of the environment's lock file. */
+  lock: string;
+  models: readonly Model[];
+  /** The model that scores by default, or undefined in a stack without models. */
+  activeModel: Model | undefined;
+  dockerHost: string;
+}
+
+/** What the set-up found on this machine; `.archon/machine.json`. */
+const machineSchema = z.object({ baseImage: z.string().optional(), caBundle: z.string().optional(), dockerHost: z.string().optional() });
+
+/**
+ * Reads the configuration of the current stack and the machine's facts.
+ * @throws pulumi.RunError with every problem in one message, before any resource exists.
+ */
+export function loadSettings(project = __dirname): Settings {
+  const problems: Problem[] = [];
+  const decisions = parseDecisions(rawConfig(), problems);
+  const machine = readMachine(path.join(project, ".archon", "machine.json"));
+  const lock = decisions && readLock(project, decisions.requirements, problems);
+  const models = decisions?.models.map((model, index) => resolveModel(project, model, index, problems)) ?? [];
+  if (decisions) {
+    crossCheck(decisions, problems);
+  }
+  if (!decisions || lock === undefined || problems.length > 0) {
+    throw configurationError(pulumi.getStack(), problems);
+  }
+  const wanted = decisions.activeModel;
+  return {
+    ...decisions,
+    baseImage: decisions.baseImage === "auto" ? (machine.baseImage ?? DEFAULT_BASE_IMAGE) : decisions.baseImage,
+    caBundle: decisions.caBundle === "auto" ? machine.caBundle : decisions.caBundle === "none" ? undefined : decisions.caBundle,
+    lock,
+    models,
+    activeModel: wanted === "" ? models[0] : models.find((model) => model.name === wanted),
+    dockerHost: process.env["DOCKER_HOST"] ?? machine.dockerHost ?? "unix:///var/run/docker.sock",
+  };
+}
+
+/** Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. */
+function rawConfig(): Record<string, unknown> {
+  const config = new pulumi.Config();
+  const prefix = `${pulumi.getProject()}:`;
+  const keys = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  return Object.fromEntries(keys.map((key) => [key, parseValue(key, config.require(key))]));
+}
+
+/** Pulumi hands every value over as text; everything that is not text is JSON. */
+function parseValue(key: string, text: string): unknown {
+  const kind = schema.shape[key as keyof Decisions] as z.ZodType | undefined;
+  if (kind === undefined || kind.safeParse(text).success) {
+    return text;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch {
+    return text;
+  }
+}
+
+function parseDecisions(raw: Record<string, unknown>, problems: Problem[]): Decisions | undefined {
+  const result = schema.safeParse(raw);
+  if (result.success) {
+    return result.data;
+  }
+  for (const issue of result.error.issues) {
+    if (issue.code === "unrecognized_keys") {
+      const allowed = Object.keys(schema.shape).join(", ");
+      issue.keys.forEach((key) => problems.push({
+        key: keyName([...issue.path, key]),
+        reason: issue.path.length === 0 ? `unknown key; the keys are ${allowed}` : "unknown key; remove it or mend its spelling",
+      }));
+    } else {
+      problems.push({ key: keyName(issue.path), received: valueAt(raw, issue.path), reason: issue.message });
+    }
+  }
+  return undefined;
+}
+
+function crossCheck(decisions: Decisions, problems: Problem[]): void {
+  const { services, models, activeModel, requireToken } = decisions;
+  duplicates(models.map((model) => model.name)).forEach((index) =>
+    problems.push({ key: keyName(["models", index, "name"]), received: models[index]?.name, reason: "is used by an earlier model; give each its own name" }));
+  duplicates(services.map((each) => each.name)).forEach((index) =>
+    problems.push({ key: keyName(["services", index, "name"]), received: services[index]?.name, reason: "is used by an earlier service; give each its own name" }));
+  duplicates(services.map((each) => String(each.port))).forEach((index) =>
+    problems.push({ key: keyName(["services", index, "port"]), received: services[index]?.port, reason: "is used by an earlier service; give each its own port" }));
+  if (activeModel !== "" && !models.some((model) => model.name === activeModel)) {
+    const known = models.map((model) => model.name).join(", ");
+    problems.push({ key: keyName(["activeModel"]), received: activeModel, reason: `must be the name of one of the models (${known === "" ? "none is configured" : known})` });
+  }
+  services.forEach((each, index) => {
+    if (!requireToken && !isLoopback(each.bind)) {
+      problems.push({ key: keyName(["services", index, "bind"]), received: each.bind, reason: "reaches beyond this machine; set requireToken: true as well, or bind 127.0.0.1" });
+    }
+  });
+}
+
+/** Positions of the values that occur earlier in the list. */
+function duplicates(values: readonly string[]): number[] {
+  return values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []));
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}
+
+function resolveModel(project: string, model: Decisions["models"][number], index: number, problems: Problem[]): Model {
+  if ("repo" in model) {
+    return model;
+  }
+  const directory = path.resolve(project, model.directory);
+  if (!fs.existsSync(path.join(directory, "config.json"))) {
+    problems.push({ key: keyName(["models", index, "directory"]), received: model.directory, reason: "must be a directory, relative to the project, that holds a model (config.json and weights)" });
+    return { name: model.name, repo: `local/${model.name}`, revision: "" };
+  }
+  return { name: model.name, repo: `local/${model.name}`, revision: directoryRevision(readTree(directory, isModelFile)), directory };
+}
+
+function readLock(project: string, file: string, problems: Problem[]): string | undefined {
+  try {
+    return fs.readFileSync(path.resolve(project, file), "utf8");
+  } catch {
+    problems.push({ key: keyName(["requirements"]), received: file, reason: "must be a readable lock file, relative to the project; npm run lock makes the project's own" });
+    return undefined;
+  }
+}
+
+function readMachine(file: string): z.infer<typeof machineSchema> {
+  return fs.existsSync(file) ? machineSchema.parse(JSON.parse(fs.readFileSync(file, "utf8"))) : {};
+}
+
+function keyName(parts: readonly PropertyKey[]): string {
+  const [first = "", ...rest] = parts.map(String);
+  return rest.reduce((key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : `${key}.${part}`), `${pulumi.getProject()}:${first}`);
+}
+
+function valueAt(raw: unknown, parts: readonly PropertyKey[]): unknown {
+  return parts.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | undefined)?.[part], raw);
+}

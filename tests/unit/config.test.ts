@@ -1,0 +1,103 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { loadSettings } from "../../config";
+
+/** Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not proven here. */
+const root = path.join(__dirname, "../..");
+const declared = (parse(fs.readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { config: Record<string, { default: unknown; description: string; type: string }> }).config;
+
+let project: string;
+beforeEach(() => {
+  project = fs.mkdtempSync(path.join(os.tmpdir(), "archon-config-"));
+  fs.writeFileSync(path.join(project, "lock.txt"), "six==1.17.0 --hash=sha256:00\n");
+  fs.mkdirSync(path.join(project, "model"));
+  fs.writeFileSync(path.join(project, "model/config.json"), "{}");
+});
+afterEach(() => {
+  fs.rmSync(project, { recursive: true });
+});
+
+function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSettings> {
+  const values = { ...Object.fromEntries(Object.entries(declared).map(([key, { default: value }]) => [key, value])), requirements: "lock.txt", ...overrides };
+  const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+  pulumi.runtime.setAllConfig(Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])));
+  return loadSettings(project);
+}
+
+function refusal(overrides: Record<string, unknown>): string {
+  try {
+    load(overrides);
+  } catch (error) {
+    expect(pulumi.RunError.isInstance(error)).toBe(true);
+    return (error as Error).message;
+  }
+  throw new Error("The configuration was accepted.");
+}
+
+test("every declared key has a type, a default and a description", () => {
+  for (const key of Object.values(declared)) {
+    expect(key.type).toBeDefined();
+    expect(key.default).toBeDefined();
+    expect(key.description).toMatch(/\.$/);
+  }
+});
+
+test("the defaults alone are a valid stack: loopback, no models", () => {
+  const settings = load();
+  expect(settings.services).toEqual([{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1 }]);
+  expect(settings.activeModel).toBeUndefined();
+  expect(settings.caBundle).toBeUndefined();
+  expect(settings.baseImage).toMatch(/^python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$/);
+});
+
+test("facts of the machine fill what is left to auto, and nothing else", () => {
+  fs.mkdirSync(path.join(project, ".archon"));
+  fs.writeFileSync(path.join(project, ".archon/machine.json"), JSON.stringify({ baseImage: "local:1", caBundle: "/etc/ca.pem" }));
+  expect(load()).toMatchObject({ baseImage: "local:1", caBundle: "/etc/ca.pem" });
+  expect(load({ baseImage: "mine:2", caBundle: "none" })).toMatchObject({ baseImage: "mine:2", caBundle: undefined });
+});
+
+test("a directory model gets its commit from its files, and the first model is the active one", () => {
+  const settings = load({ models: [{ name: "demo", directory: "model" }, { name: "hub", repo: "Org/Name", revision: "a".repeat(40) }] });
+  expect(settings.activeModel?.name).toBe("demo");
+  expect(settings.models[0]?.revision).toMatch(/^[0-9a-f]{40}$/);
+  fs.writeFileSync(path.join(project, "model/config.json"), "{ }");
+  expect(load({ models: [{ name: "demo", directory: "model" }] }).models[0]?.revision).not.toBe(settings.models[0]?.revision);
+});
+
+test.each([
+  ["root", "relative", "archon-root"],
+  ["root", "..", "/srv/../etc"],
+  ["baseImage", "empty", ""],
+  ["caBundle", "relative", "ca.pem"],
+  ["pythonIndex", "no URL", "pypi"],
+  ["pythonExtraIndexes", "no URL", ["pypi"]],
+  ["wheelhouse", "relative", "wheels"],
+  ["requirements", "missing file", "none.txt"],
+  ["imports", "no module name", ["import os; os"]],
+  ["hubEndpoint", "no URL", "hub"],
+  ["models", "a branch for a commit", [{ name: "m", repo: "Org/Name", revision: "main" }]],
+  ["models", "a directory without a model", [{ name: "m", directory: "nowhere" }]],
+  ["models", "the same name twice", [{ name: "m", directory: "model" }, { name: "m", directory: "model" }]],
+  ["activeModel", "an unknown model", "other"],
+  ["services", "none", []],
+  ["services", "a port out of range", [{ name: "s", port: 70000 }]],
+  ["services", "an unknown field", [{ name: "s", port: 1, replica: 2 }]],
+  ["services", "the same port twice", [{ name: "a", port: 1 }, { name: "b", port: 1 }]],
+  ["services", "open to the network without a token", [{ name: "s", port: 1, bind: "0.0.0.0" }]],
+  ["requireToken", "text", "perhaps"],
+  ["retain", "zero", 0],
+])("%s: %s is refused by name", (key, _why, value) => {
+  expect(refusal({ [key]: value })).toMatch(new RegExp(`^  - project:${key}\\b.*: `, "m"));
+});
+
+test("all problems come in one message, with the value received and what to do", () => {
+  const message = refusal({ root: "here", retain: 0, colour: "red" });
+  expect(message).toContain('project:root: must be an absolute path without . or .. parts (received "here")');
+  expect(message).toContain("project:retain:");
+  expect(message).toContain("project:colour: unknown key; the keys are root,");
+  expect(message).toContain('Invalid configuration for stack "stack"');
+});
