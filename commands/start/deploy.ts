@@ -40,7 +40,7 @@ export function interesting(line: string): { text: string; lasting: boolean } | 
   if (text === "" || /^(@|Updating|Resources:|Duration:|Diagnostics:|[+~-]{0,2}-? ?\d+ \w+$|\d+ changes?\. \d+ unchanged$)/.test(text)) {
     return undefined;
   }
-  const underWay = /^[+~-]{1,2}-? +(\S+ \S+) (?:creating|updating|deleting|replacing|reading|refreshing) \(\d+s\)(.*)$/.exec(text);
+  const underWay = /^[+~-]{1,2}-? +(\S+ \S+) (?:creating|updating|deleting|replacing|reading|refreshing)(?: replacement| original)? \(\d+s\)(.*)$/.exec(text);
   if (underWay !== null) {
     return { text: `${underWay[1]}${underWay[2]}`, lasting: false };
   }

@@ -23,7 +23,7 @@ export function describeAnswer(question: string, reply: SearchReply, width: numb
   ]);
   return [
     `Question  ${question}`,
-    `Answer    in ${duration(reply.seconds * 1000)}, rerank score ${score(best.rerank_score)}:`,
+    `Answer    in ${Math.round(reply.seconds * 1000)} ms, rerank score ${score(best.rerank_score)}:`,
     ...shown,
     ...(passage.length > passageLines ? ["    …"] : []),
     "",

@@ -1,0 +1,41 @@
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+
+/** User and group of the application inside its containers. */
+export const APPLICATION_USER = "10001:10001";
+
+/** Port that archon-server listens on inside its container; Archon's own default. */
+export const SERVER_PORT = 8181;
+
+/**
+ * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
+ * to gain any, bounded logs.
+ */
+export const hardened = {
+  readOnly: true,
+  capabilities: { drops: ["ALL"] },
+  securityOpts: ["no-new-privileges"],
+  tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
+  logDriver: "json-file",
+  logOpts: { "max-size": "10m", "max-file": "3" },
+} as const satisfies Partial<docker.ContainerArgs>;
+
+/**
+ * Properties that the provider plans as an update in place and then does not change in the container: a changed mount reports
+ * success and the container keeps the old one. Replacing is the only way to make them true. `#initerror` makes the next update
+ * try a container again that failed to come up.
+ */
+export const REPLACE_ON_CHANGES = ["#initerror", "mounts", "healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"];
+
+/** Memory limit without swap. Both figures are set: with one alone the provider reports a difference for ever. */
+export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
+  return { memory: mebibytes, memorySwap: mebibytes };
+}
+
+/** Labels that tell whose a container, image or network is, for everyone who looks from outside Pulumi. */
+export function labels(component: string): { label: string; value: string }[] {
+  return Object.entries({ project: pulumi.getProject(), stack: pulumi.getStack(), component }).map(([key, value]) => ({
+    label: `io.archon.${key}`,
+    value,
+  }));
+}

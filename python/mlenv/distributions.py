@@ -1,0 +1,73 @@
+"""What an installer wrote: the distributions below a prefix and the files that each of them recorded."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import MlenvError
+from .requirements import canonical
+
+SITE_PACKAGES = "lib/python3.11/site-packages"
+"""Where packages lie below a user base. It is part of the store's format, like the mount target /root/.local."""
+
+_DIST_INFO = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.dist-info")
+
+
+@dataclass(frozen=True)
+class RecordedFile:
+    """One line of a RECORD. `path` is relative to the prefix; `sha256` is hex, None where the wheel gives no hash."""
+
+    path: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One installed package; `name` is canonical, `dist_info` the directory's path relative to the prefix."""
+
+    name: str
+    version: str
+    dist_info: str
+    files: tuple[RecordedFile, ...]
+
+    @property
+    def record(self) -> str:
+        return f"{self.dist_info}/RECORD"
+
+
+def installed(prefix: Path) -> Iterator[Distribution]:
+    """The distributions below a prefix, by name."""
+    for directory in sorted((prefix / SITE_PACKAGES).glob("*.dist-info")):
+        match = _DIST_INFO.fullmatch(directory.name)
+        if not match:
+            raise MlenvError(f"{directory} is not named <name>-<version>.dist-info")
+        dist_info = f"{SITE_PACKAGES}/{directory.name}"
+        files = tuple(_read_record(directory / "RECORD"))
+        yield Distribution(canonical(match["name"]), match["version"], dist_info, files)
+
+
+def installed_size(prefix: Path, distribution: Distribution) -> int:
+    """Bytes of the files of a distribution, as they lie on the disk."""
+    return sum((prefix / file.path).stat().st_size for file in distribution.files)
+
+
+def _read_record(record: Path) -> Iterator[RecordedFile]:
+    with record.open(encoding="utf-8", newline="") as lines:
+        for row in csv.reader(lines):
+            path = posixpath.normpath(posixpath.join(SITE_PACKAGES, row[0]))
+            if path.startswith(("/", "../")):
+                raise MlenvError(f"{record} names {row[0]!r}, which lies outside the environment")
+            yield RecordedFile(path, _hex(row[1]))
+
+
+def _hex(recorded: str) -> str | None:
+    algorithm, _, digest = recorded.partition("=")
+    if algorithm != "sha256":
+        return None
+    return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()

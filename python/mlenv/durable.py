@@ -1,0 +1,53 @@
+"""Writes that survive a power cut: a name appears only after the bytes behind it are on the disk."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+
+def write_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace a file at once: a reader sees the old text or the new one, also after a crash."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+    os.replace(half, path)
+    sync_directory(path.parent)
+
+
+def publish(half: Path, final: Path) -> None:
+    """Give a finished tree its final name. Both must be on one file system; `final` must not exist.
+
+    Everything that the tree holds reaches the disk first: one syncfs instead of tens of thousands of fsyncs.
+    """
+    sync_file_system(half)
+    os.rename(half, final)
+    sync_directory(final.parent)
+
+
+def sync_file_system(path: Path) -> None:
+    """Write everything that the file system of `path` still holds in memory. Raises OSError, so for a lost write too."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _LIBC.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)

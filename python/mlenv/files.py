@@ -1,0 +1,120 @@
+"""Trees of regular files: listing, modes, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import MlenvError
+
+FILE_MODES = (0o644, 0o755)
+DIRECTORY_MODE = 0o755
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a manifest. `path` is relative and POSIX, `sha256` hex, `mode` the permission bits."""
+
+    path: str
+    size: int
+    mode: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below a directory: files as path -> (size, permission bits), directories as path -> permission bits.
+
+    `odd` are the paths that are neither: links, sockets and the like, which no store holds.
+    """
+
+    files: dict[str, tuple[int, int]]
+    directories: dict[str, int]
+    odd: list[str]
+
+
+def scan(root: Path, skip: frozenset[str] = frozenset()) -> Tree:
+    """List a tree without following links; `skip` are names directly below the root."""
+    files: dict[str, tuple[int, int]] = {}
+    directories: dict[str, int] = {"": stat.S_IMODE(root.stat().st_mode)}
+    odd: list[str] = []
+    pending = [("", str(root))]
+    while pending:
+        prefix, directory = pending.pop()
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                path = prefix + entry.name
+                if not prefix and path in skip:
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                mode = status.st_mode
+                if stat.S_ISREG(mode):
+                    files[path] = (status.st_size, mode & 0o7777)
+                elif stat.S_ISDIR(mode):
+                    directories[path] = mode & 0o7777
+                    pending.append((path + "/", entry.path))
+                else:
+                    odd.append(path)
+    return Tree(files, directories, odd)
+
+
+def normalise(root: Path, *, executables: bool = True) -> Tree:
+    """Give every file mode 0644 (0755 if it may be executed) and every directory 0755; returns the resulting tree.
+
+    A file that has another name elsewhere is copied first: its mode belongs to the wheel cache and to other environments too.
+    Raises MlenvError if the tree holds anything but files and directories.
+    """
+    tree = scan(root)
+    if tree.odd:
+        raise MlenvError(f"{root} holds links or special files, which a store never has: {', '.join(sorted(tree.odd)[:5])}")
+    for path, mode in tree.directories.items():
+        if mode != DIRECTORY_MODE:
+            (root / path).chmod(DIRECTORY_MODE)
+    files = {}
+    for path, (size, mode) in tree.files.items():
+        wanted = 0o755 if executables and mode & 0o100 else 0o644
+        if mode != wanted:
+            _set_mode(root / path, wanted)
+        files[path] = (size, wanted)
+    return Tree(files, dict.fromkeys(tree.directories, DIRECTORY_MODE), [])
+
+
+def hash_tree(root: Path, tree: Tree) -> list[FileEntry]:
+    """The entries of a tree with their hashes, by path. Hashing runs on all processors: hashlib lets go of the interpreter."""
+    largest_first = sorted(tree.files, key=lambda path: -tree.files[path][0])
+    digests = dict(zip(largest_first, _in_parallel(lambda path: sha256_file(root / path), largest_first), strict=True))
+    return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
+
+
+def sha256_file(path: Path) -> str:
+    """The hex sha256 of a file."""
+    return digest_file(path, hashlib.sha256())
+
+
+def digest_file(path: Path, digest) -> str:
+    """Feed a file to a hashlib object and return its hex digest."""
+    with path.open("rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _in_parallel(work: Callable[[str], str], items: Iterable[str]) -> list[str]:
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        return list(pool.map(work, items))
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    if path.stat().st_nlink > 1:
+        alone = path.with_name(f".{path.name}.alone")
+        shutil.copyfile(path, alone)
+        os.replace(alone, path)
+    path.chmod(mode)
