@@ -43,13 +43,17 @@ async function acquire(file: string, mine: string, progress: Progress): Promise<
       continue;
     }
     const owner = JSON.parse(held.text) as Owner;
+    if (isDead(owner)) {
+      takeAway(file, held);
+      continue;
+    }
     if (watched === undefined) {
       progress.message(`Waiting for another set-up of the same tools (process ${owner.pid} on ${owner.host})`);
     }
     if (watched?.state.text !== held.text || watched.state.touched !== held.touched) {
       watched = { state: held, since: performance.now() };
     }
-    if (isDead(owner) || performance.now() - watched.since > abandonedMilliseconds) {
+    if (performance.now() - watched.since > abandonedMilliseconds) {
       takeAway(file, held);
     } else {
       await sleep(pollMilliseconds);

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../support/errors";
 import type { Progress } from "../support/progress";
-import { run } from "../support/run";
+import { CommandError, run } from "../support/run";
 import { plugins, type Plugin } from "./pulumi-pins";
 
 /** Seconds for one plugin to arrive: some 30 MB over a slow line. */
@@ -35,9 +35,18 @@ export async function installPlugins(
     const { name, version } = plugin;
     progress.update(0, 0, `plugin ${name} ${version}`);
     const from = fileOf === undefined ? [] : ["--file", fileOf(plugin)];
-    await run(pulumi, ["plugin", "install", "resource", name, version, ...from], { environment, timeoutSeconds: installSeconds });
+    await run(pulumi, ["plugin", "install", "resource", name, version, ...from], { environment, timeoutSeconds: installSeconds }).catch(withoutRepeats);
     if (!hasPlugin(home, plugin)) {
       throw new UserError(`${pulumi} reports plugin ${name} ${version} as installed, but ${home} does not hold it.`);
     }
   }
+}
+
+/** Pulumi tries five times and says the same each time. */
+function withoutRepeats(error: unknown): never {
+  if (!(error instanceof CommandError)) {
+    throw error;
+  }
+  const lines = error.lastLines.filter((line) => !line.startsWith("Will retry"));
+  throw new CommandError(error.command, error.outcome, [...new Set(lines)]);
 }

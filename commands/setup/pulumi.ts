@@ -63,7 +63,7 @@ async function obtainTools(root: string, progress: Progress): Promise<PulumiTool
       }
       const reason = `${way.title}: ${error instanceof Error ? error.message : String(error)}`;
       reasons.push(reason);
-      progress.message(reason);
+      reason.split("\n").forEach((line) => progress.message(line));
     }
   }
   throw new UserError(

@@ -1,0 +1,180 @@
+"""Byte code for an environment: it is mounted read-only, so what is not compiled now is compiled at every start for ever.
+
+The files are *unchecked-hash*: Python takes them without looking at the source again, whose time stamps say nothing here.
+They are compiled for the path at which a server sees them, so that tracebacks name it. Compiling everything takes as long
+as installing it, therefore the result is kept for each distribution (name, version and hash of its RECORD) and linked
+into every environment that holds that distribution.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import multiprocessing
+import os
+import py_compile
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .distributions import SITE_PACKAGES, Distribution
+from .files import FileEntry
+
+MOUNT = "/root/.local"
+"""Where a server sees the environment."""
+
+SUMS = "sums.tsv"
+"""In each cached directory: the hashes of its files, so that damage in the cache is found before it spreads."""
+
+_BATCH = 64
+
+
+@dataclass
+class Bytecode:
+    """What `add` did. `fresh` are directories to keep in the cache once their bytes are on the disk; `sums` maps paths of
+    byte code that came from the cache to the hash recorded there; `owners` maps every path to its distribution."""
+
+    fresh: dict[str, Path] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    compiled: int = 0
+    linked: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def cache_key(base: Path, distribution: Distribution) -> str:
+    """The name under which the byte code of a distribution is kept."""
+    digest = hashlib.sha256((base / distribution.record).read_bytes()).hexdigest()
+    return f"{distribution.name}-{distribution.version}-{digest}"
+
+
+def add(base: Path, distributions: Iterable[Distribution], cache: Path, scratch: Path, on_batch: Callable[[], None]) -> Bytecode:
+    """Put byte code beside every source of an environment.
+
+    `base` is the half-made user base, `scratch` an empty directory on the same file system. Sources that this Python
+    refuses to compile (templates, tests of syntax errors) are listed, and left to fail where they would be imported.
+    """
+    result = Bytecode()
+    jobs: list[_Job] = []
+    for distribution in distributions:
+        sources = [file.path for file in distribution.files if _is_source(file.path)]
+        if not sources:
+            continue
+        key = cache_key(base, distribution)
+        kept = cache / sys.implementation.cache_tag / key
+        if kept.is_dir():
+            _link_cached(kept, base, distribution.name, result)
+            continue
+        result.fresh[key] = scratch / key
+        jobs += [_Job(distribution.name, base, source, scratch / key / _target(source)) for source in sources]
+    for job, problem in _compile(jobs, on_batch):
+        if problem:
+            result.refused.append(f"{job.source}: {problem}")
+            continue
+        _link(job.target, base / _target(job.source))
+        result.owners[_target(job.source)] = job.distribution
+        result.compiled += 1
+    return result
+
+
+def keep(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tuple[Path, Path]]:
+    """Complete the fresh directories with their hashes; returns where to move each, once everything is on the disk."""
+    digests = {entry.path: entry.sha256 for entry in entries}
+    moves = []
+    for key, directory in result.fresh.items():
+        if not directory.is_dir():
+            continue
+        paths = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*.pyc"))
+        (directory / SUMS).write_text("".join(f"{digests[path]}\t{path}\n" for path in paths))
+        moves.append((directory, cache / sys.implementation.cache_tag / key))
+    return moves
+
+
+def forget(base: Path, distributions: Iterable[Distribution], cache: Path, names: frozenset[str]) -> list[Path]:
+    """The cached directories of some distributions, which a caller that found damage removes."""
+    tag = cache / sys.implementation.cache_tag
+    return [tag / cache_key(base, distribution) for distribution in distributions if distribution.name in names]
+
+
+@dataclass(frozen=True)
+class _Job:
+    distribution: str
+    base: Path
+    source: str
+    target: Path
+
+
+def _is_source(path: str) -> bool:
+    return path.endswith(".py") and path.startswith(f"{SITE_PACKAGES}/")
+
+
+def _target(source: str) -> str:
+    return importlib.util.cache_from_source(source)
+
+
+def _link_cached(kept: Path, base: Path, name: str, result: Bytecode) -> None:
+    for line in (kept / SUMS).read_text().splitlines():
+        digest, path = line.split("\t")
+        _link(kept / path, base / path)
+        result.sums[path] = digest
+        result.owners[path] = name
+        result.linked += 1
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        target.parent.mkdir(mode=0o755, exist_ok=True)
+        os.link(source, target)
+    except FileExistsError:
+        # Two distributions may own one path; the byte code beside it comes from the same installed source.
+        return
+
+
+def _compile(jobs: Sequence[_Job], on_batch: Callable[[], None]) -> Iterable[tuple[_Job, str | None]]:
+    """Compile in all processors' processes; pairs each job with None or the reason why its source was refused."""
+    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
+    if not batches:
+        return
+    workers = min(os.cpu_count() or 2, len(batches))
+    # fork: a worker needs no import of its own, and it is gone when this process is (_die_with_parent).
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)) as pool:
+        for batch, problems in zip(batches, pool.map(_compile_batch, batches), strict=True):
+            yield from zip(batch, problems, strict=True)
+            on_batch()
+
+
+def _compile_batch(batch: Sequence[_Job]) -> list[str | None]:
+    return [_compile_one(job) for job in batch]
+
+
+def _compile_one(job: _Job) -> str | None:
+    job.target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            py_compile.compile(
+                str(job.base / job.source),
+                cfile=str(job.target),
+                dfile=f"{MOUNT}/{job.source}",
+                doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+    except (py_compile.PyCompileError, ValueError, RecursionError) as error:
+        return str(error).strip().splitlines()[-1]
+    job.target.chmod(0o644)
+    return None
+
+
+def _die_with_parent(parent: int) -> None:
+    """Otherwise a killed run leaves workers that hold its lock for ever."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,76 @@
+"""Refuses work that the disk cannot hold, before the first byte is fetched."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import progress
+from .errors import NoSpaceError
+
+SKIP_VARIABLE = "MLENV_TEST_SKIP_PREFLIGHT"
+"""Set by tests that fill the disk in the middle of the work."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a piece of work will take, and what they are for. `unknown` names parts whose size nobody stated."""
+
+    purpose: str
+    parts: dict[str, int]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+
+def require(path: Path, need: Need) -> None:
+    """Compare with what is free for the file system of `path`. Raises NoSpaceError with both figures and the way out."""
+    free = free_bytes(path)
+    parts = ", ".join(f"{progress.size(count)} {name}" for name, count in need.parts.items() if count)
+    if need.unknown:
+        progress.say(f"the lock does not say how large these are, they are not counted: {', '.join(need.unknown)}")
+    if free >= need.total or os.environ.get(SKIP_VARIABLE):
+        progress.say(f"disk: {need.purpose} needs up to {progress.size(need.total)}, {progress.size(free)} are free")
+        return
+    raise NoSpaceError(
+        f"not enough disk space for {need.purpose}: it needs up to {progress.size(need.total)} ({parts}), "
+        f"{progress.size(free)} are free on {describe(path)}. Nothing was fetched. "
+        f"Free {progress.size(need.total - free)} there, or put the store on a larger disk (archon:root), and run this again."
+    )
+
+
+def free_bytes(path: Path) -> int:
+    """What is free without the blocks that the file system keeps for root."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
+def describe(path: Path) -> str:
+    """The path and, where this is a container, the directory of the host that is mounted there."""
+    best = None
+    resolved = path.resolve()
+    for line in _mounts():
+        fields = line.split(" ")
+        root, point = _unescape(fields[3]), Path(_unescape(fields[4]))
+        if resolved.is_relative_to(point) and (best is None or len(point.parts) >= len(best[1].parts)):
+            best = (root, point, fields[fields.index("-") + 2])
+    if best is None:
+        return str(path)
+    root, point, device = best
+    if root == "/":
+        return f"{path} ({device})"
+    return f"{path} ({root} on {device} of the host)"
+
+
+def _mounts() -> list[str]:
+    try:
+        return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _unescape(field: str) -> str:
+    return field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
