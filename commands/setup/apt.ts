@@ -121,6 +121,8 @@ export interface AptPackages {
  * @throws UserError with apt's own words
  */
 export async function aptInstall(packages: AptPackages, reason: string, progress: Progress): Promise<void> {
+  // dpkg must not be cut short: half-configured packages need a person to repair them.
+  const unattended = { environment: { ...systemEnvironment(), DEBIAN_FRONTEND: "noninteractive" }, uninterruptible: true };
   progress.update(0, 100, "apt-get update");
   const listsFailure = await failureOf(run("apt-get", ["update", "-q"], { ...unattended, log: "apt-update" }));
   const optional = await Promise.all((packages.whereKnown ?? []).map(async (name) => ((await aptKnows(name)) ? [name] : [])));
@@ -147,8 +149,10 @@ export async function aptInstall(packages: AptPackages, reason: string, progress
   }
 }
 
-/** dpkg must not be cut short: half-configured packages need a person to repair them. */
-const unattended = { environment: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, uninterruptible: true };
+/** The environment of root's tools. A root that came by `su` does not have their directories on PATH. */
+export function systemEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` };
+}
 
 async function failureOf(work: Promise<unknown>): Promise<CommandError | undefined> {
   try {

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { run } from "../support/run";
+import { systemEnvironment } from "./apt";
 
 /** The certificates in a PEM bundle, each with its begin and end line. */
 export function splitBundle(bundle: string): string[] {
@@ -35,5 +36,5 @@ export async function trustBundle(root: string, bundle: string): Promise<void> {
   missing.forEach((certificate, index) => {
     fs.writeFileSync(path.join(directory, `machine-${index + 1}.crt`), `${certificate}\n`);
   });
-  await run("chroot", [root, "update-ca-certificates"], { log: "base-image-certificates" });
+  await run("chroot", [root, "update-ca-certificates"], { environment: systemEnvironment(), log: "base-image-certificates" });
 }

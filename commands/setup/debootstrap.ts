@@ -6,7 +6,7 @@ import { bytes } from "../support/render";
 import { cacheDirectory, display } from "../support/paths";
 import type { Progress } from "../support/progress";
 import { run } from "../support/run";
-import { aptInstall, debianMirror, readAptSources, readOsRelease } from "./apt";
+import { aptInstall, debianMirror, readAptSources, readOsRelease, systemEnvironment } from "./apt";
 import { trustBundle } from "./certificates";
 import { findProgram } from "./docker";
 
@@ -61,7 +61,7 @@ export async function buildBaseImage(
     // In a mount namespace of its own, what debootstrap mounts is gone with it: removing `work` can then never reach /dev or /proc.
     const args = ["--variant=minbase", `--include=${packages.join(",")}`, "--force-check-gpg", suite, root, ...(mirror === undefined ? [] : [mirror])];
     await run("unshare", ["--mount", "--propagation", "private", "debootstrap", ...args], {
-      environment: { ...process.env, ...(await aptProxy()) },
+      environment: { ...systemEnvironment(), ...(await aptProxy()) },
       log: "base-image-debootstrap",
       onLine: (line) => {
         lines += 1;

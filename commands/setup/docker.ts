@@ -6,7 +6,7 @@ import { sleep } from "../support/interruption";
 import type { Progress } from "../support/progress";
 import { CommandError, run } from "../support/run";
 import { atLeast } from "../support/version";
-import { aptInstall, hasApt, readOsRelease } from "./apt";
+import { aptInstall, hasApt, readOsRelease, systemEnvironment } from "./apt";
 
 export interface DockerEngine {
   version: string;
@@ -135,7 +135,7 @@ async function start(progress: Progress): Promise<DockerEngine> {
   const log = fs.openSync(daemonLog, "a");
   const logStart = fs.fstatSync(log).size;
   // Its own session: the engine outlives this command and the terminal it was started from.
-  const daemon = spawn("dockerd", [], { detached: true, stdio: ["ignore", log, log] });
+  const daemon = spawn("dockerd", [], { detached: true, stdio: ["ignore", log, log], env: systemEnvironment() });
   fs.closeSync(log);
   daemon.unref();
   let end: string | undefined;
@@ -162,10 +162,11 @@ async function waitForEngine(failure: () => string | undefined, log: string): Pr
   }
 }
 
-/** What was written to `file` after `offset`, its last 15 lines. */
+/** What was written to `file` after `offset`: its last 15 lines, without the small talk of a daemon that shuts down. */
 function lastLines(file: string, offset: number): string {
-  const lines = fs.readFileSync(file).subarray(offset).toString("utf8").trim().split("\n").slice(-15);
-  return lines.map((line) => `  ${line}`).join("\n");
+  const lines = fs.readFileSync(file).subarray(offset).toString("utf8").trim().split("\n");
+  const telling = lines.filter((line) => !/ level=(?:info|debug) /.test(line)).slice(-15);
+  return telling.map((line) => `  ${line}`).join("\n");
 }
 
 /** Absolute path of a program on PATH. Daemons often are in directories that only root's PATH has. */

@@ -22,15 +22,15 @@ for name in modules:
         module = importlib.import_module(name)
     except BaseException as error:
         import traceback
-        last = traceback.format_exc().strip().splitlines()
-        results.append({"module": name, "error": f"{type(error).__name__}: {error}", "trace": last})
+        trace = traceback.format_exc().strip().splitlines()[-20:]
+        results.append({"module": name, "error": f"{type(error).__name__}: {error}", "trace": trace})
         break
     version = getattr(module, "__version__", None)
     results.append({
         "module": name,
         "version": str(version) if version is not None else None,
         "seconds": round(time.perf_counter() - started, 2),
-        "file": getattr(module, "__file__", None),
+        "location": getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None),
     })
 proof = {"imports": results}
 if "torch" in sys.modules and not any("error" in result for result in results):
@@ -91,10 +91,10 @@ class ImportCheck:
         if "error" in item:
             raise MlenvError(
                 f"module {item['module']!r} cannot be imported from the environment: {item['error']}\n"
-                f"{_quote(item['trace'][-20:])}\n"
+                f"{_quote(item['trace'])}\n"
                 "Add what it misses to requirements.server.ml.in, renew the lock (npm run lock) and run this again."
             )
-        location = item.pop("file")
+        location = item.pop("location")
         if location is None or not Path(location).is_relative_to(self._base):
             raise MlenvError(
                 f"module {item['module']!r} was not imported from the environment but from {location}; "
