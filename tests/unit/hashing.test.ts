@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { contentTag, contextSources } from "../../components/shared/build-context";
+import { digest, digestFiles, directoryRevision, isModelFile, type SourceFile } from "../../components/shared/hashing";
+import { releaseId } from "../../release/release";
+
+const file = fc.record({ path: fc.stringMatching(/^[a-z]{1,4}(\/[a-z]{1,4})?$/), executable: fc.boolean(), bytes: fc.uint8Array({ maxLength: 20 }) });
+const files = fc.uniqueArray(file, { selector: (each: SourceFile) => each.path, maxLength: 6 });
+
+test("the hash of a set of files does not depend on their order", () => {
+  fc.assert(fc.property(files, (set) => {
+    expect(digestFiles([...set].reverse())).toBe(digestFiles(set));
+    expect(directoryRevision([...set].reverse())).toBe(directoryRevision(set));
+  }));
+});
+
+test("every byte, name and executable bit counts", () => {
+  const one: SourceFile = { path: "a", executable: false, bytes: Buffer.from("x") };
+  const variants = [one, { ...one, path: "b" }, { ...one, executable: true }, { ...one, bytes: Buffer.from("y") }].map((each) => digestFiles([each]));
+  expect(new Set(variants).size).toBe(4);
+});
+
+test("parts do not run together", () => {
+  expect(digest("ab", "c")).not.toBe(digest("a", "bc"));
+});
+
+test("the commit of a directory model is what sha256sum gives for it", () => {
+  // printf hello > a; sha256sum a | sha256sum | cut -c1-40
+  expect(directoryRevision([{ path: "a", executable: false, bytes: Buffer.from("hello") }])).toBe("4b4a26c2f1d891924105322b0c53b3857b475f60");
+  expect(["config.json", ".git/x", "a/__pycache__/b"].filter(isModelFile)).toEqual(["config.json"]);
+});
+
+test("a Dockerfile's sources are what it copies and mounts from the context, not from other stages", () => {
+  const dockerfile = "FROM x AS y\nCOPY --chmod=0644 a.txt b/ /dest/\ncopy --from=y /z /z\nRUN --mount=type=cache,target=/c \\\n  --mount=type=bind,source=lock.txt,target=/l \\\n  --mount=type=bind,from=y,source=no,target=/n true\nADD ./c d\n";
+  expect(contextSources(dockerfile)).toEqual(["a.txt", "b", "c", "lock.txt"]);
+});
+
+describe("an image tag", () => {
+  let context: string;
+  beforeEach(() => {
+    context = fs.mkdtempSync(path.join(os.tmpdir(), "archon-context-"));
+    fs.mkdirSync(path.join(context, "app"));
+    fs.writeFileSync(path.join(context, "Dockerfile"), "FROM x\nCOPY app /app\n");
+    fs.writeFileSync(path.join(context, "app/main.py"), "1");
+    fs.writeFileSync(path.join(context, ".dockerignore"), "**/__pycache__\n");
+  });
+  afterEach(() => {
+    fs.rmSync(context, { recursive: true });
+  });
+  const tag = (args: Record<string, string> = { BASE: "b" }): string => contentTag(context, "Dockerfile", args);
+
+  test("changes with a source, the recipe and a build argument", () => {
+    const before = tag();
+    expect(before).toMatch(/^[0-9a-f]{16}$/);
+    expect(tag({ BASE: "c" })).not.toBe(before);
+    fs.writeFileSync(path.join(context, "app/main.py"), "2");
+    expect(tag()).not.toBe(before);
+    fs.writeFileSync(path.join(context, "app/main.py"), "1");
+    fs.appendFileSync(path.join(context, "Dockerfile"), "# more\n");
+    expect(tag()).not.toBe(before);
+  });
+
+  test("does not change with what the build does not read, nor with the place of the checkout", () => {
+    const before = tag();
+    fs.mkdirSync(path.join(context, "app/__pycache__"));
+    fs.writeFileSync(path.join(context, "app/__pycache__/main.pyc"), "x");
+    fs.writeFileSync(path.join(context, "other.txt"), "x");
+    expect(tag()).toBe(before);
+    const elsewhere = `${context}-moved`;
+    fs.cpSync(context, elsewhere, { recursive: true });
+    expect(contentTag(elsewhere, "Dockerfile", { BASE: "b" })).toBe(before);
+    fs.rmSync(elsewhere, { recursive: true });
+  });
+
+  test("needs every source", () => {
+    fs.rmSync(path.join(context, "app"), { recursive: true });
+    expect(() => tag()).toThrow('The Dockerfile reads "app"');
+  });
+});
+
+describe("a release id", () => {
+  const content = { serverImage: "archon-server:1", environment: "k", models: ["a/b@1", "c/d@2"], activeModel: "a/b@1" };
+  test("stands for the content", () => {
+    expect(releaseId(content)).toMatch(/^[0-9a-f]{12}$/);
+    expect(releaseId({ ...content, models: [...content.models].reverse() })).toBe(releaseId(content));
+    const others = [{ serverImage: "archon-server:2" }, { environment: "l" }, { models: ["a/b@1"] }, { activeModel: "c/d@2" }, { activeModel: undefined }];
+    expect(new Set([content, ...others.map((change) => ({ ...content, ...change }))].map(releaseId)).size).toBe(6);
+  });
+});
