@@ -6,6 +6,9 @@ import { DEFAULT_BASE_IMAGE } from "./components/shared/base-image";
 import { configurationError, type Problem } from "./components/shared/errors";
 import { directoryRevision, isModelFile, readTree } from "./components/shared/hashing";
 
+/** A secret stays an Output from the first moment, so it never meets the schema nor a message. */
+const HUB_TOKEN = "hubToken";
+
 const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "allowed are 1 to 40 lower-case letters, digits, dots and hyphens");
 const absolutePath = z.string().regex(/^\/(?!.*\/\.\.?(\/|$)).+/, "must be an absolute path without . or .. parts");
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
@@ -54,7 +57,9 @@ export interface Model {
 export type Service = z.infer<typeof service>;
 
 /** What the program is to make: decisions of the stack joined with the facts of this machine. Plain values only. */
-export interface Settings extends Omit<Decisions, "models" | "activeModel" | "caBundle" | "requirements"> {
+export interface Settings extends Omit<Decisions, "models" | "activeModel" | "caBundle"> {
+  /** Absolute path of the checkout. */
+  project: string;
   /** Absolute path on the host, or undefined for the image's own authorities. */
   caBundle: string | undefined;
   /** Text of the environment's lock file. */
@@ -63,6 +68,8 @@ export interface Settings extends Omit<Decisions, "models" | "activeModel" | "ca
   /** The model that scores by default, or undefined in a stack without models. */
   activeModel: Model | undefined;
   dockerHost: string;
+  /** For repositories of the hub that want one. */
+  hubToken: pulumi.Output<string> | undefined;
 }
 
 /** What the set-up found on this machine; `.archon/machine.json`. */
@@ -87,6 +94,8 @@ export function loadSettings(project = __dirname): Settings {
   const wanted = decisions.activeModel;
   return {
     ...decisions,
+    project,
+    hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
     baseImage: decisions.baseImage === "auto" ? (machine.baseImage ?? DEFAULT_BASE_IMAGE) : decisions.baseImage,
     caBundle: decisions.caBundle === "auto" ? machine.caBundle : decisions.caBundle === "none" ? undefined : decisions.caBundle,
     lock,
@@ -100,7 +109,7 @@ export function loadSettings(project = __dirname): Settings {
 function rawConfig(): Record<string, unknown> {
   const config = new pulumi.Config();
   const prefix = `${pulumi.getProject()}:`;
-  const keys = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  const keys = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)).filter((key) => key !== HUB_TOKEN);
   return Object.fromEntries(keys.map((key) => [key, parseValue(key, config.require(key))]));
 }
 

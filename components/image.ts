@@ -6,9 +6,9 @@ import { contentTag } from "./shared/build-context";
 export interface ImageArgs {
   /** Repository part of the reference, such as `archon-server`. */
   repository: string;
-  /** Absolute path of the build context. It may change without rebuilding anything. */
-  context: string;
-  /** Dockerfile, relative to the context. */
+  /** Absolute path of the checkout, whose `python/` is the build context. It may change without rebuilding anything. */
+  project: string;
+  /** Relative to the context. */
   dockerfile: string;
   /** Build arguments. A changed one is another tag, so another image. */
   args: Readonly<Record<string, string>>;
@@ -28,16 +28,17 @@ export class Image extends pulumi.ComponentResource {
 
   constructor(name: string, args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Image", name, {}, opts);
-    const tag = contentTag(args.context, args.dockerfile, args.args);
+    const context = path.join(args.project, "python");
+    const tag = contentTag(context, args.dockerfile, args.args);
     this.plainReference = `${args.repository}:${tag}`;
     const image = new docker.RemoteImage(`${name}-${tag}`, {
       name: this.plainReference,
       keepLocally: true,
       build: {
-        context: args.context,
+        context,
         dockerfile: args.dockerfile,
         buildArgs: { ...args.args },
-        buildLogFile: path.join(args.context, "..", ".archon", "logs", `build-${args.repository}.log`),
+        buildLogFile: path.join(args.project, ".archon", "logs", `build-${args.repository}.log`),
         ...(args.caBundle === undefined ? {} : { secrets: [{ id: "ca-bundle", src: args.caBundle }] }),
       },
     }, { parent: this, retainOnDelete: true, ignoreChanges: ["build"] });

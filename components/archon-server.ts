@@ -1,0 +1,84 @@
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { STRICT_SHELL } from "./one-shot";
+import { APPLICATION_USER, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
+import type { Host } from "./shared/host";
+
+export interface ArchonServerArgs {
+  host: Host;
+  service: string;
+  /** Reference of the server image. A changed one replaces the container. */
+  image: pulumi.Input<string>;
+  /** Name of the network, and the alias that the gateway looks for. */
+  network: pulumi.Input<string>;
+  alias: string;
+  /** Directory of the environment on the host; mounted read-only. Another one replaces the container. */
+  environmentPath: string;
+  /** Directory on the host that the service writes its database to; the only read-write mount. */
+  dataDirectory: string;
+  /** Environment variables. May hold secrets. */
+  variables: Readonly<Record<string, pulumi.Input<string>>>;
+  memoryMiB: number;
+  /** Seconds that a new server may take until it is ready. @default 180 */
+  readyTimeout?: number;
+}
+
+/**
+ * One server container and the gate that waits for it. A new one is made and ready before the old one goes, so it has neither a
+ * fixed name nor a port of the host. One that does not get ready fails the update, and the old one serves on.
+ */
+export class ArchonServer extends pulumi.ComponentResource {
+  readonly containerId: pulumi.Output<string>;
+
+  constructor(name: string, args: ArchonServerArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:ArchonServer", name, {}, opts);
+    const { host } = args;
+    const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: "/run/ca-bundle.pem" }];
+    const container = new docker.Container(name, {
+      ...hardened,
+      image: args.image,
+      user: APPLICATION_USER,
+      restart: "unless-stopped",
+      init: true,
+      networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
+      mounts: [
+        { type: "bind", source: args.environmentPath, target: "/root/.local", readOnly: true },
+        { type: "bind", source: `${host.root}/models/huggingface`, target: "/root/.cache/huggingface", readOnly: true },
+        { type: "bind", source: args.dataDirectory, target: "/data" },
+        ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
+      ],
+      envs: pulumi.all(args.variables).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
+      labels: [...labels("server"), { label: "io.archon.service", value: args.service }],
+      healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: "170s" },
+      // Above the time in which the server still answers after SIGTERM, plus what is then in flight.
+      destroyGraceSeconds: 30,
+      ...memoryLimit(args.memoryMiB),
+    }, { parent: this, deleteBeforeReplace: false, replaceOnChanges: REPLACE_ON_CHANGES });
+
+    new command.local.Command(`${name}-ready`, {
+      create: "components/scripts/readiness-gate.sh",
+      interpreter: STRICT_SHELL,
+      addPreviousOutputInEnv: false,
+      environment: { DOCKER_HOST: host.dockerHost, GATE_CONTAINER: container.id, GATE_TIMEOUT: String(args.readyTimeout ?? 180) },
+      triggers: [container.id],
+    }, { parent: this });
+
+    this.containerId = container.id;
+    this.registerOutputs({ containerId: this.containerId });
+  }
+}
+
+/** Variables that every server gets; the image's own settings are not repeated here. */
+export function serverVariables(release: { id: string; environment: string; models: readonly { name: string; repo: string; revision: string }[]; activeModel: string | undefined }, service: string): Record<string, string> {
+  return {
+    ARCHON_RELEASE: release.id,
+    ARCHON_SERVICE: service,
+    ARCHON_ENVIRONMENT_KEY: release.environment,
+    ARCHON_MODELS: JSON.stringify(release.models.map(({ name, repo, revision }) => ({ name, repo, revision }))),
+    ARCHON_ACTIVE_MODEL: release.activeModel ?? "",
+    ARCHON_DATA_DIR: "/data",
+    HF_HUB_OFFLINE: "1",
+    PORT: String(SERVER_PORT),
+  };
+}

@@ -1,0 +1,56 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { Host } from "./shared/host";
+
+/** Fails the step on any error, an undefined variable and a broken pipe; the provider's default shell does none of it. */
+export const STRICT_SHELL = ["/bin/bash", "-euo", "pipefail", "-c"];
+
+export interface OneShotArgs {
+  host: Host;
+  /** Reference of the bootstrap image. */
+  image: pulumi.Input<string>;
+  /** Arguments of the store tool. They stand in the state: no secrets. */
+  command: readonly string[];
+  /** File or directory (as a tar archive) of the deployer's machine for its standard input. @default nothing */
+  input?: { file: string } | { directory: string };
+  /** Further options of `docker run`, such as mounts. @default none */
+  flags?: readonly string[];
+  /** Environment of the container. May hold secrets: only the names stand in the command. @default none */
+  environment?: Readonly<Record<string, pulumi.Input<string>>>;
+}
+
+/**
+ * Runs the store tool once, in a container that is gone afterwards. A job that fails fails the update, is not in the state, and is
+ * tried again by the next one. What it made stays when the resource goes.
+ *
+ * A key stands for its content for ever, so that nothing but another name runs a job again: a changed tool, index or token does
+ * not populate an environment afresh.
+ */
+export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomResourceOptions): command.local.Command {
+  const { host, input } = args;
+  const environment = args.environment ?? {};
+  const flags = [
+    ...Object.keys(environment).map((variable) => `--env=${variable}`),
+    ...(host.caBundle === undefined ? [] : [`--volume=${host.caBundle}:/run/ca-bundle.pem:ro`, "--env=SSL_CERT_FILE=/run/ca-bundle.pem"]),
+    `--label=io.archon.project=${pulumi.getProject()}`,
+    `--label=io.archon.stack=${pulumi.getStack()}`,
+    "--label=io.archon.component=one-shot",
+    ...(args.flags ?? []),
+  ];
+  return new command.local.Command(name, {
+    create: "components/scripts/one-shot.sh",
+    interpreter: STRICT_SHELL,
+    addPreviousOutputInEnv: false,
+    environment: {
+      ...environment,
+      DOCKER_HOST: host.dockerHost,
+      ONE_SHOT_NAME: `${pulumi.getProject()}-${pulumi.getStack()}-${name}`,
+      ONE_SHOT_IMAGE: args.image,
+      ONE_SHOT_ROOT: host.root,
+      ONE_SHOT_ARGS: args.command.join("\n"),
+      ONE_SHOT_FLAGS: flags.join("\n"),
+      ONE_SHOT_FILE: input && "file" in input ? input.file : "",
+      ONE_SHOT_DIRECTORY: input && "directory" in input ? input.directory : "",
+    },
+  }, { ...opts, retainOnDelete: true, ignoreChanges: ["create", "environment", "interpreter"] });
+}
