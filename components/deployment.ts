@@ -72,7 +72,7 @@ export class Deployment extends pulumi.ComponentResource {
       models: settings.models.map(reference),
       activeModel: settings.activeModel && reference(settings.activeModel),
     });
-    this.apiToken = settings.requireToken ? new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result : undefined;
+    this.apiToken = settings.requireToken ? pulumi.secret(new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result) : undefined;
     const token: Record<string, pulumi.Input<string>> = this.apiToken === undefined ? {} : { ARCHON_API_TOKEN: this.apiToken };
     const release = { id: this.release, environment: environment.key, models: settings.models, activeModel: settings.activeModel?.name };
 

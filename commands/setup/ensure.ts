@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { parse } from "yaml";
 import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
+import { chosenBaseImage, configuredBaseImage } from "../support/decisions";
 import { hasImage } from "../support/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../support/environment";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../support/paths";
 import { Steps } from "../support/progress";
-import { stackFile } from "../support/stack-file";
 import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine } from "./docker";
 import { findCaBundle, readMachine, writeAtomically, writeMachine, type Machine } from "./machine";
@@ -27,7 +26,7 @@ export async function setUp(steps: Steps): Promise<void> {
   const caBundle = findCaBundle();
 
   const engine = await steps.run("Docker engine", (progress) => ensureDocker(recorded.dockerHost, progress), ({ version }) => version);
-  const configured = configuredBaseImage(devStack);
+  const configured = configuredBaseImage();
   const baseImage = await steps.run(
     "Base image",
     (progress) => ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
@@ -54,8 +53,7 @@ export async function isSetUp(): Promise<boolean> {
   if (machine.caBundle !== findCaBundle()) {
     return false;
   }
-  const baseImage = configuredBaseImage(devStack) ?? machine.baseImage ?? DEFAULT_BASE_IMAGE;
-  const [found, present] = await Promise.all([findEngine(machine.dockerHost), hasImage(baseImage, machine.dockerHost)]);
+  const [found, present] = await Promise.all([findEngine(machine.dockerHost), hasImage(chosenBaseImage(), machine.dockerHost)]);
   return found.engine !== undefined && present;
 }
 
@@ -81,16 +79,4 @@ function toolsFingerprint(): string {
     hash.update(fs.existsSync(file) ? fs.readFileSync(file) : "").update("\0");
   }
   return hash.digest("hex");
-}
-
-/** The person's own choice of base image, which the set-up must have ready before Pulumi can read the configuration. */
-function configuredBaseImage(stack: string): string | undefined {
-  const file = stackFile(stack);
-  const { config } = (fs.existsSync(file) ? (parse(fs.readFileSync(file, "utf8")) as StackSettings | null) : null) ?? {};
-  const choice = config?.["archon:baseImage"] ?? config?.baseImage;
-  return typeof choice === "string" && choice !== "auto" ? choice : undefined;
-}
-
-interface StackSettings {
-  config?: Record<string, unknown>;
 }

@@ -1,8 +1,8 @@
 module archon/toolchain/language-nodejs
 
-go 1.20
+go 1.25.11
 
-require github.com/pulumi/pulumi/sdk/v3 v3.66.0
+require github.com/pulumi/pulumi/sdk/v3 v3.66.0 // indirect
 
 require (
 	github.com/Microsoft/go-winio v0.5.2 // indirect
@@ -63,3 +63,5 @@ require (
 	lukechampine.com/frand v1.4.2 // indirect
 	sourcegraph.com/sourcegraph/appdash v0.0.0-20211028080628-e2786a622600 // indirect
 )
+
+tool github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs

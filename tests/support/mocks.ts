@@ -1,0 +1,67 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** A registered resource as the engine would get it. Mocks prove inputs and wiring; only the engine proves behaviour. */
+export interface Registered {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+  opts: pulumi.ResourceOptions;
+}
+
+/**
+ * Runs a program against mocks and waits until every registration has happened. Options come through a stack transformation,
+ * since mocks themselves do not see them. A provider call nobody expects fails the program.
+ */
+export async function deploy<T>(program: () => T): Promise<{ result: T; resources: Registered[]; sole: (type: string, name?: string) => Registered }> {
+  const calls: pulumi.runtime.MockResourceArgs[] = [];
+  await pulumi.runtime.setMocks({
+    newResource: (args) => {
+      calls.push(args);
+      return { id: `${args.name}-id`, state: { name: args.name, ...(args.inputs as object) } };
+    },
+    call: (args) => {
+      throw new Error(`Unexpected provider call: ${args.token}`);
+    },
+  }, "archon", "test", false);
+  const opts = new Map<string, pulumi.ResourceOptions>();
+  let outcome: { result: T } | { failure: unknown } = { failure: new Error("The program did not run.") };
+  await pulumi.runtime.runInPulumiStack(async () => {
+    pulumi.runtime.registerStackTransformation((args) => {
+      opts.set(`${args.type}::${args.name}`, args.opts);
+      return undefined;
+    });
+    try {
+      outcome = { result: program() };
+    } catch (failure) {
+      outcome = { failure };
+    }
+    return {};
+  });
+  await pulumi.runtime.disconnect();
+  if ("failure" in outcome) {
+    throw outcome.failure;
+  }
+  const resources = calls
+    .filter(({ type }) => type !== "pulumi:pulumi:Stack")
+    .map(({ type, name, inputs }) => ({ type, name, inputs: inputs as Record<string, unknown>, opts: opts.get(`${type}::${name}`) ?? {} }));
+  const sole = (type: string, name?: string): Registered => {
+    const found = resources.filter((each) => each.type === type && (name === undefined || each.name === name));
+    if (found.length !== 1 || found[0] === undefined) {
+      throw new Error(`Expected one ${type} ${name ?? ""}, found ${found.map((each) => each.name).join(", ") || "none"}.`);
+    }
+    return found[0];
+  };
+  return { result: (outcome as { result: T }).result, resources, sole };
+}
+
+/** The value of an output; an expectation inside `apply` would never be seen. */
+export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => {
+    output.apply(resolve);
+  });
+}
+
+/** How a secret property looks among mock inputs. */
+export function isSecret(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "4dabf18193072939515e22adb298388d" in value;
+}

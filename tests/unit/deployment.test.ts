@@ -1,0 +1,109 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { Deployment } from "../../components/deployment";
+import { gatewayUrl } from "../../components/gateway";
+import type { Settings } from "../../config";
+import { environmentKey } from "../../release/keys";
+import { deploy, isSecret, valueOf } from "../support/mocks";
+
+/** Proves inputs, names, parents and options. That a changed mount really replaces a container, or that a server gets ready, only the engine proves. */
+const CONTAINER = "docker:index/container:Container";
+const IMAGE = "docker:index/remoteImage:RemoteImage";
+const COMMAND = "command:local:Command";
+
+let project: string;
+beforeAll(() => {
+  project = fs.mkdtempSync(path.join(os.tmpdir(), "archon-deployment-"));
+  fs.mkdirSync(path.join(project, "python"));
+  for (const file of ["Dockerfile.server.bootstrap", "Dockerfile.server", "Dockerfile.gateway"]) {
+    fs.writeFileSync(path.join(project, "python", file), `FROM base\n# ${file}\n`);
+  }
+});
+afterAll(() => {
+  fs.rmSync(project, { recursive: true });
+});
+
+const demo = { name: "demo", repo: "local/demo", revision: "d".repeat(40), directory: "/checkout/models/demo" };
+function settings(changes: Partial<Settings> = {}): Settings {
+  return {
+    project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], wheelhouse: "", requirements: "lock.txt", lock: "six==1\n",
+    imports: ["six"], hubEndpoint: "https://hub.example", hubToken: undefined, models: [demo], activeModel: demo,
+    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1 }], requireToken: false, retain: 3, dockerHost: "unix:///var/run/docker.sock", ...changes,
+  };
+}
+const run = (changes?: Partial<Settings>): ReturnType<typeof deploy<Deployment>> => deploy(() => new Deployment("archon", settings(changes)));
+
+test("a stack is exactly its images, jobs, network, server, gate and gateway", async () => {
+  const { resources } = await run();
+  const count = (type: string): number => resources.filter((each) => each.type === type).length;
+  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 4, 2, 1, 0]);
+  expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
+});
+
+test("containers are safe by default, and no server has a port or a name", async () => {
+  const { resources, sole } = await run();
+  for (const { inputs } of resources.filter((each) => each.type === CONTAINER)) {
+    expect(inputs).toMatchObject({ readOnly: true, user: "10001:10001", capabilities: { drops: ["ALL"] }, securityOpts: ["no-new-privileges"] });
+    expect(inputs["memory"]).toBe(inputs["memorySwap"]);
+    expect(inputs["privileged"]).toBeUndefined();
+  }
+  const server = sole(CONTAINER, "archon-server-0");
+  expect(server.inputs["ports"]).toBeUndefined();
+  expect(server.inputs["name"]).toBeUndefined();
+  expect(server.opts.deleteBeforeReplace).toBe(false);
+  expect(server.opts.replaceOnChanges).toEqual(expect.arrayContaining(["#initerror", "mounts", "healthcheck", "tmpfs"]));
+  expect(sole(CONTAINER, "archon-server-gateway").inputs["ports"]).toEqual([{ internal: 8080, external: 8181, ip: "127.0.0.1" }]);
+});
+
+test("a server mounts its own environment and the models read-only, and only its data read-write", async () => {
+  const { sole } = await run();
+  const key = environmentKey("six==1\n", "base:1");
+  expect(sole(CONTAINER, "archon-server-0").inputs["mounts"]).toEqual([
+    { type: "bind", source: `/srv/archon/envs/${key}`, target: "/root/.local", readOnly: true },
+    { type: "bind", source: "/srv/archon/models/huggingface", target: "/root/.cache/huggingface", readOnly: true },
+    { type: "bind", source: "/srv/archon/data/test/server", target: "/data" },
+  ]);
+});
+
+test("images and jobs stay when their resources go, and are not made again under the same name", async () => {
+  const { resources, sole } = await run();
+  for (const image of resources.filter((each) => each.type === IMAGE)) {
+    expect(image.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["build"] });
+  }
+  const populate = sole(COMMAND, `archon-environment-populate-${environmentKey("six==1\n", "base:1")}`);
+  expect(populate.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["create", "environment", "interpreter"] });
+  expect(populate.inputs["delete"]).toBeUndefined();
+});
+
+test("another lock is another environment and another release; another index is neither", async () => {
+  const [before, lock, index] = [await run(), await run({ lock: "six==2\n" }), await run({ pythonIndex: "https://index.example/simple" })];
+  expect(lock.result.environment.key).not.toBe(before.result.environment.key);
+  expect(lock.result.release).not.toBe(before.result.release);
+  expect(index.result.environment.key).toBe(before.result.environment.key);
+});
+
+test("a token is made only when required, and stays secret on its way into the server", async () => {
+  const { result, sole } = await run({ requireToken: true });
+  expect(isSecret(sole(CONTAINER, "archon-server-0").inputs["envs"])).toBe(true);
+  expect(result.apiToken).toBeDefined();
+  expect((await run()).result.apiToken).toBeUndefined();
+});
+
+test("a stack without models has no snapshot and says so to its server", async () => {
+  const { resources, sole } = await run({ models: [], activeModel: undefined });
+  expect(resources.some((each) => each.name.includes("-model-"))).toBe(false);
+  expect(sole(CONTAINER, "archon-server-0").inputs["envs"]).toEqual(expect.arrayContaining(["ARCHON_MODELS=[]", "ARCHON_ACTIVE_MODEL="]));
+});
+
+test("every service has its own gateway, alias and data, and shares the environment", async () => {
+  const services = [{ name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2 }, { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1 }];
+  const { result, resources, sole } = await run({ services });
+  expect(resources.filter((each) => each.type === CONTAINER).map((each) => each.name).sort()).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
+  expect(sole(CONTAINER, "archon-b-0").inputs["networksAdvanced"]).toMatchObject([{ aliases: ["archon-b"] }]);
+  expect(await valueOf(result.url)).toBe("http://127.0.0.1:1");
+});
+
+test.each([["127.0.0.1", "http://127.0.0.1:80"], ["0.0.0.0", "http://127.0.0.1:80"], ["::1", "http://[::1]:80"], ["::", "http://[::1]:80"], ["10.1.2.3", "http://10.1.2.3:80"]])("bound to %s, the address is %s", (bind, url) => {
+  expect(gatewayUrl(bind, 80)).toBe(url);
+});

@@ -1,0 +1,83 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
+
+const project = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "images-")));
+const machine = path.join(project, ".archon", "machine.json");
+jest.mock("../../commands/support/paths", () => ({
+  ...jest.requireActual<object>("../../commands/support/paths"),
+  projectRoot: project,
+  machineFile: machine,
+}));
+
+import { writeMachine } from "../../commands/setup/machine";
+import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../commands/support/decisions";
+import { buildCommand } from "../../commands/support/images";
+
+const stackFile = path.join(project, "Pulumi.dev.yaml");
+
+afterEach(() => {
+  fs.rmSync(stackFile, { force: true });
+  fs.rmSync(machine, { force: true });
+});
+
+afterAll(() => fs.rmSync(project, { recursive: true }));
+
+describe("decisions that count before Pulumi runs", () => {
+  test("are none without a stack file, in an empty one, and where they say auto", () => {
+    expect(configuredBaseImage()).toBeUndefined();
+    fs.writeFileSync(stackFile, "# nothing yet\n");
+    expect(configuredBaseImage()).toBeUndefined();
+    fs.writeFileSync(stackFile, "config:\n  archon:baseImage: auto\n");
+    expect(configuredBaseImage()).toBeUndefined();
+    expect(packageIndexes()).toEqual({ index: "", extra: [] });
+  });
+
+  test("are read with and without the project's prefix", () => {
+    fs.writeFileSync(stackFile, "config:\n  archon:baseImage: mine:1 # ours\n  pythonIndex: https://index.example/simple\n  archon:pythonExtraIndexes: [https://a.example, 7]\n");
+    expect(configuredBaseImage()).toBe("mine:1");
+    expect(packageIndexes()).toEqual({ index: "https://index.example/simple", extra: ["https://a.example"] });
+  });
+
+  test("go before facts, and facts before the default", () => {
+    expect(chosenBaseImage()).toBe(DEFAULT_BASE_IMAGE);
+    writeMachine({ baseImage: "archon-base:1" }, machine);
+    expect(chosenBaseImage()).toBe("archon-base:1");
+    fs.writeFileSync(stackFile, "config:\n  archon:baseImage: mine:1\n");
+    expect(chosenBaseImage()).toBe("mine:1");
+  });
+});
+
+describe("the client that builds", () => {
+  /** A directory of PATH with a client of this release, with or without buildx. */
+  function client(version: string, buildx: boolean): string {
+    const directory = fs.mkdtempSync(path.join(project, "bin-"));
+    const script = `#!/bin/sh\ncase "$1" in --version) echo "Docker version ${version}, build 0" ;; buildx) exit ${buildx ? 0 : 1} ;; esac\n`;
+    fs.writeFileSync(path.join(directory, "docker"), script, { mode: 0o755 });
+    return directory;
+  }
+
+  test("uses buildx where it has it", async () => {
+    const directory = client("28.2.2", true);
+    expect(await buildCommand(["/nowhere", directory])).toEqual([path.join(directory, "docker"), "buildx", "build", "--load"]);
+  });
+
+  test("before release 23 needs no buildx", async () => {
+    const directory = client("20.10.24+dfsg1", false);
+    expect(await buildCommand([directory])).toEqual([path.join(directory, "docker"), "build"]);
+  });
+
+  test("is looked for beyond one that cannot", async () => {
+    const [newer, older] = [client("28.2.2", false), client("20.10.24+dfsg1", false)];
+    expect((await buildCommand([newer, older]))[0]).toBe(path.join(older, "docker"));
+  });
+
+  test("that is nowhere is told with the remedy", async () => {
+    const directory = client("28.2.2", false);
+    await expect(buildCommand([directory])).rejects.toThrow(
+      `Building an image takes a docker client with BuildKit; ${path.join(directory, "docker")} is without.\nInstall its plugin buildx`,
+    );
+    await expect(buildCommand([])).rejects.toThrow("; there is no docker on PATH.");
+  });
+});
