@@ -5,7 +5,7 @@ export interface Registered {
   type: string;
   name: string;
   inputs: Record<string, unknown>;
-  opts: pulumi.ResourceOptions;
+  opts: pulumi.CustomResourceOptions;
 }
 
 /**

@@ -31,13 +31,13 @@ describe("decisions that count before Pulumi runs", () => {
     expect(configuredBaseImage()).toBeUndefined();
     fs.writeFileSync(stackFile, "config:\n  archon:baseImage: auto\n");
     expect(configuredBaseImage()).toBeUndefined();
-    expect(packageIndexes()).toEqual({ index: "", extra: [] });
+    expect(packageIndexes()).toEqual({ pythonIndex: "", pythonExtraIndexes: [] });
   });
 
   test("are read with and without the project's prefix", () => {
     fs.writeFileSync(stackFile, "config:\n  archon:baseImage: mine:1 # ours\n  pythonIndex: https://index.example/simple\n  archon:pythonExtraIndexes: [https://a.example, 7]\n");
     expect(configuredBaseImage()).toBe("mine:1");
-    expect(packageIndexes()).toEqual({ index: "https://index.example/simple", extra: ["https://a.example"] });
+    expect(packageIndexes()).toEqual({ pythonIndex: "https://index.example/simple", pythonExtraIndexes: ["https://a.example"] });
   });
 
   test("go before facts, and facts before the default", () => {

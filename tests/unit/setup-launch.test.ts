@@ -91,6 +91,18 @@ test("an unknown command is answered with the known ones, before anything is ins
   expect(calls()).toEqual([]);
 });
 
+test("a Node that is too old is told with its place, before anything else", () => {
+  const preload = path.join(checkout, "old.cjs");
+  fs.writeFileSync(preload, 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } });');
+  const result = spawnSync(process.execPath, ["--require", preload, path.join(checkout, "commands", "launch.cjs"), "greet"], { encoding: "utf8" });
+  expect(result).toMatchObject({
+    status: 1,
+    stdout: "",
+    stderr: `Node.js 20 or newer is needed; this is 18.20.4 (${process.execPath}).\nInstall a newer one and run the command again.\n`,
+  });
+  expect(calls()).toEqual([]);
+});
+
 test("a missing lock file is told with the remedy", () => {
   fs.rmSync(path.join(checkout, "package-lock.json"));
   expect(launch("greet")).toMatchObject({

@@ -1,0 +1,197 @@
+import * as automation from "@pulumi/pulumi/automation";
+import { execFileSync } from "node:child_process";
+import * as crypto from "node:crypto";
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { pulumiEnvironment, readTools } from "../../commands/support/environment";
+import { machineFile, projectRoot } from "../../commands/support/paths";
+
+const LABEL = "io.archon.stack";
+
+/** What one update did to one resource. */
+export interface Step {
+  op: string;
+  type: string;
+  name: string;
+}
+
+/**
+ * A copy of the checkout with a state of its own, in which a test may change sources. Everything it makes on the host carries the
+ * label of one of its stacks, and `remove` takes it away again.
+ */
+export class Checkout {
+  readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-engine-"));
+  /** The store that its stacks share, on the same host. */
+  readonly root = path.join(this.directory, "store");
+  private readonly stacks: EngineStack[] = [];
+
+  constructor() {
+    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: projectRoot, encoding: "utf8" });
+    for (const file of listed.split("\0").filter((each) => each !== "" && fs.existsSync(path.join(projectRoot, each)))) {
+      fs.cpSync(path.join(projectRoot, file), path.join(this.directory, file));
+    }
+    fs.symlinkSync(path.join(projectRoot, "node_modules"), path.join(this.directory, "node_modules"));
+    fs.mkdirSync(path.join(this.directory, ".archon", "state"), { recursive: true });
+    fs.mkdirSync(path.join(this.directory, ".archon", "logs"));
+    fs.copyFileSync(machineFile, path.join(this.directory, ".archon", "machine.json"));
+  }
+
+  edit(file: string, change: (text: string) => string): void {
+    const target = path.join(this.directory, file);
+    fs.writeFileSync(target, change(fs.readFileSync(target, "utf8")));
+  }
+
+  /** A stack with a small environment and no models, on a free port, unless the configuration says otherwise. */
+  async stack(configuration: Readonly<Record<string, unknown>> = {}): Promise<EngineStack> {
+    const name = `test-${crypto.randomBytes(4).toString("hex")}`;
+    const values = {
+      root: this.root,
+      requirements: "tests/support/locks/small.txt",
+      imports: ["six", "iniconfig"],
+      services: [{ name: "server", port: await freePort(), memoryMiB: 1024 }],
+      ...configuration,
+    };
+    fs.writeFileSync(path.join(this.directory, `Pulumi.${name}.yaml`), JSON.stringify({ config: qualified(values) }));
+    const { binDirectory } = readTools();
+    const command = binDirectory === undefined ? {} : { pulumiCommand: await automation.PulumiCommand.get({ root: path.dirname(binDirectory) }) };
+    const stack = await automation.LocalWorkspace.createOrSelectStack({ stackName: name, workDir: this.directory }, {
+      ...command,
+      envVars: {
+        ...(pulumiEnvironment() as Record<string, string>),
+        PULUMI_BACKEND_URL: `file://${path.join(this.directory, ".archon", "state")}`,
+        PULUMI_CONFIG_PASSPHRASE: "test",
+        PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+      },
+    });
+    const made = new EngineStack(stack, this.directory, values);
+    this.stacks.push(made);
+    return made;
+  }
+
+  /** Destroys the stacks and removes everything they left on the host. */
+  async remove(): Promise<void> {
+    for (const stack of this.stacks) {
+      await stack.destroy();
+      removeLabelled(stack.name);
+    }
+    fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+export class EngineStack {
+  readonly name: string;
+
+  constructor(private readonly stack: automation.Stack, private readonly directory: string, private values: Readonly<Record<string, unknown>>) {
+    this.name = stack.name;
+  }
+
+  configure(changes: Readonly<Record<string, unknown>>): void {
+    this.values = { ...this.values, ...changes };
+    const file = path.join(this.directory, `Pulumi.${this.name}.yaml`);
+    const kept = /^encryptionsalt:.*$/m.exec(fs.readFileSync(file, "utf8"))?.[0] ?? "";
+    fs.writeFileSync(file, `${kept}\nconfig: ${JSON.stringify(qualified(this.values))}\n`);
+  }
+
+  /** Runs an update. @returns what it changed; nothing for an update without changes. */
+  async up(): Promise<Step[]> {
+    const steps: Step[] = [];
+    await this.stack.up({ onEvent: collect(steps) });
+    return steps;
+  }
+
+  /** Runs an update that must fail. @returns everything it printed. */
+  async failingUp(): Promise<string> {
+    try {
+      await this.stack.up();
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error(`The update of ${this.name} succeeded.`);
+  }
+
+  async preview(): Promise<Step[]> {
+    const steps: Step[] = [];
+    await this.stack.preview({ onEvent: collect(steps) });
+    return steps;
+  }
+
+  /** @returns what the real world has changed since the last update. */
+  async refresh(): Promise<Step[]> {
+    const steps: Step[] = [];
+    await this.stack.refresh({ onEvent: collect(steps) });
+    return steps;
+  }
+
+  async destroy(): Promise<void> {
+    await this.stack.destroy();
+  }
+
+  async outputs(): Promise<Record<string, unknown>> {
+    return Object.fromEntries(Object.entries(await this.stack.outputs()).map(([key, { value }]) => [key, value as unknown]));
+  }
+
+  async url(): Promise<string> {
+    return (await this.outputs())["url"] as string;
+  }
+
+  /** Ids of this stack's running containers of one role. */
+  containers(component: "server" | "gateway"): string[] {
+    return docker("ps", "--quiet", "--no-trunc", `--filter=label=${LABEL}=${this.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
+  }
+}
+
+export interface Inspection {
+  Mounts: { Source: string; Destination: string; RW: boolean }[];
+  Config: { User: string; Env: string[] };
+  HostConfig: { ReadonlyRootfs: boolean; CapDrop: string[]; SecurityOpt: string[]; Memory: number; MemorySwap: number; PortBindings: Record<string, { HostIp: string }[]> };
+}
+
+export function inspect(container: string): Inspection {
+  return (JSON.parse(docker("inspect", container)) as [Inspection])[0];
+}
+
+export function docker(...args: string[]): string {
+  return execFileSync("docker", args, { encoding: "utf8", env: pulumiEnvironment() }).trim();
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => {
+        resolve(port);
+      });
+    }).on("error", reject);
+  });
+}
+
+function removeLabelled(stack: string): void {
+  for (const [kind, remove] of [["ps", ["rm", "--force"]], ["network", ["network", "rm"]]] as const) {
+    const list = kind === "ps" ? ["ps", "--all", "--quiet"] : ["network", "ls", "--quiet"];
+    const ids = docker(...list, `--filter=label=${LABEL}=${stack}`).split("\n").filter((id) => id !== "");
+    if (ids.length > 0) {
+      docker(...remove, ...ids);
+    }
+  }
+}
+
+function qualified(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`archon:${key}`, value]));
+}
+
+/** Gathers the steps that change something; the stack itself and the components have no life outside the state. */
+function collect(steps: Step[]): (event: automation.EngineEvent) => void {
+  return (event) => {
+    const metadata = event.resourcePreEvent?.metadata ?? event.resOutputsEvent?.metadata;
+    if (metadata === undefined || metadata.op === "same" || metadata.op === "read" || metadata.op === "refresh") {
+      return;
+    }
+    const [, , type = "", name = ""] = /^urn:pulumi:.*?::(.*?)::(.*)::(.*)$/.exec(metadata.urn) ?? [];
+    const step = { op: metadata.op, type: type.replace(/^.*\$/, ""), name };
+    if (!/^(archon|pulumi):/.test(step.type) && !steps.some((each) => each.op === step.op && each.name === step.name)) {
+      steps.push(step);
+    }
+  };
+}
