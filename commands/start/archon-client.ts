@@ -41,7 +41,17 @@ const healthySeconds = 60;
 const pollMilliseconds = 250;
 
 /** What to type when the server says something unexpected. */
-const whereToLook = "Its log: `docker logs $(docker ps --quiet --filter label=io.archon.component=server)`.";
+const whereToLook = "`docker ps --filter label=io.archon.component=server` names its container, `docker logs NAME` shows its log.";
+
+/** The server refused a request. */
+class RequestError extends UserError {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
 
 /** The part of the server's API that `npm start` uses. */
 export class ArchonClient {
@@ -73,17 +83,14 @@ export class ArchonClient {
 
   /** Makes the server know `document` once, however often this is called. Returns whether it had to be uploaded. */
   async ensureDocument(document: Document, progress: Progress): Promise<boolean> {
-    const { items } = await this.#json<{ items: KnowledgeItem[] }>("GET", "/api/knowledge-items?page=1&per_page=100");
-    const same = items.filter((item) => item.metadata?.file_name === document.filename);
-    const known = same.filter((item) => item.metadata?.tags?.includes(document.contentTag));
-    for (const outdated of same.filter((item) => item !== known[0])) {
-      await this.#json("DELETE", `/api/knowledge-items/${encodeURIComponent(outdated.source_id)}`);
+    const { known, others } = await this.#find(document);
+    for (const { source_id } of others) {
+      await this.#json("DELETE", `/api/knowledge-items/${encodeURIComponent(source_id)}`);
     }
-    if (known.length > 0) {
-      return false;
+    if (known === undefined) {
+      await this.#upload(document, progress);
     }
-    await this.#upload(document, progress);
-    return true;
+    return known === undefined;
   }
 
   async search(query: string, matchCount: number): Promise<SearchReply> {
@@ -95,6 +102,26 @@ export class ArchonClient {
     return { ...reply, seconds: (performance.now() - start) / 1000 };
   }
 
+  /** The item with this content, and the other items under the same file name: other versions and doubles. */
+  async #find(document: Document): Promise<{ known: KnowledgeItem | undefined; others: KnowledgeItem[] }> {
+    const { items } = await this.#json<{ items: KnowledgeItem[] }>("GET", "/api/knowledge-items?page=1&per_page=100");
+    const same = items.filter((item) => item.metadata?.file_name === document.filename);
+    const known = same.find((item) => item.metadata?.tags?.includes(document.contentTag));
+    return { known, others: same.filter((item) => item !== known) };
+  }
+
+  /** How far an upload is. Only the replica that took it knows; asked another one, the document itself has to answer. */
+  async #progressOf(id: string, document: Document): Promise<UploadProgress> {
+    try {
+      return await this.#json<UploadProgress>("GET", `/api/progress/${encodeURIComponent(id)}`);
+    } catch (error) {
+      if (!(error instanceof RequestError) || error.status !== 404) {
+        throw error;
+      }
+      return (await this.#find(document)).known === undefined ? { status: "unknown" } : { status: "completed", progress: 100 };
+    }
+  }
+
   async #upload(document: Document, progress: Progress): Promise<void> {
     const form = new FormData();
     form.set("file", new Blob([document.content], { type: "text/markdown" }), document.filename);
@@ -104,7 +131,7 @@ export class ArchonClient {
 
     const deadline = Date.now() + uploadSeconds * 1000;
     for (;;) {
-      const state = await this.#json<UploadProgress>("GET", `/api/progress/${encodeURIComponent(progressId)}`);
+      const state = await this.#progressOf(progressId, document);
       progress.update(state.progress ?? 0, 100, state.message ?? state.status);
       if (state.status === "completed") {
         return;
@@ -129,7 +156,7 @@ export class ArchonClient {
     }
     const text = await response.text();
     if (!response.ok) {
-      throw new UserError(`${method} ${this.url}${path}: the server answered ${response.status}: ${detailOf(text)}. ${whereToLook}`);
+      throw new RequestError(`${method} ${this.url}${path}: the server answered ${response.status}: ${detailOf(text)}. ${whereToLook}`, response.status);
     }
     return JSON.parse(text) as T;
   }

@@ -36,7 +36,7 @@ export async function deploy(stack: string, progress: Progress): Promise<Deploym
  * moment, nothing of headings, dots and the closing count.
  */
 export function interesting(line: string): { text: string; lasting: boolean } | undefined {
-  const text = line.trim();
+  const text = line.replace(/ \[diff: [^\]]*\];?/, "").trim();
   if (text === "" || /^(@|Updating|Resources:|Duration:|Diagnostics:|[+~-]{0,2}-? ?\d+ \w+$|\d+ changes?\. \d+ unchanged$)/.test(text)) {
     return undefined;
   }
@@ -44,8 +44,11 @@ export function interesting(line: string): { text: string; lasting: boolean } | 
   if (underWay !== null) {
     return { text: `${underWay[1]}${underWay[2]}`, lasting: false };
   }
-  // A resource without a change is repeated only for the messages below it.
-  return /^pulumi:pulumi:Stack \S+( running)?$/.test(text) ? undefined : { text, lasting: true };
+  // Between changes Pulumi repeats a resource with the last line that it wrote, or the stack alone.
+  if (/^pulumi:pulumi:Stack \S+( running)?$/.test(text)) {
+    return undefined;
+  }
+  return { text, lasting: !/^\w+:\w+:\w+ \S+ (?!.*(?:error|warning|failed))/.test(text) };
 }
 
 /** The counts below `Resources:`, in Pulumi's order. */
@@ -66,6 +69,7 @@ export function releaseStaleLocks(stack: string, progress: Progress, state: stri
     const { pid, hostname } = JSON.parse(fs.readFileSync(file, "utf8")) as { pid: number; hostname: string };
     if (hostname === os.hostname() && !isAlive(pid)) {
       fs.rmSync(file);
+      fs.rmSync(`${file}.attrs`, { force: true });
       progress.message(`Removed the lock of an update that was killed (process ${pid}).`);
     }
   }

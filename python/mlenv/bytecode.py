@@ -1,9 +1,9 @@
-"""Byte code for an environment: it is mounted read-only, so what is not compiled now is compiled at every start for ever.
+"""Byte code for an environment: it is mounted read-only, so what is not compiled now is compiled at every start.
 
-The files are *unchecked-hash*: Python takes them without looking at the source again, whose time stamps say nothing here.
-They are compiled for the path at which a server sees them, so that tracebacks name it. Compiling everything takes as long
-as installing it, therefore the result is kept for each distribution (name, version and hash of its RECORD) and linked
-into every environment that holds that distribution.
+The files are *unchecked-hash*: Python takes them without looking at the source again, whose time stamps say nothing
+here. They are compiled for the path at which a server sees them, so that tracebacks name it. Compiling everything takes
+as long as installing it, therefore the result is kept for each distribution (name, version and hash of its RECORD) and
+linked into every environment that holds that distribution.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ _BATCH = 64
 
 @dataclass
 class Bytecode:
-    """What `add` did. `fresh` are directories to keep in the cache once their bytes are on the disk; `sums` maps paths of
-    byte code that came from the cache to the hash recorded there; `owners` maps every path to its distribution."""
+    """What `add` did.
+
+    `fresh` are directories to keep in the cache once their bytes are on the disk, by cache key. `owners` maps the path
+    of every byte code file to its distribution, `sums` those that came from the cache to the hash recorded there.
+    `refused` are the sources that do not compile, with the reason.
+    """
 
     fresh: dict[str, Path] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
@@ -53,7 +57,9 @@ def cache_key(base: Path, distribution: Distribution) -> str:
     return f"{distribution.name}-{distribution.version}-{digest}"
 
 
-def add(base: Path, distributions: Iterable[Distribution], cache: Path, scratch: Path, on_batch: Callable[[], None]) -> Bytecode:
+def add(
+    base: Path, distributions: Iterable[Distribution], cache: Path, scratch: Path, on_batch: Callable[[], None]
+) -> Bytecode:
     """Put byte code beside every source of an environment.
 
     `base` is the half-made user base, `scratch` an empty directory on the same file system. Sources that this Python
@@ -95,8 +101,8 @@ def keep(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tu
     return moves
 
 
-def forget(base: Path, distributions: Iterable[Distribution], cache: Path, names: frozenset[str]) -> list[Path]:
-    """The cached directories of some distributions, which a caller that found damage removes."""
+def cached(base: Path, distributions: Iterable[Distribution], cache: Path, names: frozenset[str]) -> list[Path]:
+    """Where the cache keeps the byte code of the named distributions of an environment, whether it is there or not."""
     tag = cache / sys.implementation.cache_tag
     return [tag / cache_key(base, distribution) for distribution in distributions if distribution.name in names]
 
@@ -145,7 +151,9 @@ def _compile(jobs: Sequence[_Job], on_batch: Callable[[], None]) -> Iterable[tup
     workers = min(os.cpu_count() or 2, len(batches))
     # fork: a worker needs no import of its own, and it is gone when this process is (_die_with_parent).
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)
+    ) as pool:
         for batch, problems in zip(batches, pool.map(_compile_batch, batches), strict=True):
             yield from zip(batch, problems, strict=True)
             on_batch()

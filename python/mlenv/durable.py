@@ -16,22 +16,21 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
         stream.flush()
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
-    os.replace(half, path)
+    half.replace(path)
     sync_directory(path.parent)
 
 
-def publish(half: Path, final: Path) -> None:
-    """Give a finished tree its final name. Both must be on one file system; `final` must not exist.
+def move_into_place(half: Path, final: Path) -> None:
+    """Give a finished tree its final name, which must not exist, on the same file system.
 
-    Everything that the tree holds reaches the disk first: one syncfs instead of tens of thousands of fsyncs.
+    Its bytes must be on the disk already: one `sync_file_system` before, instead of tens of thousands of fsyncs.
     """
-    sync_file_system(half)
-    os.rename(half, final)
+    half.rename(final)
     sync_directory(final.parent)
 
 
 def sync_file_system(path: Path) -> None:
-    """Write everything that the file system of `path` still holds in memory. Raises OSError, so for a lost write too."""
+    """Write everything that the file system of `path` still holds in memory. Raises OSError, for a lost write too."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if _LIBC.syncfs(descriptor) != 0:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import MlenvError
 
@@ -19,8 +20,7 @@ DIRECTORY_MODE = 0o755
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One file of a manifest. `path` is relative and POSIX, `sha256` hex, `mode` the permission bits."""
 
     path: str
@@ -69,12 +69,14 @@ def scan(root: Path, skip: frozenset[str] = frozenset()) -> Tree:
 def normalise(root: Path, *, executables: bool = True) -> Tree:
     """Give every file mode 0644 (0755 if it may be executed) and every directory 0755; returns the resulting tree.
 
-    A file that has another name elsewhere is copied first: its mode belongs to the wheel cache and to other environments too.
+    A file that has other names is copied first: its mode belongs to the wheel cache and to other environments too.
     Raises MlenvError if the tree holds anything but files and directories.
     """
     tree = scan(root)
     if tree.odd:
-        raise MlenvError(f"{root} holds links or special files, which a store never has: {', '.join(sorted(tree.odd)[:5])}")
+        raise MlenvError(
+            f"{root} holds links or special files, which a store never has: {', '.join(sorted(tree.odd)[:5])}"
+        )
     for path, mode in tree.directories.items():
         if mode != DIRECTORY_MODE:
             (root / path).chmod(DIRECTORY_MODE)
@@ -88,7 +90,7 @@ def normalise(root: Path, *, executables: bool = True) -> Tree:
 
 
 def hash_tree(root: Path, tree: Tree) -> list[FileEntry]:
-    """The entries of a tree with their hashes, by path. Hashing runs on all processors: hashlib lets go of the interpreter."""
+    """The entries of a tree with their hashes, by path. It keeps all processors busy: hashlib runs without the GIL."""
     largest_first = sorted(tree.files, key=lambda path: -tree.files[path][0])
     digests = dict(zip(largest_first, _in_parallel(lambda path: sha256_file(root / path), largest_first), strict=True))
     return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
@@ -116,5 +118,5 @@ def _set_mode(path: Path, mode: int) -> None:
     if path.stat().st_nlink > 1:
         alone = path.with_name(f".{path.name}.alone")
         shutil.copyfile(path, alone)
-        os.replace(alone, path)
+        alone.replace(path)
     path.chmod(mode)

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import MlenvError
@@ -41,6 +42,26 @@ with os.fdopen(report, "w") as stream:
 """
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What was imported: `imports` as {module, version, seconds}; `cuda` as {version, available} with torch only."""
+
+    imports: list[dict]
+    cuda: dict | None
+
+    def to_json(self) -> dict:
+        return {"imports": self.imports} | ({"cuda": self.cuda} if self.cuda else {})
+
+    def describe(self) -> Iterator[str]:
+        """One line for people about each module."""
+        for item in self.imports:
+            name = " ".join(part for part in (item["module"], item["version"]) if part)
+            yield f"imported {name} in {item['seconds']:.1f} s"
+        if self.cuda:
+            built = f"built for CUDA {self.cuda['version']}" if self.cuda["version"] else "built without CUDA"
+            yield f"torch: {built}, a GPU is {'available' if self.cuda['available'] else 'not available'} here"
+
+
 class ImportCheck:
     """Imports running in the background; `result` waits for them."""
 
@@ -67,25 +88,24 @@ class ImportCheck:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+            self._process.communicate()
         os.close(self._report)
         self._home.cleanup()
 
-    def result(self) -> dict:
-        """What was imported: `{"imports": [{module, version, seconds}], "cuda"?: {version, available}}`.
-
-        Raises MlenvError with the traceback of the module that failed, or that came from outside the environment.
-        """
+    def result(self) -> Proof:
+        """Wait for the imports. Raises MlenvError for a module that failed, or came from outside the environment."""
         output, _ = self._process.communicate()
         with open(self._report, encoding="utf-8", closefd=False) as stream:
             answer = stream.read()
         if not answer:
             said = output.decode(errors="replace").strip() or "(it said nothing)"
-            raise MlenvError(f"the import check died with status {self._process.returncode}:\n{_quote(said.splitlines()[-20:])}")
+            raise MlenvError(
+                f"the import check died with status {self._process.returncode}:\n{_quote(said.splitlines()[-20:])}"
+            )
         proof = json.loads(answer)
         for item in proof["imports"]:
             self._judge(item)
-        return proof
+        return Proof(proof["imports"], proof.get("cuda"))
 
     def _judge(self, item: dict) -> None:
         if "error" in item:

@@ -19,7 +19,9 @@ PYTHON = "3.11"
 
 @dataclass(frozen=True)
 class LockRequest:
-    """`minimal` and `ml` are the lists to resolve; `<name>.in` becomes `<name>.txt` in `output`.
+    """`minimal` and `ml` are the lists to resolve together; `<name>.in` becomes `<name>.txt` in `output`.
+
+    The lists in `also` follow, at the versions that those two have: what tests need must not move what servers run.
 
     Versions of locks that are already there are kept where they still fit, unless `upgrade`. `scratch` takes the wheel
     cache and one installation of everything (7 GB), by which the sizes are measured; default: a temporary directory.
@@ -28,6 +30,7 @@ class LockRequest:
     minimal: Path
     ml: Path
     output: Path
+    also: tuple[Path, ...] = ()
     platform: str = PLATFORM
     upgrade: bool = False
     indexes: uv.Indexes = field(default_factory=uv.Indexes)
@@ -35,8 +38,8 @@ class LockRequest:
 
 
 def write_locks(request: LockRequest) -> list[Path]:
-    """Resolve, measure and write both locks; returns their paths. Nothing is written unless everything succeeded."""
-    for source in (request.minimal, request.ml):
+    """Resolve, measure and write all locks; returns their paths. Nothing is written unless everything succeeded."""
+    for source in (request.minimal, request.ml, *request.also):
         if source.suffix != ".in" or not source.is_file():
             raise UsageError(f"{source} is not a file named <something>.in")
     if request.scratch:
@@ -47,30 +50,30 @@ def write_locks(request: LockRequest) -> list[Path]:
 
 def _write_locks(request: LockRequest, work: Path) -> list[Path]:
     clock = progress.Clock()
-    sources = (request.minimal, request.ml)
+    together = (request.minimal, request.ml)
+    sources = (*together, *request.also)
     targets = [request.output / f"{source.stem}.txt" for source in sources]
     compiler = _Compiler(request, (request.scratch or work) / "uv")
 
     joint = work / "joint.txt"
     if not request.upgrade:
         joint.write_text(_pins(target for target in targets if target.is_file()))
-    progress.say(f"resolving {request.minimal.name} and {request.ml.name} together")
-    compiler.resolve(sources, joint)
+    progress.say(f"resolving {' and '.join(source.name for source in together)} together")
+    compiler.resolve(together, joint)
     closures = []
-    for source in sources:
-        closure = work / f"{source.stem}.txt"
+    for source, target in zip(sources, targets, strict=True):
+        closure = work / target.name
+        if not request.upgrade and target.is_file():
+            closure.write_text(_pins([target]))
         compiler.resolve([source], closure, constraint=joint)
         closures.append(parse(closure.read_text()))
-    everything = parse(joint.read_text())
-    progress.say(f"resolved {progress.number(len(everything.requirements), 'package')} in {clock}")
+    progress.say(f"resolved {progress.number(len(parse(joint.read_text()).requirements), 'package')} in {clock}")
 
     sizes = compiler.measure(joint, work / "prefix")
     request.output.mkdir(parents=True, exist_ok=True)
     for source, target, closure in zip(sources, targets, closures, strict=True):
         write_text(target, render(closure, sizes, source.name, request.platform))
-        total = sum(sizes[requirement.name] for requirement in closure.requirements)
-        count = progress.number(len(closure.requirements), "package")
-        progress.say(f"{target.name}: {count}, {progress.size(total)} installed")
+        progress.say(f"{target.name}: {progress.number(len(closure.requirements), 'package')}")
     progress.say(f"locked in {clock}")
     return targets
 
@@ -82,24 +85,21 @@ class _Compiler:
 
     def resolve(self, sources: Iterable[Path], output: Path, constraint: Path | None = None) -> None:
         names = [str(source) for source in sources]
-        options = ["--constraint", str(constraint)] if constraint else []
-        uv.run(
-            ["pip", "compile", *names, "--output-file", str(output), *options, "--quiet", "--no-header", "--no-annotate"]
-            + ["--generate-hashes", "--only-binary", ":all:", "--python-version", PYTHON]
-            + ["--python-platform", self.request.platform],
-            cache=self.cache,
-            indexes=self.request.indexes,
-            doing=f"resolving {', '.join(names)}",
-        )
+        command = ["pip", "compile", *names, "--output-file", str(output), "--generate-hashes"]
+        command += ["--python-version", PYTHON, "--python-platform", self.request.platform]
+        command += ["--only-binary", ":all:", "--quiet", "--no-header", "--no-annotate"]
+        if constraint:
+            command += ["--constraint", str(constraint)]
+        uv.run(command, cache=self.cache, indexes=self.request.indexes, doing=f"resolving {', '.join(names)}")
 
     def measure(self, lock: Path, prefix: Path) -> dict[str, int]:
         """Install everything once and add up what each package takes."""
-        uv.run(
-            ["pip", "install", "--prefix", str(prefix), "--python", str(uv.BASE_PYTHON), "--requirements", str(lock)]
-            + ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "hardlink"]
-            + ["--python-version", PYTHON, "--python-platform", self.request.platform],
+        uv.install(
+            lock,
+            prefix,
             cache=self.cache,
             indexes=self.request.indexes,
+            options=["--python-version", PYTHON, "--python-platform", self.request.platform],
             doing="measuring the packages by installing them",
         )
         return {distribution.name: installed_size(prefix, distribution) for distribution in installed(prefix)}
@@ -115,7 +115,8 @@ def render(lock: Lock, sizes: dict[str, int], source: str, platform: str) -> str
     for requirement in sorted(lock.requirements, key=lambda item: item.name):
         parts = [str(requirement), *(f"    --hash={item}" for item in sorted(requirement.hashes))]
         lines.append(" \\\n".join(parts))
-        lines.append(f"    # size: {sizes[requirement.name]}")
+        if requirement.name in sizes:
+            lines.append(f"    # size: {sizes[requirement.name]}")
     return "\n".join(lines) + "\n"
 
 

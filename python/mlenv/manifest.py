@@ -76,7 +76,8 @@ def write_snapshot(path: Path, summary: dict, files: Iterable[FileEntry]) -> dic
         **summary,
         "bytes": sum(entry.size for entry in entries),
         "files": [
-            {"path": entry.path, "size": entry.size, "mode": f"{entry.mode:04o}", "sha256": entry.sha256} for entry in entries
+            {"path": entry.path, "size": entry.size, "mode": f"{entry.mode:04o}", "sha256": entry.sha256}
+            for entry in entries
         ],
     }
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ class Need:
 
 
 def require(path: Path, need: Need) -> None:
-    """Compare with what is free for the file system of `path`. Raises NoSpaceError with both figures and the way out."""
+    """Compare with what is free on the file system of `path`. Raises NoSpaceError with both figures and the way out."""
     free = free_bytes(path)
     parts = ", ".join(f"{progress.size(count)} {name}" for name, count in need.parts.items() if count)
     if need.unknown:
@@ -38,7 +38,8 @@ def require(path: Path, need: Need) -> None:
     raise NoSpaceError(
         f"not enough disk space for {need.purpose}: it needs up to {progress.size(need.total)} ({parts}), "
         f"{progress.size(free)} are free on {describe(path)}. Nothing was fetched. "
-        f"Free {progress.size(need.total - free)} there, or put the store on a larger disk (archon:root), and run this again."
+        f"Free {progress.size(need.total - free)} there, or put the store on a larger disk (archon:root), "
+        "and run this again."
     )
 
 

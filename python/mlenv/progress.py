@@ -1,12 +1,17 @@
-"""Output for people: one message a line, no carriage returns, so that it reads the same in a terminal, in `docker logs` and in Pulumi."""
+"""Output for people: one message a line and no carriage returns, the same in a terminal, `docker logs` and Pulumi."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 MAX_LINE = 4000
 """Characters. Collectors of container logs cut lines at 8 KiB or more; UTF-8 may take two bytes for a character."""
+
+HEARTBEAT_SECONDS = 15.0
 
 
 def say(message: str) -> None:
@@ -37,6 +42,25 @@ def size(count: int) -> str:
 def number(count: int, noun: str) -> str:
     """A count with its noun: `1 file`, `45,123 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+@contextmanager
+def heartbeat(describe: Callable[[], str], seconds: float = HEARTBEAT_SECONDS) -> Iterator[None]:
+    """Say something now and then while the block runs, so that a long download does not look like a standstill."""
+    clock = Clock()
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(seconds):
+            say(f"{describe()}, {clock}")
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class Clock:

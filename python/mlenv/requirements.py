@@ -1,12 +1,12 @@
-"""A lock: the text of a requirements file in which every package is pinned to one version and to the hashes of its files.
+"""A lock: the text of a requirements file in which every package is pinned to one version and to its files' hashes.
 
     torch==2.15.0 \\
         --hash=sha256:0a1b... \\
         --hash=sha256:2c3d...
         # size: 1834722816
 
-The comment after a requirement is the number of bytes that it takes when installed. Comments before the first requirement
-of the form `# name: value` are the header; `platform` and `python` say what the lock was resolved for.
+The comment after a requirement is the number of bytes that it takes when installed. Comments before the first
+requirement of the form `# name: value` are the header; `platform` and `python` say what the lock was resolved for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 
 from .errors import UsageError
 
-_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<extras>\[[^\]]*\])?\s*==\s*(?P<version>[^\s;,*]+)\s*(?P<marker>;.*)?")
+_PIN = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<extras>\[[^\]]*\])?\s*==\s*(?P<version>[^\s;,*]+)\s*(?P<marker>;.*)?"
+)
 _HASH = re.compile(r"--hash[=\s](?P<hash>\S+)")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _SIZE = re.compile(r"#\s*size:\s*(?P<bytes>\d+)\s*")
@@ -70,7 +72,10 @@ def parse(text: str) -> Lock:
         problems.append("it holds no requirement at all")
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
-        raise UsageError(f"the lock cannot be used:\n{listing}\nWrite it with `mlenv lock` (npm run lock); it pins and hashes every package.")
+        raise UsageError(
+            f"the lock cannot be used:\n{listing}\n"
+            "Write it with `mlenv lock` (npm run lock); it pins and hashes every package."
+        )
     return Lock(tuple(found.values()), header)
 
 
@@ -111,11 +116,15 @@ def _read_requirement(number: int, line: str, found: dict[str, Requirement], pro
         return
     name = canonical(match["name"])
     if match["marker"]:
-        problems.append(f"{at}: {name} has a marker {match['marker']!r}; a lock is for one platform, resolve it for that")
+        problems.append(
+            f"{at}: {name} has a marker {match['marker']!r}; a lock is for one platform, resolve it for that"
+        )
     hashes = tuple(hit["hash"] for hit in _HASH.finditer(line))
     if not hashes:
         problems.append(f"{at}: {name}=={match['version']} has no --hash")
-    problems.extend(f"{at}: {name}: {item!r} is not sha256:<64 hex digits>" for item in hashes if not _SHA256.fullmatch(item))
+    problems.extend(
+        f"{at}: {name}: {item!r} is not sha256:<64 hex digits>" for item in hashes if not _SHA256.fullmatch(item)
+    )
     if name in found:
         problems.append(f"{at}: {name} is there twice")
         return

@@ -58,7 +58,9 @@ class Model:
         problems = []
         parts = repo.split("/")
         if len(parts) != 2 or not all(_REPO_PART.fullmatch(part) for part in parts):
-            problems.append(f"repository {repo!r}: expected Org/Name, of letters, digits, '-', '_' and '.' without '--' and '..'")
+            problems.append(
+                f"repository {repo!r}: expected Org/Name, of letters, digits, '-', '_' and '.' without '--' and '..'"
+            )
         if not _REVISION.fullmatch(revision):
             problems.append(f"revision {revision!r}: expected a full commit of 40 hex digits; a branch or tag can move")
         if problems:
@@ -199,10 +201,16 @@ def _recorded_format(root: Path) -> int | None:
 
 def _refuse_foreign_directory(root: Path) -> None:
     ours = {name.split("/")[0] for name in _DIRECTORIES} | _NOT_OURS_BUT_HARMLESS
-    foreign = sorted(entry.name for entry in root.iterdir() if entry.name not in ours and not entry.name.startswith(f".{_FORMAT_FILE}."))
+    foreign = sorted(
+        entry.name
+        for entry in root.iterdir()
+        if entry.name not in ours and not entry.name.startswith(f".{_FORMAT_FILE}.")
+    )
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
-        raise MlenvError(f"{root} is no store and not empty (it holds {shown}); name an empty or new directory (archon:root)")
+        raise MlenvError(
+            f"{root} is no store and not empty (it holds {shown}); name an empty or new directory (archon:root)"
+        )
 
 
 def _data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:

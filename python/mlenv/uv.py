@@ -16,14 +16,14 @@ from . import progress
 from .errors import MlenvError, NoSpaceError
 
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
-"""The interpreter of the image, also when this tool itself runs in a virtual environment: user sites do not exist in those."""
+"""The interpreter of the image, also when this tool runs in a virtual environment: those have no user site."""
 
 
 @dataclass(frozen=True)
 class Indexes:
     """Where packages come from. Without anything: what uv takes by itself, or the UV_* variables of the environment.
 
-    A wheelhouse (a directory of wheels) without an index is the only source, so that a host without a network works.
+    A wheelhouse (a directory of wheels) is the only source if there is one, so that a host without a network works.
     """
 
     index: str | None = None
@@ -31,15 +31,11 @@ class Indexes:
     wheelhouse: Path | None = None
 
     def arguments(self) -> list[str]:
-        options = []
-        if self.wheelhouse:
-            options += ["--find-links", str(self.wheelhouse)]
-            if not self.index and not self.extra:
-                options.append("--no-index")
-        return options
+        """Options for uv."""
+        return ["--find-links", str(self.wheelhouse), "--no-index"] if self.wheelhouse else []
 
     def environment(self) -> dict[str, str]:
-        """Indexes travel as variables: their URLs may carry a password, and command lines can be read by every user."""
+        """Variables for uv. Index URLs may carry a password, and command lines can be read by every user."""
         variables = {}
         if self.index:
             variables["UV_DEFAULT_INDEX"] = self.index
@@ -59,8 +55,8 @@ def run(
 ) -> None:
     """Run uv to its end. `doing` names the work in errors; `keep_open` are descriptors that uv inherits.
 
-    A lock passed in `keep_open` stays held while uv lives, even when this process is killed: nobody clears the directory
-    that it still writes to. Raises NoSpaceError or MlenvError with everything that uv said.
+    A lock passed in `keep_open` stays held while uv lives, even when this process is killed: nobody clears the
+    directory that it still writes to. Raises NoSpaceError or MlenvError with everything that uv said.
     """
     indexes = indexes or Indexes()
     command = [str(_executable()), *arguments, *indexes.arguments()]
@@ -89,6 +85,40 @@ def run(
         raise explain(doing, said, status)
 
 
+def install(
+    lock: Path,
+    prefix: Path,
+    *,
+    cache: Path | None,
+    indexes: Indexes,
+    options: Sequence[str] = (),
+    keep_open: Iterable[int] = (),
+    doing: str,
+    report: Callable[[str], None] = progress.say,
+) -> None:
+    """Install exactly what a lock lists below a prefix, every file as a link into the cache. Errors as in `run`."""
+    command = ["pip", "install", "--prefix", str(prefix), "--python", str(BASE_PYTHON), "--requirements", str(lock)]
+    command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "hardlink", *options]
+    run(command, cache=cache, indexes=indexes, keep_open=keep_open, doing=doing, report=report)
+    # uv locks a prefix by a file inside it that everybody may write to.
+    (prefix / ".lock").unlink(missing_ok=True)
+
+
+def holds(cache: Path, name: str, version: str) -> bool:
+    """Whether the wheel cache holds a package, so that installing it takes no space.
+
+    It looks for uv's directories by name; if a new uv arranges them otherwise, the space is merely overestimated.
+    """
+    directory = f"{name}/{version}-*"
+    patterns = (f"wheels-v*/*/{directory}", f"wheels-v*/*/*/{directory}")
+    return any(path.is_dir() for pattern in patterns for path in cache.glob(pattern))
+
+
+def forget(cache: Path, names: Sequence[str]) -> None:
+    """Remove packages from the wheel cache."""
+    run(["cache", "clean", *names], cache=cache, doing=f"cleaning the wheel cache of {', '.join(names)}")
+
+
 def explain(doing: str, said: Sequence[str], status: int) -> MlenvError:
     """The error for a failed uv: the whole of what it said, and what to do about it."""
     text = "\n".join(said).strip() or "(it said nothing)"
@@ -99,7 +129,11 @@ def explain(doing: str, said: Sequence[str], status: int) -> MlenvError:
 
 
 def _executable() -> Path:
-    beside = [str(Path(sys.executable).parent), sysconfig.get_path("scripts"), sysconfig.get_path("scripts", "posix_user")]
+    beside = [
+        str(Path(sys.executable).parent),
+        sysconfig.get_path("scripts"),
+        sysconfig.get_path("scripts", "posix_user"),
+    ]
     found = shutil.which("uv") or shutil.which("uv", path=os.pathsep.join(beside))
     if not found:
         raise MlenvError("uv is not on PATH; the bootstrap image carries it, elsewhere: pip install uv")
@@ -121,7 +155,9 @@ def _environment(cache: Path | None, indexes: Indexes) -> dict[str, str]:
 
 
 _LISTING = re.compile(r"\s[+~-] \S+==\S+|Using (Python|CPython) ")
-_NO_SPACE = "The disk is full. Free space on the file system of the store, or move the store (archon:root), and run this again."
+_NO_SPACE = (
+    "The disk is full. Free space on the file system of the store, or move the store (archon:root), and run this again."
+)
 _UNKNOWN = "Correct that and run this again: what is downloaded already stays in the wheel cache."
 _REMEDIES = [
     (re.compile(r"No space left on device|os error 28\b|os error 122\b|Disk quota exceeded"), _NO_SPACE),
@@ -132,22 +168,26 @@ _REMEDIES = [
     ),
     (
         re.compile(r"\b40[13] (Unauthorized|Forbidden)|status code: 40[13]|HTTP status.*\b40[13]\b"),
-        "The index refuses the credentials. Put them into its URL (https://user:token@host/...), in the secret configuration.",
+        "The index refuses the credentials. Put them into its URL: https://user:token@host/...",
     ),
     (
         re.compile(
             r"error sending request|dns error|[Cc]onnection (refused|reset)|tcp connect|timed? ?out|Failed to fetch|"
             r"Could not connect|invalid peer certificate|Request failed after"
         ),
-        "The package index cannot be reached. Check the network, the proxy and the CA bundle, or name an index that answers "
-        "(archon:packageIndex) or a directory of wheels (archon:wheelhouse).",
+        "The package index cannot be reached. Check the network, the proxy and the CA bundle, or name an index that "
+        "answers (archon:pythonIndex) or a directory of wheels (archon:wheelhouse).",
     ),
     (
-        re.compile(r"no wheels? with a matching|no matching (Python|platform)|doesn't have a (wheel|source)|no usable wheels"),
-        "There is no wheel of that version for this Python and platform. The lock was resolved for another: renew it (npm run lock).",
+        re.compile(
+            r"no wheels? with a matching|no matching (Python|platform)|doesn't have a (wheel|source)|no usable wheels"
+        ),
+        "There is no wheel of that version for this Python and platform. Renew the lock (npm run lock).",
     ),
     (
-        re.compile(r"not found in the (package registry|provided package locations)|there is no version of|No solution found"),
+        re.compile(
+            r"not found in the (package registry|provided package locations)|there is no version of|No solution found"
+        ),
         "The index or wheelhouse lacks a locked version. Use an index that has it, or renew the lock (npm run lock).",
     ),
 ]

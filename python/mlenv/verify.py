@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import manifest
+from . import manifest, progress
 from .errors import MlenvError, UsageError
 from .files import DIRECTORY_MODE, FileEntry, Tree, hash_tree, scan
 from .store import Model, Store
@@ -34,6 +34,10 @@ class Finding:
             + [f"missing: {path}" for path in self.missing]
             + [f"added: {path}" for path in self.added]
         )
+
+    def describe(self) -> str:
+        """How much was compared, in words."""
+        return f"{progress.number(self.files, 'file')}, {progress.size(self.bytes)}"
 
     def to_json(self) -> dict:
         return {
@@ -66,6 +70,19 @@ def verify(store: Store, target: str, *, full: bool) -> Finding:
     if kind == "models" and repo and revision:
         return check_snapshot(store, Model.parse(repo, revision), full=full)
     raise UsageError(f"target {target!r}: expected envs/KEY or models/ORG/NAME@COMMIT")
+
+
+def demand_intact(finding: Finding) -> None:
+    """Raises MlenvError with the first problems of a target that is to be used as it is."""
+    if finding.ok:
+        return
+    problems = finding.problems()
+    listing = "\n".join(f"  - {problem}" for problem in problems[:10])
+    more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
+    raise MlenvError(
+        f"{finding.target} is in the store but was changed:\n{listing}{more}\n"
+        "Stop the servers that use it, remove that directory from the store, and run this again."
+    )
 
 
 def check_environment(base: Path, target: str, *, full: bool = False) -> Finding:

@@ -85,11 +85,18 @@ describe("the client of the server", () => {
     expect(calls.map(({ line }) => line).slice(1)).toEqual(["DELETE /api/knowledge-items/old%2F1", "DELETE /api/knowledge-items/twice"]);
   });
 
+  test("finds an upload out that another replica took", async () => {
+    replies["GET /api/knowledge-items"] = [[200, { items: [] }], [200, { items: [] }], [200, { items: [item("new", document.contentTag)] }]];
+    replies["POST /api/documents/upload"] = [[200, { progressId: "p" }]];
+    replies["GET /api/progress/p"] = [[404, { detail: { error: "Operation p not found" } }]];
+    expect(await client.ensureDocument(document, silent)).toBe(true);
+  });
+
   test("says why a document was not taken", async () => {
     replies["GET /api/knowledge-items"] = [[200, { items: [] }]];
     replies["POST /api/documents/upload"] = [[200, { progressId: "p" }]];
     replies["GET /api/progress/p"] = [[200, { status: "error", error: "not a text" }]];
-    await expect(client.ensureDocument(document, silent)).rejects.toThrow("The server could not take about.md: not a text. Its log: ");
+    await expect(client.ensureDocument(document, silent)).rejects.toThrow("The server could not take about.md: not a text. `docker ps ");
   });
 
   test.each([
@@ -98,11 +105,11 @@ describe("the client of the server", () => {
     [{ detail: [{ loc: ["body"] }] }, '{"detail":[{"loc":["body"]}]}'],
   ])("repeats the server's own words: %j", async (reply, words) => {
     replies["POST /api/rag/query"] = [[422, reply]];
-    await expect(client.search("x", 1)).rejects.toThrow(`/api/rag/query: the server answered 422: ${words}. Its log: `);
+    await expect(client.search("x", 1)).rejects.toThrow(`/api/rag/query: the server answered 422: ${words}. \`docker ps `);
   });
 
   test("says that nobody answers", async () => {
-    await expect(new ArchonClient("http://127.0.0.1:9", undefined).search("x", 1)).rejects.toThrow(/^POST http:\/\/127\.0\.0\.1:9\/api\/rag\/query: no answer: .+\. Its log: /);
+    await expect(new ArchonClient("http://127.0.0.1:9", undefined).search("x", 1)).rejects.toThrow(/^POST http:\/\/127\.0\.0\.1:9\/api\/rag\/query: no answer: .+\. `docker ps /);
   });
 
   test("sends the token with every request, and none without one", async () => {

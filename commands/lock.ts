@@ -1,0 +1,64 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { IMAGES } from "../components/shared/images";
+import { ensureSetup } from "./setup/ensure";
+import { readMachine, writeAtomically } from "./setup/machine";
+import { packageIndexes } from "./support/decisions";
+import { dockerEnvironment } from "./support/docker";
+import { ensureImage, pythonDirectory } from "./support/images";
+import { main } from "./support/main";
+import { Steps, type Progress } from "./support/progress";
+import { run } from "./support/run";
+
+const minimal = "requirements.server.minimal";
+const ml = "requirements.server.ml";
+const tests = "requirements.tests";
+
+/** Keeps the wheels (7 GB) for the next time: resolving and measuring them again then takes a minute. */
+const wheelVolume = "archon-lock";
+
+main(async (args) => {
+  const steps = new Steps();
+  await ensureSetup(steps);
+  const image = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
+  const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
+  console.log(changed.length === 0 ? "\nThe locks are as they were." : `\nWritten: ${changed.map((name) => `python/${name}`).join(", ")}`);
+  console.log(`The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`);
+}, "npm run lock");
+
+/** Resolves the lists in a copy of their directory, and takes the locks over once all are there. Returns the changed ones. */
+async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {
+  const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
+  try {
+    for (const file of fs.readdirSync(pythonDirectory).filter((name) => /^requirements\..*\.(?:in|txt)$/.test(name))) {
+      fs.copyFileSync(path.join(pythonDirectory, file), path.join(work, file));
+    }
+    const { caBundle, dockerHost } = readMachine();
+    const { pythonIndex, pythonExtraIndexes } = packageIndexes();
+    await run(
+      "docker",
+      [
+        ...["run", "--rm", "--init", "--label=io.archon.component=lock", `--volume=${work}:/work`, `--volume=${wheelVolume}:/scratch`],
+        ...(caBundle === undefined ? [] : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"]),
+        ...[image, "lock", `--minimal=/work/${minimal}.in`, `--ml=/work/${ml}.in`, `--also=/work/${tests}.in`, "--output=/work", "--scratch=/scratch"],
+        ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
+        ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
+        ...args,
+      ],
+      { environment: dockerEnvironment(dockerHost), log: "lock", onLine: (line) => progress.message(line) },
+    );
+    const written = [minimal, ml, tests].map((name) => `${name}.txt`);
+    return written.filter((name) => takeOver(path.join(work, name), path.join(pythonDirectory, name)));
+  } finally {
+    fs.rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Whether the new lock differs from the old one, which it then replaces. */
+function takeOver(from: string, to: string): boolean {
+  const text = fs.readFileSync(from, "utf8");
+  const changed = !fs.existsSync(to) || fs.readFileSync(to, "utf8") !== text;
+  writeAtomically(to, text, 0o644);
+  return changed;
+}

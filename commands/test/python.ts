@@ -1,0 +1,42 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { IMAGES, type ImageDefinition } from "../../components/shared/images";
+import { readMachine } from "../setup/machine";
+import { dockerEnvironment } from "../support/docker";
+import { ensureImage, pythonDirectory } from "../support/images";
+import { logDirectory } from "../support/paths";
+import { silent } from "../support/progress";
+import { CommandError, run } from "../support/run";
+import { parseJunit, type Counts } from "./results";
+
+const testsImage: ImageDefinition = { repository: "archon-tests", dockerfile: "Dockerfile.tests" };
+
+const report = "test-python.xml";
+
+/** Runs pytest on the checkout's sources in the server image, as root, so that the store tool may change owners. */
+export async function runPython(print: (line: string) => void): Promise<Counts> {
+  const progress = { ...silent, message: print };
+  const server = await ensureImage(IMAGES.server, progress);
+  const image = await ensureImage(testsImage, progress, { SERVER_IMAGE: server });
+  fs.mkdirSync(logDirectory, { recursive: true });
+  fs.rmSync(path.join(logDirectory, report), { force: true });
+  try {
+    await run(
+      "docker",
+      [
+        ...["run", "--rm", "--init", "--user=0:0", "--label=io.archon.project=archon", "--label=io.archon.component=tests"],
+        ...["--tmpfs=/tmp:exec,mode=1777", `--volume=${pythonDirectory}:/src:ro`, `--volume=${logDirectory}:/results`, "--workdir=/src"],
+        // The sources are read-only, and must be: what Python leaves beside them would be root's.
+        ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
+        ...[image, "-p", "no:cacheprovider", `--junitxml=/results/${report}`, ...(process.stdout.isTTY ? ["--color=yes"] : [])],
+      ],
+      { environment: dockerEnvironment(readMachine().dockerHost), log: "test-python", onLine: print },
+    );
+  } catch (error) {
+    // Failed tests are in the report; without one, pytest did not get that far.
+    if (!(error instanceof CommandError) || !fs.existsSync(path.join(logDirectory, report))) {
+      throw error;
+    }
+  }
+  return parseJunit(fs.readFileSync(path.join(logDirectory, report), "utf8"));
+}

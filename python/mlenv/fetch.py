@@ -1,0 +1,222 @@
+"""Puts one model snapshot in place: lock, listing, space, files with their proof, sync, manifest, rename, reference."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from . import archive, durable, failpoints, manifest, preflight, progress
+from .download import download, prove
+from .errors import MlenvError, NoSpaceError, is_no_space
+from .files import FileEntry, hash_tree, normalise
+from .hub import Hub, HubError, RemoteFile
+from .selection import select
+from .store import Model, Store, remove_tree
+from .verify import check_snapshot, demand_intact
+
+MARGIN_BYTES = 16_000_000
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """Where a snapshot comes from: a tar if `archive` is there, else the hub at `endpoint`.
+
+    `allow` and `ignore` are those of `selection.select`. They decide what a new snapshot holds; once it is in the store
+    nobody looks at them.
+    """
+
+    model: Model
+    archive: BinaryIO | None = None
+    endpoint: str = ""
+    token: str | None = None
+    allow: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+def fetch(store: Store, request: FetchRequest) -> None:
+    """Make sure that the snapshot is in the store. Raises MlenvError; then nothing of it is visible."""
+    clock = progress.Clock()
+    model = request.model
+    if store.snapshot(model).exists():
+        return _confirm(store, model)
+    with store.working(f"model-{model.folder}-{model.revision}", f"model {model}") as (staging, _):
+        failpoints.reach("fetch.locked")
+        if store.snapshot(model).exists():
+            return _confirm(store, model)
+        try:
+            work = _Work(store, request, staging)
+            entries, source = work.from_archive(request.archive) if request.archive else work.from_hub()
+            failpoints.reach("fetch.complete")
+            summary = _publish(store, model, staging, entries, source)
+        except (NoSpaceError, OSError) as error:
+            # A full disk gets its space back; after anything else, what was fetched waits for the next run.
+            if isinstance(error, NoSpaceError) or is_no_space(error):
+                remove_tree(staging)
+            raise
+        remove_tree(staging)
+    return progress.say(
+        f"model {model} is ready: {progress.number(len(entries), 'file')}, "
+        f"{progress.size(summary['bytes'])}, in {clock}"
+    )
+
+
+class _Work:
+    """Fills `staging/snapshot` with proven files."""
+
+    def __init__(self, store: Store, request: FetchRequest, staging: Path) -> None:
+        self._store = store
+        self._request = request
+        self._model = request.model
+        self._staging = staging
+        self._snapshot = staging / "snapshot"
+
+    def from_archive(self, stream: BinaryIO) -> tuple[list[FileEntry], dict]:
+        """The files of a tar, if they hash to the revision that was asked for."""
+        remove_tree(self._staging)
+        self._snapshot.mkdir(mode=0o755, parents=True)
+        archive.extract(stream, self._snapshot)
+        entries = self._entries()
+        found = archive.revision(entries)
+        if found != self._model.revision:
+            remove_tree(self._staging)
+            raise MlenvError(
+                f"the archive for {self._model.repo} has revision {found}, asked for was {self._model.revision}: "
+                "the directory changed since its hash was taken. Run the deployment again."
+            )
+        return entries, {"archive": True}
+
+    def from_hub(self) -> tuple[list[FileEntry], dict]:
+        """The files of a commit, each as the hub's listing describes it."""
+        hub = Hub(self._request.endpoint, self._request.token)
+        listed = {file.path: file for file in hub.listing(self._model)}
+        failpoints.reach("fetch.listed")
+        chosen = self._choose(list(listed))
+        files = [listed[path] for path in chosen]
+        _check_hashes(self._model, files)
+        self._snapshot.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._drop_unlisted(set(chosen))
+        linked = self._link_known(files)
+        self._require_space([file for file in files if file.path not in linked])
+        failpoints.reach("fetch.preflight")
+        hashes = {}
+        for file in files:
+            clock = progress.Clock()
+            hashes[file.path] = linked.get(file.path) or download(hub, self._model, file, self._snapshot / file.path)
+            origin = "linked from another snapshot" if file.path in linked else f"fetched in {clock}"
+            progress.say(f"{file.path}: {progress.size(file.size)}, {origin}")
+            failpoints.reach("fetch.file")
+        tree = normalise(self._snapshot, executables=False)
+        entries = [FileEntry(path, *tree.files[path], hashes[path]) for path in sorted(tree.files)]
+        return entries, {"endpoint": hub.endpoint, "left": sorted(listed.keys() - hashes.keys())}
+
+    def _entries(self) -> list[FileEntry]:
+        return hash_tree(self._snapshot, normalise(self._snapshot, executables=False))
+
+    def _choose(self, paths: Sequence[str]) -> list[str]:
+        chosen = select(paths, self._request.allow, self._request.ignore)
+        if not chosen:
+            shown = ", ".join(sorted(paths)[:10]) + (", ..." if len(paths) > 10 else "")
+            raise HubError(f"the patterns select no file of {self._model}; it has: {shown or 'no file at all'}")
+        progress.say(f"{self._model}: {len(chosen)} of {progress.number(len(paths), 'file')}")
+        return chosen
+
+    def _drop_unlisted(self, chosen: set[str]) -> None:
+        """An interrupted run may have had other patterns."""
+        for path in self._snapshot.rglob("*"):
+            if not path.is_dir() and path.relative_to(self._snapshot).as_posix() not in chosen:
+                path.unlink()
+
+    def _link_known(self, files: Sequence[RemoteFile]) -> dict[str, str]:
+        """Link files that another commit of the same model has too; returns path -> sha256 of those."""
+        linked = {}
+        known = list(_other_snapshots(self._store, self._model))
+        for file in files:
+            target = self._snapshot / file.path
+            for path, entry in known:
+                if target.exists() or not _may_be(file, entry):
+                    continue
+                if digest := prove(file, path):
+                    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                    if _link(path, target):
+                        linked[file.path] = digest
+        return linked
+
+    def _require_space(self, files: Sequence[RemoteFile]) -> None:
+        there = sum(path.stat().st_size for path in (self._snapshot / file.path for file in files) if path.exists())
+        missing = max(0, sum(file.size for file in files) - there)
+        parts = {f"for {progress.number(len(files), 'file')}": missing, "as a margin": MARGIN_BYTES}
+        preflight.require(self._store.root, preflight.Need(f"model {self._model}", parts))
+
+
+def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEntry], source: dict) -> dict:
+    """Manifest first: a snapshot that is visible can be verified. Reference last: it never names a missing snapshot."""
+    target = store.snapshot(model)
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    durable.sync_file_system(staging)
+    failpoints.reach("fetch.synced")
+    summary = manifest.write_snapshot(
+        store.snapshot_manifest(model), {"repo": model.repo, "revision": model.revision, "source": source}, entries
+    )
+    failpoints.reach("fetch.manifest")
+    durable.move_into_place(staging / "snapshot", target)
+    failpoints.reach("fetch.renamed")
+    _refer(store, model)
+    failpoints.reach("fetch.reference")
+    return summary
+
+
+def _confirm(store: Store, model: Model) -> None:
+    clock = progress.Clock()
+    finding = check_snapshot(store, model)
+    demand_intact(finding)
+    # Here too: the run that put it in place may have been killed just before this.
+    _refer(store, model)
+    progress.say(f"model {model} is already there: {finding.describe()}, checked in {clock}")
+
+
+def _refer(store: Store, model: Model) -> None:
+    reference = store.reference(model)
+    if reference.exists() and reference.read_text() == model.revision:
+        return
+    reference.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    durable.write_text(reference, model.revision)
+
+
+def _check_hashes(model: Model, files: Sequence[RemoteFile]) -> None:
+    bare = [file.path for file in files if not (file.sha256 or file.git)]
+    if bare:
+        raise HubError(
+            f"the hub lists no hash for {', '.join(bare[:5])} of {model}; what cannot be proven is not fetched. "
+            "Use another endpoint (archon:hubEndpoint)."
+        )
+
+
+def _other_snapshots(store: Store, model: Model):
+    """Pairs of path and entry of every file in the other snapshots of a model."""
+    for path in sorted((store.manifests / model.folder).glob("*.json")):
+        snapshot = store.snapshot(Model(model.repo, path.stem))
+        if path.stem == model.revision or not snapshot.is_dir():
+            continue
+        try:
+            _, entries = manifest.read_snapshot(path)
+        except MlenvError:
+            continue
+        yield from ((snapshot / entry.path, entry) for entry in entries if (snapshot / entry.path).is_file())
+
+
+def _may_be(file: RemoteFile, entry: FileEntry) -> bool:
+    return file.size == entry.size and (file.sha256 == entry.sha256 if file.sha256 else file.path == entry.path)
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):
+            raise
+        return False
+    return True

@@ -1,0 +1,26 @@
+"""`python3 -m archon_server`: the server with the real reranker, configured by its environment."""
+
+import os
+import signal
+import sys
+from functools import partial
+
+from .settings import Settings, SettingsError
+
+
+def main() -> None:
+    # The first process of a container ignores SIGTERM until it has a handler; until uvicorn sets its own, the end is this simple.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        sys.exit(f"archon_server: error: {error}")
+
+    from .reranking.cross_encoder import load
+    from .serving import serve
+
+    serve(settings, partial(load, hub_dir=settings.hub_dir))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What stands before every route, as ASGI middleware: the API token and the limit on request bodies."""
+
+import hmac
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import errors
+
+HEALTH_PATH = "/health"
+
+REQUEST_BYTES = 1024 * 1024
+"""Largest request that is no upload."""
+
+MULTIPART_BYTES = 64 * 1024
+"""What an upload may have beside its file: boundaries, headers, tags."""
+
+
+class RequireToken:
+    """Answers 401 to a request without `Authorization: Bearer <token>`. Only /health is open: orchestrators carry no secrets."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == HEALTH_PATH or self._is_known(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        problem = errors.Unauthorized("This server needs its API token: send the header Authorization: Bearer <token>")
+        await errors.as_response(problem)(scope, receive, send)
+
+    def _is_known(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        # Header values come as Latin-1, so this gives back the bytes that were sent.
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token)
+
+
+class LimitBody:
+    """Refuses a body that is too large: at once if it says so itself, else as soon as that much of it has arrived."""
+
+    def __init__(self, app: ASGIApp, upload_path: str, max_upload_bytes: int) -> None:
+        self._app = app
+        self._upload_path = upload_path
+        self._max_upload_bytes = max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] == self._upload_path:
+            limit, problem = self._max_upload_bytes + MULTIPART_BYTES, file_too_large(self._max_upload_bytes)
+        else:
+            limit, problem = REQUEST_BYTES, errors.TooLarge(f"The request is larger than the {REQUEST_BYTES} bytes allowed")
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            await errors.as_response(problem)(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                # In its HTTP form: anything else raised while a form is read becomes a 400.
+                raise errors.as_http(problem)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+def file_too_large(max_upload_bytes: int) -> errors.TooLarge:
+    return errors.TooLarge(
+        f"The file is larger than the {max_upload_bytes} bytes allowed; split it, or raise ARCHON_MAX_UPLOAD_BYTES of the server"
+    )

@@ -1,0 +1,128 @@
+"""Cuts a text into passages that a reranker can judge on their own. Pure, and streaming: memory does not grow with the text."""
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+
+PASSAGE_SIZE = 1000
+"""Characters that a passage aims at."""
+
+CODE_SIZE = 2000
+"""Characters up to which a fenced code block stays whole: half a function answers nothing."""
+
+_HEADING = re.compile(r"(#{1,6})[ \t]+[^\s#]")
+_TITLE_SIZE = 200
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s|\n")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage as it stood in the text, and the headings that it stands under, outermost first."""
+
+    text: str
+    headings: tuple[str, ...] = ()
+    has_code: bool = False
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What is not cut without need: a heading (`level` > 0), a piece of a paragraph, or fenced code."""
+
+    text: str
+    level: int = 0
+    is_code: bool = False
+
+
+def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
+    """Yields the passages of a text in order; none is blank, none is longer than CODE_SIZE and a few characters.
+
+    `lines` keep their newlines, as a text file yields them; a long line may come in parts. Without `markdown`, `#` and fences
+    have no meaning. A passage never spans two headings that both have a text, so what it says it says about the headings it carries.
+    """
+    headings: list[tuple[int, str]] = []
+    held: list[_Block] = []
+    size = 0
+
+    def passage() -> Chunk:
+        text = "\n\n".join(block.text for block in held)
+        return Chunk(text, tuple(title for _, title in headings), any(block.is_code for block in held))
+
+    for block in _blocks(lines, markdown):
+        if held:
+            below_heading = held[-1].level > 0
+            full = size + len(block.text) > PASSAGE_SIZE and (size > PASSAGE_SIZE or not below_heading)
+            # A heading directly above a deeper one stays with what follows, so that its words are found too.
+            if full or (block.level and not below_heading):
+                yield passage()
+                held, size = [], 0
+        if block.level:
+            headings = [heading for heading in headings if heading[0] < block.level]
+            headings.append((block.level, block.text.strip("# \t")[:_TITLE_SIZE]))
+        held.append(block)
+        size += len(block.text) + 2
+    if held:
+        yield passage()
+
+
+def _blocks(lines: Iterable[str], markdown: bool) -> Iterator[_Block]:
+    paragraph = ""
+    source = iter(lines)
+    for line in source:
+        fence = _FENCE.match(line) if markdown else None
+        heading = _HEADING.match(line) if markdown else None
+        if fence or heading or not line.strip():
+            yield from _pieces(paragraph)
+            paragraph = ""
+        if fence:
+            yield from _code(line.rstrip(), fence.group(1), source)
+        elif heading:
+            yield _Block(line.strip()[:PASSAGE_SIZE], level=len(heading.group(1)))
+        elif line.strip():
+            paragraph += line
+            if len(paragraph) > 4 * PASSAGE_SIZE:
+                paragraph = yield from _overflow(paragraph)
+    yield from _pieces(paragraph)
+
+
+def _pieces(paragraph: str) -> Iterator[_Block]:
+    rest = yield from _overflow(paragraph)
+    if rest.strip():
+        yield _Block(rest.strip("\r\n"))
+
+
+def _overflow(paragraph: str) -> Generator[_Block, None, str]:
+    """Yields pieces of at most PASSAGE_SIZE until no more than that is left, and returns the rest.
+
+    A cut is made after a sentence or line where there is one, else at a space, else anywhere.
+    """
+    while len(paragraph) > PASSAGE_SIZE:
+        window = paragraph[:PASSAGE_SIZE]
+        ends = [match.end() for match in _SENTENCE_END.finditer(window)]
+        cut = ends[-1] if ends else window.rfind(" ") + 1 or PASSAGE_SIZE
+        piece, paragraph = paragraph[:cut].strip("\r\n"), paragraph[cut:]
+        if piece.strip():
+            yield _Block(piece)
+    return paragraph
+
+
+def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
+    """The fenced block that `opening` starts. One that is too long is cut between lines, and each piece is fenced again."""
+    opening = opening[:PASSAGE_SIZE]
+    held, size = [opening], len(opening)
+    for line in source:
+        bare = line.strip()
+        if bare.startswith(fence) and not bare.strip(fence[0]):
+            held.append(bare)
+            break
+        for part in _cut(line.rstrip("\r\n"), CODE_SIZE // 2):
+            if size + len(part) > CODE_SIZE:
+                yield _Block("\n".join([*held, fence]), is_code=True)
+                held, size = [opening], len(opening)
+            held.append(part)
+            size += len(part) + 1
+    yield _Block("\n".join(held), is_code=True)
+
+
+def _cut(line: str, width: int) -> list[str]:
+    return [line[start : start + width] for start in range(0, len(line), width)] or [""]

@@ -1,0 +1,77 @@
+"""What can go wrong in a request, and the one table that gives each its HTTP status.
+
+Every reply to an error has FastAPI's shape, `{"detail": {"error": "<sentence>"}}`; validation errors keep FastAPI's own list.
+"""
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+
+class RequestError(Exception):
+    """Base of the errors that a client is told about; the message is written for that client."""
+
+
+class Unauthorized(RequestError):
+    pass
+
+
+class NotFound(RequestError):
+    pass
+
+
+class TooLarge(RequestError):
+    pass
+
+
+class Invalid(RequestError):
+    pass
+
+
+class Busy(RequestError):
+    """The work would have to wait longer than is reasonable. `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StorageError(RequestError):
+    """The database did not do what was asked of it."""
+
+
+_STATUS: dict[type[RequestError], int] = {
+    Unauthorized: 401,
+    NotFound: 404,
+    TooLarge: 413,
+    Invalid: 422,
+    Busy: 429,
+    StorageError: 503,
+}
+
+
+def as_http(error: RequestError) -> HTTPException:
+    """The HTTP form of an error: status, headers and detail."""
+    headers = {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Busy):
+        headers["Retry-After"] = str(error.retry_after)
+    return HTTPException(_STATUS[type(error)], {"error": str(error)}, headers)
+
+
+def as_response(error: RequestError) -> JSONResponse:
+    http = as_http(error)
+    return JSONResponse({"detail": http.detail}, http.status_code, http.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` answer every RequestError by the table, and anything unforeseen with a 500 of the same shape."""
+
+    async def known(_: Request, error: RequestError) -> JSONResponse:
+        return as_response(error)
+
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": {"error": f"Internal error ({type(error).__name__}); the log has the details"}}, 500)
+
+    app.add_exception_handler(RequestError, known)
+    app.add_exception_handler(Exception, unforeseen)

@@ -1,0 +1,121 @@
+"""The real reranker: sentence-transformers' CrossEncoder, from the mounted cache, with the network off.
+
+torch and all that comes with it is imported by `load`, never by this module: the server must listen before that is done.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..settings import Model
+from . import ModelError, Runtime, UnusableRelease, hub, qwen3
+from .hardware import available_cpus, choose_dtype, cpu_flags
+
+PACKAGES = ("torch", "transformers", "sentence-transformers")
+OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
+BATCH_SIZE = 8
+"""Pairs at a time: more gains nothing on a CPU and costs memory."""
+
+log = logging.getLogger(__name__)
+
+
+class CrossEncoderReranker:
+    """A CrossEncoder with one score a pair."""
+
+    def __init__(self, encoder: Any, runtime: Runtime) -> None:
+        self._encoder = encoder
+        self.runtime = runtime
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        scores = self._encoder.predict(
+            [(query, passage) for passage in passages],
+            batch_size=BATCH_SIZE,
+            show_progress_bar=False,
+        )
+        return [float(score) for score in scores]
+
+
+def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
+    """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableRelease if the environment is at fault."""
+    require_environment()
+    config = hub.read_config(hub_dir, model)
+    torch, CrossEncoder = _import_environment()
+
+    cuda = torch.cuda.is_available()
+    device = "cuda" if cuda else "cpu"
+    dtype = choose_dtype(config.get("dtype") or config.get("torch_dtype") or "float32", device, cpu_flags())
+    threads = available_cpus()
+    torch.set_num_threads(threads)
+    snapshot = hub.snapshot(hub_dir, model)
+    try:
+        encoder = CrossEncoder(
+            model.repo,
+            revision=model.revision,
+            cache_folder=str(hub_dir),
+            local_files_only=True,
+            device=device,
+            model_kwargs={"dtype": getattr(torch, dtype)},
+            processor_kwargs=_processor_options(config, snapshot),
+            # Many models would give the raw logit.
+            activation_fn=torch.nn.Sigmoid(),
+        )
+    except Exception as error:
+        raise ModelError(
+            f"{model.repo} cannot be loaded from {snapshot} ({type(error).__name__}: {error}); `npm run verify` checks the store"
+        ) from error
+    if encoder.num_labels != 1:
+        raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores a pair, a reranker gives one")
+    return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda))
+
+
+def installed_versions() -> dict[str, str | None]:
+    """Versions of the packages that matter, without importing them; None for one that is not installed."""
+    found: dict[str, str | None] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def require_environment() -> None:
+    """Raises UnusableRelease if a package is missing or too old."""
+    versions = installed_versions()
+    missing = [package for package, found in versions.items() if found is None]
+    if missing:
+        raise UnusableRelease(
+            f"{', '.join(missing)} not installed. Is the store's environment mounted at ~/.local? `npm run verify` checks the store"
+        )
+    found = versions["sentence-transformers"]
+    if tuple(int(number) for number in re.findall(r"\d+", found)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
+        oldest = ".".join(map(str, OLDEST_SENTENCE_TRANSFORMERS))
+        raise UnusableRelease(
+            f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; {oldest} or later is needed. "
+            "Raise it in requirements.server.ml.in and run `npm run lock`"
+        )
+
+
+def _import_environment() -> tuple[Any, Any]:
+    # Progress bars write \r into the log; all of these are read at import.
+    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
+    try:
+        import torch
+        from sentence_transformers import CrossEncoder
+        from transformers.utils import logging as transformers_logging
+    except Exception as error:
+        # Half-imported modules stay behind, so a second attempt in this process would fail with a misleading reason.
+        raise UnusableRelease(f"The environment cannot be imported ({type(error).__name__}: {error})") from error
+    transformers_logging.disable_progress_bar()
+    return torch, CrossEncoder
+
+
+def _processor_options(config: dict[str, Any], snapshot: Path) -> dict[str, Any]:
+    """What the tokenizer needs beyond its files. A snapshot with modules.json says itself how its pairs are put together."""
+    if qwen3.ARCHITECTURE in (config.get("architectures") or ()) and not (snapshot / "modules.json").exists():
+        return {"chat_template": qwen3.CHAT_TEMPLATE}
+    return {}

@@ -1,0 +1,50 @@
+"""What this machine gives a model: processors, and instructions for 16-bit arithmetic."""
+
+import os
+from pathlib import Path
+
+_FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+"""Flags of x86 processors, and of ARM's ("bf16"), that can multiply bfloat16 directly; without them it is slower than float32."""
+
+
+def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Processors that this process may use, by affinity and by the container's quota; at least 1."""
+    cpus = len(os.sched_getaffinity(0))
+    quota = _quota(cgroup)
+    return max(1, min(cpus, int(quota))) if quota else cpus
+
+
+def _quota(cgroup: Path) -> float | None:
+    """The container's processors by its time quota (cgroup v2, then v1), None without one."""
+    try:
+        if (v2 := cgroup / "cpu.max").exists():
+            quota, period = v2.read_text().split()
+        else:
+            quota, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        return None if quota in ("max", "-1") else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Instruction set flags of the first processor, as Linux names them; empty if unknown."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+def choose_dtype(stored: str, device: str, flags: frozenset[str]) -> str:
+    """The dtype ("float32", "bfloat16", "float16") to load weights in that are stored as `stored`.
+
+    A GPU takes them as they are. On a CPU weights stored in 32 bits stay so; those stored in 16 bits become bfloat16 if the processor
+    multiplies it directly, and float32 otherwise, which costs twice the memory and is many times faster there.
+    """
+    if device != "cpu" or stored == "float32":
+        return stored
+    return "bfloat16" if flags & _FAST_BFLOAT16 else "float32"

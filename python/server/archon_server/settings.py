@@ -1,0 +1,134 @@
+"""The server's settings: read once from the environment, checked as a whole."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_MEBIBYTE = 1024 * 1024
+_Number = TypeVar("_Number", int, float)
+
+
+class SettingsError(ValueError):
+    """Every problem of the environment, one a line."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits), called `name` by people."""
+
+    name: str
+    repo: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`drain_seconds` in seconds, `max_upload_bytes` in bytes; `token` empty means open; `active_model` None means no reranking."""
+
+    data_dir: Path
+    hub_dir: Path
+    port: int = 8181
+    models: tuple[Model, ...] = ()
+    active_model: Model | None = None
+    release: str = ""
+    environment_key: str = ""
+    service: str = ""
+    token: str = ""
+    drain_seconds: float = 3.0
+    max_upload_bytes: int = 100 * _MEBIBYTE
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with all problems at once. An empty variable counts as not set."""
+        read = _Reader(environment)
+        models = read.models("ARCHON_MODELS")
+        settings = cls(
+            data_dir=Path(read.text("ARCHON_DATA_DIR", "/data")),
+            hub_dir=Path(read.text("HF_HOME", "/root/.cache/huggingface")) / "hub",
+            port=read.number("PORT", int, cls.port, minimum=1, maximum=65535),
+            models=models,
+            active_model=read.active("ARCHON_ACTIVE_MODEL", models),
+            release=read.text("ARCHON_RELEASE"),
+            environment_key=read.text("ARCHON_ENVIRONMENT_KEY"),
+            service=read.text("ARCHON_SERVICE"),
+            token=read.text("ARCHON_API_TOKEN"),
+            drain_seconds=read.number("ARCHON_DRAIN_SECONDS", float, cls.drain_seconds, minimum=0, maximum=3600),
+            max_upload_bytes=read.number("ARCHON_MAX_UPLOAD_BYTES", int, cls.max_upload_bytes, minimum=1, maximum=2**40),
+            log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
+        )
+        if read.problems:
+            raise SettingsError("\n".join(["The server's environment has problems:", *(f"  - {p}" for p in read.problems)]))
+        return settings
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them; a bad value reads as its default."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._environment.get(name) or default
+
+    def number(self, name: str, kind: type[_Number], default: _Number, *, minimum: _Number, maximum: _Number) -> _Number:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not minimum <= value <= maximum:
+            what = "a whole number" if kind is int else "a number"
+            self.problems.append(f"{name}: got {text!r}, expected {what} from {minimum} to {maximum}")
+            return default
+        return value
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default).upper()
+        if value not in allowed:
+            self.problems.append(f"{name}: got {self.text(name)!r}, expected one of {', '.join(allowed)}")
+            return default
+        return value
+
+    def models(self, name: str) -> tuple[Model, ...]:
+        text = self.text(name, "[]")
+        try:
+            entries = json.loads(text)
+        except ValueError as error:
+            entries = error
+        if not isinstance(entries, list):
+            self.problems.append(f'{name}: got {text!r}, expected a JSON list like [{{"name": …, "repo": "Org/Name", "revision": "<40 hex>"}}]')
+            return ()
+        models = [model for index, entry in enumerate(entries) if (model := self._model(f"{name}[{index}]", entry))]
+        names = [model.name for model in models]
+        for repeated in sorted({n for n in names if names.count(n) > 1}):
+            self.problems.append(f"{name}: the name {repeated!r} is used {names.count(repeated)} times, expected once")
+        return tuple(models)
+
+    def _model(self, where: str, entry: Any) -> Model | None:
+        rules = {"name": r".+", "repo": r"[\w.-]+/[\w.-]+", "revision": r"[0-9a-f]{40}"}
+        if not isinstance(entry, dict) or set(entry) != set(rules):
+            self.problems.append(f"{where}: got {entry!r}, expected an object with exactly {', '.join(rules)}")
+            return None
+        bad = [key for key, rule in rules.items() if not (isinstance(entry[key], str) and re.fullmatch(rule, entry[key]))]
+        for key in bad:
+            self.problems.append(f"{where}.{key}: got {entry[key]!r}, expected text that matches {rules[key]}")
+        return None if bad else Model(**entry)
+
+    def active(self, name: str, models: tuple[Model, ...]) -> Model | None:
+        wanted = self.text(name)
+        if not wanted:
+            return models[0] if models else None
+        for model in models:
+            if model.name == wanted:
+                return model
+        allowed = ", ".join(model.name for model in models) or "nothing, as ARCHON_MODELS is empty"
+        self.problems.append(f"{name}: got {wanted!r}, expected one of {allowed}")
+        return None

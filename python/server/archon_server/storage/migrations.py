@@ -1,0 +1,80 @@
+"""The database's schema, as steps. `PRAGMA user_version` counts the steps that a database has had.
+
+While releases change, an old and a new server use one database, and a rollback meets a newer one. So a step only ever adds, and what it
+adds works for code that does not know it: new tables, columns with defaults, indexes, triggers.
+"""
+
+import sqlite3
+
+STEPS = (
+    """
+    CREATE TABLE documents (
+        source_id TEXT PRIMARY KEY,
+        filename TEXT NOT NULL,
+        file_type TEXT NOT NULL,
+        knowledge_type TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        word_count INTEGER NOT NULL DEFAULT 0,
+        chunk_count INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        source_id TEXT NOT NULL REFERENCES documents ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        headings TEXT NOT NULL,
+        text TEXT NOT NULL,
+        has_code INTEGER NOT NULL,
+        UNIQUE (source_id, position)
+    ) STRICT;
+    CREATE VIRTUAL TABLE chunk_words USING fts5 (
+        headings, text, content='chunks', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+    );
+    CREATE TRIGGER chunk_added AFTER INSERT ON chunks BEGIN
+        INSERT INTO chunk_words (rowid, headings, text) VALUES (new.id, new.headings, new.text);
+    END;
+    CREATE TRIGGER chunk_deleted AFTER DELETE ON chunks BEGIN
+        INSERT INTO chunk_words (chunk_words, rowid, headings, text) VALUES ('delete', old.id, old.headings, old.text);
+    END;
+    CREATE TABLE operations (
+        progress_id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        body TEXT NOT NULL,
+        finished INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    ) STRICT;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the database up to this code's steps. A newer database stays as it is; two servers at once do each step once."""
+    if _version(connection) >= len(STEPS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Only now nobody else can change it.
+        for number in range(_version(connection), len(STEPS)):
+            for statement in _statements(STEPS[number]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _statements(script: str) -> list[str]:
+    """executescript would commit the open transaction first, so the script is run statement by statement."""
+    statements, text = [], ""
+    for part in script.split(";"):
+        text += part + ";"
+        if sqlite3.complete_statement(text):
+            statements.append(text)
+            text = ""
+    return statements
