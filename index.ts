@@ -1,4 +1,4 @@
 import { Deployment } from "./components/deployment";
 import { loadSettings } from "./config";
 
-export const { url, release, environment, images, models, services, apiToken } = new Deployment("archon", loadSettings());
+export = new Deployment("archon", loadSettings()).outputs();

@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { STRICT_SHELL } from "./one-shot";
-import { APPLICATION_USER, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
+import { APPLICATION_USER, CA_BUNDLE, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
 import type { Host } from "./shared/host";
 
 export interface ArchonServerArgs {
@@ -34,7 +34,8 @@ export class ArchonServer extends pulumi.ComponentResource {
   constructor(name: string, args: ArchonServerArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ArchonServer", name, {}, opts);
     const { host } = args;
-    const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: "/run/ca-bundle.pem" }];
+    const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];
+    const trust = host.caBundle === undefined ? {} : { SSL_CERT_FILE: CA_BUNDLE, REQUESTS_CA_BUNDLE: CA_BUNDLE };
     const container = new docker.Container(name, {
       ...hardened,
       image: args.image,
@@ -48,9 +49,10 @@ export class ArchonServer extends pulumi.ComponentResource {
         { type: "bind", source: args.dataDirectory, target: "/data" },
         ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
       ],
-      envs: pulumi.all(args.variables).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
+      envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
       labels: [...labels("server"), { label: "io.archon.service", value: args.service }],
-      healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: "170s" },
+      // Durations as the engine reports them ("2m50s", never "170s"), or every refresh finds a difference and replaces the server.
+      healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: "2m50s" },
       // Above the time in which the server still answers after SIGTERM, plus what is then in flight.
       destroyGraceSeconds: 30,
       ...memoryLimit(args.memoryMiB),

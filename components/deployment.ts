@@ -19,13 +19,13 @@ import { buildArguments, IMAGES, type ImageDefinition } from "./shared/images";
  */
 export class Deployment extends pulumi.ComponentResource {
   /** Where the first service answers. */
-  readonly url: pulumi.Output<string>;
+  readonly url: string;
   /** Id of the release that runs. */
   readonly release: string;
   readonly environment: { key: string; path: string };
   readonly images: { bootstrap: string; server: string; gateway: string };
   readonly models: { name: string; repo: string; revision: string }[];
-  readonly services: { name: string; url: pulumi.Output<string> }[];
+  readonly services: { name: string; url: string }[];
   /** Secret; undefined where none is required. */
   readonly apiToken: pulumi.Output<string> | undefined;
 
@@ -77,7 +77,7 @@ export class Deployment extends pulumi.ComponentResource {
     const release = { id: this.release, environment: environment.key, models: settings.models, activeModel: settings.activeModel?.name };
 
     const network = new docker.Network(`${name}-network`, { labels: labels("network") }, child);
-    const run = (service: Service): pulumi.Output<string> => {
+    const run = (service: Service): string => {
       const alias = `archon-${service.name}`;
       const servers = Array.from({ length: service.replicas }, (_, index) => new ArchonServer(`${name}-${service.name}-${index}`, {
         host: settings,
@@ -94,11 +94,17 @@ export class Deployment extends pulumi.ComponentResource {
     };
 
     this.services = settings.services.map((service) => ({ name: service.name, url: run(service) }));
-    this.url = pulumi.output(this.services[0]?.url ?? "");
+    this.url = this.services[0]?.url ?? "";
     this.environment = { key: environment.key, path: environment.path };
     this.images = { bootstrap: bootstrap.plainReference, server: server.plainReference, gateway: gateway.plainReference };
     this.models = settings.models.map(({ name: model, repo, revision }) => ({ name: model, repo, revision }));
-    this.registerOutputs({ url: this.url, release: this.release, environment: this.environment, images: this.images, models: this.models, services: this.services, apiToken: this.apiToken });
+    this.registerOutputs(this.outputs());
+  }
+
+  /** What a person or a script needs to know of the stack. The token is there only where one is required. */
+  outputs(): pulumi.Inputs {
+    const { url, release, environment, images, models, services, apiToken } = this;
+    return { url, release, environment, images, models, services, ...(apiToken === undefined ? {} : { apiToken }) };
   }
 }
 

@@ -17,12 +17,12 @@ export interface GatewayArgs {
 /** The container that owns a service's port. It routes to the servers that are ready, and outlives every release of theirs. */
 export class Gateway extends pulumi.ComponentResource {
   /** Where the service answers, such as `http://127.0.0.1:8181`. */
-  readonly url: pulumi.Output<string>;
+  readonly url: string;
 
   constructor(name: string, args: GatewayArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Gateway", name, {}, opts);
     const probe = "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/.gateway/health', timeout=2)";
-    const container = new docker.Container(name, {
+    new docker.Container(name, {
       ...hardened,
       image: args.image,
       user: APPLICATION_USER,
@@ -37,7 +37,7 @@ export class Gateway extends pulumi.ComponentResource {
       destroyGraceSeconds: 10,
       ...memoryLimit(128),
     }, { parent: this, deleteBeforeReplace: true, replaceOnChanges: REPLACE_ON_CHANGES });
-    this.url = container.id.apply(() => gatewayUrl(args.bind, args.port));
+    this.url = gatewayUrl(args.bind, args.port);
     this.registerOutputs({ url: this.url });
   }
 }

@@ -1,5 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { CA_BUNDLE } from "./shared/containers";
 import type { Host } from "./shared/host";
 
 /** Fails the step on any error, an undefined variable and a broken pipe; the provider's default shell does none of it. */
@@ -31,7 +32,7 @@ export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomReso
   const environment = args.environment ?? {};
   const flags = [
     ...Object.keys(environment).map((variable) => `--env=${variable}`),
-    ...(host.caBundle === undefined ? [] : [`--volume=${host.caBundle}:/run/ca-bundle.pem:ro`, "--env=SSL_CERT_FILE=/run/ca-bundle.pem"]),
+    ...(host.caBundle === undefined ? [] : [`--volume=${host.caBundle}:${CA_BUNDLE}:ro`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     `--label=io.archon.project=${pulumi.getProject()}`,
     `--label=io.archon.stack=${pulumi.getStack()}`,
     "--label=io.archon.component=one-shot",

@@ -7,6 +7,9 @@ export const APPLICATION_USER = "10001:10001";
 /** Port that archon-server listens on inside its container; Archon's own default. */
 export const SERVER_PORT = 8181;
 
+/** Where a container finds the host's certificate authorities. */
+export const CA_BUNDLE = "/run/ca-bundle.pem";
+
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
  * to gain any, bounded logs.

@@ -5,7 +5,7 @@ import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/gateway";
 import type { Settings } from "../../config";
 import { environmentKey } from "../../release/keys";
-import { deploy, isSecret, valueOf } from "../support/mocks";
+import { deploy, isSecret } from "../support/mocks";
 
 /** Proves inputs, names, parents and options. That a changed mount really replaces a container, or that a server gets ready, only the engine proves. */
 const CONTAINER = "docker:index/container:Container";
@@ -101,7 +101,7 @@ test("every service has its own gateway, alias and data, and shares the environm
   const { result, resources, sole } = await run({ services });
   expect(resources.filter((each) => each.type === CONTAINER).map((each) => each.name).sort()).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
   expect(sole(CONTAINER, "archon-b-0").inputs["networksAdvanced"]).toMatchObject([{ aliases: ["archon-b"] }]);
-  expect(await valueOf(result.url)).toBe("http://127.0.0.1:1");
+  expect(result.url).toBe("http://127.0.0.1:1");
 });
 
 test.each([["127.0.0.1", "http://127.0.0.1:80"], ["0.0.0.0", "http://127.0.0.1:80"], ["::1", "http://[::1]:80"], ["::", "http://[::1]:80"], ["10.1.2.3", "http://10.1.2.3:80"]])("bound to %s, the address is %s", (bind, url) => {
