@@ -134,7 +134,7 @@ function parseDecisions(raw: Record<string, unknown>, problems: Problem[]): Deci
   }
   for (const issue of result.error.issues) {
     if (issue.code === "unrecognized_keys") {
-      const allowed = Object.keys(schema.shape).join(", ");
+      const allowed = [...Object.keys(schema.shape), HUB_TOKEN].join(", ");
       issue.keys.forEach((key) => problems.push({
         key: keyName([...issue.path, key]),
         reason: issue.path.length === 0 ? `unknown key; the keys are ${allowed}` : "unknown key; remove it or mend its spelling",

@@ -111,6 +111,18 @@ export class EngineStack {
     throw new Error(`The update of ${this.name} succeeded.`);
   }
 
+  /** Runs Pulumi with other environment variables for the time of some work. */
+  async withEnvironment(variables: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
+    const { workspace } = this.stack;
+    const before = workspace.envVars;
+    workspace.envVars = { ...before, ...variables };
+    try {
+      await work();
+    } finally {
+      workspace.envVars = before;
+    }
+  }
+
   async preview(): Promise<Step[]> {
     const steps: Step[] = [];
     await this.stack.preview({ onEvent: collect(steps) });

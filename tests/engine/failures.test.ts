@@ -1,0 +1,122 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as path from "node:path";
+import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
+
+/** Every failure here must say what is wrong, leave nothing half-made visible, and be forgotten by the next good update. */
+jest.setTimeout(600_000);
+
+const checkout = new Checkout();
+const LOCKS = "tests/support/locks";
+afterAll(async () => {
+  await checkout.remove();
+});
+
+const environments = (): string[] => entries("envs");
+const halfMade = (): string[] => entries("staging").filter((name) => !name.endsWith(".lock"));
+function entries(directory: string): string[] {
+  const absolute = path.join(checkout.root, directory);
+  return fs.existsSync(absolute) ? fs.readdirSync(absolute) : [];
+}
+const healthy = async (stack: EngineStack): Promise<boolean> => (await fetch(`${await stack.url()}/health`)).ok;
+
+test("a bad configuration is refused before anything is created, all problems at once", async () => {
+  const stack = await checkout.stack({ root: "relative", retain: 0, services: [{ name: "server", port: 0 }] });
+  const message = await stack.failingUp();
+  expect(message).toContain('archon:root: must be an absolute path without . or .. parts (received "relative")');
+  expect(message).toContain("archon:retain:");
+  expect(message).toContain("archon:services[0].port:");
+  expect(stack.containers("server")).toEqual([]);
+});
+
+test("a key of the wrong type is refused by Pulumi itself, by name", async () => {
+  expect(await (await checkout.stack({ retain: "many" })).failingUp()).toMatch(/configuration key 'retain' must be of type 'integer'/);
+});
+
+test("without an engine the update names the socket", async () => {
+  const stack = await checkout.stack();
+  await stack.withEnvironment({ DOCKER_HOST: "unix:///nonexistent/docker.sock" }, async () => {
+    expect(await stack.failingUp()).toContain("unix:///nonexistent/docker.sock");
+  });
+});
+
+describe("an environment", () => {
+  let stack: EngineStack;
+  beforeAll(async () => {
+    stack = await checkout.stack();
+  });
+
+  test("with a wrong hash in its lock does not come to be", async () => {
+    const lock = path.join(checkout.directory, LOCKS, "wrong.txt");
+    fs.writeFileSync(lock, fs.readFileSync(path.join(checkout.directory, LOCKS, "small.txt"), "utf8").replace(/sha256:[0-9a-f]{4}/g, "sha256:0000"));
+    stack.configure({ requirements: `${LOCKS}/wrong.txt` });
+    expect(await stack.failingUp()).toMatch(/hash/i);
+    expect([environments(), halfMade()]).toEqual([[], []]);
+  });
+
+  test("from an index out of reach does not come to be", async () => {
+    stack.configure({ requirements: `${LOCKS}/small.txt`, pythonIndex: "http://127.0.0.1:9/simple" });
+    expect(await stack.failingUp()).toContain("127.0.0.1:9");
+    expect(environments()).toEqual([]);
+  });
+
+  test("that does not import does not come to be", async () => {
+    stack.configure({ pythonIndex: "", imports: ["six", "no_such_module"] });
+    expect(await stack.failingUp()).toContain("no_such_module");
+    expect(environments()).toEqual([]);
+  });
+
+  test("comes to be with the next good update", async () => {
+    stack.configure({ imports: ["six", "iniconfig"] });
+    await stack.up();
+    expect(environments()).toHaveLength(1);
+    expect(await healthy(stack)).toBe(true);
+  });
+});
+
+test("a store without room is told before the first byte is fetched", async () => {
+  const root = path.join(checkout.directory, "small-disk");
+  fs.mkdirSync(root);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", root]);
+  try {
+    const message = await (await checkout.stack({ root })).failingUp();
+    expect(message).toMatch(/needs up to .* free/);
+    expect(fs.readdirSync(path.join(root, "envs"))).toEqual([]);
+    expect(fs.existsSync(path.join(root, "cache", "uv", "wheels-v5"))).toBe(false);
+  } finally {
+    execFileSync("umount", [root]);
+  }
+});
+
+test("a hub out of reach is told with its address, and no snapshot appears", async () => {
+  const stack = await checkout.stack({ hubEndpoint: "http://127.0.0.1:9", models: [{ name: "m", repo: "Org/Name", revision: "a".repeat(40) }] });
+  expect(await stack.failingUp()).toContain("127.0.0.1:9");
+  expect(fs.existsSync(path.join(checkout.root, "models/huggingface/hub/models--Org--Name/snapshots"))).toBe(false);
+});
+
+test("a port that is taken is named, and free again it serves", async () => {
+  const port = await freePort();
+  const squatter = net.createServer().listen(port, "127.0.0.1");
+  const stack = await checkout.stack({ services: [{ name: "server", port, memoryMiB: 512 }] });
+  expect(await stack.failingUp()).toContain(String(port));
+  await new Promise((resolve) => squatter.close(resolve));
+  await stack.up();
+  expect(await healthy(stack)).toBe(true);
+});
+
+test("a server that does not start fails the update with its last words, the old one serves on, and the next good one takes over", async () => {
+  const stack = await checkout.stack();
+  await stack.up();
+  const [old] = stack.containers("server");
+  checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+  const message = await stack.failingUp();
+  expect(message).toContain("The new server is not ready: it ended with exit code 1");
+  expect(message).toContain("not today");
+  expect(docker("inspect", "--format", "{{.State.Health.Status}}", old ?? "")).toBe("healthy");
+  expect(await healthy(stack)).toBe(true);
+  checkout.edit("python/server/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, "\n# mended\n"));
+  await stack.up();
+  expect(await healthy(stack)).toBe(true);
+  expect(stack.containers("server")).toHaveLength(1);
+});
