@@ -46,12 +46,21 @@ async function lock(image: string, args: readonly string[], progress: Progress):
         ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
         ...args,
       ],
-      { environment: dockerEnvironment(dockerHost), log: "lock", onLine: (line) => progress.message(line) },
+      { environment: dockerEnvironment(dockerHost), log: "lock", onLine: (line) => show(line, progress) },
     );
     const written = [minimal, ml, tests].map((name) => `${name}.txt`);
     return written.filter((name) => takeOver(path.join(work, name), path.join(pythonDirectory, name)));
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Every wheel that uv fetches is worth a moment, what the store tool says itself worth keeping. */
+function show(line: string, progress: Progress): void {
+  if (line.startsWith("uv: ")) {
+    progress.update(0, 0, line);
+  } else {
+    progress.message(line);
   }
 }
 

@@ -45,7 +45,7 @@ def _versions(lock: Lock):
     version = lock.version("sentence-transformers")
     if version and tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
         yield (
-            f"it pins sentence-transformers=={version}, at least 5.4 is needed: before, CrossEncoder gave Qwen3-Reranker "
-            "a random score head and no error; raise it in requirements.server.ml.in and renew the lock "
+            f"it pins sentence-transformers=={version}, at least 5.4 is needed: before, CrossEncoder gave "
+            "Qwen3-Reranker a random score head and no error. Raise it in requirements.server.ml.in and renew the lock "
             "(npm run lock)"
         )

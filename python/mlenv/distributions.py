@@ -16,6 +16,8 @@ from .requirements import canonical
 SITE_PACKAGES = "lib/python3.11/site-packages"
 """Where packages lie below a user base. It is part of the store's format, like the mount target /root/.local."""
 
+BLOCK = 4096
+
 _DIST_INFO = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.dist-info")
 
 
@@ -52,9 +54,14 @@ def installed(prefix: Path) -> Iterator[Distribution]:
         yield Distribution(canonical(match["name"]), match["version"], dist_info, files)
 
 
-def installed_size(prefix: Path, distribution: Distribution) -> int:
-    """Bytes of the files of a distribution, as they lie on the disk."""
-    return sum((prefix / file.path).stat().st_size for file in distribution.files)
+def disk_size(prefix: Path, distribution: Distribution) -> int:
+    """Bytes that the files of a distribution take on a disk with blocks of 4 KiB.
+
+    Whole blocks are nearer to what is needed than the sum of lengths, and do not change with the length of the
+    interpreter's path in launchers: the same lock comes out of every machine.
+    """
+    lengths = ((prefix / file.path).stat().st_size for file in distribution.files)
+    return sum(-(-length // BLOCK) * BLOCK for length in lengths)
 
 
 def _read_record(record: Path) -> Iterator[RecordedFile]:

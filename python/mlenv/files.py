@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from .errors import MlenvError
 FILE_MODES = (0o644, 0o755)
 DIRECTORY_MODE = 0o755
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 class FileEntry(NamedTuple):
@@ -91,27 +91,31 @@ def normalise(root: Path, *, executables: bool = True) -> Tree:
 
 def hash_tree(root: Path, tree: Tree) -> list[FileEntry]:
     """The entries of a tree with their hashes, by path. It keeps all processors busy: hashlib runs without the GIL."""
-    largest_first = sorted(tree.files, key=lambda path: -tree.files[path][0])
-    digests = dict(zip(largest_first, _in_parallel(lambda path: sha256_file(root / path), largest_first), strict=True))
+    paths = sorted(tree.files, key=lambda path: -tree.files[path][0])
+    # Interleaved, so that every worker gets its share of the few files that hold nearly all bytes.
+    workers = os.cpu_count() or 2
+    shares = [paths[start::workers] for start in range(workers)]
+    digests: dict[str, str] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for share in pool.map(lambda share: _hash_share(root, share), shares):
+            digests |= share
     return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
 
 
-def sha256_file(path: Path) -> str:
-    """The hex sha256 of a file."""
-    return digest_file(path, hashlib.sha256())
-
-
-def digest_file(path: Path, digest) -> str:
-    """Feed a file to a hashlib object and return its hex digest."""
-    with path.open("rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _in_parallel(work: Callable[[str], str], items: Iterable[str]) -> list[str]:
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        return list(pool.map(work, items))
+def _hash_share(root: Path, paths: Sequence[str]) -> dict[str, str]:
+    base = f"{root}/"
+    buffer = memoryview(bytearray(_CHUNK))
+    digests = {}
+    for path in paths:
+        digest = hashlib.sha256()
+        descriptor = os.open(base + path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            while count := os.readv(descriptor, [buffer]):
+                digest.update(buffer[:count])
+        finally:
+            os.close(descriptor)
+        digests[path] = digest.hexdigest()
+    return digests
 
 
 def _set_mode(path: Path, mode: int) -> None:

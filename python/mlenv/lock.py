@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import progress, uv
-from .distributions import installed, installed_size
+from .distributions import disk_size, installed
 from .durable import write_text
 from .errors import UsageError
 from .requirements import Lock, canonical, parse
@@ -102,7 +102,7 @@ class _Compiler:
             options=["--python-version", PYTHON, "--python-platform", self.request.platform],
             doing="measuring the packages by installing them",
         )
-        return {distribution.name: installed_size(prefix, distribution) for distribution in installed(prefix)}
+        return {distribution.name: disk_size(prefix, distribution) for distribution in installed(prefix)}
 
 
 def render(lock: Lock, sizes: dict[str, int], source: str, platform: str) -> str:

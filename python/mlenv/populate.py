@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from . import bytecode, compatibility, durable, failpoints, manifest, preflight, progress, uv
 from .bytecode import Bytecode
-from .distributions import Distribution, installed, installed_size
+from .distributions import Distribution, disk_size, installed
 from .errors import DamagedPackagesError, MlenvError
 from .files import FileEntry, hash_tree, normalise
 from .imports import ImportCheck
@@ -196,7 +196,7 @@ class _Work:
             "platform": self._lock.header.get("platform", f"{platform.machine()}-{sys.platform}"),
             "lockSha256": self._request.lock_sha256,
             "packages": [
-                {"name": item.name, "version": item.version, "bytes": installed_size(self._base, item)}
+                {"name": item.name, "version": item.version, "bytes": disk_size(self._base, item)}
                 for item in distributions
             ],
             **proof,

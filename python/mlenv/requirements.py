@@ -5,7 +5,7 @@
         --hash=sha256:2c3d...
         # size: 1834722816
 
-The comment after a requirement is the number of bytes that it takes when installed. Comments before the first
+The comment after a requirement is the number of bytes that it takes on a disk when installed. Comments before the first
 requirement of the form `# name: value` are the header; `platform` and `python` say what the lock was resolved for.
 """
 

@@ -9,7 +9,8 @@ from .settings import Settings, SettingsError
 
 
 def main() -> None:
-    # The first process of a container ignores SIGTERM until it has a handler; until uvicorn sets its own, the end is this simple.
+    # The first process of a container ignores SIGTERM until it has a handler; until uvicorn sets its own, the end is
+    # this simple.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = Settings.from_environment(os.environ)

@@ -17,7 +17,10 @@ MULTIPART_BYTES = 64 * 1024
 
 
 class RequireToken:
-    """Answers 401 to a request without `Authorization: Bearer <token>`. Only /health is open: orchestrators carry no secrets."""
+    """Answers 401 to a request without `Authorization: Bearer <token>`.
+
+    Only /health is open: what probes it carries no secrets.
+    """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -51,7 +54,7 @@ class LimitBody:
         if scope["path"] == self._upload_path:
             limit, problem = self._max_upload_bytes + MULTIPART_BYTES, file_too_large(self._max_upload_bytes)
         else:
-            limit, problem = REQUEST_BYTES, errors.TooLarge(f"The request is larger than the {REQUEST_BYTES} bytes allowed")
+            limit, problem = REQUEST_BYTES, errors.TooLarge(f"The request is larger than {REQUEST_BYTES} bytes")
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
             await errors.as_response(problem)(scope, receive, send)
@@ -72,5 +75,6 @@ class LimitBody:
 
 def file_too_large(max_upload_bytes: int) -> errors.TooLarge:
     return errors.TooLarge(
-        f"The file is larger than the {max_upload_bytes} bytes allowed; split it, or raise ARCHON_MAX_UPLOAD_BYTES of the server"
+        f"The file is larger than the {max_upload_bytes} bytes allowed; "
+        "split it, or raise ARCHON_MAX_UPLOAD_BYTES of the server"
     )

@@ -1,4 +1,7 @@
-"""Cuts a text into passages that a reranker can judge on their own. Pure, and streaming: memory does not grow with the text."""
+"""Cuts a text into passages that a reranker can judge on their own.
+
+Pure, and streaming: memory does not grow with the text.
+"""
 
 import re
 from collections.abc import Generator, Iterable, Iterator
@@ -37,8 +40,8 @@ class _Block:
 def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
     """Yields the passages of a text in order; none is blank, none is longer than CODE_SIZE and a few characters.
 
-    `lines` keep their newlines, as a text file yields them; a long line may come in parts. Without `markdown`, `#` and fences
-    have no meaning. A passage never spans two headings that both have a text, so what it says it says about the headings it carries.
+    `lines` keep their newlines, as a text file yields them; a long line may come in parts. Without `markdown`, `#` and
+    fences have no meaning. A passage never spans two headings that both have text: it is about the headings it carries.
     """
     headings: list[tuple[int, str]] = []
     held: list[_Block] = []
@@ -107,7 +110,10 @@ def _overflow(paragraph: str) -> Generator[_Block, None, str]:
 
 
 def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
-    """The fenced block that `opening` starts. One that is too long is cut between lines, and each piece is fenced again."""
+    """The fenced block that `opening` starts.
+
+    One that is too long is cut between lines, and each piece is fenced again.
+    """
     opening = opening[:PASSAGE_SIZE]
     held, size = [opening], len(opening)
     for line in source:

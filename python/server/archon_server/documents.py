@@ -30,8 +30,11 @@ def router(storage: Storage, ingestion: Ingestion, max_upload_bytes: int) -> API
             raise file_too_large(max_upload_bytes)
         filename = _display_name(file.filename or "")
         parsed = _tags(tags)
-        # The framework closes its file with the response; the descriptor's copy lives on. Spooled in memory so far, it moves to the disk.
-        copy = os.fdopen(os.dup(file.file.fileno()), "rb")
+        # The framework closes its file with the response; a copy of the descriptor lives on. A file that was held in
+        # memory so far moves to the disk when it is asked for its descriptor.
+        descriptor = file.file.fileno()
+        file.file.flush()
+        copy = os.fdopen(os.dup(descriptor), "rb")
         copy.seek(0)
         progress_id = ingestion.submit(Upload(copy, filename, size, knowledge_type, parsed))
         return {"success": True, "progressId": progress_id, "message": "Document upload started", "filename": filename}
@@ -69,7 +72,7 @@ def router(storage: Storage, ingestion: Ingestion, max_upload_bytes: int) -> API
 
 
 def _display_name(name: str) -> str:
-    """The last part of whatever path a client sent, without control characters. It is shown and searched, never opened."""
+    """The last part of whatever path a client sent, printable. It is shown and searched, never opened."""
     printable = "".join(character for character in name if character.isprintable())
     return re.split(r"[\\/]", printable)[-1][:255] or "unnamed"
 
@@ -77,8 +80,8 @@ def _display_name(name: str) -> str:
 def _tags(text: str) -> tuple[str, ...]:
     try:
         tags = json.loads(text or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         tags = None
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise Invalid(f'tags: got {text[:200]!r}, expected a JSON list of strings like ["manual", "v2"]')
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.isprintable() for tag in tags):
+        raise Invalid(f'tags: got {text[:200]!r}, expected a JSON list of printable strings like ["manual", "v2"]')
     return tuple(tags)

@@ -1,7 +1,6 @@
 """A server that stops without losing a request: it says it is stopping, serves on for a while, and only then closes."""
 
 import logging
-import signal
 import time
 from types import FrameType
 
@@ -28,7 +27,7 @@ class Draining:
 
 
 class DrainingServer(uvicorn.Server):
-    """After SIGTERM, requests are served for `seconds` more: the gateway needs that long to see /health and to send them elsewhere.
+    """After SIGTERM, requests are served for `seconds` more: so long a gateway needs to see /health and look elsewhere.
 
     Then uvicorn takes no new connections, lets the requests in flight end, and runs the application's shutdown.
     A second signal ends the wait.
@@ -38,16 +37,18 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._draining = draining
         self._seconds = seconds
+        self._announced = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn's own would remember the signal and raise it again at the end: the exit status would not be 0.
         if self._draining.active:
             self.should_exit = True
-        else:
-            log.info("%s: stopping in %g s", signal.Signals(sig).name, self._seconds)
         self._draining.begin()
 
     async def on_tick(self, counter: int) -> bool:
+        if self._draining.active and not self._announced:
+            log.info("told to stop; serving for %g s more", self._seconds)
+            self._announced = True
         if self._draining.lasted(self._seconds):
             self.should_exit = True
         return await super().on_tick(counter)

@@ -1,6 +1,6 @@
 """What can go wrong in a request, and the one table that gives each its HTTP status.
 
-Every reply to an error has FastAPI's shape, `{"detail": {"error": "<sentence>"}}`; validation errors keep FastAPI's own list.
+Every such reply has the shape `{"detail": {"error": "<sentence>"}}`; validation errors keep FastAPI's own list.
 """
 
 from fastapi import FastAPI, HTTPException, Request
@@ -67,11 +67,13 @@ def as_response(error: RequestError) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Makes `app` answer every RequestError by the table, and anything unforeseen with a 500 of the same shape."""
 
-    async def known(_: Request, error: RequestError) -> JSONResponse:
+    async def known(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestError)
         return as_response(error)
 
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": {"error": f"Internal error ({type(error).__name__}); the log has the details"}}, 500)
+        problem = f"Internal error ({type(error).__name__}); the server's log has the details"
+        return JSONResponse({"detail": {"error": problem}}, 500)
 
     app.add_exception_handler(RequestError, known)
     app.add_exception_handler(Exception, unforeseen)

@@ -19,17 +19,19 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
 
     @api.get("/health")
     async def health() -> JSONResponse:
-        """200 once the model has given the known answers, 503 with the reason before, and 503 as soon as the server is to stop."""
+        """200 once the model has given the known answers, 503 with the reason before, and 503 as soon as the server is
+        to stop.
+        """
         state = reranking.state
+        status, message = "healthy", None
         if draining.active:
             status, message = "draining", "The server is stopping; requests are still answered"
         elif state.status is Status.LOADING:
             status, message = "initializing", "The reranker is being loaded"
         elif state.status is Status.FAILED:
             status, message = "failed", state.error
-        else:
-            status, message = "healthy", None
         ready = status == "healthy"
+        name = reranking.model.name if reranking.model else None
         body: dict[str, Any] = {
             "status": status,
             "service": "archon-backend",
@@ -39,7 +41,7 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
             "schema_valid": True,
             "release": settings.release,
             "service_name": settings.service,
-            "reranking": {"status": state.status, "model": reranking.model and reranking.model.name, "error": state.error},
+            "reranking": {"status": state.status, "model": name, "error": state.error},
         }
         if message:
             body["message"] = message
@@ -62,7 +64,7 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
             "cuda_available": runtime and runtime.cuda_available,
             "load_seconds": state.load_seconds,
             "known_answer": {
-                "passed": bool(state.known_answers),
+                "passed": state.status is Status.READY,
                 "questions": [asdict(answer) for answer in state.known_answers],
             },
         }

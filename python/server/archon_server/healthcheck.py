@@ -1,4 +1,7 @@
-"""`python3 -m archon_server.healthcheck`: 0 if the server of this container is ready, 1 and why if not. Imports nothing heavy."""
+"""`python3 -m archon_server.healthcheck`: exits with 0 if the server of this container is ready, with 1 if not.
+
+It runs every few seconds, so it imports nothing heavy.
+"""
 
 import json
 import os

@@ -34,7 +34,7 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class Upload:
-    """A received file. `file` is positioned at its start and belongs to whoever holds the Upload; `size` is in bytes."""
+    """A received file: `file` is at its start and belongs to whoever holds the Upload; `size` is in bytes."""
 
     file: BinaryIO
     filename: str
@@ -56,12 +56,14 @@ class Ingestion:
         self._submit(self._operations.end_interrupted)
 
     def submit(self, upload: Upload) -> str:
-        """Takes the upload over and returns the id to ask for its progress. Raises Busy, with the file closed, if too many wait."""
+        """Takes the upload over and returns the id to ask for its progress.
+
+        Raises Busy, with the file closed, if too many wait.
+        """
         if len(self._pending) >= QUEUE_LIMIT:
             upload.file.close()
             raise Busy(f"{QUEUE_LIMIT} uploads are already waiting; send this one again a little later", retry_after=5)
-        operation = Operation(str(uuid.uuid4()), upload.filename)
-        self._operations.start(operation)
+        operation = self._operations.enqueue(upload.filename)
         self._submit(self._ingest, upload, operation)
         return operation.progress_id
 
@@ -78,7 +80,7 @@ class Ingestion:
     def _ingest(self, upload: Upload, operation: Operation) -> None:
         try:
             with upload.file:
-                self._operations.advance(operation, "storing", 10, f"Storing {upload.filename}")
+                self._operations.begin(operation)
                 document = self._storage.add_document(_document(upload), self._chunks(upload, operation))
         except (UnreadableFile, RequestError) as error:
             log.warning("upload of %r refused: %s", upload.filename, error)
@@ -120,7 +122,11 @@ def _lines(upload: Upload) -> Iterator[str]:
                 raise UnreadableFile(f"{upload.filename} is not text: it has zero bytes in it; allowed is {ALLOWED}")
             yield line
     except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{upload.filename} is not text in UTF-8 ({error.reason}); allowed is {ALLOWED}") from error
+        problem = f"{upload.filename} is not text in UTF-8 ({error.reason})"
+        raise UnreadableFile(f"{problem}; allowed is {ALLOWED}") from error
+    finally:
+        # The wrapper would close the file with itself.
+        text.detach()
 
 
 def _document(upload: Upload) -> Document:

@@ -1,4 +1,4 @@
-"""What the server counts and measures, for Prometheus; one registry for each application, so that tests can have several."""
+"""What the server counts and measures, for Prometheus. Each application has its own registry."""
 
 import time
 
@@ -25,16 +25,25 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.request_seconds = Histogram(
-            "archon_request_seconds", "Time to answer a request", ("method", "route", "status"), buckets=_SECONDS, registry=registry
+            "archon_request_seconds",
+            "Time to answer a request",
+            ("method", "route", "status"),
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.retrieval_seconds = Histogram(
             "archon_retrieval_seconds", "Time to find the candidates of a search", buckets=_SECONDS, registry=registry
         )
         self.rerank_seconds = Histogram(
-            "archon_rerank_seconds", "Time to rerank the candidates, waiting included", buckets=_SECONDS, registry=registry
+            "archon_rerank_seconds",
+            "Time to rerank the candidates, waiting included",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.pairs_scored = Counter("archon_rerank_pairs", "Pairs of question and passage scored", registry=registry)
-        self.rerank_failures = Counter("archon_rerank_failures", "Failures of the reranker", ("stage",), registry=registry)
+        self.rerank_failures = Counter(
+            "archon_rerank_failures", "Failures of the reranker", ("stage",), registry=registry
+        )
         for stage in ("load", "score"):
             self.rerank_failures.labels(stage)
         self.model_load_seconds = Gauge(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import uuid
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -23,10 +24,10 @@ class Operation:
 
     progress_id: str
     filename: str
+    message: str
+    logs: list[str]
     status: str = "processing"
     progress: int = 0
-    message: str = ""
-    logs: list[str] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
@@ -44,10 +45,10 @@ class Operation:
 
 
 class Operations:
-    """The operations of this server, `owner`, live in memory; their start and end are also stored.
+    """The operations of this server, `owner`: live ones in memory, and in the database when work on them began and ended.
 
-    So any server that shares the database can answer for an operation, coarsely while it runs and exactly once it has ended.
-    Called from the worker that does the upload and from request threads.
+    So any server that shares the database can answer for one: coarsely while it runs, exactly once it has ended.
+    Called from the worker that does the uploads and from request threads.
     """
 
     def __init__(self, storage: Storage, owner: str) -> None:
@@ -55,9 +56,16 @@ class Operations:
         self._owner = owner
         self._live: dict[str, dict[str, Any]] = {}
 
-    def start(self, operation: Operation) -> None:
-        self.advance(operation, "processing", 0, f"Reading {operation.filename}")
-        self._storage.save_operation(operation.progress_id, self._owner, self._live[operation.progress_id])
+    def enqueue(self, filename: str) -> Operation:
+        """A new operation that waits. It is not stored yet, as that could mean waiting for the one before."""
+        message = f"Reading {filename}"
+        operation = Operation(str(uuid.uuid4()), filename, message=message, logs=[message])
+        self._live[operation.progress_id] = operation.body()
+        return operation
+
+    def begin(self, operation: Operation) -> None:
+        self.advance(operation, "storing", 10, f"Storing {operation.filename}")
+        self._save(operation)
 
     def advance(self, operation: Operation, status: str, progress: int, message: str = "", **result: Any) -> None:
         """Without a message the last one stays."""
@@ -74,7 +82,7 @@ class Operations:
         """`status` is "completed" or "error"; an error keeps the percentage at which it happened."""
         self.advance(operation, status, 100 if status == "completed" else 0, message, **result)
         try:
-            self._storage.save_operation(operation.progress_id, self._owner, self._live[operation.progress_id])
+            self._save(operation)
         except StorageError as error:
             log.error("the end of operation %s is known to this server only: %s", operation.progress_id, error)
         else:
@@ -94,6 +102,9 @@ class Operations:
         if body is None:
             raise NotFound(f"Operation {progress_id} not found")
         return body
+
+    def _save(self, operation: Operation) -> None:
+        self._storage.save_operation(operation.progress_id, self._owner, operation.body())
 
 
 def router(operations: Operations) -> APIRouter:

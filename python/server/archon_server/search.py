@@ -77,11 +77,12 @@ def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[P
     """Best first; retrieval's order decides between equal scores, and is the order if there are none."""
     if scores is None:
         return [(passage, None) for passage in passages]
-    return sorted(zip(passages, scores, strict=True), key=lambda row: row[1], reverse=True)
+    best_first = sorted(range(len(passages)), key=lambda index: -scores[index])
+    return [(passages[index], scores[index]) for index in best_first]
 
 
 def _judged_text(passage: Passage) -> str:
-    """The passage with the headings it stands under, unless its text starts with one: "It is 30 seconds." alone answers nothing."""
+    """The passage under its headings, unless it starts with one: "It is 30 seconds." alone answers nothing."""
     if not passage.headings or passage.text.startswith("#"):
         return passage.text
     return f"{' > '.join(passage.headings)}\n{passage.text}"

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import tempfile
-import time
+from datetime import UTC, datetime
 
 import uvicorn
 
@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, load: LoadReranker) -> None:
-    """Serves until SIGTERM and ends the process: 0 after an orderly end, 1 if the data directory cannot be used, 3 if the port cannot."""
+    """Serves until SIGTERM, then ends the process.
+
+    Its exit status is 0 after an orderly end, 1 if the data directory cannot be used, 3 if the port cannot.
+    """
     _log_to_stderr(settings.log_level)
     log.info("release %s of service %s starts", settings.release or "(none)", settings.service or "(none)")
     try:
@@ -27,27 +30,37 @@ def serve(settings: Settings, load: LoadReranker) -> None:
         uploads.mkdir(parents=True, exist_ok=True)
         storage = SqliteStorage(settings.data_dir / "archon.db")
     except (OSError, StorageError) as error:
-        log.error("the data directory %s cannot be used: %s. It must be writable by uid %d", settings.data_dir, error, os.getuid())
+        log.error("%s cannot be used: %s. It must be writable by uid %d", settings.data_dir, error, os.getuid())
         sys.exit(1)
-    # Received files go to the disk, not into memory, which is what /tmp is in a container. They have no names there: a kill leaves none behind.
+    # Received files go to the disk, not into memory, which is what /tmp is in a container. They have no names there: a
+    # kill leaves none behind.
     tempfile.tempdir = str(uploads)
 
     draining = Draining()
     app = create_app(settings, storage, load, draining)
-    config = uvicorn.Config(app, host="0.0.0.0", port=settings.port, access_log=False, log_config=None, server_header=False)
+    config = uvicorn.Config(
+        app,
+        host="0.0.0.0",
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Longer than a gateway keeps an idle connection: if the server closed it, a request could get lost in that.
+        timeout_keep_alive=75,
+    )
     DrainingServer(config, draining, settings.drain_seconds).run()
     log.info("stopped")
     logging.shutdown()
-    # Not sys.exit: that would wait for a thread which may be in the middle of loading a model. All that had to be finished is.
+    # Not sys.exit: that would wait for a thread which may be in the middle of loading a model. All that had to be
+    # finished is.
     os._exit(0)
 
 
 class _OneLine(logging.Formatter):
     """One line a record, tracebacks included, so that a log of many containers can be read by lines."""
 
-    converter = time.gmtime
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
         return " | ".join(line for line in super().format(record).splitlines() if line.strip())

@@ -18,7 +18,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """One model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits), called `name` by people."""
+    """A model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits), called `name` by people."""
 
     name: str
     repo: str
@@ -27,7 +27,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Settings:
-    """`drain_seconds` in seconds, `max_upload_bytes` in bytes; `token` empty means open; `active_model` None means no reranking."""
+    """No `active_model` means no reranking; an empty `token` means open to everybody who reaches the port."""
 
     data_dir: Path
     hub_dir: Path
@@ -58,11 +58,13 @@ class Settings:
             service=read.text("ARCHON_SERVICE"),
             token=read.text("ARCHON_API_TOKEN"),
             drain_seconds=read.number("ARCHON_DRAIN_SECONDS", float, cls.drain_seconds, minimum=0, maximum=3600),
-            max_upload_bytes=read.number("ARCHON_MAX_UPLOAD_BYTES", int, cls.max_upload_bytes, minimum=1, maximum=2**40),
+            max_upload_bytes=read.number(
+                "ARCHON_MAX_UPLOAD_BYTES", int, cls.max_upload_bytes, minimum=1, maximum=2**40
+            ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
         )
         if read.problems:
-            raise SettingsError("\n".join(["The server's environment has problems:", *(f"  - {p}" for p in read.problems)]))
+            raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))
         return settings
 
 
@@ -76,7 +78,9 @@ class _Reader:
     def text(self, name: str, default: str = "") -> str:
         return self._environment.get(name) or default
 
-    def number(self, name: str, kind: type[_Number], default: _Number, *, minimum: _Number, maximum: _Number) -> _Number:
+    def number(
+        self, name: str, kind: type[_Number], default: _Number, *, minimum: _Number, maximum: _Number
+    ) -> _Number:
         text = self.text(name)
         if not text:
             return default
@@ -104,7 +108,8 @@ class _Reader:
         except ValueError as error:
             entries = error
         if not isinstance(entries, list):
-            self.problems.append(f'{name}: got {text!r}, expected a JSON list like [{{"name": …, "repo": "Org/Name", "revision": "<40 hex>"}}]')
+            example = '[{"name": "…", "repo": "Org/Name", "revision": "<40 hex digits>"}]'
+            self.problems.append(f"{name}: got {text!r}, expected a JSON list like {example}")
             return ()
         models = [model for index, entry in enumerate(entries) if (model := self._model(f"{name}[{index}]", entry))]
         names = [model.name for model in models]
@@ -117,7 +122,7 @@ class _Reader:
         if not isinstance(entry, dict) or set(entry) != set(rules):
             self.problems.append(f"{where}: got {entry!r}, expected an object with exactly {', '.join(rules)}")
             return None
-        bad = [key for key, rule in rules.items() if not (isinstance(entry[key], str) and re.fullmatch(rule, entry[key]))]
+        bad = [key for key, rule in rules.items() if not _matches(rule, entry[key])]
         for key in bad:
             self.problems.append(f"{where}.{key}: got {entry[key]!r}, expected text that matches {rules[key]}")
         return None if bad else Model(**entry)
@@ -132,3 +137,7 @@ class _Reader:
         allowed = ", ".join(model.name for model in models) or "nothing, as ARCHON_MODELS is empty"
         self.problems.append(f"{name}: got {wanted!r}, expected one of {allowed}")
         return None
+
+
+def _matches(rule: str, value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(rule, value) is not None

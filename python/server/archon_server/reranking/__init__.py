@@ -1,4 +1,4 @@
-"""Judging how well passages answer a question. What judges is behind one small interface; the service keeps it alive."""
+"""Judging how well passages answer a question. What judges is behind one small interface."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..settings import Model
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a loaded model runs on, for /health/ml. `dtype` is that of the weights as loaded; `threads` are for one scoring."""
+    """What a loaded model runs on; `dtype` is that of its weights in memory."""
 
     device: str
     dtype: str

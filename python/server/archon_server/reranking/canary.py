@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from . import Reranker, UnusableRelease
 
 KNOWN = (
-    ("How do bees make honey?", "Bees make honey from the nectar of flowers: they carry it to the hive and dry it there."),
+    (
+        "How do bees make honey?",
+        "Bees make honey from the nectar of flowers: they carry it to the hive and dry it there.",
+    ),
     ("What is the boiling point of water?", "The boiling point of water is 100 degrees Celsius at sea level."),
     ("Who wrote the play Hamlet?", "Hamlet is a play that William Shakespeare wrote around the year 1600."),
 )

@@ -1,6 +1,7 @@
 """The real reranker: sentence-transformers' CrossEncoder, from the mounted cache, with the network off.
 
-torch and all that comes with it is imported by `load`, never by this module: the server must listen before that is done.
+torch and all that comes with it is imported by `load`, never by this module: the server must listen before that is
+done.
 """
 
 import logging
@@ -19,8 +20,6 @@ PACKAGES = ("torch", "transformers", "sentence-transformers")
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
 BATCH_SIZE = 8
 """Pairs at a time: more gains nothing on a CPU and costs memory."""
-
-log = logging.getLogger(__name__)
 
 
 class CrossEncoderReranker:
@@ -65,7 +64,8 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
         )
     except Exception as error:
         raise ModelError(
-            f"{model.repo} cannot be loaded from {snapshot} ({type(error).__name__}: {error}); `npm run verify` checks the store"
+            f"{model.repo} cannot be loaded from {snapshot} ({type(error).__name__}: {error}); "
+            "`npm run verify` checks the store"
         ) from error
     if encoder.num_labels != 1:
         raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores a pair, a reranker gives one")
@@ -89,14 +89,15 @@ def require_environment() -> None:
     missing = [package for package, found in versions.items() if found is None]
     if missing:
         raise UnusableRelease(
-            f"{', '.join(missing)} not installed. Is the store's environment mounted at ~/.local? `npm run verify` checks the store"
+            f"{', '.join(missing)} not installed. Is the store's environment mounted at ~/.local? "
+            "`npm run verify` checks the store"
         )
-    found = versions["sentence-transformers"]
+    found = versions["sentence-transformers"] or ""
     if tuple(int(number) for number in re.findall(r"\d+", found)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
         oldest = ".".join(map(str, OLDEST_SENTENCE_TRANSFORMERS))
         raise UnusableRelease(
-            f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; {oldest} or later is needed. "
-            "Raise it in requirements.server.ml.in and run `npm run lock`"
+            f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; "
+            f"{oldest} or later is needed: raise it in requirements.server.ml.in and run `npm run lock`"
         )
 
 
@@ -111,11 +112,18 @@ def _import_environment() -> tuple[Any, Any]:
         # Half-imported modules stay behind, so a second attempt in this process would fail with a misleading reason.
         raise UnusableRelease(f"The environment cannot be imported ({type(error).__name__}: {error})") from error
     transformers_logging.disable_progress_bar()
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
+    # It warns of an argument that it passes itself.
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     return torch, CrossEncoder
 
 
 def _processor_options(config: dict[str, Any], snapshot: Path) -> dict[str, Any]:
-    """What the tokenizer needs beyond its files. A snapshot with modules.json says itself how its pairs are put together."""
+    """What the tokenizer needs beyond its files.
+
+    A snapshot with modules.json says itself how its pairs are put together.
+    """
     if qwen3.ARCHITECTURE in (config.get("architectures") or ()) and not (snapshot / "modules.json").exists():
         return {"chat_template": qwen3.CHAT_TEMPLATE}
     return {}

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
-"""Flags of x86 processors, and of ARM's ("bf16"), that can multiply bfloat16 directly; without them it is slower than float32."""
+"""Flags of processors that multiply bfloat16 directly (the last is ARM's)."""
 
 
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -20,7 +20,9 @@ def _quota(cgroup: Path) -> float | None:
         if (v2 := cgroup / "cpu.max").exists():
             quota, period = v2.read_text().split()
         else:
-            quota, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+            quota, period = (
+                (cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
+            )
         return None if quota in ("max", "-1") else int(quota) / int(period)
     except (OSError, ValueError):
         return None
@@ -42,8 +44,8 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
 def choose_dtype(stored: str, device: str, flags: frozenset[str]) -> str:
     """The dtype ("float32", "bfloat16", "float16") to load weights in that are stored as `stored`.
 
-    A GPU takes them as they are. On a CPU weights stored in 32 bits stay so; those stored in 16 bits become bfloat16 if the processor
-    multiplies it directly, and float32 otherwise, which costs twice the memory and is many times faster there.
+    A GPU takes them as they are. On a CPU, 32 bits stay 32, and 16 bits become bfloat16 if the processor multiplies it
+    directly. If it does not, float32 costs twice the memory and is many times faster.
     """
     if device != "cpu" or stored == "float32":
         return stored

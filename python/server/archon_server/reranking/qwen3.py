@@ -1,9 +1,9 @@
 """How Qwen3-Reranker wants a question and a passage put to it: the model card's prompt, as a chat template.
 
-The model is a causal language model that continues the prompt with "yes" or "no"; the score is the probability of "yes" among the two.
-sentence-transformers renders a pair through the tokenizer's chat template, as messages of the roles "query" and "document". Snapshots
-that ship `modules.json` ship a template that knows these roles. For the others this one is given: without it the two texts would be
-scored as plain text, or as a chat that never asks for a judgement.
+The model is a causal language model that goes on with "yes" or "no"; the score is the probability of "yes" of the two.
+sentence-transformers renders a pair through the tokenizer's chat template, as messages of the roles "query" and
+"document". Snapshots that ship `modules.json` also ship a template that knows these roles. The others get this one:
+without it the two texts would be scored as one plain text, or as a chat that never asks for a judgement.
 """
 
 ARCHITECTURE = "Qwen3ForCausalLM"
@@ -19,5 +19,6 @@ CHAT_TEMPLATE = (
     f"<|im_start|>user\n<Instruct>: {_TASK}\n"
     "<Query>: {{ messages | selectattr('role', 'eq', 'query') | map(attribute='content') | first }}\n"
     "<Document>: {{ messages | selectattr('role', 'eq', 'document') | map(attribute='content') | first }}<|im_end|>\n"
-    "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    # As an expression: a template's own last newline is cut off, and the model was trained with both.
+    "<|im_start|>assistant\n<think>\n\n</think>{{ '\\n\\n' }}"
 )

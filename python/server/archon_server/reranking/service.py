@@ -41,7 +41,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class State:
-    """`load_seconds` include the import of the environment and the known answers; `known_answers` are the last ones that passed."""
+    """`load_seconds` include the import of the environment; `known_answers` are the last ones that were right."""
 
     status: Status
     error: str | None = None
@@ -51,9 +51,11 @@ class State:
 
 
 class RerankingService:
-    """The model `model`, or none. One thread does all loading and scoring, so that there is never a second model in memory."""
+    """The model `model`, or none. One thread does all loading and scoring: never are two models in memory."""
 
-    def __init__(self, model: Model | None, load: LoadReranker, metrics: Metrics, first_retry: float = FIRST_RETRY_SECONDS) -> None:
+    def __init__(
+        self, model: Model | None, load: LoadReranker, metrics: Metrics, first_retry: float = FIRST_RETRY_SECONDS
+    ) -> None:
         self.model = model
         self.state = State(Status.LOADING if model else Status.NOT_CONFIGURED)
         self._load = load
@@ -117,7 +119,7 @@ class RerankingService:
             self._suspect.set()
 
     async def _keep_ready(self, model: Model) -> None:
-        """Proves the model at the start and after every failure; loads it when there is none or it no longer gives the known answers."""
+        """Proves the model at the start and after every failure; loads it if there is none or it fails the proof."""
         delay = self._first_retry
         while True:
             self._suspect.clear()
@@ -127,11 +129,10 @@ class RerankingService:
                 self._reranker = None
                 self._metrics.rerank_failures.labels("load").inc()
                 self.state = State(Status.DEGRADED if self.proven else Status.FAILED, _reason(error))
-                final = isinstance(error, UnusableRelease)
-                log.error("%s cannot be used (%s): %s", model.name, "for good" if final else f"next attempt in {delay:g} s", _reason(error))
-                log.debug("the cause", exc_info=error)
-                if final:
+                log.error("%s cannot be used: %s", model.name, _reason(error), exc_info=error)
+                if isinstance(error, UnusableRelease):
                     return
+                log.info("next attempt in %g s", delay)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, LAST_RETRY_SECONDS)
             else:
@@ -150,7 +151,8 @@ class RerankingService:
             except Exception:
                 raise
             except BaseException as error:
-                # A panic of the Rust libraries, as from a damaged tokenizer file, is no Exception and would end the task that awaits it.
+                # A panic of the Rust libraries, as from a damaged tokenizer file, is no Exception: it would end the
+                # task that awaits it.
                 raise RuntimeError(_reason(error)) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)

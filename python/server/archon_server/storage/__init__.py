@@ -45,7 +45,9 @@ class Storage(Protocol):
     """Calls block; they come from several threads at once. Every failure is a StorageError with a reason for people."""
 
     def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
-        """Stores the document and all its chunks, or nothing: an error raised by `chunks` leaves no trace. Counts are filled in."""
+        """Stores the document and all its chunks, or nothing: an error raised by `chunks` leaves no trace. Counts are
+        filled in.
+        """
         ...
 
     def delete_document(self, source_id: str) -> bool:

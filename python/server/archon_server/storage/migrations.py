@@ -1,6 +1,7 @@
 """The database's schema, as steps. `PRAGMA user_version` counts the steps that a database has had.
 
-While releases change, an old and a new server use one database, and a rollback meets a newer one. So a step only ever adds, and what it
+While releases change, an old and a new server use one database, and a rollback meets a newer one. So a step only ever
+adds, and what it
 adds works for code that does not know it: new tables, columns with defaults, indexes, triggers.
 """
 
@@ -49,7 +50,10 @@ STEPS = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Brings the database up to this code's steps. A newer database stays as it is; two servers at once do each step once."""
+    """Brings the database up to this code's steps.
+
+    A newer database stays as it is; two servers at once do each step once.
+    """
     if _version(connection) >= len(STEPS):
         return
     connection.execute("BEGIN IMMEDIATE")

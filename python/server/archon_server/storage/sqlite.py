@@ -1,4 +1,4 @@
-"""The storage in one SQLite file with an FTS5 index, in WAL mode: readers never wait, and several servers can share it."""
+"""The storage in one SQLite file with an FTS5 index, in WAL mode: readers never wait, and servers can share it."""
 
 import json
 import sqlite3
@@ -17,6 +17,9 @@ from .migrations import migrate
 
 BUSY_SECONDS = 60
 """How long a write waits for another server's: the longest single write is one document of the largest size."""
+
+WAL_BYTES = 64 * 1024 * 1024
+"""What the write-ahead log keeps of the disk between two large documents."""
 
 OPERATION_SECONDS = 3600
 """How long a finished operation can still be asked for."""
@@ -42,7 +45,13 @@ class SqliteStorage:
         def rows() -> Iterator[tuple[str, int, str, str, bool]]:
             nonlocal words, count
             for chunk in chunks:
-                yield document.source_id, count, json.dumps(chunk.headings, ensure_ascii=False), chunk.text, chunk.has_code
+                yield (
+                    document.source_id,
+                    count,
+                    json.dumps(chunk.headings, ensure_ascii=False),
+                    chunk.text,
+                    chunk.has_code,
+                )
                 words += len(chunk.text.split())
                 count += 1
 
@@ -54,7 +63,8 @@ class SqliteStorage:
                 "INSERT INTO chunks (source_id, position, headings, text, has_code) VALUES (?, ?, ?, ?, ?)", rows()
             )
             connection.execute(
-                "UPDATE documents SET word_count = ?, chunk_count = ? WHERE source_id = ?", (words, count, document.source_id)
+                "UPDATE documents SET word_count = ?, chunk_count = ? WHERE source_id = ?",
+                (words, count, document.source_id),
             )
             [row] = connection.execute(f"SELECT {_DOCUMENT} FROM documents WHERE source_id = ?", (document.source_id,))
         return _document(row)
@@ -66,11 +76,17 @@ class SqliteStorage:
     def documents(
         self, *, offset: int = 0, limit: int | None = None, knowledge_type: str | None = None, search: str | None = None
     ) -> tuple[list[Document], int]:
-        where = "(:type IS NULL OR knowledge_type = :type) AND (:search IS NULL OR instr(lower(filename), lower(:search)) > 0)"
+        where = """
+            (:type IS NULL OR knowledge_type = :type)
+            AND (:search IS NULL OR instr(lower(filename), lower(:search)) > 0)
+        """
         values = {"type": knowledge_type, "search": search, "limit": -1 if limit is None else limit, "offset": offset}
         with self._connection() as connection:
             rows = connection.execute(
-                f"SELECT {_DOCUMENT} FROM documents WHERE {where} ORDER BY created_at DESC, source_id LIMIT :limit OFFSET :offset",
+                f"""
+                SELECT {_DOCUMENT} FROM documents WHERE {where}
+                ORDER BY created_at DESC, source_id LIMIT :limit OFFSET :offset
+                """,
                 values,
             ).fetchall()
             [(total,)] = connection.execute(f"SELECT count(*) FROM documents WHERE {where}", values)
@@ -108,7 +124,10 @@ class SqliteStorage:
         with self._transaction() as connection:
             connection.execute("DELETE FROM operations WHERE updated_at < ?", (now - OPERATION_SECONDS,))
             connection.execute(
-                "INSERT OR REPLACE INTO operations (progress_id, owner, body, finished, updated_at) VALUES (?, ?, ?, ?, ?)",
+                """
+                INSERT OR REPLACE INTO operations (progress_id, owner, body, finished, updated_at)
+                VALUES (?, ?, ?, ?, ?)
+                """,
                 (progress_id, owner, json.dumps(body), finished, now),
             )
 
@@ -119,7 +138,9 @@ class SqliteStorage:
 
     def unfinished_operations(self, owner: str) -> dict[str, dict[str, Any]]:
         with self._connection() as connection:
-            rows = connection.execute("SELECT progress_id, body FROM operations WHERE owner = ? AND NOT finished", (owner,))
+            rows = connection.execute(
+                "SELECT progress_id, body FROM operations WHERE owner = ? AND NOT finished", (owner,)
+            )
             return {progress_id: json.loads(body) for progress_id, body in rows}
 
     def close(self) -> None:
@@ -158,6 +179,7 @@ class SqliteStorage:
         except Empty:
             connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             return connection
 
 
@@ -184,4 +206,12 @@ def _passage(row: tuple[Any, ...]) -> Passage:
     id_, position, text, headings, has_code, bm25, *document = row
     # FTS5's bm25 is negative, and lower is better; x/(1+x) keeps the order and lies in 0..1.
     score = max(-bm25, 0.0)
-    return Passage(id_, position, text, tuple(json.loads(headings)), bool(has_code), score / (1 + score), _document(tuple(document)))
+    return Passage(
+        id_,
+        position,
+        text,
+        tuple(json.loads(headings)),
+        bool(has_code),
+        score / (1 + score),
+        _document(tuple(document)),
+    )

@@ -1,0 +1,10 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { configurationPage } from "./docs/configuration-page";
+import { main } from "./support/main";
+import { projectRoot } from "./support/paths";
+
+main(async () => {
+  const page = configurationPage(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8"));
+  fs.writeFileSync(path.join(projectRoot, "docs", "configuration.md"), page);
+}, "npm run docs");

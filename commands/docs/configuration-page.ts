@@ -1,0 +1,42 @@
+import { parse } from "yaml";
+
+interface Declaration {
+  type: string;
+  description: string;
+  default: unknown;
+  items?: { type: string };
+}
+
+/** The page about the configuration keys, from what Pulumi.yaml declares. */
+export function configurationPage(projectFile: string): string {
+  const { config } = parse(projectFile) as { config: Record<string, Declaration> };
+  const rows = Object.entries(config).map(([key, declaration]) => {
+    const type = declaration.items ? `${declaration.type} of ${declaration.items.type}s` : declaration.type;
+    return `| \`archon:${key}\` | ${type} | \`${JSON.stringify(declaration.default)}\` | ${declaration.description.replaceAll("|", "\\|")} |`;
+  });
+  return `# Configuration
+
+Made from \`Pulumi.yaml\` by \`npm run docs\`; change it there. Values of a stack stand in \`Pulumi.<stack>.yaml\`. Every problem is told in one
+message before anything is created; unknown keys are refused.
+
+| key | type | default | meaning |
+|---|---|---|---|
+${rows.join("\n")}
+| \`archon:hubToken\` | secret string | none | Token for repositories of the hub that want one: \`pulumi config set --secret archon:hubToken\`. |
+
+## Fields
+
+| field | of | default | meaning |
+|---|---|---|---|
+| \`name\` | models, services | required | Lower-case letters, digits, dots and hyphens; its own within the list. |
+| \`repo\`, \`revision\` | models | required together | \`<organisation>/<name>\` and the commit, 40 hex digits. |
+| \`directory\` | models | instead of repo | Directory of the checkout; its commit is computed from its files. |
+| \`port\` | services | required | Port on the host. A changed one replaces the gateway. |
+| \`bind\` | services | \`"127.0.0.1"\` | IP address of the host. Beyond loopback, \`requireToken\` must be true. |
+| \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap. A changed one replaces the servers. |
+| \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4. |
+
+Facts about one machine (the certificate authorities it trusts, a base image made because no registry answers, where the engine listens) are
+found by the set-up and stand in \`.archon/machine.json\`, which is not committed. A value in the stack's file wins over them.
+`;
+}

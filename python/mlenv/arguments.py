@@ -1,0 +1,96 @@
+"""What the command line may say."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import mlenv
+
+from .failpoints import VARIABLE
+from .lock import PLATFORM
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; `command` is the name of the command, or None."""
+    top = argparse.ArgumentParser(prog="mlenv", description=mlenv.__doc__, allow_abbrev=False)
+    top.add_argument("--list-failpoints", action="store_true", help=f"print the steps that {VARIABLE} may name")
+    commands = top.add_subparsers(dest="command")
+    _init(_command(commands, "init", "make a store, or complete one"))
+    _populate(_command(commands, "populate", "put one environment in place"))
+    _fetch(_command(commands, "fetch", "put one model snapshot in place; a token comes in HF_TOKEN"))
+    _verify(_command(commands, "verify", "compare the store with its manifests"))
+    _lock(commands.add_parser("lock", help="resolve the lists together and write the locks", allow_abbrev=False))
+    return top
+
+
+def _init(command: argparse.ArgumentParser) -> None:
+    _many(command, "--data", "STACK/SERVICE", "directories for the servers' own files")
+    command.add_argument(
+        "--owner", metavar="UID:GID", type=_owner, default=(10001, 10001), help="who owns them (default: 10001:10001)"
+    )
+
+
+def _populate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--key", required=True, help="name of the environment, derived from its content")
+    command.add_argument("--lock", required=True, metavar="-", help="the lock, on standard input")
+    command.add_argument("--python", default="cp311", help="interpreter of the lock (default: %(default)s)")
+    _many(command, "--import", "MODULE", "modules that must be importable", dest="imports")
+    _indexes(command)
+
+
+def _fetch(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repo", required=True, metavar="ORG/NAME")
+    command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
+    command.add_argument(
+        "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
+    )
+    _many(command, "--allow", "PATTERN", "take these files instead of the usual ones")
+    _many(command, "--ignore", "PATTERN", "leave these files out")
+    command.add_argument("--archive", metavar="-", help="take the files from a tar on standard input, not from a hub")
+
+
+def _verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--full", action="store_true", help="read every file and compare its hash")
+    command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    command.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
+    )
+
+
+def _lock(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--minimal", type=Path, required=True, metavar="FILE", help="what the image carries (.in)")
+    command.add_argument("--ml", type=Path, required=True, metavar="FILE", help="what environments carry (.in)")
+    _many(command, "--also", "FILE", "lists that follow those versions (.in)", type=Path)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    command.add_argument("--platform", default=PLATFORM, help="uv's name of the platform (default: %(default)s)")
+    command.add_argument("--upgrade", action="store_true", help="do not keep the versions of the locks that are there")
+    command.add_argument(
+        "--scratch", type=Path, metavar="DIR", help="takes the wheels, 7 GB (default: a temporary one)"
+    )
+    _indexes(command)
+
+
+def _indexes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--index", metavar="URL", help="package index (default: uv's)")
+    _many(command, "--extra-index", "URL", "indexes that are searched before it")
+    command.add_argument(
+        "--wheelhouse", type=Path, metavar="DIR", help="directory of wheels, used instead of any index"
+    )
+
+
+def _command(commands, name: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, allow_abbrev=False)
+    command.add_argument("--store", type=Path, required=True, metavar="DIR")
+    return command
+
+
+def _many(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **options) -> None:
+    command.add_argument(flag, metavar=metavar, nargs="+", action="extend", default=[], help=text, **options)
+
+
+def _owner(text: str) -> tuple[int, int]:
+    uid, _, gid = text.partition(":")
+    if not (uid.isdigit() and gid.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected UID:GID, two numbers")
+    return int(uid), int(gid)

@@ -1,0 +1,114 @@
+"""Fixtures of the store tool's tests."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlenv.store import Store, initialise
+
+from .hub import Hub
+from .running import Result, mlenv
+from .wheels import Wheel, lock_of, make_wheel
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store. Its data directories belong to whoever runs the tests."""
+    return initialise(tmp_path / "store", [], (os.getuid(), os.getgid()))
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Path:
+    """A directory for wheels."""
+    return tmp_path / "wheelhouse"
+
+
+@pytest.fixture
+def alpha(wheelhouse: Path) -> Wheel:
+    """A package with a subpackage, a launcher, and a module that needs `beta`."""
+    return make_wheel(
+        wheelhouse,
+        "alpha",
+        "1.2",
+        {
+            "alpha/__init__.py": '__version__ = "1.2"\n\ndef main():\n    print("alpha runs")\n',
+            "alpha/deep/__init__.py": "",
+            "alpha/deep/table.py": "import beta\n\nROWS = 3\n",
+            "alpha/data.json": "{}",
+        },
+        launchers={"alpha": "alpha:main"},
+    )
+
+
+@pytest.fixture
+def beta(wheelhouse: Path) -> Wheel:
+    return make_wheel(wheelhouse, "beta", "2.0")
+
+
+Populate = Callable[..., Result]
+
+
+@pytest.fixture
+def populate(store: Store, wheelhouse: Path) -> Populate:
+    """Runs `mlenv populate` against the store with the wheelhouse: `populate(key, *wheels or lock text, imports=())`."""
+
+    def run(key: str, *content: Wheel | str, imports: tuple[str, ...] = (), options: tuple[str, ...] = (), **environment: str):
+        wheels = [item for item in content if isinstance(item, Wheel)]
+        lock = next((item for item in content if isinstance(item, str)), None) or lock_of(*wheels)
+        arguments = ["--store", store.root, "--key", key, "--lock", "-", *(("--import", *imports) if imports else ())]
+        source = options or ("--wheelhouse", str(wheelhouse))
+        return mlenv("populate", *arguments, *source, stdin=lock, **environment)
+
+    return run
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A hub on the loopback interface."""
+    with Hub() as running:
+        yield running
+
+
+@pytest.fixture
+def archive_of() -> Callable[[dict[str, bytes]], tuple[bytes, str]]:
+    """Packs files into a tar; returns it and the revision of what is in it, computed the way that the contract states."""
+
+    def pack(files: dict[str, bytes]) -> tuple[bytes, str]:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name, data in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        lines = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files, key=str.encode))
+        return buffer.getvalue(), hashlib.sha256("".join(lines).encode()).hexdigest()[:40]
+
+    return pack
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system of the given number of bytes, and returns where. Needs to be root, and allowed to mount."""
+    mounted: list[Path] = []
+
+    def mount(size: int) -> Path:
+        point = tmp_path / f"disk{len(mounted)}"
+        point.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(point)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            pytest.skip(f"no small file system can be mounted here: {result.stderr.strip()}")
+        mounted.append(point)
+        return point
+
+    yield mount
+    for point in mounted:
+        subprocess.run(["umount", "--lazy", str(point)], check=True)

@@ -1,0 +1,190 @@
+"""Environments that come out right. Broken input is in test_populate_errors.py, dying midway in test_power_cuts.py."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import marshal
+import os
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mlenv.store import Store
+from mlenv.uv import BASE_PYTHON
+
+from .running import mlenv
+from .trees import left_in_staging, visible_environments
+from .wheels import Wheel, lock_of, make_wheel
+
+SITE = "lib/python3.11/site-packages"
+
+
+def test_an_environment_is_a_user_base_from_which_python_imports(store: Store, populate, alpha: Wheel, beta: Wheel):
+    result = populate("k1", alpha, beta, imports=("alpha.deep.table", "beta"))
+    assert (result.status, result.err) == (0, "")
+    base = store.environment("k1")
+    program = "import alpha, alpha.deep.table as t; print(alpha.__file__, t.ROWS)"
+    seen = subprocess.run(
+        [BASE_PYTHON, "-c", program], env={"PYTHONUSERBASE": str(base)}, capture_output=True, text=True, check=True
+    )
+    assert seen.stdout.split() == [f"{base}/{SITE}/alpha/__init__.py", "3"]
+    launcher = subprocess.run(
+        [base / "bin/alpha"], env={"PYTHONUSERBASE": str(base)}, capture_output=True, text=True, check=True
+    )
+    assert launcher.stdout == "alpha runs\n"
+    assert left_in_staging(store) == []
+
+
+def test_progress_is_one_short_line_a_message(populate, alpha: Wheel, beta: Wheel):
+    result = populate("k1", alpha, beta, imports=("alpha",))
+    assert "\r" not in result.out
+    assert all(0 < len(line) < 8192 for line in result.out.splitlines())
+    assert result.out.splitlines()[-1].startswith("environment k1 is ready: 2 packages, ")
+    assert "imported alpha 1.2 in " in result.out
+
+
+def test_the_manifest_lists_every_file_with_its_hash(store: Store, populate, alpha: Wheel, beta: Wheel):
+    assert populate("k1", alpha, beta, imports=("beta",)).status == 0
+    base = store.environment("k1")
+    table = (base / ".mlenv/files.tsv").read_text()
+    listed = {}
+    for line in table.splitlines():
+        digest, size, mode, path = line.split("\t")
+        listed[path] = (digest, int(size), mode)
+    present = {}
+    for path in base.rglob("*"):
+        name = path.relative_to(base).as_posix()
+        if path.is_file() and not name.startswith(".mlenv/"):
+            data = path.read_bytes()
+            present[name] = (hashlib.sha256(data).hexdigest(), len(data), f"{stat.S_IMODE(path.stat().st_mode):04o}")
+    assert listed == present
+    summary = json.loads((base / ".mlenv/manifest.json").read_text())
+    assert summary["filesSha256"] == hashlib.sha256(table.encode()).hexdigest()
+    assert (summary["format"], summary["kind"], summary["key"], summary["python"]["tag"]) == (1, "environment", "k1", "cp311")
+    assert summary["lockSha256"] == hashlib.sha256(lock_of(alpha, beta).encode()).hexdigest()
+    assert [(item["name"], item["version"]) for item in summary["packages"]] == [("alpha", "1.2"), ("beta", "2.0")]
+    assert [(item["module"], item["version"]) for item in summary["imports"]] == [("beta", "2.0")]
+    assert (summary["files"], summary["bytes"]) == (len(present), sum(size for _, size, _ in present.values()))
+
+
+def test_every_user_can_read_it_and_nobody_else_can_write(store: Store, populate, alpha: Wheel, beta: Wheel):
+    assert populate("k1", alpha, beta).status == 0
+    base = store.environment("k1")
+    for path in [base, *base.rglob("*")]:
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        executable = path.is_dir() or path.parent.name == "bin"
+        assert (path.name, oct(mode)) == (path.name, oct(0o755 if executable else 0o644))
+        assert path.lstat().st_uid == os.getuid()
+    assert not (base / ".lock").exists()
+
+
+def test_byte_code_is_unchecked_and_speaks_of_the_mount(store: Store, populate, alpha: Wheel, beta: Wheel):
+    assert populate("k1", alpha, beta).status == 0
+    base = store.environment("k1")
+    sources = sorted(base.rglob("*.py"))
+    assert len(sources) == 4
+    for source in sources:
+        data = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        assert int.from_bytes(data[4:8], "little") == 0b01
+        code = marshal.loads(data[16:])
+        assert code.co_filename == f"/root/.local/{source.relative_to(base)}"
+
+
+def test_a_source_that_does_not_compile_is_left_alone(store: Store, populate, wheelhouse: Path):
+    odd = make_wheel(wheelhouse, "odd", files={"odd/__init__.py": "", "odd/template.py": "class {{ name }}:\n"})
+    result = populate("k1", odd, imports=("odd",))
+    assert result.status == 0, result.err
+    assert "byte code: 1 compiled, 0 from the cache, 1 source refused" in result.out
+    assert not list(store.environment("k1").rglob("template*.pyc"))
+
+
+def test_files_are_links_into_the_wheel_cache(store: Store, populate, alpha: Wheel, beta: Wheel):
+    assert populate("k1", alpha, beta).status == 0
+    cached = {path.stat().st_ino for path in store.uv_cache.rglob("*.py")}
+    assert {path.stat().st_ino for path in store.environment("k1").rglob("*.py")} <= cached
+
+
+def test_asked_again_it_says_so_at_once(store: Store, populate, alpha: Wheel, beta: Wheel):
+    lock = lock_of(alpha, beta)
+    assert populate("k1", lock).status == 0
+    before = store.environment("k1").stat()
+    # Nothing is looked for: neither wheels nor modules.
+    alpha.path.unlink()
+    started = time.monotonic()
+    again = populate("k1", lock, imports=("nothing_of_the_kind",))
+    assert time.monotonic() - started < 1
+    assert (again.status, again.err) == (0, "")
+    assert again.out.startswith("environment k1 is already there: ")
+    assert store.environment("k1").stat().st_ino == before.st_ino
+
+
+def test_another_environment_shares_files_and_byte_code(store: Store, populate, wheelhouse: Path, alpha: Wheel, beta: Wheel):
+    newer = make_wheel(wheelhouse, "beta", "2.1")
+    assert populate("k1", alpha, beta).status == 0
+    result = populate("k2", alpha, newer)
+    assert result.status == 0, result.err
+    assert "byte code: 1 compiled, 3 from the cache" in result.out
+    one, two = store.environment("k1"), store.environment("k2")
+    for name in ("alpha/deep/table.py", "alpha/deep/__pycache__/table.cpython-311.pyc", "alpha/data.json"):
+        assert (one / SITE / name).stat().st_ino == (two / SITE / name).stat().st_ino
+    assert (two / SITE / "beta.py").read_text() == '__version__ = "2.1"\n'
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+
+
+def test_packages_in_the_wheel_cache_are_not_counted_again(store: Store, populate, wheelhouse: Path, beta: Wheel):
+    big = Wheel(beta.path, beta.name, beta.version, size=40_000_000)
+    small = make_wheel(wheelhouse, "gamma", "1.0")
+    first = populate("k1", big, small)
+    assert "environment k1 needs up to 108 MB" in first.out
+    second = populate("k2", big, make_wheel(wheelhouse, "gamma", "1.1"))
+    assert second.status == 0
+    assert "environment k2 needs up to 64 MB" in second.out
+
+
+def test_a_mode_of_the_wheel_cache_is_corrected_in_a_copy(store: Store, populate, alpha: Wheel, beta: Wheel):
+    assert populate("k1", alpha, beta).status == 0
+    [cached] = [path for path in store.uv_cache.rglob("data.json")]
+    cached.chmod(0o600)
+    result = populate("k2", alpha, make_wheel(beta.path.parent, "beta", "2.1"))
+    assert result.status == 0, result.err
+    fresh = store.environment("k2") / SITE / "alpha/data.json"
+    assert stat.S_IMODE(fresh.stat().st_mode) == 0o644
+    assert stat.S_IMODE(cached.stat().st_mode) == 0o600
+    assert fresh.stat().st_ino != cached.stat().st_ino
+
+
+@pytest.mark.parametrize("victim", ["alpha/deep/table.py", "alpha/data.json"])
+def test_a_damaged_wheel_cache_is_found_and_replaced(store: Store, populate, alpha: Wheel, beta: Wheel, victim: str):
+    assert populate("k1", alpha, beta).status == 0
+    [cached] = store.uv_cache.rglob(victim)
+    damaged = cached.read_bytes()[:-1] + b"?"
+    cached.write_bytes(damaged)
+    result = populate("k2", alpha, make_wheel(beta.path.parent, "beta", "2.1"))
+    assert result.status == 0, result.err
+    assert "1 file of alpha not as recorded" in result.out
+    assert (store.environment("k2") / SITE / victim).read_bytes() != damaged
+    assert mlenv("verify", "--store", store.root, "--full", "envs/k2").status == 0
+
+
+def test_a_damaged_byte_code_cache_is_found_and_replaced(store: Store, populate, alpha: Wheel, beta: Wheel):
+    assert populate("k1", alpha, beta).status == 0
+    [kept] = store.pyc_cache.rglob("table.cpython-311.pyc")
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    result = populate("k2", alpha, make_wheel(beta.path.parent, "beta", "2.1"), imports=("alpha.deep.table",))
+    assert result.status == 0, result.err
+    assert "1 file of alpha not as recorded" in result.out
+    assert mlenv("verify", "--store", store.root, "--full", "envs/k2").status == 0
+
+
+def test_two_packages_may_own_one_file(store: Store, populate, wheelhouse: Path):
+    shared = {"nv/__init__.py": ""}
+    one = make_wheel(wheelhouse, "nv-one", files=shared | {"nv/one.py": "ONE = 1\n"})
+    two = make_wheel(wheelhouse, "nv-two", files=shared | {"nv/two.py": "TWO = 2\n"})
+    result = populate("k1", one, two, imports=("nv.one", "nv.two"))
+    assert result.status == 0, result.err
+    assert visible_environments(store) == ["k1"]

@@ -1,0 +1,116 @@
+"""kill -9 at every step: nothing half-made is visible, and the next run completes.
+
+The process dies by its own hand at a named step. Losing what was never written to the disk is not simulated here: that
+part rests on the order sync, rename, sync of the directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from mlenv import failpoints
+from mlenv.store import Store
+
+from .hub import Hub
+from .running import mlenv, start
+from .trees import left_in_staging, visible_environments, visible_snapshots
+from .wheels import Wheel, lock_of, make_wheel
+
+REVISION = "a1" * 20
+FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 8000, "sub/vocab.txt": b"one\ntwo\n"}
+ALL_VISIBLE = {"populate.renamed", "fetch.renamed", "fetch.reference"}
+
+
+def steps(command: str) -> list[str]:
+    return [step for step in failpoints.STEPS if step.startswith(f"{command}.")]
+
+
+def test_every_step_belongs_to_a_test_below():
+    assert set(failpoints.STEPS) == {*steps("init"), *steps("populate"), *steps("fetch")}
+    assert mlenv("--list-failpoints").out.split() == list(failpoints.STEPS)
+
+
+@pytest.mark.parametrize("step", steps("init"))
+def test_init(tmp_path: Path, step: str):
+    arguments = ("init", "--store", tmp_path / "store", "--data", "dev/server", "--owner", f"{os.getuid()}:{os.getgid()}")
+    assert mlenv(*arguments, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    assert mlenv(*arguments).status == 0
+    Store.open(tmp_path / "store")
+    assert (tmp_path / "store/data/dev/server").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("step", steps("populate"))
+def test_populate(store: Store, populate, alpha: Wheel, beta: Wheel, step: str):
+    killed = populate("k1", alpha, beta, imports=("alpha",), MLENV_FAILPOINT=step)
+    assert killed.status == -signal.SIGKILL, killed.err
+    assert visible_environments(store) == (["k1"] if step in ALL_VISIBLE else [])
+    again = populate("k1", alpha, beta, imports=("alpha",))
+    assert again.status == 0, again.err
+    assert visible_environments(store) == ["k1"]
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+    # Another object's run clears what the kill left behind, where the same object's run had no reason to look.
+    assert populate("k2", make_wheel(alpha.path.parent, "gamma")).status == 0
+    assert left_in_staging(store) == []
+
+
+@pytest.mark.parametrize("step", [step for step in steps("fetch") if step != "fetch.extracting"])
+def test_fetch(store: Store, hub: Hub, step: str):
+    hub.add("Org/Name", REVISION, FILES)
+    arguments = ("fetch", "--store", store.root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
+    assert mlenv(*arguments, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    name = f"models--Org--Name/{REVISION}"
+    assert visible_snapshots(store) == ([name] if step in ALL_VISIBLE else [])
+    again = mlenv(*arguments)
+    assert again.status == 0, again.err
+    assert visible_snapshots(store) == [name]
+    assert left_in_staging(store) == []
+    assert (store.hub / "models--Org--Name/refs/main").read_text() == REVISION
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+
+
+def test_fetch_from_an_archive(store: Store, archive_of):
+    data, revision = archive_of({"config.json": b"{}", "vocab.txt": b"one"})
+    arguments = ("fetch", "--store", store.root, "--repo", "local/demo", "--revision", revision, "--archive", "-")
+    for step in ("fetch.extracting", "fetch.complete", "fetch.synced", "fetch.manifest"):
+        assert mlenv(*arguments, stdin=data, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+        assert visible_snapshots(store) == []
+    assert mlenv(*arguments, stdin=data).status == 0
+    assert left_in_staging(store) == []
+
+
+def test_a_terminated_run_cleans_up_and_says_so(store: Store, wheelhouse: Path):
+    slow = make_wheel(wheelhouse, "slow", files={"slow.py": "import time\ntime.sleep(60)\n"})
+    command = ("populate", "--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
+    process = start(*command, "--import", "slow")
+    process.stdin.write(lock_of(slow).encode())
+    process.stdin.close()
+    process.stdin = None
+    lines = iter(process.stdout.readline, b"")
+    assert any(line.startswith(b"compile: ") for line in lines)
+    process.terminate()
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "interrupted" in err.decode()
+    assert visible_environments(store) == []
+    assert left_in_staging(store) == []
+
+
+def test_a_run_waits_for_the_uv_of_a_killed_one(store: Store, populate, alpha: Wheel, beta: Wheel, tmp_path: Path):
+    """uv outlives its parent when that is killed outside a container; clearing its directory would race with it."""
+    slow = tmp_path / "bin/uv"
+    slow.parent.mkdir()
+    real = shutil.which("uv")
+    slow.write_text(f"#!/bin/sh\necho Resolved >&2\nsleep 1.5\nexec {real} \"$@\"\n")
+    slow.chmod(0o755)
+    path = f"{slow.parent}:{os.environ['PATH']}"
+    killed = populate("k1", alpha, beta, PATH=path, MLENV_FAILPOINT="populate.installing")
+    assert killed.status == -signal.SIGKILL
+    again = populate("k1", alpha, beta)
+    assert again.status == 0, again.err
+    assert "waiting: another run holds environment k1" in again.out
+    assert mlenv("verify", "--store", store.root, "--full").status == 0

@@ -1,0 +1,171 @@
+"""Tiny models of the real architectures, made on the spot and trained until they give the server's known answers.
+
+Their weights say nothing about any other text: they prove wiring, not relevance. Needs torch and transformers.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from archon_server.reranking.canary import KNOWN
+from archon_server.settings import Model
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+TASK = "Given a web search query, retrieve relevant passages that answer the query"
+PREFIX = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. "
+    'Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
+)
+SUFFIX = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+_TEXTS = [text for pair in KNOWN for text in pair]
+_REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+def model_card_prompt(query: str, passage: str) -> str:
+    """What the model card of Qwen3-Reranker says, written down independently of the server."""
+    return f"{PREFIX}<Instruct>: {TASK}\n<Query>: {query}\n<Document>: {passage}{SUFFIX}"
+
+
+def snapshot(hub: Path, model: Model) -> Path:
+    path = hub / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
+    path.mkdir(parents=True)
+    return path
+
+
+def write_qwen3(hub: Path, *, dtype: torch.dtype = torch.float32) -> Model:
+    """A Qwen3ForCausalLM as it was first published: without modules.json, with a chat template that knows no pairs."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words = [*_TEXTS, model_card_prompt("yes", "no"), *["yes no"] * 50]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator(
+        words, trainers.BpeTrainer(vocab_size=800, special_tokens=SPECIAL, initial_alphabet=alphabet)
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=SPECIAL[0], eos_token=SPECIAL[2])
+    tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+
+    torch.manual_seed(0)
+    network = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=16,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+        )
+    )
+    prompts = [model_card_prompt(query, passage) for query, _ in KNOWN for _, passage in KNOWN]
+    batch = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
+    yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
+
+    def scores() -> torch.Tensor:
+        last = network(**batch).logits[:, -1]
+        return last[:, yes] - last[:, no]
+
+    _train(network, scores)
+    return _save(network.to(dtype), tokenizer, hub, "tiny/qwen3")
+
+
+def write_bert(hub: Path, *, labels: int = 1, inverted: bool = False) -> Model:
+    """A BERT cross-encoder; `inverted` learns the known answers the wrong way round."""
+    wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
+    wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    wordpiece.train_from_iterator(
+        _TEXTS, trainers.WordPieceTrainer(vocab_size=500, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    )
+    wordpiece.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=wordpiece,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+    torch.manual_seed(0)
+    network = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=128,
+            max_position_embeddings=256,
+            num_labels=labels,
+            hidden_dropout_prob=0,
+            attention_probs_dropout_prob=0,
+        )
+    )
+    queries = [query for query, _ in KNOWN for _ in KNOWN]
+    batch = tokenizer(queries, [passage for _, passage in KNOWN] * len(KNOWN), return_tensors="pt", padding=True)
+    sign = -1 if inverted else 1
+    _train(network, lambda: sign * network(**batch).logits[:, 0])
+    return _save(network, tokenizer, hub, "tiny/bert")
+
+
+def add_modules_json(hub: Path, model: Model, template: str, true_token: str, false_token: str) -> None:
+    """Makes a Qwen3 snapshot say itself how its pairs are put together and scored, as newer ones do."""
+    path = hub / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(path)
+    (path / "modules.json").write_text(
+        json.dumps(
+            [
+                {
+                    "idx": 0,
+                    "name": "0",
+                    "path": "",
+                    "type": "sentence_transformers.base.modules.transformer.Transformer",
+                },
+                {
+                    "idx": 1,
+                    "name": "1",
+                    "path": "1_LogitScore",
+                    "type": "sentence_transformers.cross_encoder.modules.logit_score.LogitScore",
+                },
+            ]
+        )
+    )
+    ...
+
+
+def _train(network: torch.nn.Module, scores) -> None:
+    """Until each question's own passage leads by a clear margin."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    right = torch.eye(len(KNOWN)).flatten()
+    for _ in range(500):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(scores(), right)
+        if loss < 0.02:
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    else:
+        raise AssertionError("the tiny model did not learn the known answers")
+    network.eval()
+
+
+def _save(network, tokenizer, hub: Path, repo: str) -> Model:
+    model = Model(repo.partition("/")[2], repo, _REVISION)
+    path = snapshot(hub, model)
+    network.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return model
