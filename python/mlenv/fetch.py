@@ -41,11 +41,10 @@ def fetch(store: Store, request: FetchRequest) -> None:
     """Make sure that the snapshot is in the store. Raises MlenvError; then nothing of it is visible."""
     clock = progress.Clock()
     model = request.model
-    if store.snapshot(model).exists():
-        return _confirm(store, model)
     with store.working(f"model-{model.folder}-{model.revision}", f"model {model}") as (staging, _):
         failpoints.reach("fetch.locked")
         if store.snapshot(model).exists():
+            remove_tree(staging)
             return _confirm(store, model)
         try:
             work = _Work(store, request, staging)

@@ -52,14 +52,12 @@ def populate(store: Store, request: PopulateRequest) -> None:
     target = store.environment(request.key)
     lock = parse(request.lock)
     compatibility.demand(lock, request.python)
-    if target.exists():
-        return _confirm(target, request)
     with store.working(f"env-{request.key}", f"environment {request.key}") as (staging, descriptor):
         failpoints.reach("populate.locked")
+        remove_tree(staging)
         if target.exists():
             return _confirm(target, request)
         free = preflight.free_bytes(store.root)
-        remove_tree(staging)
         try:
             summary = _Work(store, request, lock, staging, descriptor).build()
         finally:

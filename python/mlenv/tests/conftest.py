@@ -60,7 +60,13 @@ Populate = Callable[..., Result]
 def populate(store: Store, wheelhouse: Path) -> Populate:
     """Runs `mlenv populate` against the store with the wheelhouse: `populate(key, *wheels or lock text, imports=())`."""
 
-    def run(key: str, *content: Wheel | str, imports: tuple[str, ...] = (), options: tuple[str, ...] = (), **environment: str):
+    def run(
+        key: str,
+        *content: Wheel | str,
+        imports: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
+        **environment: str,
+    ):
         wheels = [item for item in content if isinstance(item, Wheel)]
         lock = next((item for item in content if isinstance(item, str)), None) or lock_of(*wheels)
         arguments = ["--store", store.root, "--key", key, "--lock", "-", *(("--import", *imports) if imports else ())]

@@ -29,7 +29,9 @@ def mlenv(*arguments: object, stdin: str | bytes = b"", **environment: str) -> R
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
     """Start a run in the background, with pipes for all three streams."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_", "HF_", "MLENV_"))}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_", "HF_", "MLENV_"))
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "mlenv", *map(str, arguments)],
         cwd=ROOT,

@@ -56,7 +56,17 @@ def test_two_runs_for_one_environment_do_the_work_once(store: Store, wheelhouse:
 
 def test_two_fetches_of_one_model_do_the_work_once(store: Store, hub: Hub):
     hub.add("Org/Name", REVISION, {"config.json": b"{}"})
-    arguments = ("fetch", "--store", store.root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
+    arguments = (
+        "fetch",
+        "--store",
+        store.root,
+        "--repo",
+        "Org/Name",
+        "--revision",
+        REVISION,
+        "--endpoint",
+        hub.endpoint,
+    )
     with held(store, f"model-models--Org--Name-{REVISION}", fcntl.LOCK_EX):
         processes = [start(*arguments) for _ in range(2)]
         for process in processes:

@@ -65,7 +65,12 @@ def test_the_manifest_lists_every_file_with_its_hash(store: Store, populate, alp
     assert listed == present
     summary = json.loads((base / ".mlenv/manifest.json").read_text())
     assert summary["filesSha256"] == hashlib.sha256(table.encode()).hexdigest()
-    assert (summary["format"], summary["kind"], summary["key"], summary["python"]["tag"]) == (1, "environment", "k1", "cp311")
+    assert (summary["format"], summary["kind"], summary["key"], summary["python"]["tag"]) == (
+        1,
+        "environment",
+        "k1",
+        "cp311",
+    )
     assert summary["lockSha256"] == hashlib.sha256(lock_of(alpha, beta).encode()).hexdigest()
     assert [(item["name"], item["version"]) for item in summary["packages"]] == [("alpha", "1.2"), ("beta", "2.0")]
     assert [(item["module"], item["version"]) for item in summary["imports"]] == [("beta", "2.0")]
@@ -123,7 +128,9 @@ def test_asked_again_it_says_so_at_once(store: Store, populate, alpha: Wheel, be
     assert store.environment("k1").stat().st_ino == before.st_ino
 
 
-def test_another_environment_shares_files_and_byte_code(store: Store, populate, wheelhouse: Path, alpha: Wheel, beta: Wheel):
+def test_another_environment_shares_files_and_byte_code(
+    store: Store, populate, wheelhouse: Path, alpha: Wheel, beta: Wheel
+):
     newer = make_wheel(wheelhouse, "beta", "2.1")
     assert populate("k1", alpha, beta).status == 0
     result = populate("k2", alpha, newer)

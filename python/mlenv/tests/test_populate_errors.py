@@ -217,7 +217,7 @@ def test_a_disk_that_fills_up_during_the_installation(populate_on, wheelhouse: P
 
 
 def test_a_disk_that_fills_up_with_byte_code(populate_on, wheelhouse: Path):
-    store, populate = populate_on(12_000_000)
+    store, populate = populate_on(8_000_000)
     body = "".join(f"def f{number}(a, b):\n    return a + b + {number}\n" for number in range(60_000))
     heavy = make_wheel(wheelhouse, "heavy", files={"heavy.py": body})
     result = populate("k1", heavy, MLENV_TEST_SKIP_PREFLIGHT="1")

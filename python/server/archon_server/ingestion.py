@@ -75,7 +75,12 @@ class Ingestion:
     def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
         future = self._worker.submit(work, *arguments)
         self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: Future[None]) -> None:
+        self._pending.discard(future)
+        if error := future.exception():
+            log.error("work in the background failed: %s", error, exc_info=error)
 
     def _ingest(self, upload: Upload, operation: Operation) -> None:
         try:

@@ -45,7 +45,7 @@ class Operation:
 
 
 class Operations:
-    """The operations of this server, `owner`: live ones in memory, and in the database when work on them began and ended.
+    """The operations of this server, `owner`: live in memory, and stored when work on one begins and when it ends.
 
     So any server that shares the database can answer for one: coarsely while it runs, exactly once it has ended.
     Called from the worker that does the uploads and from request threads.
@@ -92,9 +92,8 @@ class Operations:
         """Ends what an earlier run of this same server was killed in."""
         reason = "The server was restarted during this upload. If the document is not in the list, upload it again"
         for progress_id, body in self._storage.unfinished_operations(self._owner).items():
-            if progress_id not in self._live:
-                body |= {"status": "error", "message": reason, "error": reason, "logs": [*body["logs"], reason]}
-                self._storage.save_operation(progress_id, self._owner, body)
+            body |= {"status": "error", "message": reason, "error": reason, "logs": [*body["logs"], reason]}
+            self._storage.save_operation(progress_id, self._owner, body)
 
     def body(self, progress_id: str) -> dict[str, Any]:
         """Raises NotFound for an unknown one, or one that ended more than an hour ago."""

@@ -3,12 +3,13 @@
 Their weights say nothing about any other text: they prove wiring, not relevance. Needs torch and transformers.
 """
 
-import json
 from pathlib import Path
 
 import torch
 from archon_server.reranking.canary import KNOWN
+from archon_server.reranking.hub import snapshot as hub_snapshot
 from archon_server.settings import Model
+from sentence_transformers import CrossEncoder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
@@ -20,7 +21,8 @@ from transformers import (
 
 TASK = "Given a web search query, retrieve relevant passages that answer the query"
 PREFIX = (
-    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. "
+    "<|im_start|>system\n"
+    "Judge whether the Document meets the requirements based on the Query and the Instruct provided. "
     'Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
 )
 SUFFIX = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
@@ -33,12 +35,6 @@ _REVISION = "0123456789abcdef0123456789abcdef01234567"
 def model_card_prompt(query: str, passage: str) -> str:
     """What the model card of Qwen3-Reranker says, written down independently of the server."""
     return f"{PREFIX}<Instruct>: {TASK}\n<Query>: {query}\n<Document>: {passage}{SUFFIX}"
-
-
-def snapshot(hub: Path, model: Model) -> Path:
-    path = hub / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
-    path.mkdir(parents=True)
-    return path
 
 
 def write_qwen3(hub: Path, *, dtype: torch.dtype = torch.float32) -> Model:
@@ -120,31 +116,10 @@ def write_bert(hub: Path, *, labels: int = 1, inverted: bool = False) -> Model:
     return _save(network, tokenizer, hub, "tiny/bert")
 
 
-def add_modules_json(hub: Path, model: Model, template: str, true_token: str, false_token: str) -> None:
-    """Makes a Qwen3 snapshot say itself how its pairs are put together and scored, as newer ones do."""
-    path = hub / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
-    tokenizer.chat_template = template
-    tokenizer.save_pretrained(path)
-    (path / "modules.json").write_text(
-        json.dumps(
-            [
-                {
-                    "idx": 0,
-                    "name": "0",
-                    "path": "",
-                    "type": "sentence_transformers.base.modules.transformer.Transformer",
-                },
-                {
-                    "idx": 1,
-                    "name": "1",
-                    "path": "1_LogitScore",
-                    "type": "sentence_transformers.cross_encoder.modules.logit_score.LogitScore",
-                },
-            ]
-        )
-    )
-    ...
+def add_modules_json(hub: Path, model: Model, chat_template: str) -> None:
+    """Makes a Qwen3 snapshot say itself how its pairs are put together, as newer ones do."""
+    path = str(hub_snapshot(hub, model))
+    CrossEncoder(path, local_files_only=True, processor_kwargs={"chat_template": chat_template}).save_pretrained(path)
 
 
 def _train(network: torch.nn.Module, scores) -> None:
@@ -165,7 +140,8 @@ def _train(network: torch.nn.Module, scores) -> None:
 
 def _save(network, tokenizer, hub: Path, repo: str) -> Model:
     model = Model(repo.partition("/")[2], repo, _REVISION)
-    path = snapshot(hub, model)
+    path = hub_snapshot(hub, model)
+    path.mkdir(parents=True)
     network.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return model

@@ -1,0 +1,37 @@
+"""The command line as such."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlenv.store import Store
+
+from .running import mlenv
+
+
+def test_without_a_command():
+    result = mlenv()
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("usage: mlenv ")
+
+
+@pytest.mark.parametrize("command", ["init", "populate", "fetch", "verify", "lock"])
+def test_every_command_explains_itself(command: str):
+    result = mlenv(command, "--help")
+    assert result.status == 0
+    assert result.out.startswith(f"usage: mlenv {command} ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("populate", "--key", "k", "--lock", "file.txt"),
+        ("fetch", "--repo", "a/b", "--revision", "0" * 40, "--archive", "file.tar"),
+        ("populate", "--key", "k"),
+        ("verify", "--quick"),
+        ("prune",),
+    ],
+)
+def test_wrong_usage_ends_with_2(store: Store, arguments: tuple[str, ...]):
+    command, *options = arguments
+    assert mlenv(command, "--store", store.root, *options).status == 2

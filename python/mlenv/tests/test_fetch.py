@@ -1,0 +1,289 @@
+"""Model snapshots from a hub: what is taken, what is checked, what is said when it goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from mlenv.store import Store
+
+from .hub import Hub, body, cut_off, redirect, status
+from .running import Result, mlenv
+from .trees import everything_below, left_in_staging, visible_snapshots
+
+REVISION = "c3" * 20
+OTHER = "d4" * 20
+WEIGHTS = bytes(range(256)) * 8000
+FILES = {"config.json": b'{"a": 1}', "model.safetensors": WEIGHTS, "sub dir/vocab.txt": b"one\ntwo\n", "empty.txt": b""}
+
+
+@pytest.fixture
+def fetch(store: Store, hub: Hub):
+    """Runs `mlenv fetch` for Org/Name at REVISION from the hub."""
+
+    def run(*options: str, revision: str = REVISION, repo: str = "Org/Name", **environment: str) -> Result:
+        arguments = ("--store", store.root, "--repo", repo, "--revision", revision, "--endpoint", hub.endpoint)
+        return mlenv("fetch", *arguments, *options, **environment)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def model(hub: Hub) -> None:
+    hub.add("Org/Name", REVISION, FILES)
+
+
+def snapshot(store: Store, revision: str = REVISION) -> Path:
+    return store.hub / "models--Org--Name/snapshots" / revision
+
+
+def resolve(path: str) -> str:
+    return f"/Org/Name/resolve/{REVISION}/{path}"
+
+
+def test_a_snapshot_has_the_layout_that_huggingface_hub_reads(store: Store, fetch):
+    result = fetch()
+    assert (result.status, result.err) == (0, "")
+    assert everything_below(snapshot(store)) == FILES
+    assert (store.hub / "models--Org--Name/refs/main").read_text() == REVISION
+    for path in [snapshot(store), *snapshot(store).rglob("*")]:
+        assert stat.S_IMODE(path.lstat().st_mode) == (0o755 if path.is_dir() else 0o644)
+        assert not path.is_symlink()
+    assert left_in_staging(store) == []
+    assert result.out.splitlines()[-1].startswith("model Org/Name@c3c3")
+
+
+def test_the_manifest_says_what_came_from_where(store: Store, fetch, hub: Hub):
+    hub.models["Org/Name"][REVISION] = FILES | {"model.gguf": b"x"}
+    assert fetch().status == 0
+    manifest = json.loads((store.manifests / f"models--Org--Name/{REVISION}.json").read_text())
+    assert (manifest["kind"], manifest["repo"], manifest["revision"]) == ("model", "Org/Name", REVISION)
+    assert manifest["source"] == {"endpoint": hub.endpoint, "left": ["model.gguf"]}
+    assert manifest["files"] == [
+        {"path": path, "size": len(data), "mode": "0644", "sha256": hashlib.sha256(data).hexdigest()}
+        for path, data in sorted(FILES.items())
+    ]
+
+
+def test_asked_again_it_asks_nobody(store: Store, fetch, hub: Hub):
+    assert fetch().status == 0
+    hub.requests.clear()
+    again = fetch()
+    assert (again.status, hub.requests) == (0, [])
+    assert again.out.startswith(f"model Org/Name@{REVISION} is already there: 4 files")
+
+
+def test_a_listing_in_pages(store: Store, fetch, hub: Hub):
+    hub.page = 1
+    assert fetch().status == 0
+    assert len(hub.asked("/tree/")) == len(FILES)
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_patterns_decide_what_is_taken(store: Store, fetch):
+    assert fetch("--allow", "*.json", "*.txt", "--ignore", "empty*").status == 0
+    assert sorted(everything_below(snapshot(store))) == ["config.json", "sub dir/vocab.txt"]
+
+
+def test_patterns_that_match_nothing(store: Store, fetch):
+    result = fetch("--allow", "*.onnx")
+    assert result.status == 1
+    assert f"the patterns select no file of Org/Name@{REVISION}; it has: config.json, empty.txt" in result.err
+    assert visible_snapshots(store) == []
+
+
+def test_files_of_another_commit_are_linked_not_fetched(store: Store, fetch, hub: Hub):
+    hub.add("Org/Name", OTHER, FILES | {"config.json": b'{"a": 2}'})
+    assert fetch().status == 0
+    hub.requests.clear()
+    assert fetch(revision=OTHER).status == 0
+    assert [request.path for request in hub.asked("/resolve/")] == [f"/Org/Name/resolve/{OTHER}/config.json"]
+    for name in ("model.safetensors", "sub dir/vocab.txt"):
+        assert (snapshot(store) / name).stat().st_ino == (snapshot(store, OTHER) / name).stat().st_ino
+    assert (snapshot(store, OTHER) / "config.json").read_bytes() == b'{"a": 2}'
+    assert (store.hub / "models--Org--Name/refs/main").read_text() == OTHER
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+
+
+def test_a_damaged_file_of_another_commit_is_not_linked(store: Store, fetch, hub: Hub):
+    hub.add("Org/Name", OTHER, FILES)
+    assert fetch().status == 0
+    (snapshot(store) / "model.safetensors").write_bytes(b"?" + WEIGHTS[1:])
+    assert fetch(revision=OTHER).status == 0
+    assert everything_below(snapshot(store, OTHER)) == FILES
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "proof"),
+    [
+        ("model.safetensors", b"?" + WEIGHTS[1:], "sha256 "),
+        ("config.json", b'{"a": 2}', "git blob "),
+        ("config.json", b'{"a": 1}}', "9 bytes, listed 8"),
+    ],
+)
+def test_wrong_bytes_never_become_visible(store: Store, fetch, hub: Hub, path: str, wrong: bytes, proof: str):
+    hub.tamper(resolve(path), body(wrong))
+    result = fetch()
+    assert result.status == 1
+    assert f"{path} is not what the hub lists: {proof}" in result.err
+    assert "Nothing of the model was put in place." in result.err
+    assert visible_snapshots(store) == []
+    assert fetch().status == 0
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_a_short_body_is_continued(store: Store, fetch, hub: Hub):
+    hub.tamper(resolve("model.safetensors"), cut_off(WEIGHTS, 1_200_000))
+    result = fetch()
+    assert result.status == 0, result.err
+    assert [request.range for request in hub.asked("model.safetensors")] == [None, "bytes=1200000-"]
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_a_short_body_without_ranges_starts_again(store: Store, fetch, hub: Hub):
+    hub.ranges = False
+    hub.tamper(resolve("model.safetensors"), cut_off(WEIGHTS, 1_200_000))
+    assert fetch().status == 0
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_an_interrupted_run_is_continued_by_the_next(store: Store, fetch, hub: Hub):
+    assert fetch(MLENV_FAILPOINT="fetch.complete").status < 0
+    [partial] = store.staging.glob("model-*/snapshot/model.safetensors")
+    partial.write_bytes(WEIGHTS[:777_777])
+    hub.requests.clear()
+    result = fetch()
+    assert result.status == 0, result.err
+    assert [(request.range) for request in hub.asked("/resolve/")] == ["bytes=777777-"]
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_a_spoilt_rest_of_an_interrupted_run_is_fetched_again(store: Store, fetch):
+    assert fetch(MLENV_FAILPOINT="fetch.complete").status < 0
+    [partial] = store.staging.glob("model-*/snapshot/model.safetensors")
+    partial.write_bytes(b"?" * 777_777)
+    [whole] = store.staging.glob("model-*/snapshot/config.json")
+    whole.write_bytes(b'{"a": 9}')
+    result = fetch()
+    assert result.status == 0, result.err
+    assert everything_below(snapshot(store)) == FILES
+
+
+@pytest.mark.parametrize("path", [f"/api/models/Org/Name/tree/{REVISION}", resolve("config.json")])
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_busy_hubs_are_asked_again(store: Store, fetch, hub: Hub, path: str, code: int):
+    hub.tamper(path, status(code, retry_after="0"), status(code, retry_after="0"))
+    result = fetch()
+    assert result.status == 0, result.err
+    assert result.out.count("trying again in 0 s") == 2
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_a_hub_that_stays_busy(store: Store, fetch, hub: Hub):
+    hub.tamper(resolve("config.json"), *[status(503, retry_after="0")] * 6)
+    result = fetch()
+    assert result.status == 1
+    assert "gave up on the hub" in result.err
+    assert "HTTP 503" in result.err
+    assert "archon:hubEndpoint" in result.err
+    assert visible_snapshots(store) == []
+
+
+def test_redirects_are_followed_and_the_token_stays_here(store: Store, fetch, hub: Hub):
+    hub.token = "hush"
+    with Hub() as elsewhere:
+        elsewhere.add("cdn", "1", {"weights": WEIGHTS})
+        hub.tamper(resolve("model.safetensors"), redirect(f"{elsewhere.endpoint}/cdn/resolve/1/weights?signature=s"))
+        result = fetch(HF_TOKEN="hush")
+        assert result.status == 0, result.err
+        assert [request.authorization for request in elsewhere.requests] == [None]
+    assert {request.authorization for request in hub.requests} == {"Bearer hush"}
+    assert "hush" not in result.out + result.err
+    assert everything_below(snapshot(store)) == FILES
+
+
+def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: Hub):
+    hub.token = "hush"
+    hub.tamper(f"/api/models/Org/Name/tree/{REVISION}", redirect(f"/api/models/Org/New/tree/{REVISION}?recursive=true"))
+    hub.models["Org/New"] = hub.models["Org/Name"]
+    assert fetch(HF_TOKEN="hush").status == 0
+    assert {request.authorization for request in hub.requests} == {"Bearer hush"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (status(401, x_error_code="RepoNotFound"), "does not exist, or is private, and no token was given (HTTP 401)"),
+        (status(403, x_error_code="GatedRepo"), "is gated (HTTP 403): accept its licence at http"),
+        (status(403), "is gated (HTTP 403)"),
+        (status(404, x_error_code="RepoNotFound"), "there is no model Org/Name at http"),
+        (status(404, x_error_code="RevisionNotFound"), f"Org/Name has no commit {REVISION}"),
+        (status(404), f"Org/Name has no commit {REVISION}"),
+        (body(b"<html>"), "did not answer with a file listing"),
+        (body(b'[{"type": "file"}]'), "did not answer with a file listing"),
+        (body(b'[{"type":"file","path":"../x","size":1,"oid":"0"}]'), "'../x', which is no path inside a model"),
+        (body(b'[{"type":"file","path":"/x","size":1,"oid":"0"}]'), "'/x', which is no path inside a model"),
+        (body(b'[{"type":"file","path":"x","size":1}]'), "the hub lists no hash for x"),
+        (body(b"[]"), "it has: no file at all"),
+    ],
+)
+def test_refusals_of_the_listing(store: Store, fetch, hub: Hub, answer, expected: str):
+    hub.tamper(f"/api/models/Org/Name/tree/{REVISION}", answer)
+    result = fetch()
+    assert result.status == 1
+    assert expected in result.err
+    assert visible_snapshots(store) == []
+
+
+def test_a_refused_token_is_told_from_a_missing_one(fetch, hub: Hub):
+    hub.token = "right"
+    result = fetch(HF_TOKEN="wrong")
+    assert "the token that was given may not read it (HTTP 401)" in result.err
+    assert "archon:hubToken" in result.err
+
+
+def test_an_unknown_model_and_an_unknown_commit(fetch):
+    assert "there is no model Org/Nobody" in fetch(repo="Org/Nobody").err
+    result = fetch(revision="0" * 40)
+    assert (result.status, f"has no commit {'0' * 40}" in result.err) == (1, True)
+
+
+def test_names_are_checked_before_anything_is_asked(fetch, hub: Hub):
+    result = fetch(repo="no-slash", revision="main")
+    assert result.status == 2
+    assert "repository 'no-slash': expected Org/Name" in result.err
+    assert "revision 'main': expected a full commit of 40 hex digits" in result.err
+    assert hub.requests == []
+
+
+def test_too_little_space_is_seen_before_the_first_file(small_disk, hub: Hub):
+    root = small_disk(17_000_000)
+    assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
+    arguments = ("--store", root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
+    result = mlenv("fetch", *arguments)
+    assert result.status == 1
+    assert f"not enough disk space for model Org/Name@{REVISION}" in result.err
+    assert hub.asked("/resolve/") == []
+    assert left_in_staging(Store(root)) == []
+
+
+def test_a_disk_that_fills_up_during_the_download(small_disk, hub: Hub):
+    root = small_disk(1_000_000)
+    assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
+    arguments = ("--store", root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
+    result = mlenv("fetch", *arguments, MLENV_TEST_SKIP_PREFLIGHT="1")
+    assert result.status == 1
+    assert "the disk is full" in result.err
+    assert left_in_staging(Store(root)) == []
+
+
+def test_a_snapshot_that_was_changed_in_the_store(store: Store, fetch):
+    assert fetch().status == 0
+    (snapshot(store) / "config.json").write_bytes(b"{}")
+    result = fetch()
+    assert result.status == 1
+    assert "damaged: config.json (2 bytes instead of 8)" in result.err

@@ -1,0 +1,203 @@
+"""Pure parts: parsing, choosing, wording."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlenv import failpoints, preflight, progress
+from mlenv.errors import MlenvError, NoSpaceError
+from mlenv.hub import ATTEMPTS, Hub, HubError
+from mlenv.lock import render
+from mlenv.requirements import Lock, Requirement, canonical, parse
+from mlenv.selection import select
+from mlenv.uv import explain
+
+names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,5})?", fullmatch=True)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64).map(lambda text: f"sha256:{text}")
+requirements = st.builds(
+    Requirement,
+    name=names.map(canonical),
+    version=st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}(rc1|\.post2|\+cu1)?", fullmatch=True),
+    hashes=st.lists(digests, min_size=1, max_size=3, unique=True).map(lambda items: tuple(sorted(items))),
+    size=st.integers(0, 10**12),
+)
+
+
+@given(st.lists(requirements, min_size=1, max_size=5, unique_by=lambda item: item.name))
+def test_a_rendered_lock_reads_back_the_same(items: list[Requirement]):
+    text = render(Lock(tuple(items)), {item.name: item.size for item in items}, "list.in", "x86_64-manylinux_2_28")
+    lock = parse(text)
+    assert lock.requirements == tuple(sorted(items, key=lambda item: item.name))
+    assert lock.header == {"python": "cp311", "platform": "x86_64-manylinux_2_28"}
+
+
+def test_locks_as_other_tools_write_them():
+    sha = "a" * 64
+    text = f"""
+# a comment: that is no header value
+Flask_Cors[async] == 3.0.1 --hash=sha256:{sha}  # why it is here
+    # via something
+  # size: 12
+zope.interface==5.0 \\
+  --hash sha256:{sha}
+"""
+    flask, zope = parse(text).requirements
+    assert (str(flask), flask.hashes, flask.size) == ("flask-cors==3.0.1", (f"sha256:{sha}",), 12)
+    assert (str(zope), zope.size) == ("zope-interface==5.0", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("a==1.* --hash=sha256:" + "0" * 64, "'a==1.*' is not pinned"),
+        ("a @ https://example.org/a.whl --hash=sha256:" + "0" * 64, "is not pinned"),
+        ("./a.whl", "'./a.whl' is not pinned"),
+        ("a==1; python_version<'3' --hash=sha256:" + "0" * 64, "a has a marker"),
+        ("-r other.txt", "option '-r' is not allowed"),
+        ("a==1 --hash=sha256:123", "is not sha256:<64 hex digits>"),
+    ],
+)
+def test_lines_that_a_lock_may_not_have(line: str, problem: str):
+    with pytest.raises(MlenvError) as caught:
+        parse(line)
+    assert problem in str(caught.value)
+
+
+REPOSITORY = [
+    ".gitattributes",
+    "1_Pooling/config.json",
+    "2_Dense/pytorch_model.bin",
+    "README.md",
+    "config.json",
+    "flax_model.msgpack",
+    "model-00001-of-00002.safetensors",
+    "model-q4.gguf",
+    "model.onnx",
+    "model.safetensors.index.json",
+    "onnx/config.json",
+    "onnx/model.onnx",
+    "openvino/openvino_model.bin",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "rust_model.ot",
+    "tf_model.h5",
+    "tokenizer.json",
+]
+
+
+def test_the_usual_selection_takes_weights_once():
+    assert select(REPOSITORY) == [
+        "1_Pooling/config.json",
+        "2_Dense/pytorch_model.bin",
+        "README.md",
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "tokenizer.json",
+    ]
+
+
+def test_pickles_are_taken_where_there_is_nothing_better():
+    assert select(["config.json", "pytorch_model.bin"]) == ["config.json", "pytorch_model.bin"]
+
+
+@given(
+    st.permutations(REPOSITORY),
+    st.lists(st.sampled_from(["*.json", "onnx/*", "*"])),
+    st.lists(st.sampled_from(["*.bin", "R*"])),
+)
+def test_a_selection_is_sorted_and_a_part_of_what_is_there(paths: list[str], allow: list[str], ignore: list[str]):
+    chosen = select(paths, allow, ignore)
+    assert chosen == sorted(set(chosen))
+    assert set(chosen) <= set(paths)
+    assert not any(path.endswith(".bin") for path in chosen if "*.bin" in ignore)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("  × Failed to fetch: `https://x/simple/a/`\n  ╰─▶ dns error: failed to lookup", "cannot be reached"),
+        ("error: invalid peer certificate: UnknownIssuer", "the CA bundle"),
+        ("error: Request failed after 3 retries\n  Caused by: operation timed out", "cannot be reached"),
+        ("error: Hash mismatch for `a==1`", "not the one that was locked"),
+        ("error: failed to write: No space left on device (os error 28)", "The disk is full."),
+        ("Because a was not found in the package registry and you require a", "lacks a locked version"),
+        ("something new", "Correct that and run this again"),
+        ("", "(it said nothing)"),
+    ],
+)
+def test_what_uv_says_gets_a_remedy(said: str, expected: str):
+    error = explain("installing", said.splitlines(), 2)
+    assert expected in str(error)
+    assert all(line in str(error) for line in said.splitlines())
+    assert isinstance(error, NoSpaceError) == ("No space" in said)
+
+
+def test_sizes_are_readable():
+    values = (0, 999, 1000, 999_499, 999_500, 1_191_588_280, 5_833_420_000, 123_456_789_012, 10**15)
+    assert [progress.size(value) for value in values] == [
+        "0 B", "999 B", "1 kB", "999 kB", "1 MB", "1.19 GB", "5.83 GB", "123 GB", "1000 TB",
+    ]  # fmt: skip
+
+
+def test_lines_stay_lines(capsys: pytest.CaptureFixture[str]):
+    progress.say("one\ntwo\rthree " + "x" * 10_000)
+    progress.complain("first\nsecond")
+    printed = capsys.readouterr()
+    assert printed.out.startswith("one two three xxx")
+    assert len(printed.out.encode()) < 8192
+    assert printed.out.count("\n") == 1
+    assert printed.err == "mlenv: error: first\nmlenv: error: second\n"
+
+
+def test_a_heartbeat_beats_while_the_work_lasts(capsys: pytest.CaptureFixture[str]):
+    beaten = threading.Event()
+
+    def describe() -> str:
+        beaten.set()
+        return "downloading"
+
+    with progress.heartbeat(describe, seconds=0.01):
+        assert beaten.wait(5)
+    before = threading.active_count()
+    assert capsys.readouterr().out.startswith("downloading, 0.0 s\n")
+    assert before == threading.active_count()
+
+
+def test_pauses_grow_and_end():
+    slept: list[float] = []
+    hub = Hub("http://127.0.0.1:1", None, sleep=slept.append)
+    for attempt in range(1, ATTEMPTS):
+        hub.pause(attempt, "busy")
+    assert slept == [1, 2, 4, 8, 16]
+    with pytest.raises(HubError, match="gave up .* after 6 attempts; last: busy"):
+        hub.pause(ATTEMPTS, "busy")
+    hub.pause(1, "busy", 7200)
+    assert slept[-1] == 60
+
+
+def test_an_endpoint_must_be_a_url():
+    with pytest.raises(HubError, match="expected a URL"):
+        Hub("ftp://example.org", None)
+
+
+def test_a_directory_of_a_container_is_described_by_its_place_on_the_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    mounts = [
+        "21 1 0:20 / / ro - overlay overlay rw",
+        f"22 21 253:0 /var/lib/ar\\040chon {tmp_path} rw shared:1 - ext4 /dev/sda1 rw",
+        "23 21 0:21 / /tmp/elsewhere rw - tmpfs tmpfs rw",
+    ]
+    monkeypatch.setattr(preflight, "_mounts", lambda: mounts)
+    assert preflight.describe(tmp_path / "sub") == f"{tmp_path}/sub (/var/lib/ar chon on /dev/sda1 of the host)"
+
+
+def test_an_unknown_fail_point_is_a_bug():
+    with pytest.raises(ValueError, match="not among the fail points"):
+        failpoints.reach("populate.nowhere")

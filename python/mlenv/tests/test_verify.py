@@ -1,0 +1,118 @@
+"""Verification names exactly what is not as it was put in place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlenv.store import Store
+
+from .running import mlenv
+from .wheels import Wheel
+
+SITE = "lib/python3.11/site-packages"
+
+
+@pytest.fixture
+def base(store: Store, populate, alpha: Wheel, beta: Wheel) -> Path:
+    assert populate("k1", alpha, beta).status == 0
+    return store.environment("k1")
+
+
+def flip(path: Path) -> None:
+    """Change one byte and nothing else that shows."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def report(store: Store, *arguments: str) -> tuple[int, dict]:
+    result = mlenv("verify", "--store", store.root, "--json", *arguments)
+    assert result.err == ""
+    return result.status, json.loads(result.out)
+
+
+def test_intact(store: Store, base: Path, archive_of):
+    data, commit = archive_of({"config.json": b"{}"})
+    arguments = ("--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
+    assert mlenv("fetch", *arguments, stdin=data).status == 0
+    result = mlenv("verify", "--store", store.root, "--full")
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].startswith("envs/k1: ")
+    assert lines[0].endswith(", intact")
+    assert lines[1] == f"models/local/demo@{commit}: 1 file, 2 B, intact"
+    assert lines[2].startswith("checked names, sizes, modes and hashes of 2 targets in ")
+
+
+def test_everything_that_is_wrong_is_named(store: Store, base: Path):
+    (base / SITE / "beta.py").unlink()
+    (base / SITE / "alpha/data.json").write_bytes(b"{} ")
+    (base / SITE / "alpha/deep").chmod(0o700)
+    (base / SITE / "alpha/__init__.py").chmod(0o600)
+    (base / SITE / "extra.py").write_text("")
+    (base / "bin/link").symlink_to("alpha")
+    status, document = report(store)
+    assert (status, document["ok"], document["full"]) == (1, False, False)
+    [target] = document["targets"]
+    assert target["target"] == "envs/k1"
+    assert target["missing"] == [f"{SITE}/beta.py"]
+    assert target["added"] == [f"{SITE}/extra.py", "bin/link"]
+    assert target["damaged"] == [
+        {"path": f"{SITE}/alpha/__init__.py", "reason": "mode 0600 instead of 0644"},
+        {"path": f"{SITE}/alpha/data.json", "reason": "3 bytes instead of 2"},
+        {"path": f"{SITE}/alpha/deep", "reason": "mode 0700 instead of 0755"},
+    ]
+    result = mlenv("verify", "--store", store.root, "envs/k1")
+    assert result.status == 1
+    assert f"  missing: {SITE}/beta.py" in result.out.splitlines()
+    assert "not as it was put in place: envs/k1." in result.err
+
+
+def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
+    flip(base / SITE / "alpha/data.json")
+    assert report(store)[0] == 0
+    status, document = report(store, "--full")
+    assert status == 1
+    [damaged] = document["targets"][0]["damaged"]
+    assert damaged["path"] == f"{SITE}/alpha/data.json"
+    assert damaged["reason"].startswith("sha256 ")
+
+
+@pytest.mark.parametrize("name", ["files.tsv", "manifest.json"])
+def test_a_manifest_that_was_changed_proves_nothing(store: Store, base: Path, name: str):
+    flip(base / ".mlenv" / name)
+    status, document = report(store)
+    assert status == 1
+    assert document["targets"][0]["damaged"][0]["path"] == ".mlenv"
+
+
+def test_one_bad_target_does_not_hide_another(store: Store, base: Path, populate, beta: Wheel):
+    assert populate("k2", beta).status == 0
+    flip(base / SITE / "alpha/data.json")
+    status, document = report(store, "--full")
+    assert [(target["target"], target["ok"]) for target in document["targets"]] == [
+        ("envs/k1", False),
+        ("envs/k2", True),
+    ]
+    assert status == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "expected"),
+    [
+        ("envs/nobody", 1, "envs/nobody is not in the store"),
+        (f"models/Org/Name@{'0' * 40}", 1, "is not in the store"),
+        ("k1", 2, "expected envs/KEY or models/ORG/NAME@COMMIT"),
+        ("models/Org/Name@main", 2, "expected a full commit of 40 hex digits"),
+    ],
+)
+def test_targets_that_are_none(store: Store, target: str, status: int, expected: str):
+    result = mlenv("verify", "--store", store.root, target)
+    assert (result.status, expected in result.err) == (status, True)
+
+
+def test_an_empty_store_is_intact(store: Store):
+    assert report(store) == (0, {"ok": True, "full": False, "targets": []})

@@ -1,0 +1,58 @@
+"""A reranker without torch, and servers made with it; in this process or in one of their own (`python -m tests.fakes`)."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Sequence
+
+from archon_server.reranking import Runtime
+from archon_server.settings import Model, Settings
+
+MODEL = Model("words", "tests/words", "0" * 40)
+RUNTIME = Runtime(device="none", dtype="words", threads=1, cuda_available=False)
+
+
+class WordReranker:
+    """Scores a passage by the share of the question's words in it. What it does instead can be switched while it runs."""
+
+    runtime = RUNTIME
+
+    def __init__(self) -> None:
+        self.broken: BaseException | None = None
+        self.seconds = 0.0
+        self.let_go = threading.Event()
+        self.let_go.set()
+        self.scored: list[tuple[str, list[str]]] = []
+        self.threads: set[str] = set()
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        self.threads.add(threading.current_thread().name)
+        self.let_go.wait(30)
+        time.sleep(self.seconds)
+        if self.broken:
+            raise self.broken
+        self.scored.append((query, list(passages)))
+        return [share(query, passage) for passage in passages]
+
+
+def share(query: str, passage: str) -> float:
+    words = set(re.findall(r"\w+", query.lower()))
+    return len(words & set(re.findall(r"\w+", passage.lower()))) / len(words)
+
+
+def main() -> None:
+    from archon_server.serving import serve
+
+    reranker = WordReranker()
+    reranker.seconds = float(os.environ.get("FAKE_SCORE_SECONDS", "0"))
+
+    def load(_: Model) -> WordReranker:
+        time.sleep(float(os.environ.get("FAKE_LOAD_SECONDS", "0")))
+        return reranker
+
+    serve(Settings.from_environment(os.environ), load)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Searching, by what a client sees."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.conftest import Api, eventually
+from tests.fakes import MODEL, WordReranker
+
+TEXT = "\n\n".join(
+    f"## Topic {n}\n\nOtter otter otter. " + ("Otters hold paws while they sleep." if n == 7 else "Filler.")
+    for n in range(30)
+)
+QUERY = "otter paws while they sleep"
+
+
+def test_the_best_of_many_candidates_come_back_with_scores_before_and_after(api: Api, reranker: WordReranker) -> None:
+    stored = api.upload(TEXT, tags='["zoo"]', knowledge_type="business")
+    reranker.scored.clear()
+    body = api.search(QUERY, match_count=3)
+
+    results = body.pop("results")
+    timings = body.pop("timings")
+    assert body == {
+        "success": True,
+        "query": QUERY,
+        "source": None,
+        "match_count": 3,
+        "total_found": 3,
+        "execution_path": "rag_service_pipeline",
+        "search_mode": "keyword",
+        "return_mode": "chunks",
+        "reranking_applied": True,
+        "reranking_error": None,
+        "model": MODEL.name,
+    }
+    assert set(timings) == {"retrieval_ms", "rerank_ms", "total_ms"}
+    assert timings["total_ms"] >= timings["rerank_ms"] > 0
+    [(query, judged)] = reranker.scored
+    assert (query, len(judged)) == (QUERY, 15)
+
+    best = results[0]
+    text = "## Topic 7\n\nOtter otter otter. Otters hold paws while they sleep."
+    assert (best["content"], best["rerank_score"]) == (text, 1.0)
+    assert 0 < best["similarity_score"] < 1
+    assert best["metadata"] == {
+        "url": "file://notes.md",
+        "tags": ["zoo"],
+        "source": "notes.md",
+        "source_id": stored["sourceId"],
+        "source_type": "file",
+        "knowledge_type": "business",
+        "filename": "notes.md",
+        "headers": "Topic 7",
+        "has_code": False,
+        "has_links": False,
+        "chunk_index": 7,
+        "chunk_size": len(text),
+        "char_count": len(text),
+        "line_count": 3,
+        "word_count": 12,
+    }
+    scores = [result["rerank_score"] for result in results]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_equal_scores_keep_the_order_of_retrieval(api: Api) -> None:
+    api.upload("otter\n\n# A\n\notter otter fish\n\n# B\n\notter fish bird snake")
+    results = api.search("otter")["results"]
+    similarities = [result["similarity_score"] for result in results]
+    assert len(similarities) == 3
+    assert similarities == sorted(similarities, reverse=True)
+
+
+def test_a_passage_is_judged_with_the_headings_it_stands_under(api: Api, reranker: WordReranker) -> None:
+    api.upload("# Server\n\n## Timeout\n\n" + "Filler text. " * 80 + "\n\n" + "It is thirty seconds. " * 30)
+    api.search("thirty seconds timeout")
+    assert any(text.startswith("Server > Timeout\nIt is thirty") for text in reranker.scored[-1][1])
+
+
+@pytest.mark.parametrize("path", ["/api/rag/query", "/api/knowledge-items/search", "/api/knowledge/search"])
+def test_three_paths_lead_to_the_same_search(api: Api, path: str) -> None:
+    api.upload("otters")
+    body = api.http.post(path, json={"query": "otter", "return_mode": "pages"}).json()
+    assert (body["total_found"], body["return_mode"]) == (1, "chunks")
+
+
+def test_a_source_narrows_the_search(api: Api) -> None:
+    first = api.upload("otters", "a.md")
+    api.upload("otters", "b.md")
+    results = api.search("otter", source=first["sourceId"])["results"]
+    assert [result["metadata"]["filename"] for result in results] == ["a.md"]
+
+
+def test_nothing_found_is_no_reranking(api: Api) -> None:
+    body = api.search("otter")
+    assert (body["results"], body["reranking_applied"], body["reranking_error"]) == ([], False, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"query": ""},
+        {"query": " \n"},
+        {"query": "x" * 2001},
+        {"query": 5},
+        {"query": "x", "match_count": 0},
+        {"query": "x", "match_count": 101},
+        {"query": "x", "return_mode": "books"},
+    ],
+)
+def test_a_bad_question_is_refused(api: Api, body: dict[str, Any]) -> None:
+    reply = api.http.post("/api/rag/query", json=body)
+    assert reply.status_code == 422
+    assert reply.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"query": "\\ud800 otter"}', b"\xff", b"[" * 100_000, b'"x"'])
+def test_damaged_json_is_the_clients_fault(api: Api, body: bytes) -> None:
+    reply = api.http.post("/api/rag/query", content=body, headers={"content-type": "application/json"})
+    assert 400 <= reply.status_code < 500
+
+
+@pytest.mark.parametrize(
+    "query", ['"', "AND", "a* OR (b", "NEAR(x, 5)", "col:x", "-", "'; DROP TABLE chunks; --", "😀"]
+)
+def test_no_question_is_read_as_a_query_language(api: Api, query: str) -> None:
+    api.upload("otters and a b x")
+    assert api.search(query)["success"] is True
+
+
+def test_without_a_model_results_are_unranked_and_say_so(serve: Callable[..., Any]) -> None:
+    with serve() as api:
+        api.upload(TEXT)
+        body = api.search("otter", match_count=3)
+        assert (body["reranking_applied"], body["reranking_error"], body["model"]) == (False, None, None)
+        assert len(body["results"]) == 3
+        assert all("rerank_score" not in result for result in body["results"])
+
+
+def test_while_the_model_loads_results_are_unranked_and_say_so(serve: Callable[..., Any]) -> None:
+    let_go = threading.Event()
+
+    def load(_: object) -> WordReranker:
+        let_go.wait(10)
+        return WordReranker()
+
+    with serve(load) as api:
+        api.upload("otters")
+        body = api.search("otter")
+        assert (body["reranking_applied"], body["reranking_error"]) == (False, "Reranking is loading")
+        assert "rerank_score" not in body["results"][0]
+        let_go.set()
+        eventually(lambda: api.search("otter")["reranking_applied"])
+
+
+def test_a_model_that_breaks_takes_no_search_down_and_comes_back(api: Api, reranker: WordReranker) -> None:
+    api.upload("otters")
+    reranker.broken = RuntimeError("out of memory")
+    body = api.search("otter")
+    assert (body["reranking_applied"], body["reranking_error"]) == (False, "RuntimeError: out of memory")
+    assert len(body["results"]) == 1
+    assert "rerank_score" not in body["results"][0]
+
+    health = api.http.get("/health")
+    assert health.status_code == 200
+    assert health.json()["status"] == "healthy"
+    assert health.json()["reranking"] == {
+        "status": "degraded",
+        "model": MODEL.name,
+        "error": "RuntimeError: out of memory",
+    }
+    assert api.metric('archon_rerank_failures_total{stage="score"}') == 1
+    assert api.metric("archon_reranker_ready") == 0
+    eventually(lambda: api.metric('archon_rerank_failures_total{stage="load"}') >= 1)
+    assert api.search("otter")["reranking_applied"] is False
+
+    reranker.broken = None
+    eventually(lambda: api.search("otter")["reranking_applied"])
+    assert api.http.get("/health").json()["reranking"] == {"status": "ready", "model": MODEL.name, "error": None}
+
+
+@pytest.mark.parametrize("scores", [[], [float("nan")], [1.5], [0.1, 0.2]])
+def test_scores_that_are_none_are_not_passed_on(serve: Callable[..., Any], scores: list[float]) -> None:
+    class Odd(WordReranker):
+        def score(self, query: str, passages: Any) -> list[float]:
+            return scores if query == "otter" else super().score(query, passages)
+
+    odd = Odd()
+    with serve(lambda _: odd) as api:
+        api.upload("otters")
+        eventually(lambda: api.http.get("/health").status_code == 200)
+        body = api.search("otter")
+        assert body["reranking_applied"] is False
+        assert "ValueError: the model gave" in body["reranking_error"]
+        # The question was at fault, not the model: it still gives the known answers, so it stays.
+        eventually(lambda: api.search("otters")["reranking_applied"], 5)
+
+
+def test_the_event_loop_is_free_while_the_model_scores(api: Api, reranker: WordReranker) -> None:
+    api.upload("otters")
+    reranker.let_go.clear()
+    answers: list[dict[str, Any]] = []
+    search = threading.Thread(target=lambda: answers.append(api.search("otter")))
+    search.start()
+    assert api.http.get("/health").status_code == 200
+    assert answers == []
+    reranker.let_go.set()
+    search.join()
+    assert answers[0]["reranking_applied"] is True
+    assert len(reranker.threads) == 1
+
+
+def test_too_many_searches_are_told_to_come_back(api: Api, reranker: WordReranker) -> None:
+    api.upload("otters")
+    reranker.let_go.clear()
+    replies: list[Any] = []
+
+    def search() -> None:
+        replies.append(api.http.post("/api/rag/query", json={"query": "otter"}))
+
+    threads = [threading.Thread(target=search) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(replies) == 4)
+    reranker.let_go.set()
+    for thread in threads:
+        thread.join()
+    refused = [reply for reply in replies if reply.status_code == 429]
+    assert len(refused) == 4
+    assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
+    assert all(reply.json()["reranking_applied"] for reply in replies if reply.status_code == 200)
+    assert api.search("otter")["reranking_applied"] is True

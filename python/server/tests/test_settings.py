@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import pytest
+from archon_server.settings import Model, Settings, SettingsError
+
+QWEN = {"name": "qwen", "repo": "Qwen/Qwen3-Reranker-0.6B", "revision": "e61197ed45024b0ed8a2d74b80b4d909f1255473"}
+DEMO = {"name": "demo", "repo": "local/demo", "revision": "0" * 40}
+
+
+def test_an_empty_environment_is_a_server_without_models() -> None:
+    settings = Settings.from_environment({"ARCHON_MODELS": "", "ARCHON_ACTIVE_MODEL": "", "ARCHON_API_TOKEN": ""})
+    assert settings == Settings(data_dir=Path("/data"), hub_dir=Path("/root/.cache/huggingface/hub"))
+    assert (settings.port, settings.drain_seconds, settings.max_upload_bytes) == (8181, 3.0, 104857600)
+
+
+def test_everything_is_read() -> None:
+    settings = Settings.from_environment(
+        {
+            "PORT": "80",
+            "ARCHON_DATA_DIR": "/d",
+            "HF_HOME": "/h",
+            "ARCHON_MODELS": json.dumps([QWEN, DEMO]),
+            "ARCHON_ACTIVE_MODEL": "demo",
+            "ARCHON_RELEASE": "r",
+            "ARCHON_ENVIRONMENT_KEY": "k",
+            "ARCHON_SERVICE": "s",
+            "ARCHON_API_TOKEN": "t",
+            "ARCHON_DRAIN_SECONDS": "0.5",
+            "ARCHON_MAX_UPLOAD_BYTES": "10",
+            "ARCHON_LOG_LEVEL": "debug",
+        }
+    )
+    models = (Model(**QWEN), Model(**DEMO))
+    assert settings == Settings(
+        Path("/d"), Path("/h/hub"), 80, models, models[1], "r", "k", "s", "t", 0.5, 10, log_level="DEBUG"
+    )
+
+
+def test_without_a_choice_the_first_model_is_active() -> None:
+    settings = Settings.from_environment({"ARCHON_MODELS": json.dumps([QWEN, DEMO])})
+    assert settings.active_model == Model(**QWEN)
+
+
+def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
+    environment = {
+        "PORT": "http",
+        "ARCHON_DRAIN_SECONDS": "nan",
+        "ARCHON_MAX_UPLOAD_BYTES": "0",
+        "ARCHON_LOG_LEVEL": "loud",
+        "ARCHON_MODELS": json.dumps([DEMO, DEMO | {"revision": "main"}, {"name": "x"}, DEMO | {"repo": 5}]),
+        "ARCHON_ACTIVE_MODEL": "qwen",
+    }
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environment)
+    heading, *problems = str(caught.value).split("\n  - ")
+    assert heading == "the environment has problems:"
+    assert problems == [
+        "ARCHON_MODELS[1].revision: got 'main', expected text that matches [0-9a-f]{40}",
+        "ARCHON_MODELS[2]: got {'name': 'x'}, expected an object with exactly name, repo, revision",
+        "ARCHON_MODELS[3].repo: got 5, expected text that matches [\\w.-]+/[\\w.-]+",
+        "PORT: got 'http', expected a whole number from 1 to 65535",
+        "ARCHON_ACTIVE_MODEL: got 'qwen', expected one of demo",
+        "ARCHON_DRAIN_SECONDS: got 'nan', expected a number from 0 to 3600",
+        "ARCHON_MAX_UPLOAD_BYTES: got '0', expected a whole number from 1 to 1099511627776",
+        "ARCHON_LOG_LEVEL: got 'loud', expected one of DEBUG, INFO, WARNING, ERROR",
+    ]
+
+
+@pytest.mark.parametrize("models", ["{", "{}", "5", "null"])
+def test_models_that_are_no_list_are_refused(models: str) -> None:
+    with pytest.raises(SettingsError, match="ARCHON_MODELS: got .* expected a JSON list"):
+        Settings.from_environment({"ARCHON_MODELS": models})
+
+
+def test_a_name_used_twice_is_refused() -> None:
+    with pytest.raises(SettingsError, match="the name 'demo' is used 2 times"):
+        Settings.from_environment({"ARCHON_MODELS": json.dumps([DEMO, DEMO])})
