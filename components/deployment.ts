@@ -11,7 +11,7 @@ import { HostStore } from "./host-store";
 import { Image } from "./image";
 import { ModelSnapshot } from "./model-snapshot";
 import { labels } from "./shared/containers";
-import { buildArguments, IMAGES, type ImageDefinition } from "./shared/images";
+import { contentArguments, IMAGES, indexArguments, type ImageDefinition } from "./shared/images";
 
 /**
  * One stack: the store with its environment and model snapshots, the images, and for each service its servers behind a gateway.
@@ -37,7 +37,8 @@ export class Deployment extends pulumi.ComponentResource {
     const image = (role: string, definition: ImageDefinition): Image => new Image(`${name}-${role}-image`, {
       ...definition,
       project: settings.project,
-      args: buildArguments(settings),
+      contentArgs: contentArguments(settings.baseImage),
+      otherArgs: indexArguments(settings),
       caBundle: settings.caBundle,
     }, child);
     const bootstrap = image("bootstrap", IMAGES.bootstrap);

@@ -10,8 +10,10 @@ export interface ImageArgs {
   project: string;
   /** Relative to the context. */
   dockerfile: string;
-  /** Build arguments. A changed one is another tag, so another image. */
-  args: Readonly<Record<string, string>>;
+  /** Build arguments that decide on the content. A changed one is another tag, so another image. */
+  contentArgs: Readonly<Record<string, string>>;
+  /** Build arguments that do not, such as the address of an index. @default none */
+  otherArgs?: Readonly<Record<string, string>>;
   /** PEM file that the build trusts, given as a build secret so that it is in no layer. Takes no part in the tag. @default none */
   caBundle: string | undefined;
 }
@@ -29,7 +31,7 @@ export class Image extends pulumi.ComponentResource {
   constructor(name: string, args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Image", name, {}, opts);
     const context = path.join(args.project, "python");
-    const tag = contentTag(context, args.dockerfile, args.args);
+    const tag = contentTag(context, args.dockerfile, args.contentArgs);
     this.plainReference = `${args.repository}:${tag}`;
     const image = new docker.RemoteImage(`${name}-${tag}`, {
       name: this.plainReference,
@@ -37,7 +39,7 @@ export class Image extends pulumi.ComponentResource {
       build: {
         context,
         dockerfile: args.dockerfile,
-        buildArgs: { ...args.args },
+        buildArgs: { ...args.contentArgs, ...args.otherArgs },
         buildLogFile: path.join(args.project, ".archon", "logs", `build-${args.repository}.log`),
         ...(args.caBundle === undefined ? {} : { secrets: [{ id: "ca-bundle", src: args.caBundle }] }),
       },

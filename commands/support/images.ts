@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { contentTag } from "../../components/shared/build-context";
-import { buildArguments, type ImageDefinition } from "../../components/shared/images";
+import { contentArguments, indexArguments, type ImageDefinition } from "../../components/shared/images";
 import { readMachine } from "../setup/machine";
 import { chosenBaseImage, packageIndexes } from "./decisions";
 import { dockerEnvironment, hasImage } from "./docker";
@@ -21,8 +21,9 @@ export const pythonDirectory = path.join(projectRoot, "python");
  * @param more build arguments of this image alone
  */
 export async function ensureImage(image: ImageDefinition, progress: Progress, more: Readonly<Record<string, string>> = {}): Promise<string> {
-  const args = { ...buildArguments({ baseImage: chosenBaseImage(), ...packageIndexes() }), ...more };
-  const reference = `${image.repository}:${contentTag(pythonDirectory, image.dockerfile, args)}`;
+  const contentArgs = { ...contentArguments(chosenBaseImage()), ...more };
+  const args = { ...contentArgs, ...indexArguments(packageIndexes()) };
+  const reference = `${image.repository}:${contentTag(pythonDirectory, image.dockerfile, contentArgs)}`;
   const { caBundle, dockerHost } = readMachine();
   if (await hasImage(reference, dockerHost)) {
     return reference;

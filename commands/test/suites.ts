@@ -1,9 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { findProgram } from "../setup/docker";
-import { readTools } from "../support/environment";
+import { pulumiEnvironment, readTools } from "../support/environment";
 import { logDirectory, projectRoot } from "../support/paths";
 import { CommandError, run, type RunOptions } from "../support/run";
+import { runPython } from "./python";
 import { parseGo, parseJest, sum, type Counts } from "./results";
 
 export interface Suite {
@@ -20,6 +21,8 @@ export const suites: readonly Suite[] = [
   { name: "check", title: "types and lint", needsSetup: false, run: runChecks },
   { name: "unit", title: "units, under mocks", needsSetup: false, run: () => runJest("unit", process.env) },
   { name: "go", title: "the tool chain's own provider", needsSetup: true, run: runGo },
+  { name: "python", title: "store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
+  { name: "engine", title: "real Pulumi on the real engine", needsSetup: true, run: () => runJest("engine", pulumiEnvironment(), "--runInBand") },
 ];
 
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };

@@ -5,12 +5,11 @@
 #   GATE_TIMEOUT    seconds
 set -euo pipefail
 
-format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}} {{.State.ExitCode}}'
+format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}'
 deadline=$((SECONDS + GATE_TIMEOUT))
-state="not seen yet"
 while ((SECONDS < deadline)); do
   state=$(docker inspect --format "$format" "$GATE_CONTAINER")
-  read -r status health restarts oom code <<<"$state"
+  read -r status health restarts oom <<<"$state"
   case "$status $health $restarts" in
     "running healthy 0") echo "ready"; exit 0 ;;
     "running starting 0") sleep 0.5 ;;
@@ -21,12 +20,12 @@ done
 
 if [[ "${oom:-false}" == true ]]; then
   reason="it ran out of memory; raise memoryMiB of the service"
-elif [[ "${status:-}" == running && "${health:-}" == starting ]]; then
-  reason="it was not ready within ${GATE_TIMEOUT} s"
-elif [[ "${status:-}" == running && "${restarts:-0}" == 0 ]]; then
-  reason="its health is ${health}"
+elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
+  reason="it ended by itself"
+elif [[ "${health:-}" == starting ]]; then
+  reason="it did not get ready within ${GATE_TIMEOUT} s"
 else
-  reason="it ended with exit code ${code:-unknown}"
+  reason="its health check says ${health:-nothing}"
 fi
 {
   echo "The new server is not ready: ${reason}. Its last words:"

@@ -1,5 +1,3 @@
-import { DEFAULT_BASE_IMAGE } from "./base-image";
-
 /** An image of this project. Paths are relative to the directory `python/`, the context of every build. */
 export interface ImageDefinition {
   repository: string;
@@ -12,11 +10,15 @@ export const IMAGES = {
   gateway: { repository: "archon-gateway", dockerfile: "Dockerfile.gateway" },
 } as const satisfies Record<string, ImageDefinition>;
 
-/** Build arguments that every image of this project takes. They are part of the tag. */
-export function buildArguments(choice: { baseImage?: string; pythonIndex: string; pythonExtraIndexes: readonly string[] }): Record<string, string> {
-  return {
-    BASE_IMAGE: choice.baseImage ?? DEFAULT_BASE_IMAGE,
-    PYTHON_INDEX: choice.pythonIndex,
-    PYTHON_EXTRA_INDEX: choice.pythonExtraIndexes.join(" "),
-  };
+/** The build argument that every image takes and that is part of its tag. */
+export function contentArguments(baseImage: string): Record<string, string> {
+  return { BASE_IMAGE: baseImage };
+}
+
+/**
+ * Build arguments that say where packages come from. They are not part of a tag: what comes is fixed by hashes. They stand in the
+ * image's history, so an address must not carry a password.
+ */
+export function indexArguments(choice: { pythonIndex: string; pythonExtraIndexes: readonly string[] }): Record<string, string> {
+  return { PYTHON_INDEX: choice.pythonIndex, PYTHON_EXTRA_INDEX: choice.pythonExtraIndexes.join(" ") };
 }

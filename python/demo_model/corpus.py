@@ -1,4 +1,4 @@
-"""The training text: manuals from Debian packages, fetched when the model is trained and never kept in this repository."""
+"""The training text: Debian packages, fetched when the model is trained and never kept in this repository."""
 
 from __future__ import annotations
 
@@ -114,16 +114,35 @@ def manuals(folder: Path, rng: random.Random) -> tuple[list[Passage], list[Passa
     return [passage for passage in everything if not fnmatchcase(passage.document, VALIDATION)], kept_back
 
 
+def meanings(folder: Path) -> Iterator[tuple[list[str], str]]:
+    """WordNet's entries: the words that share a meaning, and the gloss that explains it, with examples."""
+    for _, text in files(DICTIONARY, folder):
+        yield from entries(text)
+
+
+def entries(text: str) -> Iterator[tuple[list[str], str]]:
+    """The entries of one of WordNet's data files; the licence at its top is indented."""
+    for line in text.splitlines():
+        if line.startswith(" ") or " | " not in line:
+            continue
+        data, gloss = line.split(" | ", 1)
+        fields = data.split(" ")
+        # Field 3 counts the words in hexadecimal; each has a number behind it, adjectives a mark such as "(p)".
+        words = [fields[4 + 2 * i].split("(")[0].replace("_", " ") for i in range(int(fields[3], 16))]
+        yield words, gloss.strip().replace('"', "")
+
+
+def glosses(folder: Path, shortest: int = 6) -> list[Passage]:
+    """WordNet's glosses of at least `shortest` words as passages: general English, which the manuals lack."""
+    found = [(words, gloss) for words, gloss in meanings(folder) if len(gloss.split()) >= shortest]
+    return [Passage(DICTIONARY.name, words[0], f"{', '.join(words)}: {gloss}") for words, gloss in found]
+
+
 def thesaurus(folder: Path) -> dict[str, list[str]]:
     """Words of WordNet with the words that share a meaning with them, single lower-case words only."""
     related: dict[str, set[str]] = {}
-    for _, text in files(DICTIONARY, folder):
-        for line in text.splitlines():
-            fields = line.split(" ")
-            if line.startswith(" ") or len(fields) < 6:
-                continue
-            words = {fields[4 + 2 * i] for i in range(int(fields[3], 16))}
-            words = {word for word in words if re.fullmatch("[a-z]{3,}", word)}
-            for word in words:
-                related.setdefault(word, set()).update(words - {word})
+    for words, _ in meanings(folder):
+        plain = {word for word in words if re.fullmatch("[a-z]{3,}", word)}
+        for word in plain:
+            related.setdefault(word, set()).update(plain - {word})
     return {word: sorted(others) for word, others in sorted(related.items()) if others}

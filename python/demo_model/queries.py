@@ -18,11 +18,16 @@ FUNCTION_WORDS = frozenset(
 )
 FRAMES = (
     "{}", "{}", "what is {}", "what are {}", "what does {} do", "how do i {}", "how can i {}", "how does {} work",
-    "why does {}", "why is {}", "when is {}", "where is {}", "which {}", "is it possible to {}", "can i {}", "should i {}",
-    "what happens when {}", "is there a way to {}", "how to {}", "does {}",
+    "why does {}", "why is {}", "when is {}", "where is {}", "which {}", "is it possible to {}", "can i {}",
+    "should i {}", "what happens when {}", "is there a way to {}", "how to {}", "does {}",
 )  # fmt: skip
 JOINTS = ("the", "a", "of", "in", "to", "for", "with", "is", "and", "from", "on", "my", "when")
-SUFFIX = re.compile("(?:ization|isation|ations?|itions?|ments?|ings?|ions?|ness|able|ible|ies|ers?|ors?|ed|es|ly|al|e|s|y)$")
+ENDINGS = (
+    "ization", "isation", "ations", "ation", "itions", "ition", "ments", "ment", "ings", "ing", "ions", "ion", "ness",
+    "able", "ible", "ies", "ers", "er", "ors", "or", "ed", "es", "ly", "al", "e", "s", "y",
+)  # fmt: skip
+SYNONYM_SHARE = 0.1
+FORM_SHARE = 0.25
 
 
 def content_words(text: str) -> list[str]:
@@ -32,7 +37,8 @@ def content_words(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """What is left without the ending; endings that would leave fewer than four letters stay."""
-    short = SUFFIX.sub("", word)
+    ending = next((ending for ending in ENDINGS if word.endswith(ending)), "")
+    short = word.removesuffix(ending)
     return short if len(short) >= 4 else word
 
 
@@ -47,10 +53,9 @@ def other_forms(words: Iterable[str]) -> dict[str, list[str]]:
 class QueryMaker:
     """Makes questions; `forms` and `synonyms` map a word to the words that may stand for it."""
 
-    def __init__(self, forms: Mapping[str, Sequence[str]], synonyms: Mapping[str, Sequence[str]], swap_synonym: float = .1, swap_form: float = .25) -> None:
+    def __init__(self, forms: Mapping[str, Sequence[str]], synonyms: Mapping[str, Sequence[str]]) -> None:
         self.forms = forms
         self.synonyms = synonyms
-        self.swap_synonym=swap_synonym; self.swap_form=swap_form
 
     def from_heading(self, heading: str, rng: random.Random) -> str | None:
         """The heading as a question, or None for one that names nothing."""
@@ -81,9 +86,10 @@ class QueryMaker:
         return rng.choice(FRAMES).format(" ".join(query))
 
     def reworded(self, word: str, rng: random.Random) -> str:
+        """The word, or one that may stand for it."""
         draw = rng.random()
-        if draw < self.swap_synonym and word in self.synonyms:
+        if draw < SYNONYM_SHARE and word in self.synonyms:
             return rng.choice(self.synonyms[word])
-        if draw < self.swap_synonym + self.swap_form and word in self.forms:
+        if draw < SYNONYM_SHARE + FORM_SHARE and word in self.forms:
             return rng.choice(self.forms[word])
         return word
