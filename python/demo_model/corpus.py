@@ -84,11 +84,13 @@ def files(package: Package, folder: Path) -> Iterator[tuple[str, str]]:
     """Path and text of each of the package's documents, in the order of their paths."""
     command = ["dpkg-deb", "--fsys-tarfile", str(fetch(package, folder))]
     found = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
-        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
-            for member in archive:
-                if member.isfile() and fnmatchcase(member.name, package.documents):
-                    found[member.name] = archive.extractfile(member).read().decode("utf-8", "replace")
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,
+        tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive,
+    ):
+        for member in archive:
+            if member.isfile() and fnmatchcase(member.name, package.documents):
+                found[member.name] = archive.extractfile(member).read().decode("utf-8", "replace")
     yield from sorted(found.items())
 
 

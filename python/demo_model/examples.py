@@ -18,7 +18,7 @@ HEADING_SHARE = 0.35
 CUT_SHARE = 0.2
 # Of the wrong passages: from the answer's own document; with a word of the question.
 NEIGHBOUR_SHARE = 0.5
-SAME_WORD_SHARE = 0.25
+SAME_WORD_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class ExampleMaker:
                 self.by_word[word].append(passage)
         # "Notes" or "Parameters", which stand in many documents, say nothing about what is below them.
         documents = Counter(heading for heading, _ in {(passage.heading, passage.document) for passage in manuals})
-        self.telling = [passage for passage in manuals if content_words(passage.heading) and documents[passage.heading] <= 2]
+        self.telling = [
+            passage for passage in manuals if documents[passage.heading] <= 2 and content_words(passage.heading)
+        ]
 
     def draw(self, words: int) -> Example:
         """An example whose question can be answered from the first `words` words of its passage."""

@@ -79,7 +79,7 @@ def sections(html: str) -> list[Section]:
 
 
 def is_prose(text: str, shortest: int = 15, longest: int = 220) -> bool:
-    """Whether a paragraph is a passage that can be understood: enough words (not too many), mostly letters, sentences."""
+    """Whether a paragraph can be a passage: enough words (not too many), mostly letters, whole sentences."""
     words = text.split()
     letters = sum(c.isalpha() or c.isspace() for c in text)
     return shortest <= len(words) <= longest and letters / len(text) > 0.88 and text.rstrip(")\"'")[-1:] in ".!?:"

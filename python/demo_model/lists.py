@@ -39,6 +39,12 @@ class Quality:
     def share_first(self) -> float:
         return self.first / self.lists
 
+    def __str__(self) -> str:
+        return (
+            f"answer first in {self.first} of {self.lists} lists ({self.share_first:.1%}), "
+            f"mean reciprocal rank {self.mean_reciprocal_rank:.3f}"
+        )
+
 
 def held_out(path: Path = HELD_OUT) -> list[RankingList]:
     """The hand-written questions, whose passages come from documents that are never trained on."""

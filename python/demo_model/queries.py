@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 # Words that say nothing about what a passage is about.
-FUNCTION_WORDS = frozenset(
-    """a about after all also an and any are as at be because been before being between both but by can cannot could did
-    do does done each either else etc for from had has have how however i if in into is it its itself just like many may
-    me might more most much must my no nor not of off on once one only or other our out over own same shall she should
-    since so some such than that the their them then there these they this those through thus to too two under until up
-    upon us use used using very via was we were what when where whether which while who why will with within without
-    would you your""".split()
-)
+_WORDS = """
+a about after all also an and any are as at be because been before being between both but by can cannot could
+did do does done each either else etc for from had has have how however i if in into is it its itself just like
+many may me might more most much must my no nor not of off on once one only or other our out over own same shall
+she should since so some such than that the their them then there these they this those through thus to too two
+under until up upon us use used using very via was we were what when where whether which while who why will with
+within without would you your
+"""
+FUNCTION_WORDS = frozenset(_WORDS.split())
 FRAMES = (
     "{}", "{}", "what is {}", "what are {}", "what does {} do", "how do i {}", "how can i {}", "how does {} work",
     "why does {}", "why is {}", "when is {}", "where is {}", "which {}", "is it possible to {}", "can i {}",
@@ -28,6 +29,8 @@ ENDINGS = (
 )  # fmt: skip
 SYNONYM_SHARE = 0.1
 FORM_SHARE = 0.25
+# Words that have nothing to do with the passage: people's questions hold them, too.
+STRAY_SHARE = 0.2
 
 
 def content_words(text: str) -> list[str]:
@@ -51,11 +54,14 @@ def other_forms(words: Iterable[str]) -> dict[str, list[str]]:
 
 
 class QueryMaker:
-    """Makes questions; `forms` and `synonyms` map a word to the words that may stand for it."""
+    """Makes questions; `forms` and `synonyms` map a word to the words that may stand for it, `stray` is any words."""
 
-    def __init__(self, forms: Mapping[str, Sequence[str]], synonyms: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, forms: Mapping[str, Sequence[str]], synonyms: Mapping[str, Sequence[str]], stray: Sequence[str]
+    ) -> None:
         self.forms = forms
         self.synonyms = synonyms
+        self.stray = stray
 
     def from_heading(self, heading: str, rng: random.Random) -> str | None:
         """The heading as a question, or None for one that names nothing."""
@@ -83,6 +89,8 @@ class QueryMaker:
             if query and rng.random() < 0.4:
                 query.append(rng.choice(JOINTS))
             query.append(self.reworded(word, rng))
+            if rng.random() < STRAY_SHARE:
+                query.append(rng.choice(self.stray))
         return rng.choice(FRAMES).format(" ".join(query))
 
     def reworded(self, word: str, rng: random.Random) -> str:

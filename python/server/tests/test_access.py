@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,8 +96,8 @@ def test_a_request_that_is_no_upload_is_small(api: Api) -> None:
 
 def test_an_unforeseen_error_has_the_shape_of_the_others(serve: Callable[..., Any], settings: Any) -> None:
     with serve() as api:
-        for path in settings.data_dir.glob("archon.db*"):
-            path.write_bytes(b"")
+        with sqlite3.connect(settings.data_dir / "archon.db") as database:
+            database.execute("ALTER TABLE documents RENAME TO lost")
         reply = api.http.get("/api/knowledge-items")
         assert reply.status_code == 503
         assert "did not answer" in reply.json()["detail"]["error"]

@@ -1,0 +1,153 @@
+"""The untrained model, with weights to begin with that already compare the words of question and passage.
+
+From random weights, minutes on a CPU teach a model of this size nothing: it first has to discover that equal words
+matter. So its first layers begin as a comparison, which training then refines. Of each word's vector
+
+- coordinate 0 is free for the segment (question or passage), so that words look for words of the other segment,
+- coordinate 1 says how rare the word is,
+- the rest is random, mostly the same for words with the same stem, and in its last `MEANING` coordinates
+  says which other words the word occurs with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+from .queries import stem
+
+VOCABULARY = 8000
+HIDDEN = 128
+HEADS = 4
+LAYERS = 3
+COMPARING_LAYERS = 2
+INNER = 256
+LONGEST = 256
+"""Tokens of question and passage together."""
+
+MEANING = 64
+WINDOW = 5
+"""Tokens to either side that count as occurring together."""
+
+STEM_SHARE = 0.8
+RARITY = 2.0
+SEGMENT = 3.0
+SHARPNESS = 1.2
+POSITION_NOISE = 0.05
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+def new_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A lower-case WordPiece tokenizer with the word pieces of `texts`."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=list(SPECIAL), show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=LONGEST,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+
+def new_model(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> BertForSequenceClassification:
+    """A cross-encoder with one score a pair, ready to be trained."""
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=INNER,
+        max_position_embeddings=LONGEST,
+        num_labels=1,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = BertForSequenceClassification(config)
+    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        embeddings = model.bert.embeddings
+        embeddings.word_embeddings.weight.copy_(word_vectors(tokenizer, encoded))
+        positions = embeddings.position_embeddings.weight.normal_(0, POSITION_NOISE)
+        positions[:, :2] = 0
+        segments = embeddings.token_type_embeddings.weight.zero_()
+        segments[0, 0], segments[1, 0] = SEGMENT, -SEGMENT
+        for layer in model.bert.encoder.layer[:COMPARING_LAYERS]:
+            query, key = comparison()
+            layer.attention.self.query.weight.copy_(query)
+            layer.attention.self.key.weight.copy_(key)
+    return model
+
+
+def word_vectors(tokenizer: PreTrainedTokenizerFast, encoded: Sequence[Sequence[int]]) -> torch.Tensor:
+    """One vector a token, (vocabulary, HIDDEN)."""
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    families: dict[str, int] = {}
+    family = torch.tensor([families.setdefault(stem(t) if t.isalpha() else t, len(families)) for t in tokens])
+    shared = torch.randn(len(families), HIDDEN)[family]
+    vectors = STEM_SHARE * shared + math.sqrt(1 - STEM_SHARE**2) * torch.randn(len(tokens), HIDDEN)
+    vectors[:, HIDDEN - MEANING :] = occurring_together(encoded, len(tokens))
+    vectors[:, 0] = 0
+    vectors[:, 1] = RARITY * rarity(encoded, len(tokens))
+    return vectors
+
+
+def rarity(encoded: Sequence[Sequence[int]], vocabulary: int) -> torch.Tensor:
+    """How rare each token is, with mean 0 and deviation 1, (vocabulary,)."""
+    texts_with = Counter(token for ids in encoded for token in set(ids))
+    found = torch.tensor([math.log((len(encoded) + 1) / (texts_with[token] + 1)) for token in range(vocabulary)])
+    return (found - found.mean()) / found.std()
+
+
+def occurring_together(encoded: Sequence[Sequence[int]], vocabulary: int) -> torch.Tensor:
+    """Vectors that are alike for tokens found near the same tokens, (vocabulary, MEANING), coordinates of size 1.
+
+    The largest components of the positive pointwise mutual information, turned at random so that the heads share them.
+    """
+    gap = [0] * WINDOW
+    ids = torch.tensor([token for text in encoded for token in (*text, *gap)])
+    together = torch.zeros(vocabulary * vocabulary)
+    for distance in range(1, WINDOW + 1):
+        together += torch.bincount(ids[:-distance] * vocabulary + ids[distance:], minlength=vocabulary**2)
+    together = together.view(vocabulary, vocabulary)
+    together = together + together.T
+    # Token 0, the padding, is the gap between texts.
+    together[0] = 0
+    together[:, 0] = 0
+    total = together.sum(1) + 1e-9
+    # The power keeps rare tokens from looking too special, as in word2vec.
+    expected = total**0.75 / (total**0.75).sum()
+    information = (together / total[:, None] / expected).log().clamp(min=0)
+    left, strength, _ = torch.svd_lowrank(information, q=MEANING + 16, niter=4)
+    vectors = left[:, :MEANING] * strength[:MEANING].sqrt()
+    vectors = vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-6) * math.sqrt(MEANING)
+    turn, _ = torch.linalg.qr(torch.randn(MEANING, MEANING))
+    return vectors @ turn
+
+
+def comparison() -> tuple[torch.Tensor, torch.Tensor]:
+    """Query and key weights by which a token attends to tokens like itself in the other segment, (HIDDEN, HIDDEN)."""
+    query, key = SHARPNESS * torch.eye(HIDDEN), SHARPNESS * torch.eye(HIDDEN)
+    query[1] = key[1] = 0
+    for row in range(0, HIDDEN, HIDDEN // HEADS):
+        query[row] = key[row] = 0
+        query[row, 0], key[row, 0] = -SHARPNESS, SHARPNESS
+    return query, key

@@ -1,0 +1,58 @@
+import random
+from pathlib import Path
+
+import pytest
+
+from demo_model import corpus
+
+SENTENCE = "Paragraph {} tells in more than fifteen words, as every passage must, what a reader wants to know."
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> corpus.Package:
+    documents = {
+        "./doc/faq/one.html": "<h1>Why?</h1>" + "".join(f"<p>{SENTENCE.format(n)}</p>" for n in range(7)),
+        "./doc/two.html": f"<h1>Two</h1><p>{SENTENCE.format(0)}</p><p>{SENTENCE.format('x')}</p><p>Short.</p>",
+        "./doc/whatsnew/3.html": f"<h1>News</h1><p>{SENTENCE.format('y')}</p>",
+    }
+    monkeypatch.setattr(corpus, "files", lambda package, folder: iter(documents.items()))
+    return corpus.Package("manual", "1", "MIT", "*")
+
+
+def test_passages_are_one_to_three_paragraphs_of_prose_and_no_text_comes_twice(package: corpus.Package) -> None:
+    found = list(corpus.passages(package, Path(), random.Random(0)))
+    assert all(1 <= passage.text.count("Paragraph") <= 3 for passage in found)
+    joined = " ".join(passage.text for passage in found)
+    assert [joined.count(SENTENCE.format(n)) for n in (*range(7), "x")] == [1] * 8
+    assert "Short." not in joined
+    assert "Paragraph y" not in joined
+
+
+def test_documents_for_validation_are_kept_back(package: corpus.Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "MANUALS", (package,))
+    training, kept_back = corpus.manuals(Path(), random.Random(0))
+    assert {passage.document for passage in training} == {"manual:./doc/two.html"}
+    assert {passage.document for passage in kept_back} == {"manual:./doc/faq/one.html"}
+
+
+def test_a_package_that_apt_does_not_offer_is_named_with_what_to_do(
+    package: corpus.Package, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(corpus.CorpusError) as raised:
+        corpus.fetch(package, tmp_path / "downloads")
+    assert str(raised.value) == (
+        "apt does not offer manual 1: E: Unable to locate package\n"
+        f"Run `apt-get update`, or put manual_1_*.deb from snapshot.debian.org into {tmp_path / 'downloads'}."
+    )
+
+
+def test_entries_of_wordnet_are_read_without_licence_marks_and_pointers() -> None:
+    text = (
+        "  1 This software is licensed\n"
+        '00001740 00 s 03 quick 0 Fast(p) 0 right_away 0 001 @ 00002 n 0000 | done in little time; "a quick job"  \n'
+    )
+    assert list(corpus.entries(text)) == [(["quick", "Fast", "right away"], "done in little time; a quick job")]
