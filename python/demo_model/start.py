@@ -82,7 +82,8 @@ def new_model(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> BertF
         pad_token_id=tokenizer.pad_token_id,
     )
     model = BertForSequenceClassification(config)
-    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    # Passages longer than the model reads count here, too: no warning.
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     with torch.no_grad():
         embeddings = model.bert.embeddings
         embeddings.word_embeddings.weight.copy_(word_vectors(tokenizer, encoded))

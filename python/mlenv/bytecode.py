@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .distributions import SITE_PACKAGES, Distribution
+from .errors import DamagedPackagesError
 from .files import FileEntry
 
 MOUNT = "/root/.local"
@@ -50,6 +51,11 @@ class Bytecode:
     linked: int = 0
     refused: list[str] = field(default_factory=list)
 
+    @property
+    def new(self) -> set[str]:
+        """Paths of the byte code that the cache did not hold."""
+        return self.owners.keys() - self.sums.keys()
+
 
 def cache_key(base: Path, distribution: Distribution) -> str:
     """The name under which the byte code of a distribution is kept."""
@@ -64,6 +70,7 @@ def add(
 
     `base` is the half-made user base, `scratch` an empty directory on the same file system. Sources that this Python
     refuses to compile (templates, tests of syntax errors) are listed, and left to fail where they would be imported.
+    Raises DamagedPackagesError for a cache that does not hold what it should.
     """
     result = Bytecode()
     jobs: list[_Job] = []
@@ -101,10 +108,10 @@ def keep(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tu
     return moves
 
 
-def cached(base: Path, distributions: Iterable[Distribution], cache: Path, names: frozenset[str]) -> list[Path]:
-    """Where the cache keeps the byte code of the named distributions of an environment, whether it is there or not."""
-    tag = cache / sys.implementation.cache_tag
-    return [tag / cache_key(base, distribution) for distribution in distributions if distribution.name in names]
+def cached(cache: Path, names: frozenset[str]) -> list[Path]:
+    """The directories of the cache that hold byte code of the named distributions, in any version."""
+    kept = (cache / sys.implementation.cache_tag).glob("*")
+    return [directory for directory in kept if directory.name.rsplit("-", 2)[0] in names]
 
 
 @dataclass(frozen=True)
@@ -124,12 +131,16 @@ def _target(source: str) -> str:
 
 
 def _link_cached(kept: Path, base: Path, name: str, result: Bytecode) -> None:
-    for line in (kept / SUMS).read_text().splitlines():
-        digest, path = line.split("\t")
-        _link(kept / path, base / path)
-        result.sums[path] = digest
-        result.owners[path] = name
-        result.linked += 1
+    try:
+        for line in (kept / SUMS).read_text().splitlines():
+            digest, path = line.split("\t")
+            _link(kept / path, base / path)
+            result.sums[path] = digest
+            result.owners[path] = name
+            result.linked += 1
+    except (FileNotFoundError, ValueError) as error:
+        message = f"the byte code of {name} in the cache is damaged ({error})"
+        raise DamagedPackagesError(message, frozenset({name})) from None
 
 
 def _link(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from . import failpoints, progress
 from .arguments import parser
-from .errors import MlenvError, UsageError, is_no_space
+from .errors import MlenvError, UsageError, advice
 from .fetch import FetchRequest, fetch
 from .lock import LockRequest, write_locks
 from .populate import PopulateRequest, populate
@@ -43,12 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.complain(str(error))
         return 1
     except OSError as error:
-        if not is_no_space(error):
+        message = advice(error)
+        if message is None:
             raise
-        progress.complain(
-            f"the disk is full ({error}). Free space on the file system of the store, or move the store (archon:root), "
-            "and run this again."
-        )
+        progress.complain(message)
         return 1
     except KeyboardInterrupt:
         progress.complain("interrupted; the next run cleans up and starts again")
@@ -85,6 +83,10 @@ def _fetch(options: argparse.Namespace) -> None:
         ignore=tuple(options.ignore),
     )
     fetch(Store.open(options.store), request)
+    if request.archive:
+        # To its end, also where the snapshot was there already: whoever writes into a closed pipe dies of it.
+        while request.archive.read(1 << 20):
+            pass
 
 
 def _verify(options: argparse.Namespace) -> int:

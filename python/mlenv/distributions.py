@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import MlenvError
+from .errors import DamagedPackagesError, MlenvError
 from .requirements import canonical
 
 SITE_PACKAGES = "lib/python3.11/site-packages"
 """Where packages lie below a user base. It is part of the store's format, like the mount target /root/.local."""
 
 BLOCK = 4096
+
+_LOCAL_WHEEL_NOTE = "uv_cache.json"
+"""uv adds it to a package that came from a wheelhouse; from an index it does not."""
 
 _DIST_INFO = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.dist-info")
 
@@ -44,23 +47,27 @@ class Distribution:
 
 
 def installed(prefix: Path) -> Iterator[Distribution]:
-    """The distributions below a prefix, by name."""
+    """The distributions below a prefix, by name. Raises DamagedPackagesError for one whose RECORD is none."""
     for directory in sorted((prefix / SITE_PACKAGES).glob("*.dist-info")):
         match = _DIST_INFO.fullmatch(directory.name)
         if not match:
             raise MlenvError(f"{directory} is not named <name>-<version>.dist-info")
-        dist_info = f"{SITE_PACKAGES}/{directory.name}"
-        files = tuple(_read_record(directory / "RECORD"))
-        yield Distribution(canonical(match["name"]), match["version"], dist_info, files)
+        name, dist_info = canonical(match["name"]), f"{SITE_PACKAGES}/{directory.name}"
+        distribution = Distribution(name, match["version"], dist_info, tuple(_read_record(directory / "RECORD")))
+        # Every RECORD lists itself: one that does not was lost in the wheel cache, in a power cut say.
+        if not any(file.path == distribution.record for file in distribution.files):
+            raise DamagedPackagesError(f"the RECORD of {name} is damaged", frozenset({name}))
+        yield distribution
 
 
 def disk_size(prefix: Path, distribution: Distribution) -> int:
     """Bytes that the files of a distribution take on a disk with blocks of 4 KiB.
 
     Whole blocks are nearer to what is needed than the sum of lengths, and do not change with the length of the
-    interpreter's path in launchers: the same lock comes out of every machine.
+    interpreter's path in launchers: the same lock comes out of every machine, from an index and from a wheelhouse.
     """
-    lengths = ((prefix / file.path).stat().st_size for file in distribution.files)
+    paths = (prefix / file.path for file in distribution.files)
+    lengths = (path.stat().st_size for path in paths if path.name != _LOCAL_WHEEL_NOTE)
     return sum(-(-length // BLOCK) * BLOCK for length in lengths)
 
 

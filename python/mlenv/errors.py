@@ -31,3 +31,18 @@ class DamagedPackagesError(MlenvError):
 def is_no_space(error: BaseException) -> bool:
     """Whether an operating system error means a full disk or an exhausted quota."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def advice(error: OSError) -> str | None:
+    """What to do about an operating system error, or None if it can only be a bug of this tool."""
+    if is_no_space(error):
+        return (
+            f"the disk is full ({error}). Free space on the file system of the store, or move the store (archon:root), "
+            "and run this again."
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+        return (
+            f"the store cannot be used: {error}. It must lie on a healthy file system that root of a container may "
+            "write to; mend that, or move the store (archon:root), and run this again."
+        )
+    return None

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,22 @@ def hash_tree(root: Path, tree: Tree) -> list[FileEntry]:
         for share in pool.map(lambda share: _hash_share(root, share), shares):
             digests |= share
     return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
+
+
+def disk_bytes(root: Path, counted: Container[str]) -> int:
+    """Bytes of the blocks that a tree takes: its directories, its files without another name, and the `counted` ones.
+
+    Files that have another name elsewhere took their blocks before, unless the caller knows better.
+    """
+    blocks = 0
+    for directory, _, names, descriptor in os.fwalk(root):
+        prefix = os.path.relpath(directory, root) + "/"
+        blocks += os.fstat(descriptor).st_blocks
+        for name in names:
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if status.st_nlink == 1 or f"{prefix}{name}".removeprefix("./") in counted:
+                blocks += status.st_blocks
+    return blocks * 512
 
 
 def _hash_share(root: Path, paths: Sequence[str]) -> dict[str, str]:

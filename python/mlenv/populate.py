@@ -14,7 +14,7 @@ from . import bytecode, compatibility, durable, failpoints, manifest, preflight,
 from .bytecode import Bytecode
 from .distributions import Distribution, disk_size, installed
 from .errors import DamagedPackagesError, MlenvError
-from .files import FileEntry, hash_tree, normalise
+from .files import FileEntry, disk_bytes, hash_tree, normalise
 from .imports import ImportCheck
 from .integrity import cross_check
 from .requirements import Lock, parse
@@ -57,12 +57,10 @@ def populate(store: Store, request: PopulateRequest) -> None:
         remove_tree(staging)
         if target.exists():
             return _confirm(target, request)
-        free = preflight.free_bytes(store.root)
         try:
-            summary = _Work(store, request, lock, staging, descriptor).build()
+            summary, taken = _Work(store, request, lock, staging, descriptor).build()
         finally:
             remove_tree(staging)
-        taken = max(0, free - preflight.free_bytes(store.root))
     return progress.say(
         f"environment {request.key} is ready: {progress.number(len(summary['packages']), 'package')}, "
         f"{progress.number(summary['files'], 'file')}, {progress.size(summary['bytes'])}, "
@@ -80,10 +78,11 @@ class _Work:
         self._staging = staging
         self._base = staging / "base"
         self._descriptor = descriptor
+        self._new = [item for item in lock.requirements if not uv.holds(store.uv_cache, item.name, item.version)]
         self._seconds: dict[str, float] = {}
 
-    def build(self) -> dict:
-        """Build, prove and publish; returns the summary of the manifest."""
+    def build(self) -> tuple[dict, int]:
+        """Build, prove and publish; returns the summary of the manifest, and how many bytes are new on the disk."""
         preflight.require(self._store.root, self._need())
         failpoints.reach("populate.preflight")
         try:
@@ -91,10 +90,11 @@ class _Work:
         except DamagedPackagesError as damage:
             progress.say(f"{damage}; dropping them from the caches and installing again")
             self._drop_cached(damage.packages)
+            self._new = [item for item in self._lock.requirements if item in self._new or item.name in damage.packages]
             remove_tree(self._staging)
             return self._build()
 
-    def _build(self) -> dict:
+    def _build(self) -> tuple[dict, int]:
         self._staging.mkdir(mode=0o755)
         failpoints.reach("populate.staged")
         self._timed("install", self._install)
@@ -105,8 +105,9 @@ class _Work:
         entries, proof = self._timed("prove", lambda: self._prove(distributions, compiled))
         summary = manifest.write_environment(self._base, self._summary(distributions, proof), entries)
         failpoints.reach("populate.manifest")
+        taken = self._taken(distributions, compiled)
         self._publish(bytecode.keep(compiled, self._store.pyc_cache, entries))
-        return summary
+        return summary, taken
 
     def _install(self) -> None:
         text = self._staging / "lock.txt"
@@ -123,8 +124,14 @@ class _Work:
             )
 
     def _installing(self) -> Callable[[], str]:
-        free = preflight.free_bytes(self._store.root)
-        return lambda: f"installing: {progress.size(max(0, free - preflight.free_bytes(self._store.root)))} written"
+        before = preflight.free_bytes(self._store.root)
+
+        def describe() -> str:
+            # About: others write to that disk too.
+            written = max(0, before - preflight.free_bytes(self._store.root))
+            return f"installing: about {progress.size(written)} written"
+
+        return describe
 
     def _check_installed(self) -> list[Distribution]:
         distributions = list(installed(self._base))
@@ -170,21 +177,27 @@ class _Work:
         failpoints.reach("populate.renamed")
 
     def _need(self) -> preflight.Need:
-        new = [item for item in self._lock.requirements if not uv.holds(self._store.uv_cache, item.name, item.version)]
-        packages = sum(item.size or 0 for item in new)
+        packages = sum(item.size or 0 for item in self._new)
         return preflight.Need(
             purpose=f"environment {self._request.key}",
             parts={
-                f"for {progress.number(len(new), 'package')} that the store does not hold": packages,
+                f"for {progress.number(len(self._new), 'package')} that the store does not hold": packages,
                 "for byte code": int(packages * BYTECODE_SHARE),
                 "as a margin": MARGIN_BYTES,
             },
-            unknown=tuple(str(item) for item in new if item.size is None),
+            unknown=tuple(str(item) for item in self._new if item.size is None),
         )
 
+    def _taken(self, distributions: Sequence[Distribution], compiled: Bytecode) -> int:
+        """Counted, not read off the free space: others write to that disk too."""
+        new = {item.name for item in self._new}
+        paths = {file.path for item in distributions if item.name in new for file in item.files}
+        return disk_bytes(self._base, paths | compiled.new)
+
     def _drop_cached(self, names: frozenset[str]) -> None:
-        for directory in bytecode.cached(self._base, installed(self._base), self._store.pyc_cache, names):
-            remove_tree(directory)
+        for number, directory in enumerate(bytecode.cached(self._store.pyc_cache, names)):
+            # Out of the cache at once: a run that is killed here must not leave half of it there.
+            directory.rename(self._staging / f"dropped-{number}")
         uv.forget(self._store.uv_cache, sorted(names))
 
     def _summary(self, distributions: Sequence[Distribution], proof: dict) -> dict:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import progress
-from .errors import MlenvError, NoSpaceError
+from .errors import DamagedPackagesError, MlenvError, NoSpaceError
+from .requirements import canonical
 
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
 """The interpreter of the image, also when this tool runs in a virtual environment: those have no user site."""
@@ -56,7 +57,8 @@ def run(
     """Run uv to its end. `doing` names the work in errors; `keep_open` are descriptors that uv inherits.
 
     A lock passed in `keep_open` stays held while uv lives, even when this process is killed: nobody clears the
-    directory that it still writes to. Raises NoSpaceError or MlenvError with everything that uv said.
+    directory that it still writes to. Raises MlenvError with everything that uv said: NoSpaceError for a full disk,
+    DamagedPackagesError for packages that the wheel cache no longer holds whole.
     """
     indexes = indexes or Indexes()
     command = [str(_executable()), *arguments, *indexes.arguments()]
@@ -121,11 +123,14 @@ def forget(cache: Path, names: Sequence[str]) -> None:
 
 def explain(doing: str, said: Sequence[str], status: int) -> MlenvError:
     """The error for a failed uv: the whole of what it said, and what to do about it."""
-    text = "\n".join(said).strip() or "(it said nothing)"
+    text = "\n".join(said).strip("\n") or "(it said nothing)"
     remedy = next((advice for pattern, advice in _REMEDIES if pattern.search(text)), _UNKNOWN)
     body = "\n".join(f"  | {line}" for line in text.splitlines() if not _LISTING.match(line))
-    kind = NoSpaceError if remedy is _NO_SPACE else MlenvError
-    return kind(f"{doing} failed: uv ended with status {status} and said\n{body}\n{remedy}")
+    message = f"{doing} failed: uv ended with status {status} and said\n{body}\n{remedy}"
+    if remedy is _NO_SPACE:
+        return NoSpaceError(message)
+    broken = frozenset(canonical(match["name"]) for match in _BROKEN_IN_CACHE.finditer(text))
+    return DamagedPackagesError(message, broken) if broken else MlenvError(message)
 
 
 def _executable() -> Path:
@@ -153,6 +158,9 @@ def _environment(cache: Path | None, indexes: Indexes) -> dict[str, str]:
         settings["UV_CACHE_DIR"] = str(cache)
     return os.environ | settings | indexes.environment()
 
+
+_BROKEN_IN_CACHE = re.compile(r"Failed to install: \S+\.whl \((?P<name>[^=\s]+)==")
+"""The wheel was there, unpacked, and could not be linked: its metadata are gone or garbage."""
 
 _LISTING = re.compile(r"\s[+~-] \S+==\S+|Using (Python|CPython) ")
 _NO_SPACE = (

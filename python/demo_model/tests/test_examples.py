@@ -36,5 +36,7 @@ def test_answers_come_from_manuals_and_glosses_and_some_without_the_sentence_ask
 
 
 def test_the_same_seed_draws_the_same_examples() -> None:
-    first, second = (ExampleMaker(MANUALS, GLOSSES, QueryMaker({}, {}, ["stray"]), 4, random.Random(3)) for _ in range(2))
+    first, second = (
+        ExampleMaker(MANUALS, GLOSSES, QueryMaker({}, {}, ["stray"]), 4, random.Random(3)) for _ in range(2)
+    )
     assert [first.draw(30) for _ in range(50)] == [second.draw(30) for _ in range(50)]

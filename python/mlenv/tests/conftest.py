@@ -58,7 +58,7 @@ Populate = Callable[..., Result]
 
 @pytest.fixture
 def populate(store: Store, wheelhouse: Path) -> Populate:
-    """Runs `mlenv populate` against the store with the wheelhouse: `populate(key, *wheels or lock text, imports=())`."""
+    """Runs `mlenv populate` with the store and the wheelhouse: `populate(key, *wheels or lock text, imports=())`."""
 
     def run(
         key: str,
@@ -85,7 +85,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def archive_of() -> Callable[[dict[str, bytes]], tuple[bytes, str]]:
-    """Packs files into a tar; returns it and the revision of what is in it, computed the way that the contract states."""
+    """Packs files into a tar; returns it and the revision of what is in it, computed once more by its definition."""
 
     def pack(files: dict[str, bytes]) -> tuple[bytes, str]:
         buffer = io.BytesIO()
@@ -101,14 +101,14 @@ def archive_of() -> Callable[[dict[str, bytes]], tuple[bytes, str]]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Mounts a file system of the given number of bytes, and returns where. Needs to be root, and allowed to mount."""
     mounted: list[Path] = []
 
-    def mount(size: int) -> Path:
+    def mount(size: int, options: str = "rw") -> Path:
         point = tmp_path / f"disk{len(mounted)}"
         point.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(point)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755,{options}", "tmpfs", str(point)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             pytest.skip(f"no small file system can be mounted here: {result.stderr.strip()}")

@@ -32,8 +32,8 @@ Answer = Callable[["Handler"], bool]
 class Hub:
     """Serves `models[repo][revision][path] = bytes`. Use it as a context manager.
 
-    `tampering` maps a path of the URL (without the query) to answers that are used up one a request; `token`, if set, is
-    demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured.
+    `tampering` maps a path of the URL (without the query) to answers that are used up one a request; `token`, if set,
+    is demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured.
     """
 
     models: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)

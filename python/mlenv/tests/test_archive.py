@@ -15,7 +15,7 @@ from mlenv.archive import is_left_out, revision
 from mlenv.files import FileEntry
 from mlenv.store import Store
 
-from .running import mlenv
+from .running import mlenv, start
 from .trees import everything_below, left_in_staging, visible_snapshots
 
 FILES = {"config.json": b"{}", "model.safetensors": b"w" * 5000, "1_Pooling/config.json": b"{}"}
@@ -97,6 +97,18 @@ def test_an_archive_that_ends_early(store: Store, archive_of, keep: int):
     assert result.status == 1
     assert "archive" in result.err
     assert visible_snapshots(store) == []
+
+
+def test_the_writer_of_the_archive_never_meets_a_closed_pipe(store: Store, archive_of):
+    """The deployment pipes tar into the one-shot, and a writer killed by SIGPIPE would fail it."""
+    data, commit = archive_of({"model.safetensors": b"w" * 2_000_000})
+    for expected in ("is ready", "is already there"):
+        process = start("fetch", "--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
+        # More than a pipe holds, behind the end of the archive too.
+        process.stdin.write(data + b"\0" * 1_000_000)
+        out, err = process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        assert expected in out.decode()
 
 
 def test_an_archive_without_a_file_of_a_model(store: Store):

@@ -61,7 +61,7 @@ def test_the_files_are_complete_and_name_no_index(lists: Path, wheelhouse: Path)
     assert str(wheelhouse) not in text
     assert "://" not in text
     shared, torchlike = parse(text).requirements
-    # Module, METADATA, WHEEL, INSTALLER, RECORD; REQUESTED is empty. torchlike: an empty __init__ and three blocks more.
+    # Module, METADATA, WHEEL, INSTALLER, RECORD; REQUESTED is empty. torchlike: an empty module and three blocks more.
     assert (shared.size, torchlike.size) == (5 * BLOCK, 4 * BLOCK + 3 * BLOCK)
     assert len(torchlike.hashes) == 1
 

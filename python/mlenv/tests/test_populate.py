@@ -7,6 +7,7 @@ import importlib.util
 import json
 import marshal
 import os
+import re
 import stat
 import subprocess
 import time
@@ -155,7 +156,7 @@ def test_packages_in_the_wheel_cache_are_not_counted_again(store: Store, populat
 
 def test_a_mode_of_the_wheel_cache_is_corrected_in_a_copy(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert populate("k1", alpha, beta).status == 0
-    [cached] = [path for path in store.uv_cache.rglob("data.json")]
+    [cached] = list(store.uv_cache.rglob("data.json"))
     cached.chmod(0o600)
     result = populate("k2", alpha, make_wheel(beta.path.parent, "beta", "2.1"))
     assert result.status == 0, result.err
@@ -163,6 +164,23 @@ def test_a_mode_of_the_wheel_cache_is_corrected_in_a_copy(store: Store, populate
     assert stat.S_IMODE(fresh.stat().st_mode) == 0o644
     assert stat.S_IMODE(cached.stat().st_mode) == 0o600
     assert fresh.stat().st_ino != cached.stat().st_ino
+
+
+@pytest.mark.parametrize("name", ["RECORD", "METADATA"])
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe,garbage\n"])
+def test_lost_metadata_in_the_wheel_cache_are_replaced(
+    store: Store, populate, alpha: Wheel, beta: Wheel, name: str, content: bytes | None
+):
+    """What a power cut leaves of files that were never written to the disk."""
+    assert populate("k1", alpha, beta).status == 0
+    [cached] = (path for path in store.uv_cache.rglob(name) if path.parent.name == "alpha-1.2.dist-info")
+    cached.unlink()
+    if content is not None:
+        cached.write_bytes(content)
+    result = populate("k2", alpha, make_wheel(beta.path.parent, "beta", "2.1"), imports=("alpha",))
+    assert result.status == 0, result.err
+    assert "installing again" in result.out
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
 
 
 @pytest.mark.parametrize("victim", ["alpha/deep/table.py", "alpha/data.json"])
@@ -186,6 +204,26 @@ def test_a_damaged_byte_code_cache_is_found_and_replaced(store: Store, populate,
     assert result.status == 0, result.err
     assert "1 file of alpha not as recorded" in result.out
     assert mlenv("verify", "--store", store.root, "--full", "envs/k2").status == 0
+
+
+@pytest.mark.parametrize("lost", ["sums.tsv", "table.cpython-311.pyc"])
+def test_an_incomplete_byte_code_cache_is_replaced(store: Store, populate, alpha: Wheel, beta: Wheel, lost: str):
+    assert populate("k1", alpha, beta).status == 0
+    [kept] = (path for path in store.pyc_cache.rglob(lost) if "alpha-1.2-" in str(path))
+    kept.unlink()
+    for version in ("2.1", "2.2"):
+        result = populate(f"k{version}", alpha, make_wheel(beta.path.parent, "beta", version))
+        assert result.status == 0, result.err
+        assert ("the byte code of alpha in the cache is damaged" in result.out) == (version == "2.1")
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+
+
+def test_what_is_new_on_the_disk_is_counted(store: Store, populate, wheelhouse: Path, beta: Wheel):
+    heavy = make_wheel(wheelhouse, "heavy", files={"heavy/__init__.py": "", "heavy/weights.bin": b"\0" * 3_000_000})
+    first = populate("k1", heavy, beta)
+    second = populate("k2", heavy, make_wheel(wheelhouse, "beta", "2.1"))
+    assert re.search(r"of which 3\.\d+ MB are new on the disk", first.out)
+    assert re.search(r"of which \d+(\.\d)? kB are new on the disk", second.out)
 
 
 def test_two_packages_may_own_one_file(store: Store, populate, wheelhouse: Path):

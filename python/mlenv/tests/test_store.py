@@ -113,6 +113,13 @@ def test_a_directory_with_other_things_is_not_taken_over(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_disk_that_nobody_can_write_to(small_disk):
+    result = mlenv("init", "--store", small_disk(1_000_000, "ro"))
+    assert result.status == 1
+    assert "the store cannot be used: [Errno 30] Read-only file system" in result.err
+    assert "Traceback" not in result.err
+
+
 def test_an_empty_disk_of_its_own_is_taken(tmp_path: Path):
     (tmp_path / "lost+found").mkdir()
     assert mlenv("init", "--store", tmp_path, "--owner", ME).status == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_a_selection_is_sorted_and_a_part_of_what_is_there(paths: list[str], all
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("  × Failed to fetch: `https://x/simple/a/`\n  ╰─▶ dns error: failed to lookup", "cannot be reached"),
+        ("  \u00d7 Failed to fetch: `https://x/simple/a/`\n  ╰─▶ dns error: failed to lookup", "cannot be reached"),
         ("error: invalid peer certificate: UnknownIssuer", "the CA bundle"),
         ("error: Request failed after 3 retries\n  Caused by: operation timed out", "cannot be reached"),
         ("error: Hash mismatch for `a==1`", "not the one that was locked"),
@@ -165,7 +166,7 @@ def test_a_heartbeat_beats_while_the_work_lasts(capsys: pytest.CaptureFixture[st
     with progress.heartbeat(describe, seconds=0.01):
         assert beaten.wait(5)
     before = threading.active_count()
-    assert capsys.readouterr().out.startswith("downloading, 0.0 s\n")
+    assert re.match(r"downloading, \d+\.\d s\n", capsys.readouterr().out)
     assert before == threading.active_count()
 
 
@@ -175,7 +176,7 @@ def test_pauses_grow_and_end():
     for attempt in range(1, ATTEMPTS):
         hub.pause(attempt, "busy")
     assert slept == [1, 2, 4, 8, 16]
-    with pytest.raises(HubError, match="gave up .* after 6 attempts; last: busy"):
+    with pytest.raises(HubError, match=r"gave up .* after 6 attempts; last: busy"):
         hub.pause(ATTEMPTS, "busy")
     hub.pause(1, "busy", 7200)
     assert slept[-1] == 60
