@@ -25,6 +25,8 @@ export async function runPython(print: (line: string) => void): Promise<Counts> 
       "docker",
       [
         ...["run", "--rm", "--init", "--user=0:0", "--label=io.archon.project=archon", "--label=io.archon.component=tests"],
+        // The tests of a full disk mount a small one.
+        ...["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"],
         ...["--tmpfs=/tmp:exec,mode=1777", `--volume=${pythonDirectory}:/src:ro`, `--volume=${logDirectory}:/results`, "--workdir=/src"],
         // The sources are read-only, and must be: what Python leaves beside them would be root's.
         ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],

@@ -80,6 +80,22 @@ def fetch(package: Package, folder: Path) -> Path:
     return next(folder.glob(pattern))
 
 
+def fetch_all(folder: Path) -> None:
+    """Downloads what `folder` lacks.
+
+    Raises:
+        CorpusError: with all packages that could not be had.
+    """
+    problems = []
+    for package in (*MANUALS, DICTIONARY):
+        try:
+            fetch(package, folder)
+        except CorpusError as error:
+            problems.append(str(error))
+    if problems:
+        raise CorpusError("\n".join(problems))
+
+
 def files(package: Package, folder: Path) -> Iterator[tuple[str, str]]:
     """Path and text of each of the package's documents, in the order of their paths."""
     command = ["dpkg-deb", "--fsys-tarfile", str(fetch(package, folder))]

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of two lines")
     options = parser.parse_args(arguments)
     if not (options.model / "config.json").is_file():
-        parser.error(f"{options.model} holds no config.json; `python -m demo_model.train --output DIR` makes a model")
+        parser.error(f"{options.model} holds no config.json; `python -m demo_model.train` makes a model")
 
     held_out = lists.held_out()
     passages = {passage for entry in held_out for passage in entry.passages}

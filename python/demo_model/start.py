@@ -45,12 +45,8 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 def new_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """A lower-case WordPiece tokenizer with the word pieces of `texts`."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=list(SPECIAL), show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = _wordpiece()
+    tokenizer.model = models.WordPiece(vocabulary(texts), unk_token="[UNK]")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -65,6 +61,30 @@ def new_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
         sep_token="[SEP]",
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
+
+
+def vocabulary(texts: Sequence[str]) -> dict[str, int]:
+    """VOCABULARY word pieces with their numbers, the same for the same texts.
+
+    The trainer numbers the letters within words in another order each time, and its choice between equally frequent
+    pieces depends on the numbers; letters given as special tokens keep theirs.
+    """
+    tokenizer = _wordpiece()
+    normalized = (tokenizer.normalizer.normalize_str(text) for text in texts)
+    words = {word for text in normalized for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)}
+    letters = sorted({f"##{letter}" for word in words for letter in word[1:]})
+    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=[*SPECIAL, *letters], show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    pieces = (*SPECIAL, *sorted(set(tokenizer.get_vocab()) - set(SPECIAL)))
+    return {piece: number for number, piece in enumerate(pieces)}
+
+
+def _wordpiece() -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> BertForSequenceClassification:

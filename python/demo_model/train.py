@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from .examples import Example, ExampleMaker
 from .start import LONGEST, new_model, new_tokenizer
 
 SEED = 0
-STEPS = 1500
+STEPS = 900
 EXAMPLES = 8
 PASSAGES = 6
 LENGTHS = (64, 64, 96, 96, 192)
@@ -40,17 +41,24 @@ RARE = 3
 """Words seen less often are more often misprints than forms of a word."""
 
 REPORT = 100
+DOWNLOADS = Path(tempfile.gettempdir(), "demo-reranker-text")
 PACKAGES = ("torch", "transformers", "tokenizers")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m demo_model.train", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="directory that the model is written to")
-    parser.add_argument("--downloads", type=Path, default=Path("downloads"), help="keeps the Debian packages (60 MB)")
+    parser.add_argument(
+        "--downloads", type=Path, default=DOWNLOADS, help="keeps the Debian packages, 48 MB (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
+    try:
+        corpus.fetch_all(options.downloads)
+    except corpus.CorpusError as error:
+        parser.exit(1, f"demo_model.train: error: {error}\n")
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -84,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "validation": {"lists": quality.lists, "first": quality.first, "first_bm25": baseline.first},
     }
     (options.output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    # safetensors makes its file private, and the server runs as another user.
+    for path in options.output.iterdir():
+        path.chmod(0o644)
 
 
 def train(
@@ -158,8 +169,6 @@ def save(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFas
     config["dtype"] = "float32"
     config["sentence_transformers"] = {"activation_fn": "torch.nn.modules.activation.Sigmoid"}
     (output / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for path in output.iterdir():
-        path.chmod(0o644)
 
 
 if __name__ == "__main__":

@@ -56,3 +56,13 @@ def test_entries_of_wordnet_are_read_without_licence_marks_and_pointers() -> Non
         '00001740 00 s 03 quick 0 Fast(p) 0 right_away 0 001 @ 00002 n 0000 | done in little time; "a quick job"  \n'
     )
     assert list(corpus.entries(text)) == [(["quick", "Fast", "right away"], "done in little time; a quick job")]
+
+
+def test_all_packages_that_cannot_be_had_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(package: corpus.Package, folder: Path) -> Path:
+        raise corpus.CorpusError(f"no {package.name}")
+
+    monkeypatch.setattr(corpus, "fetch", refuse)
+    with pytest.raises(corpus.CorpusError) as raised:
+        corpus.fetch_all(Path())
+    assert str(raised.value).splitlines() == [f"no {package.name}" for package in (*corpus.MANUALS, corpus.DICTIONARY)]

@@ -1,9 +1,11 @@
 """What can go wrong in a request, and the one table that gives each its HTTP status.
 
-Every such reply has the shape `{"detail": {"error": "<sentence>"}}`; validation errors keep FastAPI's own list.
+Every such reply has the shape `{"detail": {"error": "<sentence>"}}`; validation errors are FastAPI's
+list, without the values sent.
 """
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 
@@ -71,9 +73,16 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestError)
         return as_response(error)
 
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # What was sent stays out: half a surrogate pair, which JSON can carry, has no form in UTF-8.
+        problems = [{"type": each["type"], "loc": each["loc"], "msg": each["msg"]} for each in error.errors()]
+        return JSONResponse({"detail": problems}, 422)
+
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         problem = f"Internal error ({type(error).__name__}); the server's log has the details"
         return JSONResponse({"detail": {"error": problem}}, 500)
 
     app.add_exception_handler(RequestError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, unforeseen)

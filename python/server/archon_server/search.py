@@ -20,7 +20,7 @@ MAX_CANDIDATES = 50
 
 class Search(BaseModel):
     query: Annotated[str, Field(max_length=2000)]
-    source: str | None = None
+    source: Annotated[str, Field(max_length=200)] | None = None
     match_count: Annotated[int, Field(ge=1, le=100)] = 5
     return_mode: Literal["chunks", "pages"] = "chunks"
 

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import uvicorn
@@ -48,12 +49,15 @@ def serve(settings: Settings, load: LoadReranker) -> None:
         # Longer than a gateway keeps an idle connection: if the server closed it, a request could get lost in that.
         timeout_keep_alive=75,
     )
-    DrainingServer(config, draining, settings.drain_seconds).run()
+    server = DrainingServer(config, draining, settings.drain_seconds)
+    with suppress(SystemExit):
+        # uvicorn's, if it cannot have the port; the reason is in the log.
+        server.run()
     log.info("stopped")
     logging.shutdown()
     # Not sys.exit: that would wait for a thread which may be in the middle of loading a model. All that had to be
     # finished is.
-    os._exit(0)
+    os._exit(0 if server.started else 3)
 
 
 class _OneLine(logging.Formatter):

@@ -1,4 +1,4 @@
-"""A reranker without torch, and servers made with it; in this process or in one of their own (`python -m tests.fakes`)."""
+"""A reranker without torch, and a server with it as a process of its own (`python -m tests.fakes`)."""
 
 import os
 import re
@@ -14,7 +14,7 @@ RUNTIME = Runtime(device="none", dtype="words", threads=1, cuda_available=False)
 
 
 class WordReranker:
-    """Scores a passage by the share of the question's words in it. What it does instead can be switched while it runs."""
+    """Scores a passage by the share of the question's words in it, until it is told to do something else."""
 
     runtime = RUNTIME
 

@@ -135,7 +135,7 @@ def test_items_and_sources_are_listed_in_archons_shapes(api: Api) -> None:
             "last_scraped": created,
             "file_name": "notes.md",
             "file_type": "text/markdown",
-            "file_size": 22,
+            "file_size": 21,
             "code_examples_count": 0,
         },
         "created_at": created,

@@ -74,7 +74,7 @@ def test_equal_scores_keep_the_order_of_retrieval(api: Api) -> None:
 
 
 def test_a_passage_is_judged_with_the_headings_it_stands_under(api: Api, reranker: WordReranker) -> None:
-    api.upload("# Server\n\n## Timeout\n\n" + "Filler text. " * 80 + "\n\n" + "It is thirty seconds. " * 30)
+    api.upload("# Server\n\n## Timeout\n\n" + "Filler text. " * 60 + "\n\n" + "It is thirty seconds. " * 30)
     api.search("thirty seconds timeout")
     assert any(text.startswith("Server > Timeout\nIt is thirty") for text in reranker.scored[-1][1])
 
@@ -117,10 +117,13 @@ def test_a_bad_question_is_refused(api: Api, body: dict[str, Any]) -> None:
     assert reply.json()["detail"]
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"query": "\\ud800 otter"}', b"\xff", b"[" * 100_000, b'"x"'])
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"query": "\\ud800"}', b'{"query": "x", "source": "\\ud800"}', b"\xff", b"[" * 100_000, b'"x"']
+)
 def test_damaged_json_is_the_clients_fault(api: Api, body: bytes) -> None:
     reply = api.http.post("/api/rag/query", content=body, headers={"content-type": "application/json"})
     assert 400 <= reply.status_code < 500
+    assert reply.json()["detail"]
 
 
 @pytest.mark.parametrize(

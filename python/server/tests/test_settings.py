@@ -69,7 +69,7 @@ def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
 
 @pytest.mark.parametrize("models", ["{", "{}", "5", "null"])
 def test_models_that_are_no_list_are_refused(models: str) -> None:
-    with pytest.raises(SettingsError, match="ARCHON_MODELS: got .* expected a JSON list"):
+    with pytest.raises(SettingsError, match=r"ARCHON_MODELS: got .* expected a JSON list"):
         Settings.from_environment({"ARCHON_MODELS": models})
 
 

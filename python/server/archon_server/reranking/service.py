@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from ..errors import Busy
@@ -123,14 +124,15 @@ class RerankingService:
         delay = self._first_retry
         while True:
             self._suspect.clear()
+            known = self._reranker
             try:
-                proof = await self._in_worker(lambda: _prove(model, self._reranker, self._load))
+                proof = await self._in_worker(partial(_prove, model, known, self._load))
             except Exception as error:
                 self._reranker = None
                 self._metrics.rerank_failures.labels("load").inc()
                 self.state = State(Status.DEGRADED if self.proven else Status.FAILED, _reason(error))
                 log.error("%s cannot be used: %s", model.name, _reason(error), exc_info=error)
-                if isinstance(error, UnusableRelease):
+                if isinstance(error, UnusableRelease) and not known:
                     return
                 log.info("next attempt in %g s", delay)
                 await asyncio.sleep(delay)

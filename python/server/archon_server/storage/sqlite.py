@@ -36,7 +36,7 @@ class SqliteStorage:
         self._path = path
         self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
         with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             migrate(connection)
 
     def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
@@ -181,6 +181,19 @@ class SqliteStorage:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Puts the file into WAL mode, once for all. SQLite itself does not wait for the locks of this one step."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _document_row(document: Document) -> tuple[Any, ...]:

@@ -1,0 +1,209 @@
+"""What only a process shows: starting, stopping, being killed, and sharing a database with another one."""
+
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import eventually
+from tests.processes import ServerProcess, free_port, python
+
+LARGE = "".join(f"## Section {n}\n\n" + "An otter sleeps on its back in the kelp. " * 20 + "\n\n" for n in range(6000))
+"""Takes a second or more to store."""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    started: list[ServerProcess] = []
+
+    def start(**options: Any) -> ServerProcess:
+        started.append(ServerProcess(tmp_path, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def stored(data_dir: Path) -> tuple[int, int]:
+    """Documents and chunks in the database, whose search index is checked against them."""
+    with sqlite3.connect(data_dir / "archon.db") as database:
+        database.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)")
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return database.execute("SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks)").fetchone()
+
+
+@pytest.mark.parametrize("percent", [11, 80])
+def test_a_kill_during_an_upload_leaves_no_half_document(
+    start: Callable[..., ServerProcess], tmp_path: Path, percent: int
+) -> None:
+    server = start().ready()
+    whole = server.ended(server.begin_upload("# Whole\n\nAn otter."))["sourceId"]
+    progress_id = server.begin_upload(LARGE)
+    eventually(lambda: server.progress(progress_id)["progress"] >= percent)
+    server.kill()
+    assert stored(tmp_path) == (1, 1)
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+    again = start(port=server.port).ready()
+    interrupted = again.ended(progress_id)
+    assert interrupted["status"] == "error"
+    assert "restarted during this upload" in interrupted["error"]
+    assert [result["metadata"]["source_id"] for result in again.search("otter")["results"]] == [whole]
+    assert again.ended(again.begin_upload(LARGE))["chunksStored"] == 6000
+    assert stored(tmp_path) == (2, 6001)
+
+
+def test_a_kill_while_a_file_arrives_leaves_nothing(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    server = start().ready()
+    head = (
+        b"POST /api/documents/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.md"\r\n\r\n'
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head + b"otter\n" * 500_000)
+        open_files = Path(f"/proc/{server.process.pid}/fd")
+        eventually(lambda: [one for one in open_files.iterdir() if str(tmp_path / "uploads") in str(one.readlink())])
+        server.kill()
+    assert list((tmp_path / "uploads").iterdir()) == []
+    assert stored(tmp_path) == (0, 0)
+
+
+def test_a_server_told_to_stop_ends_what_it_began_and_loses_no_request(
+    start: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    server = start(drain_seconds=1.5, fake={"score_seconds": 0.4}).ready()
+    server.ended(server.begin_upload("An otter."))
+    answers: list[dict[str, Any]] = []
+    in_flight = threading.Thread(target=lambda: answers.append(server.search("otter")))
+    in_flight.start()
+    server.begin_upload(LARGE)
+    server.process.terminate()
+    told = time.monotonic()
+    eventually(lambda: server.status() == 503)
+    assert server.http.get("/health").json()["status"] == "draining"
+    # What arrives while the gateway has not noticed yet is served like any other.
+    assert server.search("otter")["reranking_applied"] is True
+    late = httpx.post(f"{server.http.base_url}/api/rag/query", json={"query": "otter"})
+    assert late.json()["reranking_applied"] is True
+
+    assert server.process.wait(20) == 0
+    assert time.monotonic() - told >= 1.5
+    in_flight.join()
+    assert answers[0]["reranking_applied"] is True
+    assert stored(tmp_path) == (2, 6001)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.http.base_url}/health")
+
+
+def test_a_request_in_flight_when_the_wait_is_over_gets_its_answer(start: Callable[..., ServerProcess]) -> None:
+    server = start(fake={"score_seconds": 1}).ready()
+    server.ended(server.begin_upload("An otter."))
+    answers: list[dict[str, Any]] = []
+    in_flight = threading.Thread(target=lambda: answers.append(server.search("otter")))
+    in_flight.start()
+    time.sleep(0.3)
+    server.process.terminate()
+    in_flight.join()
+    assert answers[0]["reranking_applied"] is True
+    assert server.process.wait(10) == 0
+
+
+def test_a_second_signal_ends_the_wait(start: Callable[..., ServerProcess]) -> None:
+    server = start(drain_seconds=60).ready()
+    server.process.terminate()
+    eventually(lambda: server.status() == 503)
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+
+
+def test_a_model_that_is_still_loading_does_not_hold_up_the_end(start: Callable[..., ServerProcess]) -> None:
+    server = start(fake={"load_seconds": 60})
+    eventually(lambda: server.status() == 503)
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+
+
+def test_a_port_in_use_ends_the_start_at_once(start: Callable[..., ServerProcess]) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        server = start(port=taken.getsockname()[1], fake={"load_seconds": 60})
+        output, _ = server.process.communicate(timeout=20)
+    assert server.process.returncode == 3
+    assert "address already in use" in output
+
+
+def test_two_servers_share_one_database(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    """As in a change of releases: both start on it, both write, one is killed in the middle of it."""
+    one, other = start(), start()
+    for server in (one, other):
+        server.ready()
+    large = one.begin_upload(LARGE)
+    small = other.begin_upload("A beaver.", "beaver.md")
+    assert one.search("beaver")["success"]
+    assert one.ended(large)["status"] == other.ended(small)["status"] == "completed"
+    assert other.progress(large)["chunksStored"] == 6000
+    for server in (one, other):
+        assert [result["content"] for result in server.search("beaver")["results"]] == ["A beaver."]
+
+    lost = one.begin_upload(LARGE)
+    eventually(lambda: one.progress(lost)["progress"] > 20)
+    waiting = other.begin_upload("A badger.", "badger.md")
+    one.kill()
+    assert other.ended(waiting)["status"] == "completed"
+    assert stored(tmp_path) == (3, 6002)
+
+
+def test_many_servers_may_make_the_database_at_once(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    servers = [start() for _ in range(4)]
+    for server in servers:
+        server.ready()
+    assert stored(tmp_path) == (0, 0)
+
+
+def test_the_log_has_one_line_a_record(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    server = start().ready()
+    server.ended(server.begin_upload("An otter."))
+    (tmp_path / "archon.db").rename(tmp_path / "gone")
+    for path in tmp_path.glob("archon.db-*"):
+        path.unlink()
+    server.http.delete("/api/knowledge-items/x")
+    server.process.terminate()
+    lines = server.process.communicate(timeout=10)[0].splitlines()
+    assert lines
+    assert all(line[:4].isdecimal() and line.split()[1] in ("INFO", "WARNING", "ERROR") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PORT": "http"}, "PORT: got 'http', expected a whole number from 1 to 65535"),
+        ({"ARCHON_DATA_DIR": "/proc/nowhere"}, "/proc/nowhere cannot be used: "),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(environment: dict[str, str], said: str) -> None:
+    process = python("archon_server", environment=environment)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_the_server_listens_before_it_imports_the_environment(tmp_path: Path) -> None:
+    """torch takes seconds to import; only the loading of a model may ask for it."""
+    script = (
+        "import sys, archon_server.reranking.cross_encoder, archon_server.serving\n"
+        "print([name for name in ('torch', 'transformers', 'sentence_transformers', 'numpy') if name in sys.modules])"
+    )
+    (tmp_path / "look.py").write_text(script)
+    process = python("look", environment={}, cwd=tmp_path)
+    assert process.communicate(timeout=20)[0].strip() == "[]"
+
+
+def test_without_the_environment_the_server_says_what_is_missing(tmp_path: Path) -> None:
+    port = free_port()
