@@ -49,6 +49,8 @@ def main() -> None:
 
     def load(_: Model) -> WordReranker:
         time.sleep(float(os.environ.get("FAKE_LOAD_SECONDS", "0")))
+        if problem := os.environ.get("FAKE_LOAD_ERROR"):
+            raise RuntimeError(problem)
         return reranker
 
     serve(Settings.from_environment(os.environ), load)

@@ -16,7 +16,7 @@ SERVER = Path(__file__).parents[1]
 
 
 def python(module: str, *, environment: dict[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Starts `python -m module` with this interpreter, the server's sources and nothing of the tests' ARCHON_ variables."""
+    """Starts `python -m module` with this interpreter and the server's sources, and none of this process's settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCHON_")}
     path = os.pathsep.join(filter(None, [str(SERVER), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
@@ -35,9 +35,9 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`tests.fakes` on `data_dir`. `settings` are environment variables, without their prefix ARCHON_."""
+    """`tests.fakes` on `data_dir`. `settings` are ARCHON_ variables, `fake` FAKE_ variables, without the prefix."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, fake: dict[str, float] | None = None, **settings: Any):
+    def __init__(self, data_dir: Path, *, port: int | None = None, fake: dict[str, Any] | None = None, **settings: Any):
         self.port = port or free_port()
         self.process = python(
             "tests.fakes",

@@ -147,6 +147,17 @@ def test_two_servers_share_a_database(tmp_path: Path) -> None:
     assert SqliteStorage(tmp_path / "archon.db").counts() == Counts(40, 800)
 
 
+def test_a_file_that_another_server_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "archon.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, other.execute, ["COMMIT"])
+    timer.start()
+    storage = SqliteStorage(tmp_path / "archon.db")
+    assert not timer.is_alive()
+    storage.add_document(document("d"), [Chunk("otter")])
+    assert storage.counts() == Counts(1, 1)
+
+
 def test_a_reader_does_not_wait_for_a_writer(storage: SqliteStorage) -> None:
     storage.add_document(document("old"), [Chunk("otter")])
 

@@ -1,0 +1,208 @@
+"""The real reranker: what it refuses everywhere, and with torch at hand, real models of the two architectures."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from archon_server.reranking import ModelError, UnusableRelease, canary, cross_encoder, hub
+from archon_server.settings import Model
+
+MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
+
+
+def pretend_installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
+    found = {"torch": "2.9", "transformers": "5.9", "sentence-transformers": "6.0"} | versions
+    monkeypatch.setattr(cross_encoder, "installed_versions", lambda: found)
+
+
+def test_a_missing_environment_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pretend_installed(monkeypatch, torch=None, transformers=None)
+    with pytest.raises(
+        UnusableRelease, match=r"^torch, transformers not installed\. Is the store's environment mounted"
+    ):
+        cross_encoder.load(MODEL, tmp_path)
+
+
+@pytest.mark.parametrize(("version", "good"), [("5.3.9", False), ("4.1.0", False), ("5.4.0", True), ("10.0rc1", True)])
+def test_an_environment_that_would_make_up_scores_is_refused(
+    monkeypatch: pytest.MonkeyPatch, version: str, good: bool
+) -> None:
+    pretend_installed(monkeypatch, **{"sentence-transformers": version})
+    if good:
+        cross_encoder.require_environment()
+        return
+    with pytest.raises(UnusableRelease, match=rf"{version} gives Qwen3-Reranker a random score head"):
+        cross_encoder.require_environment()
+
+
+def test_a_missing_snapshot_is_told_before_anything_is_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pretend_installed(monkeypatch)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match=r"tiny/bert at commit 0123.* is not in the model cache: .*/config\.json") as e:
+        cross_encoder.load(MODEL, tmp_path)
+    assert not isinstance(e.value, UnusableRelease)
+
+
+def test_a_damaged_snapshot_is_told(tmp_path: Path) -> None:
+    config = hub.snapshot(tmp_path, MODEL) / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text("{")
+    with pytest.raises(ModelError, match=r"config\.json cannot be read .*npm run verify"):
+        hub.read_config(tmp_path, MODEL)
+
+
+@pytest.mark.ml
+def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = hub.snapshot(tmp_path, MODEL) / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text("{}")
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(UnusableRelease, match=r"The environment cannot be imported \(ModuleNotFoundError"):
+        cross_encoder.load(MODEL, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> ModuleType:
+    # Not at the top: it imports torch.
+    from tests import tiny_models
+
+    return tiny_models
+
+
+@pytest.fixture(scope="module")
+def written(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Model]:
+    cache = tmp_path_factory.mktemp("hub")
+    return cache, tiny.write_bert(cache), tiny.write_qwen3(cache)
+
+
+@pytest.fixture
+def copied(written: tuple[Path, Model, Model], tmp_path: Path) -> tuple[Path, Model, Model]:
+    """The same, to be changed."""
+    cache, bert, qwen3 = written
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+    return tmp_path, bert, qwen3
+
+
+@pytest.fixture(scope="module")
+def half_precision(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
+    import torch
+
+    cache = tmp_path_factory.mktemp("half")
+    return cache, tiny.write_qwen3(cache, dtype=torch.bfloat16)
+
+
+def reference(cache: Path, model: Model, prompts: list[str]) -> list[float]:
+    """The score as the model card computes it: of "yes" and "no" as the next word, the probability of "yes"."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path = hub.snapshot(cache, model)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    network = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    yes_no = tokenizer.convert_tokens_to_ids(["yes", "no"])
+    with torch.no_grad():
+        logits = [network(**tokenizer(prompt, return_tensors="pt")).logits[0, -1, yes_no] for prompt in prompts]
+    return [torch.softmax(pair, 0)[0].item() for pair in logits]
+
+
+QUERY = "How do bees make honey?"
+PASSAGES = [*(passage for _, passage in canary.KNOWN), "short", "A long passage. " * 40]
+
+
+@pytest.mark.ml
+def test_a_bert_cross_encoder_is_loaded_and_gives_the_known_answers(written: tuple[Path, Model, Model]) -> None:
+    cache, bert, _ = written
+    reranker = cross_encoder.load(bert, cache)
+    assert (reranker.runtime.device, reranker.runtime.dtype) == ("cpu", "float32")
+    assert reranker.runtime.threads >= 1
+    assert len(canary.check(reranker)) == len(canary.KNOWN)
+    scores = reranker.score(QUERY, PASSAGES)
+    assert all(type(score) is float and 0 <= score <= 1 for score in scores)
+
+
+@pytest.mark.ml
+def test_qwen3_is_asked_as_its_model_card_says_and_in_batches_as_alone(
+    tiny: ModuleType, written: tuple[Path, Model, Model]
+) -> None:
+    cache, _, qwen3 = written
+    reranker = cross_encoder.load(qwen3, cache)
+    canary.check(reranker)
+    expected = reference(cache, qwen3, [tiny.model_card_prompt(QUERY, passage) for passage in PASSAGES])
+    assert reranker.score(QUERY, PASSAGES) == pytest.approx(expected, abs=1e-4)
+    assert [reranker.score(QUERY, [passage])[0] for passage in PASSAGES] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.ml
+def test_a_snapshot_that_says_how_its_pairs_are_put_together_is_believed(
+    tiny: ModuleType, copied: tuple[Path, Model, Model]
+) -> None:
+    cache, _, qwen3 = copied
+    tiny.add_modules_json(cache, qwen3, "{% for m in messages %}{{ m.content }} | {% endfor %}")
+    expected = reference(cache, qwen3, [f"{QUERY} | {passage} | " for passage in PASSAGES])
+    assert cross_encoder.load(qwen3, cache).score(QUERY, PASSAGES) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.ml
+@pytest.mark.parametrize("flags", [frozenset({"avx512_bf16"}), frozenset()])
+def test_weights_of_16_bits_are_loaded_as_the_processor_likes_them(
+    half_precision: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
+) -> None:
+    cache, model = half_precision
+    monkeypatch.setattr(cross_encoder, "cpu_flags", lambda: flags)
+    reranker = cross_encoder.load(model, cache)
+    assert reranker.runtime.dtype == ("bfloat16" if flags else "float32")
+    canary.check(reranker)
+
+
+@pytest.mark.ml
+def test_a_model_that_learned_the_opposite_fails_the_known_answers(tiny: ModuleType, tmp_path: Path) -> None:
+    reranker = cross_encoder.load(tiny.write_bert(tmp_path, inverted=True), tmp_path)
+    with pytest.raises(UnusableRelease, match="does not put known passages first"):
+        canary.check(reranker)
+
+
+@pytest.mark.ml
+def test_a_classifier_is_no_reranker(tiny: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(UnusableRelease, match="gives 3 scores a pair"):
+        cross_encoder.load(tiny.write_bert(tmp_path, labels=3), tmp_path)
+
+
+@pytest.mark.ml
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_damaged_files_are_told(copied: tuple[Path, Model, Model], name: str) -> None:
+    cache, model, _ = copied
+    path = hub.snapshot(cache, model) / name
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BaseException) as caught:
+        cross_encoder.load(model, cache)
+    assert isinstance(caught.value, ModelError) or type(caught.value).__name__ == "PanicException"
+
+
+@pytest.mark.ml
+def test_nothing_is_asked_of_the_network_and_nothing_written_to_the_cache(
+    written: tuple[Path, Model, Model], tmp_path: Path
+) -> None:
+    """In a process of its own, as the settings for it are read at import; its sockets are taken away."""
+    cache, bert, _ = written
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
+    script = (
+        "import socket, sys\n"
+        "from pathlib import Path\n"
+        "def refuse(*_): raise AssertionError('network')\n"
+        "socket.getaddrinfo = socket.socket.connect = refuse\n"
+        "from archon_server.reranking import canary, cross_encoder\n"
+        "from archon_server.settings import Model\n"
+        f"print(len(canary.check(cross_encoder.load({bert!r}, Path({str(cache)!r})))))\n"
+    )
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "HOME": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "3\n"), ended.stderr
+    assert "\r" not in ended.stderr
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
