@@ -50,7 +50,7 @@ export async function ensureImage(image: ImageDefinition, progress: Progress, mo
   return reference;
 }
 
-function searchPath(): string[] {
+export function searchPath(): string[] {
   return (process.env.PATH ?? "").split(path.delimiter).filter((directory) => directory !== "");
 }
 

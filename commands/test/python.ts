@@ -9,7 +9,7 @@ import { silent } from "../support/progress";
 import { CommandError, run } from "../support/run";
 import { parseJunit, type Counts } from "./results";
 
-const testsImage: ImageDefinition = { repository: "archon-tests", dockerfile: "Dockerfile.tests" };
+export const testsImage: ImageDefinition = { repository: "archon-tests", dockerfile: "Dockerfile.tests" };
 
 const report = "test-python.xml";
 

@@ -1,6 +1,9 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import * as fs from "node:fs";
+import { ensureImage } from "../../commands/support/images";
+import { silent } from "../../commands/support/progress";
+import { testsImage } from "../../commands/test/python";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /**
@@ -86,4 +89,16 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
     images.server, "python3", "-m", "demo_model.evaluate", "--model", snapshot,
   );
   expect(report).not.toBe("");
+});
+
+test("the server's own tests of real cross encoders pass with the mounted environment, Qwen3-Reranker among them", async () => {
+  const { images } = (await stack.outputs()) as { images: { server: string } };
+  const image = await ensureImage(testsImage, silent, { SERVER_IMAGE: images.server });
+  const report = docker(
+    "run", "--rm", "--user=0:0", "--tmpfs=/tmp:exec", "--workdir=/src", "--env=PYTHONDONTWRITEBYTECODE=1", "--env=HF_HUB_OFFLINE=1",
+    `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.directory}/python:/src:ro`,
+    image, "-p", "no:cacheprovider", "-m", "ml", "server/tests",
+  );
+  expect(report).toMatch(/\b11 passed\b/);
+  expect(report).not.toMatch(/skipped|failed/);
 });

@@ -4,7 +4,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from archon_server.reranking import Runtime
 from archon_server.settings import Model, Settings
@@ -21,19 +22,28 @@ class WordReranker:
     def __init__(self) -> None:
         self.broken: BaseException | None = None
         self.seconds = 0.0
-        self.let_go = threading.Event()
-        self.let_go.set()
+        self._may_score = threading.Event()
+        self._may_score.set()
         self.scored: list[tuple[str, list[str]]] = []
         self.threads: set[str] = set()
 
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
         self.threads.add(threading.current_thread().name)
-        self.let_go.wait(30)
+        self._may_score.wait(30)
         time.sleep(self.seconds)
         if self.broken:
             raise self.broken
         self.scored.append((query, list(passages)))
         return [share(query, passage) for passage in passages]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Lets no scoring end meanwhile."""
+        self._may_score.clear()
+        try:
+            yield
+        finally:
+            self._may_score.set()
 
 
 def share(query: str, passage: str) -> float:

@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,11 @@ class ServerProcess:
 
     def search(self, query: str) -> dict[str, Any]:
         return self.http.post("/api/rag/query", json={"query": query}).json()
+
+    def open_files(self) -> Iterator[str]:
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                yield str(link.readlink())
 
     def kill(self) -> None:
         self.process.kill()

@@ -1,7 +1,9 @@
 """Documents and what becomes of them, by what a client sees."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -180,15 +182,12 @@ def test_a_deleted_item_is_gone(api: Api) -> None:
 
 
 def test_too_many_uploads_at_once_are_told_to_come_back(api: Api, settings: Any) -> None:
-    import sqlite3
-
-    blocker = sqlite3.connect(settings.data_dir / "archon.db", isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
     files = {"file": ("a.md", b"otters")}
-    replies = [api.http.post("/api/documents/upload", files=files) for _ in range(17)]
-    waiting = [api.http.get(f"/api/progress/{reply.json()['progressId']}") for reply in replies[:16]]
+    with closing(sqlite3.connect(settings.data_dir / "archon.db", isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        replies = [api.http.post("/api/documents/upload", files=files) for _ in range(17)]
+        waiting = [api.http.get(f"/api/progress/{reply.json()['progressId']}") for reply in replies[:16]]
     assert {reply.headers["x-poll-interval"] for reply in waiting} == {"1000"}
-    blocker.execute("ROLLBACK")
     assert [reply.status_code for reply in replies] == [200] * 16 + [429]
     assert replies[16].headers["retry-after"] == "5"
     for reply in replies[:16]:
@@ -214,8 +213,6 @@ def test_an_upload_that_a_killed_server_had_begun_ends_as_an_error(serve: Callab
     begun = done | {"status": "storing", "progress": 10}
     with serve(port=2):
         assert rows("SELECT finished FROM operations") == [(1,)]
-    import sqlite3
-
     database = rows("PRAGMA database_list")[0][2]
     with sqlite3.connect(database) as connection:
         connection.execute("UPDATE operations SET finished = 0, body = ?", (json.dumps(begun),))

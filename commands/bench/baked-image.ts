@@ -1,0 +1,68 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { contentArguments } from "../../components/shared/images";
+import { readMachine } from "../setup/machine";
+import { chosenBaseImage } from "../support/decisions";
+import { dockerEnvironment, imageSize } from "../support/docker";
+import { buildCommand, pythonDirectory, searchPath } from "../support/images";
+import type { Progress } from "../support/progress";
+import { run } from "../support/run";
+
+const reference = "archon-bench:baked";
+
+/**
+ * The way that this project replaces: every package, ML or not, installed by pip in the image. The same locks, index and base, so
+ * that only the way differs. No cache mount, as there: what one layer installed is gone when its requirements change.
+ */
+const recipe = `ARG BASE_IMAGE
+FROM \${BASE_IMAGE}
+COPY requirements.server.minimal.txt requirements.server.ml.txt /tmp/
+RUN --mount=type=secret,id=ca-bundle \\
+    if [ -s /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi; \\
+    python3 -m venv /opt/server \\
+ && /opt/server/bin/pip install --quiet --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.server.minimal.txt \\
+ && /opt/server/bin/pip install --quiet --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.server.ml.txt
+COPY server/archon_server /opt/archon/archon_server
+`;
+
+export class BakedImage {
+  private readonly context = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-"));
+
+  constructor() {
+    for (const file of ["requirements.server.minimal.txt", "requirements.server.ml.txt"]) {
+      fs.copyFileSync(path.join(pythonDirectory, file), path.join(this.context, file));
+    }
+    fs.cpSync(path.join(pythonDirectory, "server", "archon_server"), path.join(this.context, "server", "archon_server"), { recursive: true });
+    // A first line of its own, or an earlier run's layers would be found again.
+    fs.writeFileSync(path.join(this.context, "Dockerfile"), recipe.replace("FROM ${BASE_IMAGE}\n", `FROM \${BASE_IMAGE}\nLABEL run="${String(Date.now())}"\n`));
+  }
+
+  /** Changes the ML lock without changing a package. */
+  changeLock(): void {
+    fs.appendFileSync(path.join(this.context, "requirements.server.ml.txt"), "# changed\n");
+  }
+
+  async build(progress: Progress): Promise<void> {
+    const { caBundle, dockerHost } = readMachine();
+    const [client, ...build] = await buildCommand(searchPath());
+    const args = Object.entries(contentArguments(chosenBaseImage())).map(([name, value]) => `--build-arg=${name}=${value}`);
+    const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
+    await run(client, [...build, "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context], {
+      environment: { ...dockerEnvironment(dockerHost), DOCKER_BUILDKIT: "1" },
+      log: "bench-baked",
+      onLine: (line) => {
+        progress.update(0, 0, line);
+      },
+    });
+  }
+
+  async bytes(): Promise<number> {
+    return (await imageSize(reference, readMachine().dockerHost)) ?? 0;
+  }
+
+  async remove(): Promise<void> {
+    fs.rmSync(this.context, { recursive: true, force: true });
+    await run("docker", ["image", "rm", "--force", reference], { environment: dockerEnvironment(readMachine().dockerHost) });
+  }
+}

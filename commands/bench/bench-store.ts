@@ -1,0 +1,55 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { readMachine } from "../setup/machine";
+import { dockerEnvironment } from "../support/docker";
+import { pythonDirectory } from "../support/images";
+import type { Progress } from "../support/progress";
+import { run } from "../support/run";
+
+/** A store of the bench's own, filled by the store tool as an update does it. */
+export class BenchStore {
+  private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
+  private readonly lock = fs.readFileSync(path.join(pythonDirectory, "requirements.server.ml.txt"), "utf8");
+
+  constructor(private readonly image: string) {}
+
+  async create(): Promise<void> {
+    await this.tool(["init"], "");
+  }
+
+  /** Populates an environment; `comment` makes another lock of the same packages. */
+  async populate(key: string, comment: string, progress: Progress): Promise<void> {
+    const imports = ["torch", "transformers", "sentence_transformers"].flatMap((module) => ["--import", module]);
+    await this.tool(["populate", "--key", key, "--lock", "-", "--python", "cp311", ...imports], this.lock + comment, progress);
+  }
+
+  /** Bytes on the disk; what is linked twice counts once. */
+  async bytes(): Promise<number> {
+    return Number((await run("du", ["--summarize", "--block-size=1", this.root])).split("\t")[0]);
+  }
+
+  async remove(): Promise<void> {
+    // The files are root's, and whoever runs this need not be.
+    await this.container(["--entrypoint=find"], ["/store", "-mindepth", "1", "-delete"], "");
+    fs.rmSync(this.root, { recursive: true, force: true });
+  }
+
+  private tool(args: readonly string[], input: string, progress?: Progress): Promise<string> {
+    const [verb = "", ...rest] = args;
+    return this.container([], [verb, "--store", "/store", ...rest], input, progress);
+  }
+
+  private container(options: readonly string[], args: readonly string[], input: string, progress?: Progress): Promise<string> {
+    const { caBundle, dockerHost } = readMachine();
+    const trust = caBundle === undefined ? [] : [`--volume=${caBundle}:/run/ca-bundle.pem:ro`, "--env=SSL_CERT_FILE=/run/ca-bundle.pem"];
+    return run("docker", ["run", "--rm", "--interactive", "--label=io.archon.component=bench", `--volume=${this.root}:/store`, ...trust, ...options, this.image, ...args], {
+      environment: dockerEnvironment(dockerHost),
+      input,
+      log: "bench-store",
+      ...(progress === undefined ? {} : { onLine: (line: string) => {
+        progress.update(0, 0, line);
+      } }),
+    });
+  }
+}
