@@ -46,6 +46,12 @@ STEPS = (
         updated_at INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE server_settings (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 

@@ -143,6 +143,18 @@ class SqliteStorage:
             )
             return {progress_id: json.loads(body) for progress_id, body in rows}
 
+    def setting(self, key: str) -> str | None:
+        with self._connection() as connection:
+            row = connection.execute("SELECT value FROM server_settings WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def save_setting(self, key: str, value: str | None) -> None:
+        with self._transaction() as connection:
+            if value is None:
+                connection.execute("DELETE FROM server_settings WHERE key = ?", (key,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO server_settings (key, value) VALUES (?, ?)", (key, value))
+
     def close(self) -> None:
         while True:
             try:
