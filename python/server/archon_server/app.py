@@ -12,8 +12,8 @@ from .draining import Draining
 from .ingestion import Ingestion
 from .metrics import MeasureRequests, Metrics
 from .progress import Operations
-from .reranking import LoadReranker
-from .reranking.service import RerankingService
+from .reranking import LoadReranker, memory
+from .reranking.service import Limits, RerankingService
 from .settings import Settings
 from .storage import Storage
 
@@ -21,9 +21,10 @@ from .storage import Storage
 def create_app(settings: Settings, storage: Storage, load: LoadReranker, draining: Draining) -> FastAPI:
     """The application. It answers from the moment it is started; the model is loaded in the background."""
     measured = Metrics()
-    reranking = RerankingService(settings.active_model, load, measured)
     # A container keeps its host name over a restart, and two servers on one database differ in it or in the port.
-    operations = Operations(storage, owner=f"{socket.gethostname()}:{settings.port}")
+    owner = f"{socket.gethostname()}:{settings.port}"
+    reranking = RerankingService(settings, load, storage, measured, _limits(settings), owner)
+    operations = Operations(storage, owner)
     ingestion = Ingestion(storage, operations)
 
     @asynccontextmanager
@@ -52,3 +53,8 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
     ):
         app.include_router(router)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    limit = memory.container_limit()
+    return Limits(settings.rerank_seconds, settings.model_memory_bytes or memory.default_budget(limit), limit)

@@ -23,6 +23,8 @@ class Search(BaseModel):
     source: Annotated[str, Field(max_length=200)] | None = None
     match_count: Annotated[int, Field(ge=1, le=100)] = 5
     return_mode: Literal["chunks", "pages"] = "chunks"
+    model: Annotated[str, Field(max_length=200)] | None = None
+    """The name of a model of the release, to be used instead of the active one."""
 
 
 def router(storage: Storage, reranking: RerankingService, metrics: Metrics) -> APIRouter:
@@ -34,6 +36,7 @@ def router(storage: Storage, reranking: RerankingService, metrics: Metrics) -> A
     async def search(request: Search) -> dict[str, Any]:
         if not request.query.strip():
             raise Invalid("Query cannot be empty")
+        named = reranking.known(request.model) if request.model else None
         started = time.perf_counter()
         candidates = max(request.match_count, min(request.match_count * CANDIDATES_PER_RESULT, MAX_CANDIDATES))
         with metrics.retrieval_seconds.time():
@@ -41,10 +44,11 @@ def router(storage: Storage, reranking: RerankingService, metrics: Metrics) -> A
         retrieved = time.perf_counter()
 
         scores: list[float] | None = None
-        problem: str | None = None
-        if passages and reranking.model:
+        problem = model = None
+        if passages and reranking.active:
             try:
-                scores = await reranking.rerank(request.query, [_judged_text(passage) for passage in passages])
+                texts = [_judged_text(passage) for passage in passages]
+                scores, model = await reranking.rerank(request.query, texts, named)
             except RerankingUnavailable as error:
                 problem = str(error)
         rows = _ranked(passages, scores)[: request.match_count]
@@ -62,7 +66,7 @@ def router(storage: Storage, reranking: RerankingService, metrics: Metrics) -> A
             "return_mode": "chunks",
             "reranking_applied": scores is not None,
             "reranking_error": problem,
-            "model": reranking.model.name if reranking.model and scores is not None else None,
+            "model": model and model.name,
             "timings": {
                 "retrieval_ms": _milliseconds(retrieved - started),
                 "rerank_ms": _milliseconds(reranked - retrieved),
