@@ -12,8 +12,8 @@ from .draining import Draining
 from .ingestion import Ingestion
 from .metrics import MeasureRequests, Metrics
 from .progress import Operations
-from .reranking import LoadReranker, memory
-from .reranking.service import Limits, RerankingService
+from .reranking import LoadReranker
+from .reranking.service import RerankingService
 from .settings import Settings
 from .storage import Storage
 
@@ -23,7 +23,7 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
     measured = Metrics()
     # A container keeps its host name over a restart, and two servers on one database differ in it or in the port.
     owner = f"{socket.gethostname()}:{settings.port}"
-    reranking = RerankingService(settings, load, storage, measured, _limits(settings), owner)
+    reranking = RerankingService(settings, load, storage, measured, owner)
     operations = Operations(storage, owner)
     ingestion = Ingestion(storage, operations)
 
@@ -53,8 +53,3 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
     ):
         app.include_router(router)
     return app
-
-
-def _limits(settings: Settings) -> Limits:
-    limit = memory.container_limit()
-    return Limits(settings.rerank_seconds, settings.model_memory_bytes or memory.default_budget(limit), limit)

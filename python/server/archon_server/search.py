@@ -45,7 +45,7 @@ def router(storage: Storage, reranking: RerankingService, metrics: Metrics) -> A
 
         scores: list[float] | None = None
         problem = model = None
-        if passages and reranking.active:
+        if passages and reranking.choice.active:
             try:
                 texts = [_judged_text(passage) for passage in passages]
                 scores, model = await reranking.rerank(request.query, texts, named)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-VARIANTS = ("auto", "float32", "bfloat16")
+VARIANTS = ("auto", "float32", "bfloat16", "int8")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MEBIBYTE = 1024 * 1024
 _Number = TypeVar("_Number", int, float)

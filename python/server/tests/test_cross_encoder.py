@@ -144,7 +144,7 @@ def test_a_bert_cross_encoder_is_loaded_and_gives_the_known_answers(written: tup
     scores = reranker.score(QUERY, PASSAGES)
     assert all(type(score) is float and 0 <= score <= 1 for score in scores)
     assert_as_classified(reranker, cache, bert)
-    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(cache, bert), rel=0.01)
+    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(cache, bert), rel=0.02)
 
 
 @pytest.mark.ml

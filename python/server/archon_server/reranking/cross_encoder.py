@@ -17,7 +17,7 @@ from ..settings import Model
 from . import ModelError, Runtime, UnusableRelease, hub, qwen3
 from .hardware import available_cpus
 from .scorer import BATCH_SIZE
-from .weights import loaded_dtype
+from .weights import INT8, computing_dtype, loaded_dtype
 
 PACKAGES = ("torch", "transformers", "sentence-transformers")
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
@@ -57,6 +57,11 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     cuda = torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
     dtype = loaded_dtype(model, config, device)
+    if dtype == INT8:
+        if cuda:
+            raise UnusableRelease(f"{model.repo} has weights of 8 bits, which are for CPUs; this machine has a GPU")
+        # Makes its layers known to transformers.
+        from . import int8  # noqa: F401
     threads = available_cpus()
     torch.set_num_threads(threads)
     snapshot = hub.snapshot(hub_dir, model)
@@ -67,7 +72,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
             cache_folder=str(hub_dir),
             local_files_only=True,
             device=device,
-            model_kwargs={"dtype": getattr(torch, dtype)},
+            model_kwargs={"dtype": getattr(torch, computing_dtype(dtype, device))},
             processor_kwargs=_processor_options(config, snapshot),
             # Many models would give the raw logit.
             activation_fn=torch.nn.Sigmoid(),
