@@ -93,11 +93,23 @@ export class EngineStack {
     return this.values;
   }
 
+  /** Secrets that were set stay. */
   set configuration(values: Readonly<Record<string, unknown>>) {
     this.values = values;
     const file = path.join(this.directory, `Pulumi.${this.name}.yaml`);
-    const kept = /^encryptionsalt:.*$/m.exec(fs.readFileSync(file, "utf8"))?.[0] ?? "";
-    fs.writeFileSync(file, `${kept}\nconfig: ${JSON.stringify(qualified(values))}\n`);
+    const { encryptionsalt, config } = parse(fs.readFileSync(file, "utf8")) as { encryptionsalt?: string; config: Record<string, unknown> };
+    const secrets = Object.entries(config).filter(([, value]) => typeof value === "object" && value !== null && "secure" in value);
+    fs.writeFileSync(file, JSON.stringify({ encryptionsalt, config: { ...qualified(values), ...Object.fromEntries(secrets) } }));
+  }
+
+  /** Sets a secret value, encrypted by Pulumi. */
+  async setSecret(key: string, value: string): Promise<void> {
+    await this.stack.setConfig(`archon:${key}`, { value, secret: true });
+  }
+
+  /** The state as it lies on the disk, secrets encrypted. */
+  async state(): Promise<string> {
+    return JSON.stringify(await this.stack.exportStack());
   }
 
   configure(changes: Readonly<Record<string, unknown>>): void {
@@ -109,6 +121,12 @@ export class EngineStack {
     const steps: Step[] = [];
     await this.stack.up({ ...options, onEvent: collect(steps) });
     return steps;
+  }
+
+  /** Runs an update. @returns everything it printed. */
+  async upOutput(): Promise<string> {
+    const { stdout, stderr } = await this.stack.up();
+    return stdout + stderr;
   }
 
   /** Runs an update that must fail. @returns everything it printed. */
