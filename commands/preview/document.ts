@@ -34,11 +34,17 @@ export type PreviewStep = z.infer<typeof step>;
 /** What `pulumi preview --json` says, as far as it is read here. Pulumi itself puts "[secret]" for secret values. */
 export type PreviewDocument = z.infer<typeof document>;
 
-/** Reads what `pulumi preview --json` prints. @throws UserError that says what is wrong with it */
-export function parsePreview(text: string, from: string): PreviewDocument {
+/**
+ * Reads what `pulumi preview --json` prints.
+ *
+ * @param from names it in an error
+ * @param hide takes secrets out of every text in it
+ * @throws UserError that says what is wrong with it
+ */
+export function parsePreview(text: string, from: string, hide: (text: string) => string = (each) => each): PreviewDocument {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, (_, each: unknown) => (typeof each === "string" ? hide(each) : each));
   } catch (error) {
     throw new UserError(`${from} is not JSON: ${(error as Error).message}.\nSave a preview with \`npm run -s pulumi -- preview --json > preview.json\`.`);
   }

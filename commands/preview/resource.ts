@@ -2,35 +2,31 @@ import { z } from "zod";
 import type { PreviewStep, State } from "./document";
 
 /** What a resource is to this project. Everything that no other role fits is `other`, so that nothing changes unseen. */
-export type Role = "image" | "environment" | "model" | "server" | "gateway" | "token" | "network" | "housekeeping" | "other";
+export type Role = "image" | "environment" | "model" | "server" | "room" | "gateway" | "collection" | "store" | "token" | "network" | "other";
 
 export interface Resource {
   role: Role;
-  /** Name in the program. */
-  name: string;
-  /** For people: `server image archon-server:5278e51e28e1fea2`. */
+  /** For people: `image archon-server:5278e51e28e1fea2`. */
   title: string;
 }
 
 /** Roles of a resource by its own type and that of the component around it; the first that fits. */
-const roles: readonly { parent?: RegExp; type: RegExp; role: Role }[] = [
-  { type: /RemoteImage$/, role: "image" },
+const roles: readonly { parent?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
+  // The stack, components and providers have no life outside the state.
+  { type: /^(pulumi|archon):/, role: "hidden" },
+  // The gate waits for the server that it belongs to, and a hold for the parts that are then made.
+  { parent: /:(ArchonServer|Hold)$/, type: /:Command$/, role: "hidden" },
+  { type: /:RemoteImage$/, role: "image" },
   { parent: /:Environment$/, type: /:Command$/, role: "environment" },
   { parent: /:ModelSnapshot$/, type: /:Command$/, role: "model" },
   { parent: /:ArchonServer$/, type: /:Container$/, role: "server" },
+  { parent: /:Service$/, type: /:Command$/, role: "room" },
   { parent: /:Gateway$/, type: /:Container$/, role: "gateway" },
+  { parent: /:Collection$/, type: /:Command$/, role: "collection" },
+  { parent: /:HostStore$/, type: /:Command$/, role: "store" },
   { type: /:RandomPassword$/, role: "token" },
   { type: /:Network$/, role: "network" },
-  { type: /:Command$/, role: "housekeeping" },
 ];
-
-/** The stack, components and providers have no life outside the state. */
-const bookkeeping = /^(pulumi:|archon:)/;
-
-/** The gate only waits for the server that it belongs to. */
-function isGate(parent: string, type: string): boolean {
-  return /:ArchonServer$/.test(parent) && /:Command$/.test(type);
-}
 
 /** The resource of a step, or undefined for one that is no thing of its own. */
 export function resourceOf({ urn, oldState, newState }: PreviewStep): Resource | undefined {
@@ -38,11 +34,8 @@ export function resourceOf({ urn, oldState, newState }: PreviewStep): Resource |
   const chain = types.split("$");
   const type = chain.at(-1) ?? "";
   const parent = chain.at(-2) ?? "";
-  if (bookkeeping.test(type) || isGate(parent, type)) {
-    return undefined;
-  }
   const role = roles.find((each) => each.type.test(type) && (each.parent === undefined || each.parent.test(parent)))?.role ?? "other";
-  return { role, name, title: titleOf(role, name, type, newState ?? oldState) };
+  return role === "hidden" ? undefined : { role, title: titleOf(role, name, type, newState ?? oldState) };
 }
 
 function titleOf(role: Role, name: string, type: string, state: State | undefined): string {
@@ -51,31 +44,53 @@ function titleOf(role: Role, name: string, type: string, state: State | undefine
     case "image":
       return `image ${typeof inputs["name"] === "string" ? inputs["name"] : name}`;
     case "environment":
-      return `environment ${jobArgument(inputs, "--key") ?? name}`;
+      return `environment ${jobArgument(inputs, "--key") ?? jobTarget(inputs, "envs/") ?? name}`;
     case "model":
-      return `model ${[jobArgument(inputs, "--repo") ?? name, jobArgument(inputs, "--revision")?.slice(0, 12)].filter((part) => part !== undefined).join("@")}`;
+      return `model ${modelOf(inputs) ?? name}`;
     case "server":
-      return `server ${name} of the service ${labelOf(inputs, "io.archon.service") ?? "?"}`;
+      return `server ${name}`;
+    case "room":
+      return `room for the new servers (${name})`;
     case "gateway":
       return `gateway of the service ${labelOf(inputs, "io.archon.service") ?? name}`;
+    case "collection":
+      return "what no kept release needs";
+    case "store":
+      return "directories of the store";
     case "token":
       return "API token";
     case "network":
       return "network of the containers";
-    case "housekeeping":
-      return `${name} (a job for the store)`;
     case "other":
       return `${name} (${type})`;
   }
 }
 
+/** `repo@commit`, the commit shortened. */
+function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined {
+  const repo = jobArgument(inputs, "--repo");
+  const revision = jobArgument(inputs, "--revision");
+  const model = repo !== undefined && revision !== undefined ? `${repo}@${revision}` : jobTarget(inputs, "models/");
+  return model?.replace(/(@[0-9a-f]{12})[0-9a-f]*$/, "$1");
+}
+
 const job = z.object({ environment: z.object({ ONE_SHOT_ARGS: z.string().optional(), ONE_SHOT_DIRECTORY: z.string().optional() }) });
 
-/** The value of an argument of a job for the store. */
+/** The arguments of a job for the store, its command first; none where they cannot be read. */
+export function jobArguments(inputs: Readonly<Record<string, unknown>>): string[] {
+  return job.safeParse(inputs).data?.environment.ONE_SHOT_ARGS?.split("\n") ?? [];
+}
+
+/** The value of an option of a job for the store. */
 export function jobArgument(inputs: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const args = job.safeParse(inputs).data?.environment.ONE_SHOT_ARGS?.split("\n") ?? [];
+  const args = jobArguments(inputs);
   const index = args.indexOf(name);
   return index === -1 ? undefined : args[index + 1];
+}
+
+/** What of the store a job is about, below a directory. */
+function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string): string | undefined {
+  return jobArguments(inputs).find((each) => each.startsWith(directory))?.slice(directory.length);
 }
 
 /** The directory of the checkout that a job reads, if it reads one. */

@@ -1,6 +1,6 @@
 import type { PreviewDocument, PreviewStep } from "./document";
 import { reasonsOf } from "./reasons";
-import { jobArgument, jobDirectory, labelOf, resourceOf, variablesOf, type Resource } from "./resource";
+import { jobArgument, jobArguments, jobDirectory, labelOf, resourceOf, variablesOf, type Resource } from "./resource";
 
 export type Action = "build" | "fetch" | "create" | "replace" | "update" | "remove";
 
@@ -56,7 +56,7 @@ export function summarise(preview: PreviewDocument, stack: string, sizes: Sizes)
     .sort((one, other) => actions.indexOf(one.action) - actions.indexOf(other.action));
   return {
     stack,
-    release: { now: releaseNow(preview), then: releaseThen(things) },
+    release: { now: releaseNow(preview), then: releaseThen(preview, things) },
     changes,
     unchanged: things.filter(({ step }) => step.op === "same").length,
     downtime: downtimeOf(things),
@@ -82,40 +82,61 @@ function mergeReplacements(things: readonly Thing[]): Thing[] {
 }
 
 function changeOf({ step, resource }: Thing, preview: PreviewDocument, sizes: Sizes): Change[] {
-  const { role, title } = resource;
+  const { role, title: what } = resource;
   switch (step.op) {
     case "create":
-      if (role === "image") {
-        return [{ action: "build", what: title, reasons: [] }];
-      }
-      return role === "environment" || role === "model" ? [fetchOf(step, resource, preview, sizes)] : [{ action: "create", what: title, reasons: [] }];
     case "replace":
     case "create-replacement":
-      return [{ action: "replace", what: title, reasons: reasonsOf(step) }];
     case "update":
-      return [{ action: "update", what: title, reasons: reasonsOf(step) }];
+      if (role === "room") {
+        // It is told as the downtime that it means.
+        return [];
+      }
+      if (role === "collection") {
+        return [{ action: "remove", what, reasons: ["once the new servers are ready"] }];
+      }
+      return [role === "image" || role === "environment" || role === "model" ? partOf(step, resource, preview, sizes) : containerOf(step, what)];
     case "delete":
-    case "delete-replaced": {
-      const { retainOnDelete = false, delete: leftOver = false } = step.oldState ?? {};
-      const fate = retainOnDelete ? ["stays on the host until nothing uses it"] : leftOver ? ["left over from an update that failed"] : [];
-      return [{ action: "remove", what: title, reasons: fate }];
-    }
+    case "delete-replaced":
+      return removalOf(step, resource);
     default:
       // Unchanged, or only read.
       return [];
   }
 }
 
-function fetchOf({ newState }: PreviewStep, { role, title }: Resource, { config }: PreviewDocument, sizes: Sizes): Change {
+function containerOf(step: PreviewStep, what: string): Change {
+  const action = step.op === "create" || step.op === "update" ? step.op : "replace";
+  return { action, what, reasons: reasonsOf(step) };
+}
+
+/** A part of a release is made once; another operation than `create` makes it anew because it is gone from the host. */
+function partOf({ op, newState }: PreviewStep, { role, title: what }: Resource, { config }: PreviewDocument, sizes: Sizes): Change {
   const inputs = newState?.inputs ?? {};
+  const again = op === "create" ? [] : ["it is gone from the host"];
+  if (role === "image") {
+    return "build" in inputs ? { action: "build", what, reasons: again } : { action: "create", what, reasons: ["already in the engine"] };
+  }
+  if (jobArguments(inputs)[0] === "verify") {
+    return { action: "create", what, reasons: ["already in the store"] };
+  }
   if (role === "environment") {
     const lock = config["archon:requirements"];
-    return { action: "fetch", what: title, reasons: ["for its lock file"], bytes: typeof lock === "string" ? sizes.environment(lock) : undefined };
+    return { action: "fetch", what, reasons: ["packages", ...again], bytes: typeof lock === "string" ? sizes.environment(lock) : undefined };
   }
   const directory = jobDirectory(inputs);
   return directory === undefined
-    ? { action: "fetch", what: title, reasons: [`from ${jobArgument(inputs, "--endpoint") ?? "the hub"}`], bytes: undefined }
-    : { action: "fetch", what: title, reasons: ["from the checkout"], bytes: sizes.directory(directory) };
+    ? { action: "fetch", what, reasons: [`from ${jobArgument(inputs, "--endpoint") ?? "the hub"}`, ...again], bytes: undefined }
+    : { action: "fetch", what, reasons: ["from the checkout", ...again], bytes: sizes.directory(directory) };
+}
+
+function removalOf({ oldState }: PreviewStep, { role, title: what }: Resource): Change[] {
+  const { retainOnDelete = false, delete: leftOver = false } = oldState ?? {};
+  if (retainOnDelete) {
+    // A finished job is no thing; a part of a release stays, and only the ledger no longer needs it.
+    return role === "image" || role === "environment" || role === "model" ? [{ action: "remove", what, reasons: ["no kept release needs it; goes when nothing uses it"] }] : [];
+  }
+  return role === "room" ? [] : [{ action: "remove", what, reasons: leftOver ? ["left over from an update that failed"] : [] }];
 }
 
 function releaseNow({ steps }: PreviewDocument): string | undefined {
@@ -123,8 +144,12 @@ function releaseNow({ steps }: PreviewDocument): string | undefined {
   return typeof outputs?.["release"] === "string" ? outputs["release"] : undefined;
 }
 
-/** A server says which release it runs by a label and, where none of its variables is secret, by a variable. */
-function releaseThen(things: readonly Thing[]): string | undefined {
+/** The release that the configuration names; else what the servers say by a label or, where none of them is secret, a variable. */
+function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): string | undefined {
+  const chosen = config["archon:release"];
+  if (typeof chosen === "string" && chosen !== "") {
+    return chosen;
+  }
   const ids = things
     .filter(({ step, resource }) => resource.role === "server" && !step.op.startsWith("delete"))
     .map(({ step: { newState } }) => labelOf(newState?.inputs ?? {}, "io.archon.release") ?? variablesOf(newState?.inputs ?? {})?.get("ARCHON_RELEASE"));
@@ -132,22 +157,25 @@ function releaseThen(things: readonly Thing[]): string | undefined {
 }
 
 function downtimeOf(things: readonly Thing[]): Downtime {
-  const gone = (role: Resource["role"]): Thing[] => things.filter(({ step, resource }) => resource.role === role && step.oldState !== undefined && isGap(step));
-  const replaced = [...gone("gateway"), ...gone("server")]
-    .filter(({ step }) => step.op !== "delete")
-    .map(({ step, resource }) => `${resource.title} goes before its successor is there: ${reasonsOf(step).join(", ") || "it is replaced"}`);
-  const ended = gone("gateway").filter(({ step }) => step.op === "delete").map(({ resource }) => `${resource.title} is removed, so the service ends`);
-  const serves = things.some(({ step, resource }) => resource.role === "gateway" && step.oldState !== undefined);
-  const reasons = [...new Set([...replaced, ...ended])];
-  return { expected: reasons.length > 0, reasons: reasons.length > 0 ? reasons : [serves ? "a new server is ready before the old one goes" : "nothing serves yet"] };
+  const of = (...wanted: Resource["role"][]): Thing[] => things.filter(({ resource }) => wanted.includes(resource.role));
+  const serves = of("gateway").some(({ step }) => step.oldState !== undefined);
+  if (!serves) {
+    return { expected: false, reasons: ["nothing serves yet"] };
+  }
+  const reasons = [
+    ...of("gateway", "server").filter(({ step }) => isGap(step)).map(({ step, resource }) => `${resource.title} goes before its successor is there (${reasonsOf(step).join(", ") || "replaced"})`),
+    ...of("room").filter(({ step }) => /create|replace/.test(step.op)).map(() => "the old servers stop before the new ones are ready (archon:rollout is replace)"),
+    ...of("gateway").filter(({ step }) => step.op === "delete" && step.oldState?.delete !== true).map(({ resource }) => `the ${resource.title} is removed, and with it the service`),
+  ];
+  return reasons.length > 0 ? { expected: true, reasons: [...new Set(reasons)] } : { expected: false, reasons: ["what serves now serves until something better is ready"] };
 }
 
 /** Whether what serves now is gone before something else serves in its place. */
 function isGap({ op, oldState }: PreviewStep): boolean {
-  return op === "delete" ? oldState?.delete !== true : op.includes("replace") && oldState?.pendingReplacement === true;
+  return op.includes("replace") && oldState?.pendingReplacement === true;
 }
 
-// eslint-disable-next-line no-control-regex -- Pulumi colours its messages by escape sequences.
+/** Pulumi colours its messages, by escape sequences and by marks of its own. */
 const colors = /\u001b\[[0-9;]*m|<\{%[^%]*%\}>/g;
 
 function messages({ diagnostics }: PreviewDocument, severity: string): string[] {

@@ -1,7 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { releaseRepositories } from "../releases/available";
+import { IMAGES } from "../../components/shared/images";
 import { liveContainers, localImages, networkLabels } from "../support/docker";
+
+/** Repositories of the images that releases are made of. */
+const releaseRepositories: readonly string[] = Object.values(IMAGES).map(({ repository }) => repository);
 
 /** Label of every stack's network: the store that the stack uses. */
 const rootLabel = "io.archon.root";

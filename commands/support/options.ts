@@ -16,9 +16,10 @@ export function parseOptions<const T extends Options>(args: readonly string[], u
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    if (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code?.startsWith("ERR_PARSE_ARGS") === true) {
       // Node goes on with advice about its own `--`, which means something else to npm.
-      throw new UserError(`${error.message.replace(/\. .*$/s, ".")}\nUsage: ${usage}`);
+      throw new UserError(`${message.replace(/\. .*$/s, ".")}\nUsage: ${usage}`);
     }
     throw error;
   }
