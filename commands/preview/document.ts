@@ -24,7 +24,10 @@ const step = z.object({
 
 const document = z.object({
   config: z.record(z.string(), z.unknown()).default({}),
+  /** What stays the same is left out, but for the stack itself. */
   steps: z.array(step).default([]),
+  /** How many resources every operation is for, components among them. */
+  changeSummary: z.record(z.string(), z.number()).default({}),
   diagnostics: z.array(z.object({ message: z.string(), severity: z.string() })).default([]),
 });
 

@@ -38,7 +38,7 @@ function render(summary: PreviewSummary, cut: { entries: number; message: number
   ];
   const sections = actions.flatMap((action) => section(changes.filter((change) => change.action === action), headings[action], cut.entries));
   const notes = warnings.length === 0 ? [] : ["", "Warnings:", "", ...messages(warnings, cut)];
-  return [...head, "| | |", "| --- | --- |", ...facts, ...sections, ...notes, "", `${unchanged} unchanged. Rendered from \`pulumi preview\`, which changes nothing.`, ""].join("\n");
+  return [...head, "| | |", "| --- | --- |", ...facts, ...sections, ...notes, "", `${unchanged} resources unchanged. Rendered from \`pulumi preview\`, which changes nothing.`, ""].join("\n");
 }
 
 function section(changes: readonly Change[], heading: string, entries: number): string[] {

@@ -8,11 +8,13 @@ type Inputs = Readonly<Record<string, unknown>>;
 /** How a person calls the variables of a server. */
 const variableWords: Readonly<Record<string, string>> = {
   ARCHON_RELEASE: "release",
-  ARCHON_ENVIRONMENT_KEY: "environment",
   ARCHON_MODELS: "models",
   ARCHON_ACTIVE_MODEL: "default model",
   ARCHON_API_TOKEN: "API token",
 };
+
+/** The environment's key; the mount that changes with it says more. */
+const toldByMount = "ARCHON_ENVIRONMENT_KEY";
 
 /** How a person calls the inputs that need no look at their values. */
 const inputWords: Readonly<Record<string, string>> = {
@@ -75,7 +77,7 @@ function changedVariables(before: Inputs, after: Inputs): string[] {
   if (old === undefined || now === undefined) {
     return ["settings (some are secret)"];
   }
-  const names = [...new Set([...old.keys(), ...now.keys()])].filter((name) => old.get(name) !== now.get(name));
+  const names = [...new Set([...old.keys(), ...now.keys()])].filter((name) => old.get(name) !== now.get(name) && name !== toldByMount);
   return names.map((name) => variableWords[name] ?? `setting ${name}`);
 }
 

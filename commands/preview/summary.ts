@@ -27,6 +27,7 @@ export interface PreviewSummary {
   release: { now: string | undefined; then: string | undefined };
   /** In the order of {@link actions}. */
   changes: Change[];
+  /** Resources that stay as they are. */
   unchanged: number;
   downtime: Downtime;
   /** Why the update is refused or would fail; nothing else then means much. */
@@ -36,6 +37,9 @@ export interface PreviewSummary {
 
 /** The order in which an update is told. */
 export const actions: readonly Action[] = ["build", "fetch", "create", "replace", "update", "remove"];
+
+/** Why a part of a release is made that was made before. */
+export const gone = "it is gone from the host";
 
 /** What the preview alone does not say. */
 export interface Sizes {
@@ -51,15 +55,14 @@ export function summarise(preview: PreviewDocument, stack: string, sizes: Sizes)
     const resource = resourceOf(step);
     return resource === undefined ? [] : [{ step, resource }];
   });
-  const changes = mergeReplacements(things)
-    .flatMap((thing) => changeOf(thing, preview, sizes))
-    .sort((one, other) => actions.indexOf(one.action) - actions.indexOf(other.action));
+  const serves = releaseNow(preview) !== undefined;
+  const changes = [...mergeReplacements(things).flatMap((thing) => changeOf(thing, preview, sizes)), ...(serves ? unseen(things) : [])];
   return {
     stack,
     release: { now: releaseNow(preview), then: releaseThen(preview, things) },
-    changes,
-    unchanged: things.filter(({ step }) => step.op === "same").length,
-    downtime: downtimeOf(things),
+    changes: changes.sort((one, other) => actions.indexOf(one.action) - actions.indexOf(other.action)),
+    unchanged: preview.changeSummary["same"] ?? 0,
+    downtime: downtimeOf(things, serves),
     problems: messages(preview, "error"),
     warnings: messages(preview, "warning"),
   };
@@ -113,7 +116,7 @@ function containerOf(step: PreviewStep, what: string): Change {
 /** A part of a release is made once; another operation than `create` makes it anew because it is gone from the host. */
 function partOf({ op, newState }: PreviewStep, { role, title: what }: Resource, { config }: PreviewDocument, sizes: Sizes): Change {
   const inputs = newState?.inputs ?? {};
-  const again = op === "create" ? [] : ["it is gone from the host"];
+  const again = op === "create" ? [] : [gone];
   if (role === "image") {
     return "build" in inputs ? { action: "build", what, reasons: again } : { action: "create", what, reasons: ["already in the engine"] };
   }
@@ -156,9 +159,15 @@ function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): str
   return ids.find((id) => id !== undefined);
 }
 
-function downtimeOf(things: readonly Thing[]): Downtime {
+/** A new token has no value before it is made, so that Pulumi does not see yet that the servers that get it are replaced. */
+function unseen(things: readonly Thing[]): Change[] {
+  const token = things.some(({ step, resource }) => resource.role === "token" && step.op !== "delete");
+  const seen = things.some(({ step, resource }) => resource.role === "server" && step.op.includes("replace"));
+  return token && !seen ? [{ action: "replace", what: "servers", reasons: ["API token"] }] : [];
+}
+
+function downtimeOf(things: readonly Thing[], serves: boolean): Downtime {
   const of = (...wanted: Resource["role"][]): Thing[] => things.filter(({ resource }) => wanted.includes(resource.role));
-  const serves = of("gateway").some(({ step }) => step.oldState !== undefined);
   if (!serves) {
     return { expected: false, reasons: ["nothing serves yet"] };
   }

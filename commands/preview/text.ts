@@ -15,7 +15,7 @@ export function describePreview(summary: PreviewSummary): string[] {
     ["Release", releaseLine(summary)],
     ["Downtime", downtimeLine(summary)],
     ...(changes.some(({ action }) => action === "fetch") ? [["To fetch", fetchTotal(summary)]] : []),
-    ["Unchanged", String(unchanged)],
+    ["Unchanged", `${unchanged} resources`],
   ];
   return [`${headline(summary)}.`, "", ...table(facts), ...(rows.length === 0 ? [] : ["", ...table(rows)]), ...warnings.map((warning) => `Warning: ${warning}`)];
 }

@@ -1,5 +1,5 @@
 import { bytes } from "../support/render";
-import type { Action, Change, PreviewSummary } from "./summary";
+import { gone, type Action, type Change, type PreviewSummary } from "./summary";
 
 /** Headings of the actions. */
 export const headings: Readonly<Record<Action, string>> = {
@@ -30,14 +30,18 @@ export function fetchTotal({ changes }: PreviewSummary): string {
 
 /** `46b0aadebc77 → 5f0c…`, or that it stays. */
 export function releaseLine({ release: { now, then }, changes }: PreviewSummary): string {
-  const servers = changes.some(({ what, action }) => what.startsWith("server ") && action !== "remove");
   if (now === undefined) {
     return then === undefined ? "the first one" : `${then}, the first one`;
   }
   if (then === undefined) {
-    return servers ? `${now} → another one (its id is not in this preview)` : `${now}, as now`;
+    return changes.some(makesAnother) ? `${now} → another one (its id is not in this preview)` : `${now}, as now`;
   }
   return now === then ? `${now}, as now` : `${now} → ${then}`;
+}
+
+/** Whether a change means another release, as far as the change alone tells. */
+function makesAnother({ action, what, reasons }: Change): boolean {
+  return ((action === "build" || action === "fetch") && !reasons.includes(gone)) || (action === "replace" && /^servers?\b/.test(what) && reasons.some((reason) => /^(image|environment|settings)/.test(reason)));
 }
 
 export function downtimeLine({ downtime: { expected, reasons } }: PreviewSummary): string {
