@@ -1,7 +1,7 @@
 import { readMachine } from "./setup/machine";
 import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
-import { collectable, otherReferences } from "./store/collectable";
+import { engineUse, otherReferences } from "./store/engine-use";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 import { imageSize, removeImage } from "./support/docker";
@@ -10,12 +10,13 @@ import { parseOptions } from "./support/options";
 import { Steps, type Progress } from "./support/progress";
 import { bytes } from "./support/render";
 
-const usage = "npm run prune [-- --dry-run --forget PROJECT-STACK --stack STACK]";
+const usage = "npm run prune [-- --dry-run --forget PROJECT-STACK --keep-images --stack STACK]";
 
 main(async (args) => {
   const { values } = parseOptions(args, usage, {
     stack: { type: "string", default: devStack },
     "dry-run": { type: "boolean", default: false },
+    "keep-images": { type: "boolean", default: false },
     forget: { type: "string", multiple: true, default: [] },
   });
   const dryRun = values["dry-run"];
@@ -34,7 +35,9 @@ main(async (args) => {
       ...values.forget.flatMap((stack) => ["--forget", stack]),
       ...[...others.keys()].flatMap((directory) => ["--also-references", directory]),
     ] as const;
-    return parseCollection(await runStoreTool({ root, command, input: await collectable(root, image, engine), mounts: others }, image, progress));
+    const use = await engineUse(root, image, engine);
+    const input = values["keep-images"] ? { ...use, images: [] } : use;
+    return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
   });
   // The report of the tool names what nothing refers to; what is in use all the same, only the engine knows.
   const images = await steps.run(dryRun ? "Images that nothing refers to" : "Images", (progress) => pruneImages(collection.images, dryRun, engine, progress));

@@ -1,4 +1,3 @@
-import { pulumiEnvironment } from "../support/environment";
 import { pulumi } from "../support/pulumi";
 import { CommandError } from "../support/run";
 import { parsePreview } from "./document";
@@ -31,7 +30,7 @@ export function summariseRedacted(json: string, stack: string, from: string): Pr
 }
 
 function hide(text: string): string {
-  return redact(text, secretsOf({ ...process.env, ...pulumiEnvironment() }));
+  return redact(text, secretsOf(process.env));
 }
 
 function failed(stack: string, problem: string): PreviewSummary {

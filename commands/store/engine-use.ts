@@ -18,8 +18,12 @@ export interface EngineUse {
   images: string[];
 }
 
-/** @param keep image that is in use by this command itself */
-export async function collectable(root: string, keep: string, engineHost: string | undefined): Promise<EngineUse> {
+/**
+ * What of the engine counts for a collection.
+ *
+ * @param keep image that is in use by this command itself
+ */
+export async function engineUse(root: string, keep: string, engineHost: string | undefined): Promise<EngineUse> {
   const [containers, images] = await Promise.all([liveContainers(engineHost), localImages(releaseRepositories, engineHost)]);
   const mounted = [...new Set(containers.flatMap(({ bindSources }) => bindSources))].sort();
   return { root, mounted, images: images.filter((reference) => reference !== keep).sort() };
