@@ -176,6 +176,8 @@ describe("the store at its end", () => {
     expect(fs.existsSync(path.join(checkout.root, "store.json"))).toBe(true);
     expect(run("purge", "--yes").code).toBe(0);
     expect(fs.existsSync(data)).toBe(true);
-    expect(fs.existsSync(path.join(checkout.root, "envs"))).toBe(false);
+    expect(environments()).toEqual([]);
+    expect(run("purge", "--yes", "--data").code).toBe(0);
+    expect(fs.readdirSync(checkout.root)).toEqual([]);
   });
 });
