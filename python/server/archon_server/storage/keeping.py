@@ -1,4 +1,4 @@
-"""Operations and credentials in SQLite."""
+"""Operations, credentials and settings in SQLite."""
 
 import json
 import time
@@ -73,3 +73,21 @@ class CredentialTable:
     def delete_credential(self, key: str) -> bool:
         with self._database.transaction() as connection:
             return connection.execute("DELETE FROM credentials WHERE key = ?", (key,)).rowcount > 0
+
+
+class SettingTable:
+    """The part of Storage that is about what the server itself remembers."""
+
+    _database: Database
+
+    def setting(self, key: str) -> str | None:
+        with self._database.connection() as connection:
+            row = connection.execute("SELECT value FROM server_settings WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def save_setting(self, key: str, value: str | None) -> None:
+        with self._database.transaction() as connection:
+            if value is None:
+                connection.execute("DELETE FROM server_settings WHERE key = ?", (key,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO server_settings (key, value) VALUES (?, ?)", (key, value))

@@ -47,6 +47,12 @@ STEPS = (
     ) STRICT;
     """,
     """
+    CREATE TABLE server_settings (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
+    """
     ALTER TABLE documents ADD COLUMN code_count INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE documents ADD COLUMN title TEXT NOT NULL DEFAULT '';
     ALTER TABLE documents ADD COLUMN description TEXT;

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from .database import Database
 from .documents import DocumentTable
-from .keeping import CredentialTable, OperationTable
+from .keeping import CredentialTable, OperationTable, SettingTable
 from .retrieval import RetrievalTables
 
 
-class SqliteStorage(DocumentTable, RetrievalTables, OperationTable, CredentialTable):
+class SqliteStorage(DocumentTable, RetrievalTables, OperationTable, CredentialTable, SettingTable):
     """Storage in the file `path`, created if missing. A transaction is on the disk when a call returns."""
 
     def __init__(self, path: Path) -> None:
