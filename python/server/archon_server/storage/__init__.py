@@ -6,6 +6,9 @@ from typing import Any, Literal, Protocol
 
 from ..chunking import Chunk
 
+FINISHED = ("completed", "error", "cancelled")
+"""The statuses that an operation ends with."""
+
 
 @dataclass(frozen=True)
 class Document:

@@ -4,10 +4,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, LifoQueue
-
-import sqlite_vec
 
 from ..errors import StorageError
 from .migrations import migrate
@@ -72,11 +72,20 @@ class Database:
 
 
 def _load_vectors(connection: sqlite3.Connection) -> None:
-    """Gives the connection sqlite-vec's functions. A Python built without extensions of SQLite searches by words only."""
+    """Gives the connection sqlite-vec's functions. Where SQLite takes no extensions, searches are by words only."""
     with suppress(AttributeError):
         connection.enable_load_extension(True)
-        sqlite_vec.load(connection)
+        connection.load_extension(_vector_extension())
         connection.enable_load_extension(False)
+
+
+@cache
+def _vector_extension() -> str:
+    # Not by importing sqlite_vec: that would import numpy, for functions that nobody here calls.
+    spec = find_spec("sqlite_vec")
+    assert spec
+    assert spec.origin
+    return str(Path(spec.origin).with_name("vec0"))
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

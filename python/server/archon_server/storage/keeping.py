@@ -4,14 +4,11 @@ import json
 import time
 from typing import Any
 
-from . import Credential
+from . import FINISHED, Credential
 from .database import Database
 
 OPERATION_SECONDS = 3600
 """How long a finished operation can still be asked for."""
-
-FINISHED = ("completed", "error", "cancelled")
-"""The statuses that an operation ends with."""
 
 
 class OperationTable:

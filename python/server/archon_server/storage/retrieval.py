@@ -1,9 +1,8 @@
 """Finding passages in SQLite: by words with FTS5, by vectors with sqlite-vec."""
 
 import json
+from array import array
 from collections.abc import Mapping, Sequence
-
-import sqlite_vec
 
 from . import Passage, rows
 from .database import Database
@@ -42,7 +41,7 @@ class RetrievalTables:
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
     ) -> list[Passage]:
-        wanted = sqlite_vec.serialize_float32(list(vector))
+        wanted = _packed(vector)
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
@@ -82,7 +81,7 @@ class RetrievalTables:
                 INSERT OR REPLACE INTO chunk_vectors (chunk_id, model, vector)
                 SELECT id, ?, ? FROM chunks WHERE id = ?
                 """,
-                [(model, sqlite_vec.serialize_float32(list(vector)), id_) for id_, vector in vectors.items()],
+                [(model, _packed(vector), id_) for id_, vector in vectors.items()],
             )
 
 
@@ -90,3 +89,8 @@ def _from_bm25(bm25: float) -> float:
     # FTS5's bm25 is negative, and lower is better; x/(1+x) keeps the order and lies in 0..1.
     score = max(-bm25, 0.0)
     return score / (1 + score)
+
+
+def _packed(vector: Sequence[float]) -> bytes:
+    """As sqlite-vec reads vectors: 32-bit floats, one after the other."""
+    return array("f", vector).tobytes()

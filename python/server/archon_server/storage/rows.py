@@ -36,6 +36,4 @@ def document(row: Sequence[Any]) -> Document:
 def passage(row: Sequence[Any], similarity: float = 0.0) -> Passage:
     """From the columns PASSAGE."""
     id_, position, text, headings, has_code, url, *columns = row
-    return Passage(
-        id_, position, text, tuple(json.loads(headings)), bool(has_code), url, similarity, document(columns)
-    )
+    return Passage(id_, position, text, tuple(json.loads(headings)), bool(has_code), url, similarity, document(columns))
