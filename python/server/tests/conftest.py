@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(f"not installed: {', '.join(missing)}"))
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
     """The first true value of `check`."""
     deadline = time.monotonic() + seconds
     while not (value := check()):

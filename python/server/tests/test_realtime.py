@@ -1,7 +1,6 @@
 """Progress by Socket.IO, through the real protocol and a real server."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,18 @@ from tests.processes import ServerProcess
 LARGE = "".join(f"## Section {n}\n\nAn otter sleeps on its back in the kelp.\n\n" for n in range(3000))
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
-    started: list[ServerProcess] = []
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("open")).ready()
+    yield server
+    server.close()
 
-    def start(**options: Any) -> ServerProcess:
-        started.append(ServerProcess(tmp_path, **options))
-        return started[-1].ready()
 
-    yield start
-    for server in started:
-        server.close()
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("closed"), api_token="s3cret").ready()
+    yield server
+    server.close()
 
 
 class Client:
@@ -37,29 +37,35 @@ class Client:
             self.socket.on(name, lambda data, name=name: self.events.append((name, data)))
         self.socket.connect(str(server.http.base_url), transports=["polling"], **options)
 
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """The last of an operation. The client hands events to threads, so they may come in another order."""
+        return next((body for body in self.progress() if body["status"] == "completed"), None)
+
+    def close(self) -> None:
+        # Not `disconnect`: that waits until the server answers the request for news that is under way.
+        self.socket.eio.disconnect(abort=True)
+
     def progress(self) -> list[dict[str, Any]]:
         return [data for name, data in self.events if name == "crawl_progress"]
 
 
-def test_a_subscriber_hears_of_an_upload_until_its_end(start: Callable[..., ServerProcess]) -> None:
-    server = start()
+def test_a_subscriber_hears_of_an_upload_until_its_end(server: ServerProcess) -> None:
     client = Client(server)
-    progress_id = server.begin_upload(LARGE)
+    progress_id = server.begin_upload(LARGE * 5)
     client.socket.emit("crawl_subscribe", {"progress_id": progress_id})
-    eventually(lambda: client.progress() and client.progress()[-1]["status"] == "completed", 60)
-    client.socket.disconnect()
+    eventually(lambda: client.ended)
+    client.close()
 
-    assert client.events[0] == ("crawl_subscribe_ack", {"progress_id": progress_id, "status": "subscribed"})
-    last = client.progress()[-1]
-    assert (last["progressId"], last["chunksStored"]) == (progress_id, 3000)
+    assert ("crawl_subscribe_ack", {"progress_id": progress_id, "status": "subscribed"}) in client.events
+    last = client.ended
+    assert last
+    assert (last["progressId"], last["chunksStored"]) == (progress_id, 15000)
     assert all(body["percentage"] == body["progress"] and body["log"] for body in client.progress())
-    percents = [body["percentage"] for body in client.progress()]
-    assert percents == sorted(percents)
-    assert percents[-1] == 100
+    assert [body for body in client.progress() if 0 < body["percentage"] < 100]
 
 
-def test_a_late_subscriber_is_told_how_it_ended(start: Callable[..., ServerProcess]) -> None:
-    server = start()
+def test_a_late_subscriber_is_told_how_it_ended(server: ServerProcess) -> None:
     progress_id = server.begin_upload("An otter.")
     server.ended(progress_id)
     client = Client(server)
@@ -67,31 +73,30 @@ def test_a_late_subscriber_is_told_how_it_ended(start: Callable[..., ServerProce
     client.socket.emit("crawl_subscribe", {"progress_id": "nope"})
     client.socket.emit("crawl_subscribe", "nonsense")
     eventually(lambda: len(client.progress()) == 3)
-    client.socket.disconnect()
-    first, second, third = client.progress()
-    assert (first["status"], first["percentage"]) == ("completed", 100)
-    assert second == {"status": "error", "error": "Operation nope not found", "progressId": "nope"}
-    assert third["status"] == "error"
+    client.close()
+    assert client.ended
+    assert client.ended["percentage"] == 100
+    unknown = [body for body in client.progress() if body["status"] == "error"]
+    assert {"status": "error", "error": "Operation nope not found", "progressId": "nope"} in unknown
+    assert len(unknown) == 2
 
 
-def test_who_has_unsubscribed_hears_no_more(start: Callable[..., ServerProcess]) -> None:
-    server = start()
+def test_who_has_unsubscribed_hears_no_more(server: ServerProcess) -> None:
     leaver, stayer = Client(server), Client(server)
     progress_id = server.begin_upload(LARGE)
     for client in (leaver, stayer):
         client.socket.emit("crawl_subscribe", {"progress_id": progress_id})
     eventually(leaver.progress)
     leaver.socket.emit("crawl_unsubscribe", {"progress_id": progress_id})
-    eventually(lambda: stayer.progress() and stayer.progress()[-1]["status"] == "completed", 60)
-    leaver.socket.disconnect()
-    stayer.socket.disconnect()
-    assert leaver.progress()[-1]["status"] != "completed"
+    eventually(lambda: stayer.ended)
+    leaver.close()
+    stayer.close()
+    assert leaver.ended is None
 
 
-def test_an_operation_is_stopped_by_its_subscriber(start: Callable[..., ServerProcess]) -> None:
-    server = start()
+def test_an_operation_is_stopped_by_its_subscriber(server: ServerProcess) -> None:
     client = Client(server)
-    progress_id = server.begin_upload(LARGE * 5)
+    progress_id = server.begin_upload(LARGE * 5, "stopped.md")
     eventually(lambda: server.progress(progress_id)["progress"] >= 11)
     assert client.socket.call("crawl_stop", {"progress_id": progress_id}) == {
         "success": True,
@@ -99,42 +104,40 @@ def test_an_operation_is_stopped_by_its_subscriber(start: Callable[..., ServerPr
     }
     body = eventually(lambda: (body := server.progress(progress_id))["status"] == "cancelled" and body)
     assert body["message"] == "Stopped; nothing of it was stored"
-    assert server.http.get("/api/knowledge-items").json()["total"] == 0
+    stored = server.http.get("/api/knowledge-items", params={"search": "stopped.md"})
+    assert stored.json()["total"] == 0
     refused = client.socket.call("crawl_stop", {"progress_id": progress_id})
     assert refused["error"] == "No active task for given progress_id"
-    client.socket.disconnect()
+    client.close()
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"auth": {"token": "wrong"}}, {"auth": "s3cret"}, {"headers": {"Authorization": "Bearer x"}}]
 )
-def test_without_the_token_nobody_is_let_in(start: Callable[..., ServerProcess], options: dict[str, Any]) -> None:
-    server = start(api_token="s3cret")
+def test_without_the_token_nobody_is_let_in(closed: ServerProcess, options: dict[str, Any]) -> None:
     with pytest.raises(SocketIoError):
-        Client(server, **options)
+        Client(closed, **options)
 
 
 @pytest.mark.parametrize("options", [{"auth": {"token": "s3cret"}}, {"headers": {"Authorization": "Bearer s3cret"}}])
-def test_with_the_token_one_is(start: Callable[..., ServerProcess], options: dict[str, Any]) -> None:
-    client = Client(start(api_token="s3cret"), **options)
+def test_with_the_token_one_is(closed: ServerProcess, options: dict[str, Any]) -> None:
+    client = Client(closed, **options)
     client.socket.emit("crawl_subscribe", {"progress_id": "x"})
     eventually(client.progress)
-    client.socket.disconnect()
+    client.close()
 
 
-def test_a_page_of_another_origin_is_not_let_in(start: Callable[..., ServerProcess]) -> None:
-    server = start()
+def test_a_page_of_another_origin_is_not_let_in(server: ServerProcess) -> None:
     reply = server.http.get("/socket.io/?EIO=4&transport=polling", headers={"origin": "http://elsewhere.example"})
     assert reply.status_code == 400
     assert "access-control-allow-origin" not in reply.headers
 
 
-def test_a_waiting_client_does_not_hold_up_the_end(start: Callable[..., ServerProcess]) -> None:
-    server = start()
+def test_a_waiting_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path).ready()
     client = Client(server)
-    began = time.monotonic()
     server.process.terminate()
-    assert server.process.wait(15) == 0
     # Left alone, the request that waits for news would be answered by a ping only after 25 s.
-    assert time.monotonic() - began < 15
-    client.socket.disconnect()
+    assert server.process.wait(20) == 0
+    client.close()
+    server.close()
