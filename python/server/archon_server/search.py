@@ -15,6 +15,7 @@ from .errors import Invalid
 from .metrics import Metrics
 from .preferences import Effective, Preferences
 from .reranking.service import RerankingService, RerankingUnavailable
+from .reranking.slot import Slot
 from .storage import Passage, Storage
 
 CANDIDATES_PER_RESULT = 5
@@ -27,6 +28,8 @@ class Search(BaseModel):
     source: Annotated[str, Field(max_length=200)] | None = None
     match_count: Annotated[int, Field(ge=1, le=100)] = 5
     return_mode: Literal["chunks", "pages"] = "chunks"
+    model: Annotated[str, Field(max_length=200)] | None = None
+    """The name of a model of the release, to be used instead of the active one."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,25 @@ def router(
             storage, embeddings, effective, request.query, candidates, request.source, code_only
         )
 
+    async def judge(query: str, passages: list[Passage], effective: Effective, named: Slot | None) -> Judgement:
+        if not passages or not reranking.active or not effective.use_reranking:
+            return Judgement()
+        try:
+            scores, model = await reranking.rerank(query, [judged_text(each) for each in passages], named)
+        except RerankingUnavailable as error:
+            return Judgement(problem=str(error))
+        return Judgement(scores, model=model.name)
+
     async def answer(request: Search, code_only: bool = False) -> dict[str, Any]:
         """Everything of the reply but its results, which are in "rows": the best passages with their scores."""
         if not request.query.strip():
             raise Invalid("Query cannot be empty")
+        named = reranking.known(request.model) if request.model else None
         started = time.perf_counter()
         with metrics.retrieval_seconds.time():
             effective, found = await run_in_threadpool(retrieved, request, code_only)
         found_at = time.perf_counter()
-        judgement = await _judge(reranking, effective, request.query, found.passages)
+        judgement = await judge(request.query, found.passages, effective, named)
         ended = time.perf_counter()
         rows = _ranked(found.passages, judgement.scores)[: request.match_count]
         return {
@@ -76,6 +89,7 @@ def router(
             "reranking_applied": judgement.scores is not None,
             "reranking_error": judgement.problem,
             "model": judgement.model,
+            "reranking_notice": reranking.notice,
             "timings": {
                 "retrieval_ms": _milliseconds(found_at - started),
                 "rerank_ms": _milliseconds(ended - found_at),
@@ -111,25 +125,6 @@ def router(
     return api
 
 
-async def _judge(reranking: RerankingService, effective: Effective, query: str, passages: list[Passage]) -> Judgement:
-    if not passages or not reranking.model or not effective.use_reranking:
-        return Judgement()
-    try:
-        return await _scores(reranking, effective.reranking_model, query, [_judged_text(each) for each in passages])
-    except RerankingUnavailable as error:
-        return Judgement(problem=str(error))
-
-
-async def _scores(reranking: RerankingService, model: str, query: str, texts: list[str]) -> Judgement:
-    """By the model of this name, or the active one if it is empty. Raises RerankingUnavailable."""
-    active = reranking.model.name if reranking.model else None
-    if model and model != active:
-        raise RerankingUnavailable(
-            f"RERANKING_MODEL is {model!r}, but {active!r} is active; activate it, or empty the setting"
-        )
-    return Judgement(await reranking.rerank(query, texts), model=active)
-
-
 def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None]]:
     """Best first; retrieval's order decides between equal scores, and is the order if there are none."""
     if scores is None:
@@ -138,7 +133,7 @@ def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[P
     return [(passages[index], scores[index]) for index in best_first]
 
 
-def _judged_text(passage: Passage) -> str:
+def judged_text(passage: Passage) -> str:
     """The passage under its headings, unless it starts with one: "It is 30 seconds." alone answers nothing."""
     if not passage.headings or passage.text.startswith("#"):
         return passage.text

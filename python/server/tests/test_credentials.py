@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from archon_server.errors import StorageError
 from archon_server.preferences import DEFAULTS, Preferences
+from archon_server.reranking.service import CHOICE
+from archon_server.settings import Model
 from archon_server.storage import Credential
 from archon_server.storage.sqlite import SqliteStorage
 from archon_server.vault import KEY_FILE, Vault
-from tests.conftest import Api
+from tests.conftest import Api, eventually
 from tests.fakes import MODEL, WordReranker
 
 SECRET = "sk-otter-1234567890"
@@ -163,15 +165,32 @@ def test_the_model_of_a_search_is_named_by_its_name_or_repository(api: Api, call
     assert api.search("otter")["model"] == MODEL.name
 
 
-def test_a_chosen_model_that_another_release_had_is_told_not_replaced(serve: Callable[..., Any], settings: Any) -> None:
+def test_the_setting_and_the_route_that_activates_are_one_choice(serve: Callable[..., Any]) -> None:
+    other = Model("other", "tests/other", "1" * 40)
+    with serve(lambda _: WordReranker(), models=(MODEL, other)) as api:
+        api.upload("otters")
+        eventually(lambda: api.http.get("/health").status_code == 200)
+        api.http.put("/api/credentials/RERANKING_MODEL", json={"value": "other"})
+        eventually(lambda: api.search("otter")["model"] == "other")
+        api.http.post("/api/models/activate", json={"name": MODEL.name})
+        eventually(lambda: api.http.get("/api/credentials/RERANKING_MODEL").json()["value"] == MODEL.name)
+        api.http.put("/api/credentials/RERANKING_MODEL", json={"value": "other"})
+        eventually(lambda: api.search("otter")["model"] == "other")
+        assert api.http.delete("/api/credentials/RERANKING_MODEL").status_code == 200
+        eventually(lambda: api.search("otter")["model"] == MODEL.name)
+
+
+def test_a_chosen_model_that_another_release_had_is_told(serve: Callable[..., Any], settings: Any) -> None:
     storage = SqliteStorage(settings.data_dir / "archon.db")
-    storage.save_credential(Credential("RERANKING_MODEL", "gone", category="rag_strategy"))
+    storage.save_setting(CHOICE, "gone")
     storage.close()
     with serve(lambda _: WordReranker()) as api:
         api.upload("otters")
-        body = api.search("otter")
-        assert body["reranking_applied"] is False
-        assert "RERANKING_MODEL is 'gone'" in body["reranking_error"]
+        eventually(lambda: api.search("otter")["reranking_applied"])
+        body = eventually(lambda: (body := api.search("otter"))["reranking_notice"] and body)
+        assert body["model"] == MODEL.name
+        assert "'gone' is not in this release" in body["reranking_notice"]
+        assert api.http.get("/api/credentials/RERANKING_MODEL").json()["value"] == "gone"
 
 
 def test_a_value_of_the_environment_holds_until_one_is_saved(settings: Any) -> None:
