@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .reranking import ModelError, hub
-from .reranking.cross_encoder import require_environment
+from .reranking.environment import require_environment
 from .settings import Model
 
 VARIANTS = ("int8",)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from .draining import Draining
-from .reranking.cross_encoder import installed_versions
+from .reranking.environment import installed_versions
 from .reranking.service import RerankingService
 from .reranking.slot import Slot, Status
 from .settings import Settings

@@ -3,9 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
+
+from .limits import CrawlLimits, Network
 
 VARIANTS = ("auto", "float32", "bfloat16", "int8")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -51,6 +54,7 @@ class Settings:
     rerank_seconds: float = 10.0
     model_memory_bytes: int = 0
     log_level: str = "INFO"
+    crawl: CrawlLimits = field(default_factory=CrawlLimits)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -76,6 +80,10 @@ class Settings:
                 "ARCHON_MODEL_MEMORY_BYTES", int, cls.model_memory_bytes, minimum=0, maximum=2**50
             ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
+            crawl=CrawlLimits(
+                max_pages=read.number("ARCHON_CRAWL_MAX_PAGES", int, CrawlLimits.max_pages, minimum=1, maximum=10_000),
+                allowed=read.networks("ARCHON_CRAWL_ALLOW"),
+            ),
         )
         if read.problems:
             raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))
@@ -114,6 +122,15 @@ class _Reader:
             self.problems.append(f"{name}: got {self.text(name)!r}, expected one of {', '.join(allowed)}")
             return default
         return value
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        networks = []
+        for text in filter(None, (part.strip() for part in self.text(name).split(","))):
+            try:
+                networks.append(ip_network(text))
+            except ValueError:
+                self.problems.append(f"{name}: got {text!r}, expected networks like 10.0.0.0/8, 127.0.0.1, fd00::/8")
+        return tuple(networks)
 
     def models(self, name: str) -> tuple[Model, ...]:
         text = self.text(name, "[]")

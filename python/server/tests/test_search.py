@@ -30,9 +30,12 @@ def test_the_best_of_many_candidates_come_back_with_scores_before_and_after(api:
         "total_found": 3,
         "execution_path": "rag_service_pipeline",
         "search_mode": "keyword",
+        "search_error": None,
         "return_mode": "chunks",
+        "reranking_enabled": True,
         "reranking_applied": True,
         "reranking_error": None,
+        "reranking_notice": None,
         "model": MODEL.name,
     }
     assert set(timings) == {"retrieval_ms", "rerank_ms", "total_ms"}

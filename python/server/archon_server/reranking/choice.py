@@ -13,7 +13,7 @@ from ..storage import Storage
 from . import ModelError
 from .slot import Slot, State, Status
 
-CHOSEN = "active_model"
+CHOICE = "active_model"
 """Key of the setting that names the model chosen over the release's default."""
 
 POLL_SECONDS = 1.0
@@ -134,7 +134,7 @@ class Choice:
                     switch.end("failed", "Another model was asked for meanwhile")
                     return
                 await slot.ensure(again=True)
-                await asyncio.to_thread(self._storage.save_setting, CHOSEN, slot.model.name)
+                await asyncio.to_thread(self._storage.save_setting, CHOICE, slot.model.name)
             except (ModelError, StorageError) as error:
                 self._metrics.model_switches.labels("failed").inc()
                 log.error("the active model stays: %s", error)
@@ -174,7 +174,7 @@ class Choice:
 
     async def _follow(self) -> None:
         """Takes up a choice that was made through another server, or before this one started."""
-        self.chosen = await asyncio.to_thread(self._storage.setting, CHOSEN)
+        self.chosen = await asyncio.to_thread(self._storage.setting, CHOICE)
         if not self._proven and await asyncio.to_thread(self._storage.setting, self._proven_key) == self._release != "":
             self._proven_before = True
         slot = self.slots.get(self.chosen or "") or self.default

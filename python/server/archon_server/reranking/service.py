@@ -1,19 +1,22 @@
 """The models of the release: one is active, others may be loaded beside it, and a switch loses no search."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..errors import Busy, Invalid
 from ..metrics import Metrics
 from ..settings import Model, Settings
 from ..storage import Storage
-from . import LoadReranker, ModelError, memory, reason
+from . import LoadReranker, ModelError, environment, memory, reason
 from .budget import Budget
 from .choice import Choice
 from .scorer import Scorer, TookTooLong
 from .slot import Slot, Status, Workers
 from .worker import Worker
+
+log = logging.getLogger(__name__)
 
 
 class RerankingUnavailable(Exception):
@@ -23,13 +26,23 @@ class RerankingUnavailable(Exception):
 class RerankingService:
     """The event loop's thread alone may use it; what would block is done in threads of its own."""
 
-    def __init__(self, settings: Settings, load: LoadReranker, storage: Storage, metrics: Metrics, owner: str) -> None:
-        """`owner` names this server in the database, over restarts of its container."""
+    def __init__(
+        self,
+        settings: Settings,
+        load: LoadReranker,
+        storage: Storage,
+        metrics: Metrics,
+        owner: str,
+        restart: Callable[[], None],
+    ) -> None:
+        """`owner` names this server in the database, over restarts of its container; `restart` has it start anew."""
         limit = memory.container_limit()
         self.budget = Budget(settings.hub_dir, settings.model_memory_bytes or memory.default_budget(limit), limit)
         self._seconds = settings.rerank_seconds
         self._metrics = metrics
         self._scorer = Scorer(metrics)
+        self._restart = restart
+        self._watch: asyncio.Task[None] | None = None
         self._loader = Worker("loader")
         workers = Workers(self._loader, self._scorer.worker)
         self.slots = {
@@ -45,10 +58,14 @@ class RerankingService:
     def start(self) -> None:
         """Loads in the background; returns at once."""
         self.choice.start()
+        if self.slots:
+            self._watch = asyncio.create_task(self._restart_when_environment_is_back())
 
     def stop(self) -> None:
         """Abandons whatever is still being done."""
         self.choice.stop()
+        if self._watch:
+            self._watch.cancel()
         for slot in self.slots.values():
             slot.cancel()
         self._loader.stop()
@@ -98,6 +115,14 @@ class RerankingService:
             raise RerankingUnavailable(f"The model {slot.model.name!r} is still being loaded; ask again") from None
         except ModelError as error:
             raise RerankingUnavailable(str(error)) from error
+
+    async def _restart_when_environment_is_back(self) -> None:
+        while True:
+            await asyncio.sleep(environment.CHECK_SECONDS)
+            if any(slot.lacks_environment for slot in self.slots.values()) and await environment.is_importable():
+                log.warning("the environment can be imported again; this process ends so that a new one does it")
+                self._restart()
+                return
 
     async def _make_room(self, slot: Slot) -> None:
         await self.budget.make_room(slot, list(self.slots.values()), self.choice.active)
