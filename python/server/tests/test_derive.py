@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 from archon_server import derive
-from archon_server.reranking import ModelError, canary, cross_encoder, hub, recorded, weights
+from archon_server.reranking import ModelError, UnusableRelease, canary, cross_encoder, hub, recorded, weights
 from archon_server.settings import Model
 from tests.test_cross_encoder import PASSAGES, QUERY, record
 
@@ -32,6 +32,23 @@ def tiny() -> ModuleType:
 def qwen3(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
     home = tmp_path_factory.mktemp("home")
     return home / "hub", tiny.write_qwen3(home / "hub")
+
+
+@pytest.fixture(autouse=True)
+def vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny model's products are too small to show what an older processor loses."""
+    monkeypatch.setattr(cross_encoder, "cpu_flags", lambda: frozenset({"avx_vnni"}))
+
+
+@pytest.mark.parametrize("flags", [frozenset({"avx2"}), frozenset()])
+def test_a_processor_that_would_round_is_refused(
+    qwen3: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
+) -> None:
+    hub_dir, model = qwen3
+    small = unpack(run(monkeypatch, hub_dir, model)[1], hub_dir, "local/refused")
+    monkeypatch.setattr(cross_encoder, "cpu_flags", lambda: flags)
+    with pytest.raises(UnusableRelease, match="has weights of 8 bits, and this machine has a processor without"):
+        cross_encoder.load(small, hub_dir)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, hub_dir: Path, model: Model, *options: str) -> tuple[int, bytes]:

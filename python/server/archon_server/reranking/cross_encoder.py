@@ -14,7 +14,7 @@ from typing import Any
 from ..settings import Model
 from . import ModelError, Runtime, UnusableRelease, hub, qwen3
 from .environment import BrokenEnvironment, require_environment
-from .hardware import available_cpus
+from .hardware import available_cpus, cpu_flags, multiplies_int8
 from .scorer import BATCH_SIZE
 from .weights import INT8, computing_dtype, loaded_dtype
 
@@ -54,8 +54,11 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     device = "cuda" if cuda else "cpu"
     dtype = loaded_dtype(model, config, device)
     if dtype == INT8:
-        if cuda:
-            raise UnusableRelease(f"{model.repo} has weights of 8 bits, which are for CPUs; this machine has a GPU")
+        if cuda or not multiplies_int8(cpu_flags()):
+            here = "a GPU" if cuda else "a processor without instructions for them (VNNI)"
+            raise UnusableRelease(
+                f"{model.repo} has weights of 8 bits, and this machine has {here}; use another variant"
+            )
         # Makes its layers known to transformers.
         from . import int8  # noqa: F401
     threads = available_cpus()
