@@ -16,7 +16,8 @@ def test_without_a_command():
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "populate", "fetch", "verify", "hold", "collect", "prune", "list", "purge", "record", "lock"]
+    "command",
+    ["init", "populate", "fetch", "verify", "repair", "hold", "collect", "prune", "list", "purge", "record", "lock"],
 )
 def test_every_command_explains_itself(command: str):
     result = mlenv(command, "--help")
