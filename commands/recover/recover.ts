@@ -1,11 +1,10 @@
 import { readMachine } from "../setup/machine";
-import { releaseStaleLocks } from "../start/deploy";
 import { dockerEnvironment } from "../support/docker";
 import { UserError } from "../support/errors";
 import type { Progress } from "../support/progress";
 import { pulumi } from "../support/pulumi";
 import { run } from "../support/run";
-import { heldLock } from "./lock";
+import { heldLock, releaseStaleLocks } from "./lock";
 import { knownIds, labelFilters, orphans, type Labelled } from "./orphans";
 
 /**
@@ -20,6 +19,17 @@ export async function recover(stack: string, progress: Progress): Promise<Labell
   if (holder !== undefined) {
     throw new UserError(`An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nLet it end. If it is not there any more: npm run pulumi -- cancel --yes --stack ${stack}`);
   }
+  return removeOrphans(stack, progress);
+}
+
+/** {@link recover} where an update was killed, and nothing where none was. */
+export async function mendAfterKill(stack: string, progress: Progress): Promise<void> {
+  if (releaseStaleLocks(stack, progress)) {
+    await removeOrphans(stack, progress);
+  }
+}
+
+async function removeOrphans(stack: string, progress: Progress): Promise<Labelled[]> {
   const lost = orphans(await labelled(stack), knownIds(await pulumi(stack, ["stack", "export"])));
   for (const { kind, id, name } of lost) {
     await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
