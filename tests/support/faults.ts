@@ -59,6 +59,7 @@ export async function updateFaults({ runs, seed, print }: FaultOptions): Promise
     const start = performance.now();
     await stack.up();
     const usual = performance.now() - start;
+    await stack.healthy();
     const load = new Load(await stack.url(), 5);
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
