@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlenv
 
+from .download import Lanes
 from .failpoints import VARIABLE
 from .lock import PLATFORM
 
@@ -44,6 +45,18 @@ def _fetch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
     command.add_argument(
         "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
+    )
+    _many(command, "--mirror", "URL", "hubs to ask where it fails; the same hashes are demanded, the token stays here")
+    command.add_argument(
+        "--timeout", type=_positive, default=30, metavar="SECONDS", help="a line silent for so long is broken (30)"
+    )
+    command.add_argument("--connections", type=_positive, default=4, metavar="N", help="for a large file (default: 4)")
+    command.add_argument(
+        "--part-size",
+        type=_positive,
+        default=Lanes.part_bytes,
+        metavar="BYTES",
+        help="of a large file; a kill costs at most this times the connections (default: %(default)s)",
     )
     _many(command, "--allow", "PATTERN", "take these files instead of the usual ones")
     _many(command, "--ignore", "PATTERN", "leave these files out")
@@ -87,6 +100,12 @@ def _command(commands, name: str, text: str) -> argparse.ArgumentParser:
 
 def _many(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **options) -> None:
     command.add_argument(flag, metavar=metavar, nargs="+", action="extend", default=[], help=text, **options)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 def _owner(text: str) -> tuple[int, int]:

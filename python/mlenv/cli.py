@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from . import failpoints, progress
 from .arguments import parser
+from .download import Lanes
 from .errors import MlenvError, UsageError, advice
 from .fetch import FetchRequest, fetch
 from .lock import LockRequest, write_locks
@@ -78,9 +79,12 @@ def _fetch(options: argparse.Namespace) -> None:
         model=Model.parse(options.repo, options.revision),
         archive=sys.stdin.buffer if options.archive else None,
         endpoint=options.endpoint,
+        mirrors=tuple(options.mirror),
         token=os.environ.get("HF_TOKEN") or None,
         allow=tuple(options.allow),
         ignore=tuple(options.ignore),
+        timeout=options.timeout,
+        lanes=Lanes(options.connections, options.part_size),
     )
     fetch(Store.open(options.store), request)
     if request.archive:

@@ -28,6 +28,8 @@ STEPS = (
     "fetch.listed",
     "fetch.preflight",
     "fetch.downloading",
+    "fetch.part",
+    "fetch.recorded",
     "fetch.file",
     "fetch.extracting",
     "fetch.complete",
