@@ -28,6 +28,11 @@ export function bytes(count: number): string {
   return `${unit === 0 ? value : value >= 100 ? value.toFixed(0) : value.toPrecision(3)} ${units[unit]}`;
 }
 
+/** Columns of a terminal; one that does not say how wide it is, or is none, counts as `unknown` wide. */
+export function columnsOf(output: { readonly columns?: number }, unknown: number): number {
+  return output.columns !== undefined && output.columns > 0 ? output.columns : unknown;
+}
+
 /** `text` cut to `width` columns, with an ellipsis where something is missing. */
 export function truncate(text: string, width: number): string {
   const characters = [...text];

@@ -21,6 +21,12 @@ def parser() -> argparse.ArgumentParser:
     _populate(_command(commands, "populate", "put one environment in place"))
     _fetch(_command(commands, "fetch", "put one model snapshot in place; a token comes in HF_TOKEN"))
     _verify(_command(commands, "verify", "compare the store with its manifests"))
+    _stack(_command(commands, "hold", "add to what a stack keeps alive: {images, environments, models} on stdin"))
+    _collect(_command(commands, "collect", "replace what a stack keeps alive, then remove what nobody needs"))
+    _prune(_command(commands, "prune", "remove what nobody needs: {mounted, root, images} on stdin"))
+    _list(_command(commands, "list", "show what the store holds, and who uses it"))
+    _purge(_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
+    _model(_command(commands, "record", "keep the known answers of a model, on stdin"))
     _lock(commands.add_parser("lock", help="resolve the lists together and write the locks", allow_abbrev=False))
     return top
 
@@ -41,8 +47,7 @@ def _populate(command: argparse.ArgumentParser) -> None:
 
 
 def _fetch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--repo", required=True, metavar="ORG/NAME")
-    command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
+    _model(command)
     command.add_argument(
         "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
     )
@@ -69,6 +74,40 @@ def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
     )
+
+
+def _stack(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--stack", required=True, metavar="PROJECT-STACK", help="whose references")
+
+
+def _collect(command: argparse.ArgumentParser) -> None:
+    _stack(command)
+    _report(command)
+
+
+def _prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dry-run", action="store_true", help="only show what would go")
+    _many(command, "--forget", "PROJECT-STACK", "stacks that need nothing any more")
+    _report(command)
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    _many(command, "--also-references", "DIR", "references of other stores, for images only", type=Path)
+    command.add_argument("--json", action="store_true", help="print a report as the last line")
+
+
+def _list(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+
+
+def _purge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", action="store_true", help="the servers' own files too")
+    command.add_argument("--dry-run", action="store_true", help="only show what would go")
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repo", required=True, metavar="ORG/NAME")
+    command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
 
 
 def _lock(command: argparse.ArgumentParser) -> None:

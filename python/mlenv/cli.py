@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from . import failpoints, progress
+from . import failpoints, progress, upkeep
 from .arguments import parser
 from .download import Lanes
 from .errors import MlenvError, UsageError, advice
@@ -155,4 +155,16 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-_COMMANDS = {"init": _init, "populate": _populate, "fetch": _fetch, "verify": _verify, "lock": _lock}
+_COMMANDS = {
+    "init": _init,
+    "populate": _populate,
+    "fetch": _fetch,
+    "verify": _verify,
+    "hold": upkeep.hold,
+    "collect": upkeep.collect,
+    "prune": upkeep.prune,
+    "list": upkeep.show,
+    "purge": upkeep.purge,
+    "record": upkeep.record,
+    "lock": _lock,
+}

@@ -37,6 +37,21 @@ STEPS = (
     "fetch.manifest",
     "fetch.renamed",
     "fetch.reference",
+    "hold.written",
+    "collect.referenced",
+    "collect.dereferenced",
+    "collect.snapshot",
+    "collect.paper",
+    "collect.environment",
+    "collect.pointer",
+    "collect.cached",
+    "collect.hidden",
+    "collect.deleting",
+    "collect.deleted",
+    "purge.hidden",
+    "purge.deleting",
+    "purge.deleted",
+    "record.written",
 )
 
 

@@ -53,12 +53,7 @@ class Finding:
 
 def everything(store: Store) -> list[str]:
     """All targets of a store: `envs/KEY` and `models/ORG/NAME@COMMIT`."""
-    environments = [f"envs/{path.name}" for path in sorted(store.environments.iterdir())]
-    snapshots = [
-        f"models/{path.parent.parent.name.removeprefix('models--').replace('--', '/', 1)}@{path.name}"
-        for path in sorted(store.hub.glob("models--*/snapshots/*"))
-    ]
-    return environments + snapshots
+    return [f"envs/{key}" for key in store.all_environments()] + [f"models/{model}" for model in store.all_models()]
 
 
 def verify(store: Store, target: str, *, full: bool) -> Finding:
