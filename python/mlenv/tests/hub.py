@@ -9,6 +9,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -45,7 +46,8 @@ class Hub:
 
     `tampering` maps a path of the URL (without the query) to answers that are used up one a request; `token`, if set,
     is demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured;
-    `signature_uses` how many requests a signed address is good for. `sent` counts the bytes of files that went out.
+    `signature_uses` how many requests a signed address is good for. `sent` counts the bytes of files that went out,
+    `busy` the requests under way; `delay` is the time in seconds before each answer with a file.
     """
 
     models: dict[str, dict[str, dict[str, Content]]] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class Hub:
     elsewhere: bool = True
     signature_uses: int = 1 << 30
     sent: int = 0
+    busy: int = 0
+    delay: float = 0.0
     closing: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -127,6 +131,15 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        with self.hub.lock:
+            self.hub.busy += 1
+        try:
+            self._answer()
+        finally:
+            with self.hub.lock:
+                self.hub.busy -= 1
+
+    def _answer(self) -> None:
         url = urlsplit(self.path)
         headers = self.headers
         self.hub.requests.append(Request(self.path, headers["Host"], headers["Authorization"], headers["Range"]))
@@ -222,6 +235,7 @@ class Handler(BaseHTTPRequestHandler):
     def _file(self, path: str) -> None:
         if self.content(path) is None:
             return self.send(404, b"", {"X-Error-Code": "EntryNotFound"})
+        time.sleep(self.hub.delay)
         content, size, first, end = self.wanted()
         if first >= end and size:
             return self.send(416, b"", {"Content-Range": f"bytes */{size}"})

@@ -1,5 +1,5 @@
-"""A stand-in for Qwen/Qwen3-Reranker-0.6B, for benchmarks only: the same configuration, and a model.safetensors of exactly
-the same size with the same tensor names, shapes and type, but random weights. It says nothing about quality.
+"""A stand-in for Qwen/Qwen3-Reranker-0.6B, for benchmarks only: the same configuration, and a model.safetensors of
+exactly the same size with the same tensor names, shapes and type, but random weights. It says nothing about quality.
 
     python3 -m mlenv.tests.stand_in --out DIRECTORY
 
@@ -96,7 +96,7 @@ def tensors() -> dict[str, list[int]]:
 
 
 def header() -> bytes:
-    """The beginning of the file: the length of the table of tensors, and the table, filled up to the original's size."""
+    """The beginning of the file: the length of the table of tensors, and the table, padded to the original's size."""
     table: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, shape in tensors().items():
