@@ -26,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
     _prune(_command(commands, "prune", "remove what nobody needs: {mounted, root, images} on stdin"))
     _list(_command(commands, "list", "show what the store holds, and who uses it"))
     _purge(_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
+    _export(_command(commands, "export", "write environments and models as one stream, for hosts without network"))
+    _import(_command(commands, "import", "take over such a stream, from standard input"))
     _model(_command(commands, "record", "keep the known answers of a model, on stdin"))
     _lock(commands.add_parser("lock", help="resolve the lists together and write the locks", allow_abbrev=False))
     return top
@@ -108,6 +110,17 @@ def _purge(command: argparse.ArgumentParser) -> None:
 def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--repo", required=True, metavar="ORG/NAME")
     command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--output", required=True, metavar="-", help="the stream, on standard output")
+    command.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
+    )
+
+
+def _import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--expect", metavar="NAME", help="what export called the bundle: 64 hex digits")
 
 
 def _lock(command: argparse.ArgumentParser) -> None:

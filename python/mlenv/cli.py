@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO
 
-from . import failpoints, progress, upkeep
+from . import bundle, failpoints, progress, upkeep
 from .arguments import parser
 from .download import Lanes
 from .errors import MlenvError, UsageError, advice
@@ -17,6 +19,7 @@ from .fetch import FetchRequest, fetch
 from .lock import LockRequest, write_locks
 from .populate import PopulateRequest, populate
 from .store import Model, Store, initialise
+from .unpack import import_bundle
 from .uv import Indexes
 from .verify import everything, verify
 
@@ -88,9 +91,8 @@ def _fetch(options: argparse.Namespace) -> None:
     )
     fetch(Store.open(options.store), request)
     if request.archive:
-        # To its end, also where the snapshot was there already: whoever writes into a closed pipe dies of it.
-        while request.archive.read(1 << 20):
-            pass
+        # Also where the snapshot was there already.
+        _drain(request.archive)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -120,6 +122,32 @@ def _verify(options: argparse.Namespace) -> int:
             "Stop the servers that use it, remove it from the store, and deploy again."
         )
     return 0
+
+
+def _export(options: argparse.Namespace) -> None:
+    if options.output != "-":
+        raise UsageError(f"--output {options.output!r}: only '-' is known, the stream goes to standard output")
+    store = Store.open(options.store)
+    stream = sys.stdout.buffer
+    with contextlib.redirect_stdout(sys.stderr), store.working("export", "an export"):
+        content = bundle.of_store(store, options.targets or everything(store))
+        progress.say(f"bundle {content.name}: {content.describe()}")
+        try:
+            bundle.write(content, store, stream)
+            stream.flush()
+        except BrokenPipeError:
+            raise MlenvError("whoever reads the bundle went away; what it got is of no use") from None
+
+
+def _import(options: argparse.Namespace) -> None:
+    import_bundle(Store.open(options.store), sys.stdin.buffer, options.expect)
+    _drain(sys.stdin.buffer)
+
+
+def _drain(stream: BinaryIO) -> None:
+    """Read to the end: whoever writes into a closed pipe dies of it."""
+    while stream.read(1 << 20):
+        pass
 
 
 def _lock(options: argparse.Namespace) -> None:
@@ -166,5 +194,7 @@ _COMMANDS = {
     "list": upkeep.show,
     "purge": upkeep.purge,
     "record": upkeep.record,
+    "export": _export,
+    "import": _import,
     "lock": _lock,
 }

@@ -52,6 +52,12 @@ STEPS = (
     "purge.deleting",
     "purge.deleted",
     "record.written",
+    "import.extracting",
+    "import.extracted",
+    "import.synced",
+    "import.manifest",
+    "import.snapshot",
+    "import.environment",
 )
 
 
