@@ -1,8 +1,8 @@
 """Environments and model snapshots as one tar stream, for hosts without network.
 
-The stream begins with `bundle.json` and `files.tsv` (sha256, size, mode, path below the store, one line a file, sorted),
-then come the files in just that order. The sha256 of `files.tsv` names the bundle: the same content is the same name and,
-byte for byte, the same stream.
+The stream begins with `bundle.json` and `files.tsv` (sha256, size, mode, path below the store, one line a file,
+sorted), then come the files in just that order. The sha256 of `files.tsv` names the bundle: the same content is the
+same name and, byte for byte, the same stream.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEn
     failpoints.reach("fetch.manifest")
     durable.move_into_place(staging / "snapshot", target)
     failpoints.reach("fetch.renamed")
-    _refer(store, model)
+    refer(store, model)
     failpoints.reach("fetch.reference")
     return summary
 
@@ -160,11 +160,12 @@ def _confirm(store: Store, model: Model) -> None:
     finding = check_snapshot(store, model)
     demand_intact(finding)
     # Here too: the run that put it in place may have been killed just before this.
-    _refer(store, model)
+    refer(store, model)
     progress.say(f"model {model} is already there: {finding.describe()}, checked in {clock}")
 
 
-def _refer(store: Store, model: Model) -> None:
+def refer(store: Store, model: Model) -> None:
+    """Make the snapshot the one that `main` means to huggingface_hub."""
     reference = store.reference(model)
     if reference.exists() and reference.read_text() == model.revision:
         return

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from . import bundle, durable, failpoints, manifest, preflight, progress
 from .bundle import FILES, HEAD, Bundle
 from .errors import MlenvError
+from .fetch import refer
 from .files import FileEntry
 from .store import Model, Store, remove_tree
 from .verify import check_environment, check_snapshot, demand_intact
@@ -112,10 +113,8 @@ class _Import:
                 raise MlenvError(f"the bundle gives environment {found!r} as {key}; refused")
         for model in content.models:
             summary, _ = manifest.read_snapshot(self._staged.snapshot_manifest(model))
-            if (summary.get("repo"), summary.get("revision")) != (model.repo, model.revision):
-                raise MlenvError(
-                    f"the bundle gives {summary.get('repo')}@{summary.get('revision')} as {model}; refused"
-                )
+            if (found := f"{summary.get('repo')}@{summary.get('revision')}") != str(model):
+                raise MlenvError(f"the bundle gives {found} as {model}; refused")
 
     def _publish_environment(self, key: str) -> None:
         target = self._store.environment(key)
@@ -135,6 +134,7 @@ class _Import:
             remove_tree(left)
             if store.snapshot(model).exists():
                 demand_intact(check_snapshot(store, model))
+                refer(store, model)
                 return progress.say(f"model {model} is already there")
             for path in (staged.snapshot_manifest(model), staged.snapshot_proof(model)):
                 if path.exists():
@@ -143,8 +143,7 @@ class _Import:
             store.snapshot(model).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             durable.move_into_place(staged.snapshot(model), store.snapshot(model))
             failpoints.reach("import.snapshot")
-            store.reference(model).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            durable.write_text(store.reference(model), model.revision)
+            refer(store, model)
         return progress.say(f"model {model} is ready")
 
 

@@ -117,7 +117,7 @@ def test_the_name_is_demanded(filled: Store, elsewhere: Store):
     assert visible_environments(elsewhere) == []
 
 
-@pytest.mark.parametrize("keep", [0, 0.001, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("keep", [0, 0.001, 0.3, 0.6, 0.8])
 def test_a_bundle_that_ends_early(filled: Store, elsewhere: Store, keep: float):
     data = export(filled)
     refused(elsewhere, take(elsewhere, data[: int(len(data) * keep)]))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,22 @@ def test_a_snapshot_has_the_layout_that_huggingface_hub_reads(store: Store, fetc
         assert not path.is_symlink()
     assert left_in_staging(store) == []
     assert result.out.splitlines()[-1].startswith("model Org/Name@c3c3")
+
+
+def test_huggingface_hub_finds_it_without_network(store: Store, fetch, hub: Hub):
+    pytest.importorskip("huggingface_hub")
+    assert fetch().status == 0
+    script = (
+        "import huggingface_hub as h, sys\n"
+        "print(h.snapshot_download('Org/Name', revision=sys.argv[1]))\n"
+        "print(h.snapshot_download('Org/Name'))\n"
+        "print(h.hf_hub_download('Org/Name', 'sub dir/vocab.txt'))\n"
+    )
+    environment = os.environ | {"HF_HOME": str(store.hub.parent), "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run([sys.executable, "-c", script, REVISION], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    expected = snapshot(store)
+    assert result.stdout.splitlines() == [str(expected), str(expected), str(expected / "sub dir/vocab.txt")]
 
 
 def test_the_manifest_says_what_came_from_where(store: Store, fetch, hub: Hub):

@@ -14,6 +14,7 @@ from mlenv import failpoints, preflight, progress
 from mlenv.errors import HubError, MlenvError, NoSpaceError
 from mlenv.hub import Hub
 from mlenv.lock import render
+from mlenv.meter import Meter
 from mlenv.patience import ATTEMPTS, Patience, Trouble
 from mlenv.requirements import Lock, Requirement, canonical, parse
 from mlenv.selection import select
@@ -182,6 +183,24 @@ def test_pauses_grow_and_end():
     patience.restore()
     patience.bear(Trouble("busy", 7200))
     assert slept[-1] == 300
+
+
+def test_a_download_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    now = [100.0]
+    monkeypatch.setattr("mlenv.meter.time.monotonic", lambda: now[0])
+    meter = Meter("Org/Name", 1_000_000_000)
+    meter.skip(200_000_000)
+    for _ in range(100):
+        now[0] += 0.1
+        meter.add(4_000_000)
+    assert capsys.readouterr().out.splitlines() == [
+        "Org/Name: 404 MB of 1 GB, 40 MB/s, about 15 s left",
+        "Org/Name: 600 MB of 1 GB, 40 MB/s, about 10 s left",
+    ]
+
+
+def test_times_to_wait_are_readable():
+    assert [progress.seconds(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
 
 
 def test_an_endpoint_must_be_a_url():
