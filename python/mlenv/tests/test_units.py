@@ -190,11 +190,11 @@ def test_a_download_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("mlenv.meter.time.monotonic", lambda: now[0])
     meter = Meter("Org/Name", 1_000_000_000)
     meter.skip(200_000_000)
-    for _ in range(100):
-        now[0] += 0.1
-        meter.add(4_000_000)
+    for _ in range(80):
+        now[0] += 0.125
+        meter.add(5_000_000)
     assert capsys.readouterr().out.splitlines() == [
-        "Org/Name: 404 MB of 1 GB, 40 MB/s, about 15 s left",
+        "Org/Name: 400 MB of 1 GB, 40 MB/s, about 15 s left",
         "Org/Name: 600 MB of 1 GB, 40 MB/s, about 10 s left",
     ]
 
