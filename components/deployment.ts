@@ -15,7 +15,7 @@ import { Service } from "./service";
 import { labels } from "./shared/containers";
 import { configurationError } from "./shared/errors";
 import { gitCommit } from "./shared/git";
-import { hostFacts, lostPart, type HostFacts } from "./shared/host-facts";
+import { hostFacts, lostPart, withParts, type HostFacts } from "./shared/host-facts";
 import { buildRecipe, IMAGES, type BuildRecipe } from "./shared/images";
 
 type Recipes = Record<keyof Release["images"], BuildRecipe>;
@@ -108,14 +108,17 @@ function recipesOf(settings: Settings): Recipes {
 function planUpdate(settings: Settings, previous: Previous, recipes: Recipes, facts: HostFacts): Plan {
   const { server, bootstrap, gateway } = recipes;
   const images = { server: server.reference, bootstrap: bootstrap.reference, gateway: gateway.reference };
+  const made = candidate(settings, images, new Date().toISOString(), gitCommit(settings.project));
+  // What the checkout makes again is not lost to the earlier releases that share it.
+  const after = ["", made.id].includes(settings.release) ? withParts(facts, made) : facts;
   try {
     return plan({
-      candidate: candidate(settings, images, new Date().toISOString(), gitCommit(settings.project)),
+      candidate: made,
       ledger: previous.ledger,
       tools: Object.values(previous.tools ?? {}).every((reference: string) => facts.hasImage(reference)) ? previous.tools : undefined,
       wanted: settings.release,
       retain: settings.retain,
-      lost: (release) => lostPart(facts, release),
+      lost: (release) => lostPart(after, release),
     });
   } catch (error) {
     if (error instanceof PlanError) {

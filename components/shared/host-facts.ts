@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
-import type { Release } from "../../release/release";
+import { snapshotOf, type Release } from "../../release/release";
 import type { Host } from "./host";
 
 /** Set where the program runs beside another engine than the stack's, as a preview on a build server does: nothing counts as gone there. */
@@ -23,6 +23,16 @@ export function hostFacts(host: Host): HostFacts {
     hasImage: (reference) => images?.has(reference) ?? true,
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: ({ repo, revision }) => has(`models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`),
+  };
+}
+
+/** The same after an update that makes whatever is missing of `made`. */
+export function withParts(facts: HostFacts, made: Release): HostFacts {
+  const models = made.models.map(snapshotOf);
+  return {
+    hasImage: (reference) => Object.values(made.images).includes(reference) || facts.hasImage(reference),
+    hasEnvironment: (key) => key === made.environment || facts.hasEnvironment(key),
+    hasSnapshot: (model) => models.includes(snapshotOf(model)) || facts.hasSnapshot(model),
   };
 }
 

@@ -126,6 +126,7 @@ describe("what somebody changed by hand is put back by an update", () => {
   test("a server that was stopped", async () => {
     docker("stop", "--time=1", ...stack.containers("server"));
     await stack.up({ refresh: true });
+    await stack.healthy();
     expect(stack.containers("server")).toHaveLength(1);
     expect(await running()).toBe((await ids())[0]);
   });

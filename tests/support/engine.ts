@@ -1,6 +1,7 @@
 import * as automation from "@pulumi/pulumi/automation";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import * as crypto from "node:crypto";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
@@ -137,6 +138,26 @@ export class EngineStack {
       return (error as Error).message;
     }
     throw new Error(`The update of ${this.name} succeeded.`);
+  }
+
+  /** Starts Pulumi's own program on this stack, at the head of a process group of its own that may be killed. */
+  spawn(...args: string[]): ChildProcess {
+    return spawn("pulumi", [...args, "--stack", this.name, "--non-interactive"], {
+      cwd: this.directory,
+      env: { ...process.env, ...this.stack.workspace.envVars },
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
+  /** Runs Pulumi's own program on this stack. @returns what it wrote to stdout, whether it ended well or not */
+  async pulumi(...args: string[]): Promise<string> {
+    const child = this.spawn(...args);
+    let stdout = "";
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+    child.stderr?.resume();
+    await once(child, "close");
+    return stdout;
   }
 
   /** Runs Pulumi with other environment variables for the time of some work. */

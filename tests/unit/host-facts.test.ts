@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { hostFacts, lostPart } from "../../components/shared/host-facts";
+import { hostFacts, lostPart, withParts } from "../../components/shared/host-facts";
 import type { Release } from "../../release/release";
 
 /** Proves what is read off the disk. That images are found in the engine, the engine suite proves. */
@@ -26,6 +26,12 @@ test("a release is whole while its environment and snapshots are in the store, a
   expect(lost()).toBe(`the model Org/Name@${"c".repeat(40)} is gone from the store`);
   fs.mkdirSync(path.join(root, "models/huggingface/hub/models--Org--Name/snapshots", "c".repeat(40)), { recursive: true });
   expect(lost()).toBeUndefined();
+});
+
+test("what an update makes again is not lost to the releases that share it", () => {
+  const facts = hostFacts({ dockerHost, root, caBundle: undefined });
+  expect(lostPart(withParts(facts, release), { ...release, id: "other" })).toBeUndefined();
+  expect(lostPart(withParts(facts, { ...release, models: [] }), release)).toContain("the model Org/Name");
 });
 
 test("what cannot be seen from here counts as there: another machine's store, and any on a build server", () => {
