@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     _prune(_command(commands, "prune", "remove what nobody needs: {mounted, root, images} on stdin"))
     _list(_command(commands, "list", "show what the store holds, and who uses it"))
     _purge(_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
+    _resolve(commands.add_parser("resolve", help="say what a branch of a model stands for", allow_abbrev=False))
     _export(_command(commands, "export", "write environments and models as one stream, for hosts without network"))
     _import(_command(commands, "import", "take over such a stream, from standard input"))
     _model(_command(commands, "record", "keep the known answers of a model, on stdin"))
@@ -50,13 +51,7 @@ def _populate(command: argparse.ArgumentParser) -> None:
 
 def _fetch(command: argparse.ArgumentParser) -> None:
     _model(command)
-    command.add_argument(
-        "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
-    )
-    _many(command, "--mirror", "URL", "hubs to ask where it fails; the same hashes are demanded, the token stays here")
-    command.add_argument(
-        "--timeout", type=_positive, default=30, metavar="SECONDS", help="a line silent for so long is broken (30)"
-    )
+    _hub(command)
     command.add_argument("--connections", type=_positive, default=4, metavar="N", help="for a large file (default: 4)")
     command.add_argument(
         "--part-size",
@@ -65,9 +60,25 @@ def _fetch(command: argparse.ArgumentParser) -> None:
         metavar="BYTES",
         help="of a large file; a kill costs at most this times the connections (default: %(default)s)",
     )
+    command.add_argument("--archive", metavar="-", help="take the files from a tar on standard input, not from a hub")
+
+
+def _resolve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repo", required=True, metavar="ORG/NAME")
+    command.add_argument("--revision", default="main", metavar="BRANCH", help="branch, tag or commit (default: main)")
+    _hub(command)
+
+
+def _hub(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
+    )
+    _many(command, "--mirror", "URL", "hubs to ask where it fails; the same hashes are demanded, the token stays here")
+    command.add_argument(
+        "--timeout", type=_positive, default=30, metavar="SECONDS", help="a line silent for so long is broken (30)"
+    )
     _many(command, "--allow", "PATTERN", "take these files instead of the usual ones")
     _many(command, "--ignore", "PATTERN", "leave these files out")
-    command.add_argument("--archive", metavar="-", help="take the files from a tar on standard input, not from a hub")
 
 
 def _verify(command: argparse.ArgumentParser) -> None:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO
 
-from . import bundle, failpoints, progress, upkeep
+from . import failpoints, progress, supply, upkeep
 from .arguments import parser
-from .download import Lanes
 from .errors import MlenvError, UsageError, advice
-from .fetch import FetchRequest, fetch
 from .lock import LockRequest, write_locks
 from .populate import PopulateRequest, populate
-from .store import Model, Store, initialise
-from .unpack import import_bundle
+from .store import Store, initialise
 from .uv import Indexes
 from .verify import everything, verify
 
@@ -75,26 +70,6 @@ def _populate(options: argparse.Namespace) -> None:
     populate(Store.open(options.store), request)
 
 
-def _fetch(options: argparse.Namespace) -> None:
-    if options.archive not in (None, "-"):
-        raise UsageError(f"--archive {options.archive!r}: only '-' is known, the archive comes on standard input")
-    request = FetchRequest(
-        model=Model.parse(options.repo, options.revision),
-        archive=sys.stdin.buffer if options.archive else None,
-        endpoint=options.endpoint,
-        mirrors=tuple(options.mirror),
-        token=os.environ.get("HF_TOKEN") or None,
-        allow=tuple(options.allow),
-        ignore=tuple(options.ignore),
-        timeout=options.timeout,
-        lanes=Lanes(options.connections, options.part_size),
-    )
-    fetch(Store.open(options.store), request)
-    if request.archive:
-        # Also where the snapshot was there already.
-        _drain(request.archive)
-
-
 def _verify(options: argparse.Namespace) -> int:
     store = Store.open(options.store)
     clock = progress.Clock()
@@ -122,32 +97,6 @@ def _verify(options: argparse.Namespace) -> int:
             "Stop the servers that use it, remove it from the store, and deploy again."
         )
     return 0
-
-
-def _export(options: argparse.Namespace) -> None:
-    if options.output != "-":
-        raise UsageError(f"--output {options.output!r}: only '-' is known, the stream goes to standard output")
-    store = Store.open(options.store)
-    stream = sys.stdout.buffer
-    with contextlib.redirect_stdout(sys.stderr), store.working("export", "an export"):
-        content = bundle.of_store(store, options.targets or everything(store))
-        progress.say(f"bundle {content.name}: {content.describe()}")
-        try:
-            bundle.write(content, store, stream)
-            stream.flush()
-        except BrokenPipeError:
-            raise MlenvError("whoever reads the bundle went away; what it got is of no use") from None
-
-
-def _import(options: argparse.Namespace) -> None:
-    import_bundle(Store.open(options.store), sys.stdin.buffer, options.expect)
-    _drain(sys.stdin.buffer)
-
-
-def _drain(stream: BinaryIO) -> None:
-    """Read to the end: whoever writes into a closed pipe dies of it."""
-    while stream.read(1 << 20):
-        pass
 
 
 def _lock(options: argparse.Namespace) -> None:
@@ -186,7 +135,7 @@ def _interrupt(*_: object) -> None:
 _COMMANDS = {
     "init": _init,
     "populate": _populate,
-    "fetch": _fetch,
+    "fetch": supply.fetch,
     "verify": _verify,
     "hold": upkeep.hold,
     "collect": upkeep.collect,
@@ -194,7 +143,8 @@ _COMMANDS = {
     "list": upkeep.show,
     "purge": upkeep.purge,
     "record": upkeep.record,
-    "export": _export,
-    "import": _import,
+    "resolve": supply.resolve,
+    "export": supply.export,
+    "import": supply.take_in,
     "lock": _lock,
 }

@@ -13,7 +13,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from . import TOOL_VERSION
-from .errors import HubError
+from .errors import HubError, UsageError
 from .patience import Patience, Trouble
 from .store import Model
 from .wire import BROKEN, Answer, Wire, origin
@@ -67,6 +67,16 @@ class Hub:
                     "expected the endpoint of a hub (archon:hubEndpoint)"
                 ) from error
         return files
+
+    def resolve(self, repo: str, branch: str, patience: Patience) -> str:
+        """The commit, 40 hex digits, that a branch or tag stands for at the moment. Raises HubError."""
+        model = Model(repo, branch)
+        url = f"{self.endpoint}/api/models/{repo}/revision/{urllib.parse.quote(branch, safe='')}"
+        body, _ = self._page(url, model, patience)
+        try:
+            return Model.parse(repo, json.loads(body)["sha"]).revision
+        except (ValueError, KeyError, TypeError, UsageError) as error:
+            raise HubError(f"{self.endpoint} did not answer with the commit of {repo}@{branch} ({error})") from error
 
     def address(self, model: Model, path: str) -> str:
         """Where the hub has a file of the commit, or the redirect to it."""
@@ -143,8 +153,9 @@ class Hub:
             )
         if status == 404 and "/resolve/" not in start:
             if code == "RevisionNotFound" or (not code and self._exists(model)):
+                kind = "commit" if re.fullmatch("[0-9a-f]{40}", model.revision) else "branch, tag or commit"
                 return HubError(
-                    f"{model.repo} has no commit {model.revision}; its commits are listed at {page}/commits/main"
+                    f"{model.repo} has no {kind} {model.revision}; its commits are listed at {page}/commits/main"
                 )
             return HubError(
                 f"there is no model {model.repo} at {self.endpoint}; expected Org/Name as in the address of its page"

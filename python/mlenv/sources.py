@@ -37,6 +37,10 @@ class Sources:
             progress.say(f"{model}: the list of files and hashes is that of {hub}")
         return files
 
+    def resolve(self, repo: str, branch: str) -> str:
+        """The commit that a branch or tag stands for at the moment. Raises HubError."""
+        return self.ask(lambda hub, attempts: hub.resolve(repo, branch, Patience(str(hub), attempts)))
+
     def ask(self, work: Callable[[Hub, int], Result]) -> Result:
         """The result of the first hub with which a piece of work succeeds; it gets the hub and how often to try.
 

@@ -220,8 +220,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _listing(self, path: str, query: dict[str, list[str]]) -> None:
         repo, tree, revision = path.partition("/tree/")
+        repo, asked, branch = repo.partition("/revision/")
         if repo not in self.hub.models:
             return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+        if asked:
+            commits = {"main": list(self.hub.models[repo])[-1], **{commit: commit for commit in self.hub.models[repo]}}
+            if unquote(branch) not in commits:
+                return self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+            return self.send(200, json.dumps({"id": repo, "sha": commits[unquote(branch)]}).encode())
         if not tree:
             return self.send(200, b"{}")
         if revision not in self.hub.models[repo]:

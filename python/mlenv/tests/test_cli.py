@@ -16,7 +16,23 @@ def test_without_a_command():
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "populate", "fetch", "verify", "hold", "collect", "prune", "list", "purge", "record", "lock"]
+    "command",
+    [
+        "init",
+        "populate",
+        "fetch",
+        "verify",
+        "hold",
+        "collect",
+        "prune",
+        "list",
+        "purge",
+        "record",
+        "resolve",
+        "export",
+        "import",
+        "lock",
+    ],
 )
 def test_every_command_explains_itself(command: str):
     result = mlenv(command, "--help")
@@ -31,6 +47,8 @@ def test_every_command_explains_itself(command: str):
         ("fetch", "--repo", "a/b", "--revision", "0" * 40, "--archive", "file.tar"),
         ("populate", "--key", "k"),
         ("verify", "--quick"),
+        ("export", "--output", "file.tar"),
+        ("fetch", "--repo", "a/b", "--revision", "0" * 40, "--connections", "0"),
         ("prune", "--everything"),
     ],
 )

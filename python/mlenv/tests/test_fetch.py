@@ -326,3 +326,34 @@ def test_a_snapshot_that_was_changed_in_the_store(store: Store, fetch):
     result = fetch()
     assert result.status == 1
     assert "damaged: config.json (2 bytes instead of 8)" in result.err
+
+
+@pytest.mark.parametrize("branch", [(), ("--revision", "main"), ("--revision", OTHER)])
+def test_a_branch_is_resolved_to_its_commit_and_what_it_would_fetch(hub: Hub, branch: tuple[str, ...]):
+    hub.add("Org/Name", OTHER, FILES | {"pytorch_model.bin": b"x", "model.gguf": b"y"})
+    result = mlenv("resolve", "--repo", "Org/Name", "--endpoint", hub.endpoint, *branch)
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == {
+        "repo": "Org/Name",
+        "revision": OTHER,
+        "files": [{"path": path, "size": len(FILES[path])} for path in sorted(FILES)],
+        "left": ["model.gguf", "pytorch_model.bin"],
+        "bytes": sum(map(len, FILES.values())),
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, "Org/Name has no branch, tag or commit later"),
+        (body(b'{"sha": "main"}'), "did not answer with the commit of Org/Name@later"),
+        (body(b"<html>"), "did not answer with the commit of Org/Name@later"),
+        (status(403, x_error_code="GatedRepo"), "accept its licence at "),
+    ],
+)
+def test_a_branch_that_is_none(hub: Hub, answer, expected: str):
+    if answer:
+        hub.tamper("/api/models/Org/Name/revision/later", answer)
+    result = mlenv("resolve", "--repo", "Org/Name", "--revision", "later", "--endpoint", hub.endpoint)
+    assert (result.status, result.out) == (1, "")
+    assert expected in result.err
