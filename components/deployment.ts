@@ -11,6 +11,7 @@ import { Artifacts, imageName } from "./artifacts";
 import { Collection, Hold } from "./collection";
 import { HostStore } from "./host-store";
 import { Image } from "./image";
+import { Proof } from "./proof";
 import { Service } from "./service";
 import { labels } from "./shared/containers";
 import { configurationError } from "./shared/errors";
@@ -78,6 +79,11 @@ export class Deployment extends pulumi.ComponentResource {
       readyTimeout: settings.readyTimeout,
       previousRelease: planned.back?.id,
     }, { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] }));
+    const [container] = services.flatMap(({ containerIds }) => containerIds);
+    const model = active.models.find((each) => each.name === active.activeModel);
+    if (model !== undefined && container !== undefined) {
+      new Proof(`${name}-proof-${model.revision.slice(0, 12)}`, { ...job, model, containerId: container }, { parent: this, dependsOn: services });
+    }
     new Collection(`${name}-collection`, { ...job, keep: planned.keep }, { parent: this, dependsOn: services });
 
     this.services = settings.services.map((service, index) => ({ name: service.name, url: services[index]?.url ?? "" }));

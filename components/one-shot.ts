@@ -20,6 +20,8 @@ export interface OneShotArgs {
   environment?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Runs the container, and may do something before and after. @default "one-shot.sh" */
   script?: string;
+  /** Environment of the script, not of the container. @default none */
+  settings?: Readonly<Record<string, pulumi.Input<string>>>;
   /** What the job made is no longer on the host, so it is done again, with the inputs of now. @default false */
   gone?: boolean;
 }
@@ -48,6 +50,7 @@ export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomReso
     addPreviousOutputInEnv: false,
     environment: {
       ...environment,
+      ...args.settings,
       DOCKER_HOST: host.dockerHost,
       ONE_SHOT_NAME: `${pulumi.getProject()}-${pulumi.getStack()}-${name}`,
       ONE_SHOT_IMAGE: args.image,

@@ -8,6 +8,12 @@
 #   GATE_BACK       id of the release that ran before; empty in a new stack
 set -euo pipefail
 
+# One that an earlier gate stopped gets another try, with the same room.
+if [[ "$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER")" == exited ]]; then
+  [[ -z "$GATE_STOPPED" ]] || xargs docker stop >/dev/null <<<"$GATE_STOPPED"
+  docker start "$GATE_CONTAINER" >/dev/null
+fi
+
 # A server that crashes right after its first good answer must not pass.
 settle=2
 format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}'
@@ -40,11 +46,13 @@ else
   reason="its health check says ${health:-nothing}"
 fi
 
+words=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
+# It would start again and again, and take processor and memory from the one that serves.
+docker stop --time 5 "$GATE_CONTAINER" >/dev/null
+
 if [[ "$GATE_ROLLOUT" == overlap ]]; then
   consequence="What served before serves on."
 elif [[ -n "$GATE_STOPPED" ]]; then
-  # It would fight the old server for the memory, again and again.
-  docker stop --time 5 "$GATE_CONTAINER" >/dev/null
   xargs docker start >/dev/null <<<"$GATE_STOPPED"
   consequence="The old server, stopped to make room, was started again (archon:autoRollback)."
 else
@@ -52,7 +60,7 @@ else
 fi
 {
   echo "The new server is not ready: ${reason}. Its last words:"
-  docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /'
+  echo "$words"
   echo "$consequence See more with: docker logs ${GATE_CONTAINER:0:12}"
   if [[ -n "$GATE_BACK" ]]; then
     echo "Mend the cause and run the update again, or go back: npm run rollback -- ${GATE_BACK}"
