@@ -14,6 +14,7 @@ import pytest
 from mlenv import failpoints
 from mlenv.store import Store, initialise
 
+from .archives import pack
 from .hub import Hub
 from .running import Result, mlenv, start
 from .trees import everything_below, left_in_staging, visible_environments, visible_snapshots
@@ -139,7 +140,7 @@ CHANGES = {
 def test_a_bundle_that_was_changed(filled: Store, elsewhere: Store, change: str):
     members = unpack(export(filled))
     CHANGES[change](members)
-    refused(elsewhere, take(elsewhere, pack(members)))
+    refused(elsewhere, take(elsewhere, pack(*members)))
 
 
 FORGED = {
@@ -155,7 +156,7 @@ FORGED = {
 def test_a_bundle_that_lists_a_file(filled: Store, elsewhere: Store, case: str):
     """Changed with care: the list, its hash and the file fit each other."""
     path, mode, expected = FORGED[case]
-    refused(elsewhere, take(elsewhere, pack(forge(unpack(export(filled)), path, mode))), expected)
+    refused(elsewhere, take(elsewhere, pack(*forge(unpack(export(filled)), path, mode))), expected)
     assert not (elsewhere.root.parent / "escape").exists()
 
 
@@ -192,15 +193,6 @@ Members = list[tuple[tarfile.TarInfo, bytes]]
 def unpack(data: bytes) -> Members:
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return [(member, archive.extractfile(member).read()) for member in archive]
-
-
-def pack(members: Members) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for member, data in members:
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def flip(members: Members, name: str) -> None:
