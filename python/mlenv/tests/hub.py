@@ -47,7 +47,8 @@ class Hub:
     `tampering` maps a path of the URL (without the query) to answers that are used up one a request; `token`, if set,
     is demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured;
     `signature_uses` how many requests a signed address is good for. `sent` counts the bytes of files that went out,
-    `busy` the requests under way; `delay` is the time in seconds before each answer with a file.
+    `busy` the requests under way; `delay` is the time in seconds before each answer with a file;
+    `host` is the address to listen at.
     """
 
     models: dict[str, dict[str, dict[str, Content]]] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Hub:
     ranges: bool = True
     elsewhere: bool = True
     signature_uses: int = 1 << 30
+    host: str = "127.0.0.1"
     sent: int = 0
     busy: int = 0
     delay: float = 0.0
@@ -79,7 +81,7 @@ class Hub:
 
     def _serve(self, elsewhere: bool) -> ThreadingHTTPServer:
         handler = type("BoundHandler", (Handler,), {"hub": self, "elsewhere": elsewhere})
-        server = _Server(("127.0.0.1", 0), handler)
+        server = _Server((self.host, 0), handler)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server
 
@@ -89,7 +91,7 @@ class Hub:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def add(self, repo: str, revision: str, files: dict[str, Content]) -> None:
         """Publish a commit."""
@@ -108,7 +110,7 @@ class Hub:
         with self.lock:
             signature = str(len(self._signatures) + 1)
             self._signatures[signature] = self.signature_uses
-        return f"http://127.0.0.1:{self._servers[1].server_address[1]}{path}?Expires=1&Signature={signature}"
+        return f"http://{self.host}:{self._servers[1].server_address[1]}{path}?Expires=1&Signature={signature}"
 
     def admit(self, signature: str) -> bool:
         """Use a signature once; False if it is used up."""
