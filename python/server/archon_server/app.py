@@ -11,6 +11,7 @@ from .access import LimitBody, RequireToken
 from .draining import Draining
 from .ingestion import Ingestion
 from .metrics import MeasureRequests, Metrics
+from .page import ServePage
 from .progress import Operations
 from .reranking import LoadReranker
 from .reranking.service import RerankingService
@@ -42,6 +43,7 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
     if settings.token:
         app.add_middleware(RequireToken, token=settings.token)
     app.add_middleware(MeasureRequests, metrics=measured)
+    app.add_middleware(ServePage, directory=settings.page_dir)
     for router in (
         health.router(settings, reranking, draining),
         metrics.router(measured, storage),

@@ -41,6 +41,7 @@ class Settings:
     drain_seconds: float = 3.0
     max_upload_bytes: int = 100 * _MEBIBYTE
     log_level: str = "INFO"
+    page_dir: Path = Path("/opt/archon/page")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -62,6 +63,7 @@ class Settings:
                 "ARCHON_MAX_UPLOAD_BYTES", int, cls.max_upload_bytes, minimum=1, maximum=2**40
             ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
+            page_dir=Path(read.text("ARCHON_PAGE_DIR", str(cls.page_dir))),
         )
         if read.problems:
             raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))

@@ -29,11 +29,24 @@ def test_everything_is_read() -> None:
             "ARCHON_DRAIN_SECONDS": "0.5",
             "ARCHON_MAX_UPLOAD_BYTES": "10",
             "ARCHON_LOG_LEVEL": "debug",
+            "ARCHON_PAGE_DIR": "/w",
         }
     )
     models = (Model(**QWEN), Model(**DEMO))
     assert settings == Settings(
-        Path("/d"), Path("/h/hub"), 80, models, models[1], "r", "k", "s", "t", 0.5, 10, log_level="DEBUG"
+        Path("/d"),
+        Path("/h/hub"),
+        80,
+        models,
+        models[1],
+        "r",
+        "k",
+        "s",
+        "t",
+        0.5,
+        10,
+        log_level="DEBUG",
+        page_dir=Path("/w"),
     )
 
 
