@@ -1,9 +1,10 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { HealthBanner, HealthMark, HealthProvider, usePolledHealth } from "./health";
+import { useRoute } from "./navigation";
 import { Announcer } from "./parts/announce";
 import { TokenDialog } from "./parts/token";
-import { href, useRoute, VIEWS, type Route, type View } from "./route";
+import { href, VIEWS, type Route, type View } from "./route";
 import { Knowledge } from "./views/knowledge";
 import { Models } from "./views/models";
 import { Search } from "./views/search";

@@ -9,7 +9,7 @@ export interface Sample {
 /** The samples of an exposition; lines that are none are passed over. */
 export function parseMetrics(text: string): Sample[] {
   return text.split("\n").flatMap((line) => {
-    const match = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
+    const match = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([+-]?(?:[\d.]+(?:e[+-]?\d+)?|Inf)|NaN)(?: \d+)?$/i.exec(line);
     if (match?.[1] === undefined) {
       return [];
     }

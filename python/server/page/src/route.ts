@@ -1,5 +1,3 @@
-import { useEffect, useState } from "preact/hooks";
-
 export const VIEWS = ["search", "knowledge", "settings", "models", "status"] as const;
 export type View = (typeof VIEWS)[number];
 
@@ -18,18 +16,4 @@ export function parseRoute(hash: string): Route {
 export function href(view: View, query: Readonly<Record<string, string>> = {}): string {
   const text = new URLSearchParams(query).toString();
   return `#/${view}${text === "" ? "" : `?${text}`}`;
-}
-
-export function useRoute(): Route {
-  const [hash, setHash] = useState(location.hash);
-  useEffect(() => {
-    const follow = (): void => {
-      setHash(location.hash);
-    };
-    addEventListener("hashchange", follow);
-    return () => {
-      removeEventListener("hashchange", follow);
-    };
-  }, []);
-  return parseRoute(hash);
 }

@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import type { SearchReply } from "../api/shapes";
 import { count } from "../format";
 import { announce } from "../parts/announce";
-import { Switch } from "../parts/controls";
+import { Loading, Switch } from "../parts/controls";
 import { Failure } from "../parts/notice";
 import { href } from "../route";
 import { Comparison } from "./search/comparison";
@@ -80,7 +80,7 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
       </form>
       {error && <Failure what="The search did not work" error={error} retry={() => { setTurn((last) => last + 1); }} />}
       <div aria-busy={busy} class={busy ? "stale" : ""}>
-        {answer ? <Shown answer={answer} /> : !error && !busy && <Invitation />}
+        {answer ? <Shown answer={answer} /> : busy ? <Loading what="passages, and letting the model judge them" /> : !error && <Invitation />}
       </div>
     </>
   );
