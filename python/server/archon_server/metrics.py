@@ -14,6 +14,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .access import REALTIME_PATHS
 from .storage import Storage
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -62,7 +63,8 @@ class MeasureRequests:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        # A request of Socket.IO may wait for news as long as it likes.
+        if scope["type"] != "http" or scope["path"].startswith(REALTIME_PATHS):
             await self._app(scope, receive, send)
             return
         status = 500

@@ -3,9 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
+
+from .limits import CrawlLimits, Network
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MEBIBYTE = 1024 * 1024
@@ -42,6 +45,7 @@ class Settings:
     max_upload_bytes: int = 100 * _MEBIBYTE
     log_level: str = "INFO"
     page_dir: Path = Path("/opt/archon/page")
+    crawl: CrawlLimits = field(default_factory=CrawlLimits)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -64,6 +68,10 @@ class Settings:
             ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
             page_dir=Path(read.text("ARCHON_PAGE_DIR", str(cls.page_dir))),
+            crawl=CrawlLimits(
+                max_pages=read.number("ARCHON_CRAWL_MAX_PAGES", int, CrawlLimits.max_pages, minimum=1, maximum=10_000),
+                allowed=read.networks("ARCHON_CRAWL_ALLOW"),
+            ),
         )
         if read.problems:
             raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))
@@ -102,6 +110,15 @@ class _Reader:
             self.problems.append(f"{name}: got {self.text(name)!r}, expected one of {', '.join(allowed)}")
             return default
         return value
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        networks = []
+        for text in filter(None, (part.strip() for part in self.text(name).split(","))):
+            try:
+                networks.append(ip_network(text))
+            except ValueError:
+                self.problems.append(f"{name}: got {text!r}, expected networks like 10.0.0.0/8, 127.0.0.1, fd00::/8")
+        return tuple(networks)
 
     def models(self, name: str) -> tuple[Model, ...]:
         text = self.text(name, "[]")
