@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { problemOf } from "../../python/server/page/src/api/errors";
-import { bytes, count, highlighted, milliseconds, span } from "../../python/server/page/src/format";
+import { bytes, count, highlighted, milliseconds, readable, span } from "../../python/server/page/src/format";
 import { parseMetrics, quantile, total } from "../../python/server/page/src/metrics";
 import { links, moved, movement } from "../../python/server/page/src/ranks";
 import { href, parseRoute } from "../../python/server/page/src/route";
@@ -95,6 +95,26 @@ test("times and counts are as people say them", () => {
   expect([0.27, 31.4, 1234, 28_000].map(milliseconds)).toEqual(["0.3 ms", "31 ms", "1.2 s", "28 s"]);
   expect([48, 61, 7380, 90_000].map(span)).toEqual(["48 s", "1 min", "2 h 3 min", "1 d 1 h"]);
   expect([count(1, "passage"), count(1200, "passage")]).toEqual(["1 passage", "1,200 passages"]);
+});
+
+describe("a passage as it is read", () => {
+  test.each([
+    ["joins the lines of a paragraph", "One line\nand another.\n\nA new\nparagraph.", "", "One line and another.\n\nA new paragraph."],
+    ["keeps what means something by itself", "Do:\n- a\n- b\n1. c\n| t |\n> q\n# h\n  indented", "", "Do:\n- a\n- b\n1. c\n| t |\n> q\n# h\n  indented"],
+    ["keeps code", "See\nthis\n```sh\na\nb\n```\nand\nthat", "", "See this\n```sh\na\nb\n```\nand that"],
+    ["keeps code that the passage ends in", "```\na\nb", "", "```\na\nb"],
+    ["leaves out the heading that stands above it", "## Models\n\nA model\nis read.", "Guide > Models", "A model is read."],
+    ["keeps another heading, and one without a text", "## Models", "Guide > Models", "## Models"],
+  ])("%s", (_, text, headings, expected) => {
+    expect(readable(text, headings)).toBe(expected);
+  });
+
+  test("loses no word", () => {
+    const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");
+    fc.assert(fc.property(fc.string({ unit: fc.constantFrom("a", "b", " ", "\n", "-", "`", "#", "1.", "|") }), (text) => {
+      expect(words(readable(text, ""))).toEqual(words(text));
+    }));
+  });
 });
 
 describe("the question's words in a passage", () => {

@@ -44,9 +44,26 @@ export function when(iso: string): string {
   return Number.isNaN(date.getTime()) ? iso : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
+/** A message with a full stop, so that another sentence can follow. */
+export function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 /** The start of a commit or key, enough to tell it from others. */
 export function short(hash: string | undefined): string {
   return hash === undefined || hash === "" ? "–" : hash.slice(0, 12);
+}
+
+/**
+ * A passage as it is read: without the heading that stands above it anyway, and with the lines of a paragraph joined. Lines that
+ * mean something by themselves stay: of code, lists, tables, headings and quotations.
+ */
+export function readable(text: string, headings: string | undefined): string {
+  const [first = "", ...rest] = text.split("\n");
+  const title = /^#{1,6}\s+(.*?)\s*#*$/.exec(first)?.[1];
+  const body = title !== undefined && (headings ?? "").endsWith(title) && rest.some((line) => line.trim() !== "") ? rest.join("\n").trim() : text;
+  // What is fenced stands at the odd places.
+  return body.split(/(^```[^]*?(?:^```\s*$|(?![^])))/m).map((part, index) => (index % 2 === 1 ? part : part.replace(/(\S)\n(?=[^\s|#>`*+-])(?!\d+[.)])/g, "$1 "))).join("");
 }
 
 export interface Piece {

@@ -15,6 +15,8 @@ export interface SearchRow {
 export interface SearchReply {
   results: SearchRow[];
   search_mode?: string;
+  /** Why a part of retrieval did not work. */
+  search_error?: string | null;
   reranking_applied: boolean;
   /** Why no model judged the passages, if one should have. */
   reranking_error?: string | null;

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { Model, ModelState } from "../api/shapes";
-import { bytes, seconds, short, when } from "../format";
+import { bytes, seconds, sentence, short, when } from "../format";
 import { Fact, Loading } from "../parts/controls";
 import { Failure, Notice } from "../parts/notice";
 import { useModels } from "./switching";
@@ -16,7 +16,7 @@ export function Models(): JSX.Element {
   return (
     <>
       {error && <Failure what="The models could not be loaded anew" error={error} retry={reload} />}
-      {failure !== undefined && <Notice tone="error" title="The model was not changed."><p>{failure}. The one before serves on.</p></Notice>}
+      {failure !== undefined && <Notice tone="error" title="The model was not changed."><p>{sentence(failure)} The one before serves on.</p></Notice>}
       {typeof notice === "string" && <Notice tone="warning" title={notice} />}
       {models.length === 0 && (
         <p class="empty">This release has no model, so searches are answered in retrieval’s order. Models are listed in the stack’s configuration, <code>archon:models</code>, and come with the next <code>pulumi up</code>.</p>

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import { bytes } from "../format";
+import { bytes, sentence } from "../format";
 import { useLoaded } from "../loaded";
 import { announce } from "../parts/announce";
 import { Loading, Switch } from "../parts/controls";
@@ -59,7 +59,7 @@ function ModelChoice(): JSX.Element {
     <section aria-labelledby="model">
       <h2 id="model">Model that reranks</h2>
       {error && <Failure what="The models could not be loaded" error={error} retry={reload} />}
-      {failure !== undefined && <Notice tone="error" title="The model was not changed."><p>{failure}. The one before serves on.</p></Notice>}
+      {failure !== undefined && <Notice tone="error" title="The model was not changed."><p>{sentence(failure)} The one before serves on.</p></Notice>}
       {!value && !error && <Loading what="the models" />}
       {value && present.length === 0 && <p class="empty">No model is present. <a href={href("models")}>Models</a> says what is missing.</p>}
       <fieldset class="choices" disabled={pending !== undefined} aria-labelledby="model">

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import type { SearchReply, SearchRow } from "../../api/shapes";
-import { milliseconds, score } from "../../format";
+import { milliseconds, readable, score } from "../../format";
 import { links, type Link } from "../../ranks";
-import { Highlighted, Moved, NothingFound, NotReranked, titleOf } from "./results";
+import { Highlighted, Moved, NothingFound, Shortcomings, titleOf } from "./results";
 
 interface ComparisonProps {
   question: string;
@@ -20,7 +20,7 @@ export function Comparison({ question, plain, reranked }: ComparisonProps): JSX.
   const connection = (id: number): Link | undefined => connections.find((each) => each.id === id);
   return (
     <section aria-label="Comparison">
-      <NotReranked reply={reranked} />
+      <Shortcomings reply={reranked} />
       <div class="comparison">
         <Column title="Retrieval alone" time={plain.timings?.total_ms} rows={before} question={question} scoreOf={(row) => row.similarity_score}>
           {(row) => (connection(row.id)?.to === null ? <span class="moved down">falls out</span> : null)}
@@ -55,7 +55,7 @@ function Column({ title, time, rows, question, scoreOf, children }: ColumnProps)
       <ol>
         {rows.map((row, index) => (
           <li key={row.id}>
-            <p class="passage clamped"><Highlighted text={row.content} query={question} /></p>
+            <p class="passage clamped"><Highlighted text={readable(row.content, row.metadata.headers)} query={question} /></p>
             <p class="column-line"><span class="number">{score(scoreOf(row))}</span> {children(row, index)} <span class="soft source">{titleOf(row)}</span></p>
           </li>
         ))}

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { SearchReply, SearchRow } from "../../api/shapes";
-import { count, highlighted, milliseconds, score } from "../../format";
+import { count, highlighted, milliseconds, readable, score, sentence } from "../../format";
 import { Meter } from "../../parts/controls";
 import { Notice } from "../../parts/notice";
 import { moved, movement } from "../../ranks";
@@ -16,7 +16,7 @@ export function Results({ question, reply }: { question: string; reply: SearchRe
   }
   return (
     <section aria-label="Results">
-      <NotReranked reply={reply} />
+      <Shortcomings reply={reply} />
       <p class="summary">{count(reply.results.length, "passage")}{timing(reply)}</p>
       <ol class="results">
         {reply.results.map((row, index) => <Result key={row.id} row={row} rank={index + 1} question={question} />)}
@@ -33,15 +33,19 @@ export function NothingFound(): JSX.Element {
   );
 }
 
-/** Says so when a model should have judged the passages and none did. */
-export function NotReranked({ reply }: { reply: SearchReply }): JSX.Element | null {
-  if (reply.reranking_applied || typeof reply.reranking_error !== "string") {
-    return null;
-  }
+/** What did not work, though the search was answered. */
+export function Shortcomings({ reply }: { reply: SearchReply }): JSX.Element {
   return (
-    <Notice tone="warning" title="These passages are not reranked.">
-      <p>{reply.reranking_error}. They stand in retrieval's order. The state of the model is shown under <a href={href("models")}>Models</a>.</p>
-    </Notice>
+    <>
+      {typeof reply.search_error === "string" && (
+        <Notice tone="warning" title="Vectors took no part in this search."><p>{sentence(reply.search_error)} Words alone were searched.</p></Notice>
+      )}
+      {!reply.reranking_applied && typeof reply.reranking_error === "string" && (
+        <Notice tone="warning" title="These passages are not reranked.">
+          <p>{sentence(reply.reranking_error)} They stand in retrieval’s order. The state of the model is shown under <a href={href("models")}>Models</a>.</p>
+        </Notice>
+      )}
+    </>
   );
 }
 
@@ -56,8 +60,9 @@ function timing({ timings, reranking_applied: reranked, model }: SearchReply): s
 
 function Result({ row, rank, question }: { row: SearchRow; rank: number; question: string }): JSX.Element {
   const [whole, setWhole] = useState(false);
-  const long = row.content.length > PREVIEW * 1.25;
-  const text = long && !whole ? `${row.content.slice(0, row.content.lastIndexOf(" ", PREVIEW))} …` : row.content;
+  const content = readable(row.content, row.metadata.headers);
+  const long = content.length > PREVIEW * 1.25;
+  const text = long && !whole ? `${content.slice(0, PREVIEW).replace(/\s+\S*$/, "")} …` : content;
   return (
     <li class="result">
       <span class="rank" aria-hidden="true">{rank}</span>
