@@ -17,8 +17,8 @@ from .page import ServePage
 from .preferences import Preferences
 from .realtime import PATH as REALTIME_PATH
 from .realtime import Realtime
-from .reranking import LoadReranker
-from .reranking.service import RerankingService
+from .reranking import LoadReranker, memory
+from .reranking.service import Limits, RerankingService
 from .settings import Settings
 from .storage import Storage
 from .vault import Vault
@@ -28,9 +28,10 @@ from .vectors import Vectors
 def create_app(settings: Settings, storage: Storage, load: LoadReranker, draining: Draining) -> FastAPI:
     """The application. It answers from the moment it is started; the model is loaded in the background."""
     measured = Metrics()
-    reranking = RerankingService(settings.active_model, load, measured)
     # A container keeps its host name over a restart, and two servers on one database differ in it or in the port.
-    operations = Operations(storage, owner=f"{socket.gethostname()}:{settings.port}")
+    owner = f"{socket.gethostname()}:{settings.port}"
+    reranking = RerankingService(settings, load, storage, measured, _limits(settings), owner)
+    operations = Operations(storage, owner)
     preferences = Preferences(storage, Vault(settings.data_dir), settings.models)
     embeddings = Embeddings()
     ingestion = Ingestion(storage, operations, Vectors(storage, preferences, embeddings), settings.crawl)
@@ -72,3 +73,8 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
         app.include_router(router)
     app.mount(REALTIME_PATH, realtime.app)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    limit = memory.container_limit()
+    return Limits(settings.rerank_seconds, settings.model_memory_bytes or memory.default_budget(limit), limit)

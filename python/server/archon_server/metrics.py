@@ -45,11 +45,22 @@ class Metrics:
         self.rerank_failures = Counter(
             "archon_rerank_failures", "Failures of the reranker", ("stage",), registry=registry
         )
-        for stage in ("load", "score"):
+        for stage in ("load", "score", "time"):
             self.rerank_failures.labels(stage)
         self.model_load_seconds = Gauge(
             "archon_model_load_seconds", "Time the model took to load and to give the known answers", registry=registry
         )
+        self.model_memory_bytes = Gauge(
+            "archon_model_memory_bytes",
+            "Bytes of a model's weights in memory, 0 if not loaded",
+            ("model",),
+            registry=registry,
+        )
+        self.model_switches = Counter(
+            "archon_model_switches", "Changes of the active model", ("outcome",), registry=registry
+        )
+        for outcome in ("done", "failed"):
+            self.model_switches.labels(outcome)
         self.reranker_ready = Gauge("archon_reranker_ready", "1 while searches are reranked", registry=registry)
         self.documents = Gauge("archon_documents", "Documents stored", registry=registry)
         self.chunks = Gauge("archon_chunks", "Passages stored", registry=registry)

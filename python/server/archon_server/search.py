@@ -15,6 +15,7 @@ from .errors import Invalid
 from .metrics import Metrics
 from .preferences import Effective, Preferences
 from .reranking.service import RerankingService, RerankingUnavailable
+from .reranking.slot import Slot
 from .storage import Passage, Storage
 
 CANDIDATES_PER_RESULT = 5
@@ -29,6 +30,8 @@ class Search(BaseModel):
     return_mode: Literal["chunks", "pages"] = "chunks"
     rerank: bool | None = None
     """Whether the model judges the passages of this search; None means what the settings say."""
+    model: Annotated[str, Field(max_length=200)] | None = None
+    """The name of a model of the release, to be used instead of the active one."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,15 @@ def router(
         """Everything of the reply but its results, which are in "rows", as `_ranked` gives them."""
         if not request.query.strip():
             raise Invalid("Query cannot be empty")
+        named = reranking.known(request.model) if request.model else None
         started = time.perf_counter()
         with metrics.retrieval_seconds.time():
             effective, found = await run_in_threadpool(retrieved, request, code_only)
         found_at = time.perf_counter()
         wanted = effective.use_reranking if request.rerank is None else request.rerank
-        judgement = await _judge(reranking, effective, request.query, found.passages) if wanted else Judgement()
+        judgement = Judgement()
+        if wanted and found.passages and reranking.active:
+            judgement = await _judge(reranking, named, effective.reranking_model, request.query, found.passages)
         ended = time.perf_counter()
         rows = _ranked(found.passages, judgement.scores)[: request.match_count]
         return {
@@ -114,23 +120,20 @@ def router(
     return api
 
 
-async def _judge(reranking: RerankingService, effective: Effective, query: str, passages: list[Passage]) -> Judgement:
-    if not passages or not reranking.model:
-        return Judgement()
+async def _judge(
+    reranking: RerankingService, named: Slot | None, setting: str, query: str, passages: list[Passage]
+) -> Judgement:
+    """By the model that the search names, else the one of RERANKING_MODEL, else the active one."""
+    texts = [_judged_text(each) for each in passages]
     try:
-        return await _scores(reranking, effective.reranking_model, query, [_judged_text(each) for each in passages])
+        if not named and setting:
+            named = reranking.slots.get(setting)
+            if not named:
+                raise RerankingUnavailable(f"RERANKING_MODEL is {setting!r}, which is not in this release")
+        scores, model = await reranking.rerank(query, texts, named)
     except RerankingUnavailable as error:
         return Judgement(problem=str(error))
-
-
-async def _scores(reranking: RerankingService, model: str, query: str, texts: list[str]) -> Judgement:
-    """By the model of this name, or the active one if it is empty. Raises RerankingUnavailable."""
-    active = reranking.model.name if reranking.model else None
-    if model and model != active:
-        raise RerankingUnavailable(
-            f"RERANKING_MODEL is {model!r}, but {active!r} is active; activate it, or empty the setting"
-        )
-    return Judgement(await reranking.rerank(query, texts), model=active)
+    return Judgement(scores, model=model.name)
 
 
 def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None, int]]:

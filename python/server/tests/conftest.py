@@ -84,7 +84,7 @@ def serve(settings: Settings) -> Callable[..., Any]:
     @contextmanager
     def start(load: LoadReranker | None = None, **changes: Any) -> Iterator[Api]:
         models = {"models": (MODEL,), "active_model": MODEL} if load else {}
-        changed = replace(settings, **models, **changes)
+        changed = replace(settings, **models | changes)
         draining = Draining()
         app = create_app(changed, SqliteStorage(changed.data_dir / "archon.db"), load, draining)
         with TestClient(app, raise_server_exceptions=False) as client:
@@ -101,7 +101,7 @@ def reranker() -> WordReranker:
 @pytest.fixture
 def api(serve: Callable[..., Any], reranker: WordReranker) -> Iterator[Api]:
     """An application with a working reranker that is ready."""
-    with serve(lambda _: reranker) as api:
+    with serve(lambda _: reranker.opened()) as api:
         eventually(lambda: api.http.get("/health").status_code == 200)
         yield api
 

@@ -4,6 +4,7 @@ torch and all that comes with it is imported by `load`, never by this module: th
 done.
 """
 
+import gc
 import logging
 import os
 import re
@@ -14,12 +15,12 @@ from typing import Any
 
 from ..settings import Model
 from . import ModelError, Runtime, UnusableRelease, hub, qwen3
-from .hardware import available_cpus, choose_dtype, cpu_flags
+from .hardware import available_cpus
+from .scorer import BATCH_SIZE
+from .weights import loaded_dtype
 
 PACKAGES = ("torch", "transformers", "sentence-transformers")
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
-BATCH_SIZE = 8
-"""Pairs at a time: more gains nothing on a CPU and costs memory."""
 
 
 class CrossEncoderReranker:
@@ -37,6 +38,15 @@ class CrossEncoderReranker:
         )
         return [float(score) for score in scores]
 
+    def close(self) -> None:
+        self._encoder = None
+        # A model hangs in cycles; without this its memory would come back at some later time.
+        gc.collect()
+        if self.runtime.device == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+
 
 def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableRelease if the environment is at fault."""
@@ -46,7 +56,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
 
     cuda = torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
-    dtype = choose_dtype(config.get("dtype") or config.get("torch_dtype") or "float32", device, cpu_flags())
+    dtype = loaded_dtype(model, config, device)
     threads = available_cpus()
     torch.set_num_threads(threads)
     snapshot = hub.snapshot(hub_dir, model)
@@ -69,7 +79,8 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
         ) from error
     if encoder.num_labels != 1:
         raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores a pair, a reranker gives one")
-    return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda))
+    size = sum(tensor.nbytes for tensor in (*encoder.parameters(), *encoder.buffers()))
+    return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda, size))
 
 
 def installed_versions() -> dict[str, str | None]:

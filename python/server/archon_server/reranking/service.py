@@ -1,28 +1,28 @@
-"""Keeps one reranker loaded and proven, and lets requests use it without ever blocking the event loop."""
+"""The models of the release: one is active, others may be loaded beside it, and a switch loses no search."""
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
-from typing import TypeVar
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from ..errors import Busy
+from ..errors import Busy, Invalid, NotFound, StorageError
 from ..metrics import Metrics
-from ..settings import Model
-from . import LoadReranker, ModelError, Reranker, Runtime, UnusableRelease, canary
+from ..settings import Model, Settings
+from ..storage import Storage
+from . import LoadReranker, ModelError, memory, weights
+from .scorer import Scorer, TookTooLong
+from .slot import Slot, State, Status, Workers
+from .worker import Worker
 
-QUEUE_LIMIT = 16
-"""Searches that may be waiting for the model or using it."""
+CHOICE = "active_model"
+"""Key of the setting that names the model chosen over the release's default."""
 
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 300.0
+POLL_SECONDS = 1.0
+"""How often a server looks for a choice made through another one, and after what failed."""
 
-_T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
@@ -30,154 +30,282 @@ class RerankingUnavailable(Exception):
     """No scores can be had at the moment; the message says why."""
 
 
-class Status(StrEnum):
-    NOT_CONFIGURED = "not configured"
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-    """It never worked in this process."""
-    DEGRADED = "degraded"
-    """It worked and broke; it is being brought back."""
-
-
 @dataclass(frozen=True)
-class State:
-    """`load_seconds` include the import of the environment; `known_answers` are the last ones that were right."""
+class Limits:
+    """`search_seconds` is the time budget of one search; `memory_bytes` that of loaded weights, of the container's
+    `container_bytes`.
+    """
 
-    status: Status
+    search_seconds: float
+    memory_bytes: int
+    container_bytes: int
+
+
+@dataclass
+class Switch:
+    """The last change of the active model that was asked for here. `state` is "loading", "done" or "failed"."""
+
+    to: str
+    state: str
+    started: str
+    ended: str | None = None
     error: str | None = None
-    runtime: Runtime | None = None
-    load_seconds: float | None = None
-    known_answers: tuple[canary.KnownAnswer, ...] = ()
+
+    def end(self, state: str, error: str | None = None) -> None:
+        self.state, self.error, self.ended = state, error, datetime.now(UTC).isoformat()
 
 
 class RerankingService:
-    """The model `model`, or none. One thread does all loading and scoring: never are two models in memory."""
+    """`default` is the release's model, None if it has none. All is for the event loop's thread."""
 
     def __init__(
-        self, model: Model | None, load: LoadReranker, metrics: Metrics, first_retry: float = FIRST_RETRY_SECONDS
+        self,
+        settings: Settings,
+        load: LoadReranker,
+        storage: Storage,
+        metrics: Metrics,
+        limits: Limits,
+        owner: str,
     ) -> None:
-        self.model = model
-        self.state = State(Status.LOADING if model else Status.NOT_CONFIGURED)
-        self._load = load
+        """`owner` names this server in the database, over restarts of its container."""
+        self.limits = limits
+        self.scorer = Scorer(metrics)
+        self.chosen: str | None = None
+        self.switch: Switch | None = None
+        self._loader = Worker("loader")
+        self._hub_dir = settings.hub_dir
+        self._storage = storage
         self._metrics = metrics
-        self._first_retry = first_retry
-        self._worker = ThreadPoolExecutor(1, "reranker")
-        self._waiting = 0
-        self._seconds_per_search = 1.0
-        self._reranker: Reranker | None = None
-        self._suspect = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
-        metrics.reranker_ready.set_function(lambda: self.state.status is Status.READY)
+        self._proven_key = f"proven/{owner}"
+        self._release = settings.release
+        workers = Workers(self._loader, self.scorer.worker)
+        self.slots = {
+            model.name: Slot(model, load, settings.hub_dir, workers, self._make_room, metrics)
+            for model in settings.models
+        }
+        self.default: Slot | None = self.slots[settings.active_model.name] if settings.active_model else None
+        self.active = self.default
+        self._proven = False
+        """Whether a model has been proven by this process."""
+        self._proven_before = False
+        """Whether one was by an earlier process of this container and release."""
+        self._requested: Slot | None = None
+        self._switching = asyncio.Lock()
+        self._poke = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        metrics.reranker_ready.set_function(lambda: self.status is Status.READY)
+        for name, slot in self.slots.items():
+            metrics.model_memory_bytes.labels(name).set_function(lambda slot=slot: slot.memory_bytes)
 
     @property
-    def proven(self) -> bool:
-        """True once the model has given the known answers, and from then on; also if there is no model to prove."""
-        return self.state.status in (Status.NOT_CONFIGURED, Status.READY, Status.DEGRADED)
+    def status(self) -> Status:
+        """Of the active model, seen as this server's: what fails after it had been proven is a degradation."""
+        if not self.active:
+            return Status.NOT_CONFIGURED
+        status = self.active.state.status
+        if status is Status.READY:
+            return status
+        if self._proven or (self._proven_before and status is Status.FAILED):
+            return Status.DEGRADED
+        return Status.LOADING if status is Status.IDLE else status
+
+    @property
+    def state(self) -> State | None:
+        """Of the active model."""
+        return self.active.state if self.active else None
+
+    @property
+    def notice(self) -> str | None:
+        """Why the model that was chosen is not the one that serves; None if it is."""
+        if not self.active or self.chosen in (None, self.active.model.name):
+            return None
+        slot = self.slots.get(self.chosen)
+        if not slot:
+            return f"The chosen model {self.chosen!r} is not in this release; the default serves"
+        why = slot.state.error or "it is being loaded"
+        return f"The chosen model {self.chosen!r} does not serve yet: {why}"
 
     def start(self) -> None:
         """Loads in the background; returns at once."""
-        if self.model:
-            self._keeper = asyncio.create_task(self._keep_ready(self.model))
+        if self.default:
+            self._spawn(self._tend())
 
     def stop(self) -> None:
-        """Abandons whatever the worker is still doing."""
-        if self._keeper:
-            self._keeper.cancel()
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        """Abandons whatever is still being done."""
+        for task in self._tasks:
+            task.cancel()
+        for slot in self.slots.values():
+            slot.cancel()
+        self._loader.stop()
+        self.scorer.worker.stop()
 
-    async def rerank(self, query: str, passages: Sequence[str]) -> list[float]:
-        """One score in 0..1 for each passage. Raises RerankingUnavailable, or Busy if too many searches wait."""
-        reranker = self._reranker
-        if reranker is None or self.state.status is not Status.READY:
-            raise RerankingUnavailable(self.state.error or f"Reranking is {self.state.status}")
-        if self._waiting >= QUEUE_LIMIT:
-            wait = max(1, math.ceil(self._waiting * self._seconds_per_search))
-            raise Busy(f"{self._waiting} searches are already waiting for the reranker; try again in {wait} s", wait)
+    def known(self, name: str) -> Slot:
+        """The model that a search names. Raises Invalid with the allowed names."""
+        if slot := self.slots.get(name):
+            return slot
+        raise Invalid(f"model: got {name!r}, expected {self._allowed()}")
 
-        def score() -> tuple[list[float], float]:
-            started = time.perf_counter()
-            return canary.checked(reranker.score(query, passages), len(passages)), time.perf_counter() - started
+    async def rerank(self, query: str, passages: Sequence[str], named: Slot | None = None) -> tuple[list[float], Model]:
+        """One score in 0..1 for each passage, and the model that gave them: the active one, or `named`, which is loaded
+        if it is not.
 
-        self._waiting += 1
+        Raises RerankingUnavailable, or Busy if too many searches wait.
+        """
+        deadline = time.monotonic() + self.limits.search_seconds
+        if named:
+            await self._wait_for(named, deadline)
+        slot = named or self.active
+        reranker = slot.ready if slot else None
+        if not slot or not reranker:
+            raise RerankingUnavailable((slot and slot.state.error) or f"Reranking is {self.status}")
+        slot.touch()
         try:
-            with self._metrics.rerank_seconds.time():
-                scores, seconds = await self._in_worker(score)
+            # Nothing is awaited between taking the model and queueing: it is unloaded in the same queue.
+            scores = await self.scorer.score(reranker, query, passages, deadline - time.monotonic())
+        except Busy:
+            raise
+        except TookTooLong:
+            self._metrics.rerank_failures.labels("time").inc()
+            raise RerankingUnavailable(
+                f"Reranking took longer than the {self.limits.search_seconds:g} s that a search may take"
+            ) from None
         except Exception as error:
             self._metrics.rerank_failures.labels("score").inc()
-            self._suspect_of(reranker, error)
-            raise RerankingUnavailable(_reason(error)) from error
-        finally:
-            self._waiting -= 1
-        self._seconds_per_search = (4 * self._seconds_per_search + seconds) / 5
-        self._metrics.pairs_scored.inc(len(passages))
-        return scores
+            slot.suspect(reranker, error)
+            self._poke.set()
+            raise RerankingUnavailable(slot.state.error or str(error)) from error
+        return scores, slot.model
 
-    def _suspect_of(self, reranker: Reranker, error: Exception) -> None:
-        log.error("scoring failed: %s", _reason(error), exc_info=error)
-        if reranker is self._reranker:
-            self.state = replace(self.state, status=Status.DEGRADED, error=_reason(error))
-            self._suspect.set()
+    async def _wait_for(self, slot: Slot, deadline: float) -> None:
+        try:
+            await asyncio.wait_for(slot.ensure(), deadline - time.monotonic())
+        except TimeoutError:
+            raise RerankingUnavailable(f"The model {slot.model.name!r} is still being loaded; ask again") from None
+        except ModelError as error:
+            raise RerankingUnavailable(str(error)) from error
 
-    async def _keep_ready(self, model: Model) -> None:
-        """Proves the model at the start and after every failure; loads it if there is none or it fails the proof."""
-        delay = self._first_retry
-        while True:
-            self._suspect.clear()
-            known = self._reranker
+    def activate(self, name: str) -> Switch:
+        """Begins to make `name` the active model, here and in all servers of this database.
+
+        It is loaded beside the active one, proven, and only then takes over. Raises NotFound with the allowed names.
+        """
+        slot = self.slots.get(name)
+        if not slot:
+            raise NotFound(f"There is no model {name!r} in this release; choose {self._allowed()}")
+        if not (self._requested is slot and self.switch):
+            self._requested = slot
+            self.switch = Switch(name, "loading", datetime.now(UTC).isoformat())
+            self._spawn(self._activate(slot, self.switch))
+        return self.switch
+
+    async def _activate(self, slot: Slot, switch: Switch) -> None:
+        async with self._switching:
             try:
-                proof = await self._in_worker(partial(_prove, model, known, self._load))
-            except Exception as error:
-                self._reranker = None
-                self._metrics.rerank_failures.labels("load").inc()
-                self.state = State(Status.DEGRADED if self.proven else Status.FAILED, _reason(error))
-                log.error("%s cannot be used: %s", model.name, _reason(error), exc_info=error)
-                if isinstance(error, UnusableRelease) and not known:
+                if self._requested is not slot:
+                    switch.end("failed", "Another model was asked for meanwhile")
                     return
-                log.info("next attempt in %g s", delay)
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, LAST_RETRY_SECONDS)
+                await slot.ensure(again=True)
+                await asyncio.to_thread(self._storage.save_setting, CHOICE, slot.model.name)
+            except (ModelError, StorageError) as error:
+                self._metrics.model_switches.labels("failed").inc()
+                log.error("the active model stays: %s", error)
+                switch.end("failed", str(error))
             else:
-                delay = self._first_retry
-                self._reranker = proof.reranker
-                load_seconds = proof.load_seconds if proof.load_seconds is not None else self.state.load_seconds
-                self.state = State(Status.READY, None, proof.reranker.runtime, load_seconds, tuple(proof.answers))
-                self._metrics.model_load_seconds.set(load_seconds or 0)
-                log.info("%s is ready (loaded in %.1f s): %s", model.name, load_seconds, proof.reranker.runtime)
-                await self._suspect.wait()
+                self.chosen = slot.model.name
+                self._serve_by(slot)
+                switch.end("done")
+            finally:
+                if self._requested is slot:
+                    self._requested = None
 
-    async def _in_worker(self, work: Callable[[], _T]) -> _T:
-        def guarded() -> _T:
+    def _serve_by(self, slot: Slot) -> None:
+        old, self.active = self.active, slot
+        slot.touch()
+        if old and old is not slot:
+            log.info("%s takes over from %s", slot.model.name, old.model.name)
+            self._metrics.model_switches.labels("done").inc()
+            old.unload()
+
+    async def _tend(self) -> None:
+        """Keeps the active model in working order, and the active one the chosen one."""
+        while True:
+            self._poke.clear()
             try:
-                return work()
+                async with self._switching:
+                    await self._follow()
+                    await self._heal()
+            except StorageError as error:
+                log.warning("the chosen model cannot be looked up: %s", error)
             except Exception:
-                raise
-            except BaseException as error:
-                # A panic of the Rust libraries, as from a damaged tokenizer file, is no Exception: it would end the
-                # task that awaits it.
-                raise RuntimeError(_reason(error)) from error
+                log.exception("looking after the models failed")
+            try:
+                await asyncio.wait_for(self._poke.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
 
-        return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
+    async def _follow(self) -> None:
+        """Takes up a choice that was made through another server, or before this one started."""
+        self.chosen = await asyncio.to_thread(self._storage.setting, CHOICE)
+        if not self._proven and await asyncio.to_thread(self._storage.setting, self._proven_key) == self._release != "":
+            self._proven_before = True
+        slot = self.slots.get(self.chosen or "") or self.default
+        if slot is None or slot is self.active:
+            return
+        if not self._proven and self.active is self.default and slot.state.status is Status.IDLE:
+            # At the start nothing serves yet: the default need not be loaded first.
+            self.active = slot
+            return
+        try:
+            await slot.ensure()
+        except ModelError:
+            return
+        self._serve_by(slot)
 
+    async def _heal(self) -> None:
+        """Brings the active model up; if it cannot be, the default serves."""
+        for slot in dict.fromkeys((self.active, self.default)):
+            if not slot:
+                continue
+            try:
+                await slot.ensure()
+            except ModelError:
+                continue
+            if slot is not self.active:
+                self._serve_by(slot)
+            if not self._proven:
+                self._proven = True
+                if self._release:
+                    await asyncio.to_thread(self._storage.save_setting, self._proven_key, self._release)
+            return
 
-@dataclass(frozen=True)
-class _Proof:
-    reranker: Reranker
-    answers: list[canary.KnownAnswer]
-    load_seconds: float | None
-    """None if the model was loaded before."""
+    async def _make_room(self, slot: Slot) -> None:
+        """Unloads what was used longest ago until `slot` fits into the budget beside the active model.
 
+        The active model itself has to be loaded anyway; only a container that cannot hold it at all is told.
+        """
+        slot.estimate = await asyncio.to_thread(weights.memory_estimate, self._hub_dir, slot.model)
+        size = memory.shown(slot.estimate)
+        if self.limits.container_bytes and slot.estimate > self.limits.container_bytes:
+            limit = memory.shown(self.limits.container_bytes)
+            raise ModelError(f"{slot.model.name} takes about {size} in memory, and this container may use {limit}")
+        others = [other for other in self.slots.values() if other is not slot]
+        idle = [other for other in others if other.ready and other is not self.active]
+        for other in sorted(idle, key=lambda each: each.used):
+            if slot.estimate + sum(each.memory_bytes for each in others) <= self.limits.memory_bytes:
+                return
+            other.unload()
+        beside = sum(each.memory_bytes for each in others)
+        if slot.estimate + beside > self.limits.memory_bytes and slot is not self.active:
+            raise ModelError(
+                f"{slot.model.name} takes about {size} in memory beside the {memory.shown(beside)} of what is loaded, "
+                f"and models may take {memory.shown(self.limits.memory_bytes)}. Give the container more memory "
+                "(memoryMiB of the service), raise ARCHON_MODEL_MEMORY_BYTES, or make it the default of a release"
+            )
 
-def _prove(model: Model, reranker: Reranker | None, load: LoadReranker) -> _Proof:
-    if reranker:
-        return _Proof(reranker, canary.check(reranker), None)
-    started = time.perf_counter()
-    reranker = load(model)
-    answers = canary.check(reranker)
-    return _Proof(reranker, answers, time.perf_counter() - started)
+    def _allowed(self) -> str:
+        return f"one of {', '.join(self.slots)}" if self.slots else "nothing, as this release has no models"
 
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ModelError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
