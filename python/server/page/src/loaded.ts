@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
+import { isPassing } from "./api/errors";
 
 /** How long after a failure the page tries again by itself. */
 const RETRY_SECONDS = 3;
@@ -11,8 +12,8 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads a value now, whenever `deps` change, and every so many seconds while the page is visible (0: never). A failure is tried
- * again until it works.
+ * Loads a value now, whenever `deps` change, and every so many seconds while the page is visible (0: never). A failure that may
+ * pass is tried again until it does.
  */
 export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, deps: readonly unknown[], every: number | ((value: T) => number) = 0): Loaded<T> {
   const [state, setState] = useState<{ value: T | undefined; error: Error | undefined }>({ value: undefined, error: undefined });
@@ -43,7 +44,9 @@ export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, deps: re
       } catch (error) {
         if (!stop.signal.aborted) {
           setState((last) => ({ value: last.value, error: error as Error }));
-          again(RETRY_SECONDS);
+          if (isPassing(error)) {
+            again(RETRY_SECONDS);
+          }
         }
       }
     };

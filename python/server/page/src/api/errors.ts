@@ -15,6 +15,11 @@ export class Unreachable extends Error {
   }
 }
 
+/** Whether the same request may work a little later without anybody doing anything. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Unreachable || (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500));
+}
+
 interface ValidationProblem {
   loc?: unknown[];
   msg?: string;
