@@ -9,7 +9,7 @@ const artefacts = archonPath("artifacts", "browser");
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 /** Waits for what a page does by itself take as long as a busy machine needs. */
-const TIMEOUT = 60_000;
+const TIMEOUT = 120_000;
 
 export async function openBrowser(): Promise<Browser> {
   const executablePath = process.env["ARCHON_CHROMIUM"] ?? findProgram("chromium");

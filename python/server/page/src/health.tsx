@@ -21,7 +21,7 @@ export function useHealth(): Loaded<Health> {
 /** One word on the server, for the corner of the page. */
 export function HealthMark(): JSX.Element {
   const { value, error } = useHealth();
-  const [tone, text] = error ? ["bad", "no answer"] : value === undefined ? ["unknown", "…"] : !value.ready ? ["busy", value.status] : isDegraded(value) ? ["bad", "not reranking"] : ["good", "ready"];
+  const [tone, text] = error ? ["bad", "no answer"] : value === undefined ? ["unknown", "…"] : isDegraded(value) ? ["bad", "not reranking"] : value.ready ? ["good", "ready"] : ["busy", value.status];
   return <span class={`mark ${tone}`}>{text}</span>;
 }
 
@@ -35,15 +35,15 @@ export function HealthBanner(): JSX.Element | null {
       </Notice>
     );
   }
-  if (value && !value.ready) {
-    return <Notice tone="warning" title={value.message ?? `The server is ${value.status}.`}><p>Searches are answered by retrieval alone until the model is ready.</p></Notice>;
-  }
   if (value && isDegraded(value)) {
     return (
       <Notice tone="warning" title={`Reranking does not work at the moment: ${value.reranking?.error ?? value.reranking?.status ?? ""}`}>
         <p>Searches are answered in retrieval's order. The server keeps trying to bring the model back; another one can be activated under <a href="#/models">Models</a>.</p>
       </Notice>
     );
+  }
+  if (value && !value.ready) {
+    return <Notice tone="warning" title={value.message ?? `The server is ${value.status}.`}><p>Searches are answered by retrieval alone until the model is ready.</p></Notice>;
   }
   return null;
 }

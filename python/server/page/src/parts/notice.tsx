@@ -36,7 +36,7 @@ export function Failure({ what, error, retry }: FailureProps): JSX.Element {
 
 function adviceFor(error: Error): string {
   if (error instanceof Unreachable) {
-    return "It may be starting or being replaced; the page keeps trying. If it stays away, see the container on the host: docker ps --all --filter label=io.archon.component=server";
+    return "This goes on by itself when the server is back.";
   }
   if (error instanceof ApiError) {
     switch (true) {

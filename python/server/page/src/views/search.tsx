@@ -1,8 +1,10 @@
 import type { JSX } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { api } from "../api/client";
+import { Unreachable } from "../api/errors";
 import type { SearchReply } from "../api/shapes";
 import { count } from "../format";
+import { useHealth } from "../health";
 import { announce } from "../parts/announce";
 import { Loading, Switch } from "../parts/controls";
 import { Failure } from "../parts/notice";
@@ -32,7 +34,13 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
   const [turn, setTurn] = useState(0);
   const { answer, error, busy } = useAnswer(question, turn);
   const id = useId();
+  const { error: noAnswer } = useHealth();
 
+  useEffect(() => {
+    if (noAnswer === undefined && error instanceof Unreachable) {
+      setTurn((last) => last + 1);
+    }
+  }, [noAnswer]);
   useEffect(() => {
     setText(question.text);
   }, [question.text]);
