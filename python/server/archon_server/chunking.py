@@ -6,7 +6,6 @@ Pure, and streaming: memory does not grow with the text.
 import re
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 
 PASSAGE_SIZE = 1000
 """Characters that a passage aims at."""
@@ -81,14 +80,19 @@ def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
 
 def code_blocks(text: str) -> list[Code]:
     """The fenced blocks of a passage, in order."""
-    blocks = []
-    source = iter(text.splitlines())
-    for line in source:
-        if fence := _FENCE.match(line):
-            inside = list(takewhile(lambda each, marks=fence.group(1): not _closes(each, marks), source))
-            language = line[fence.end() :].strip().split(" ")[0]
+    blocks: list[Code] = []
+    fence, language, inside = "", "", []
+    for line in text.splitlines():
+        if not fence:
+            if opening := _FENCE.match(line):
+                fence, inside = opening.group(1), []
+                language = line[opening.end() :].strip().split(" ")[0]
+        elif _closes(line, fence):
             blocks.append(Code("\n".join(inside), language))
-    return blocks
+            fence = ""
+        else:
+            inside.append(line)
+    return [*blocks, Code("\n".join(inside), language)] if fence else blocks
 
 
 def _blocks(lines: Iterable[str], markdown: bool) -> Iterator[_Block]:

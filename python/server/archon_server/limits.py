@@ -1,5 +1,6 @@
 """How far a crawl may go: pages, bytes, seconds, and which addresses."""
 
+import errno
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -33,7 +34,8 @@ def check_address(address: str, allowed: tuple[Network, ...]) -> None:
     if any(ip in network for network in allowed):
         return
     if not all(each.is_global and not each.is_multicast for each in (ip, *_embedded(ip))):
-        raise AddressRefused(f"{ip} is private, local or reserved; ARCHON_CRAWL_ALLOW lists the networks allowed")
+        problem = f"{ip} is private, local or reserved; ARCHON_CRAWL_ALLOW lists the networks allowed"
+        raise AddressRefused(errno.EACCES, problem)
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> list[IPv4Address]:

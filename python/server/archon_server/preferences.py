@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from .errors import Invalid, StorageError
+from .reranking.service import CHOICE
 from .settings import Model
 from .storage import Credential, Storage
 from .vault import Vault
 
 RAG_STRATEGY = "rag_strategy"
+MODEL = "RERANKING_MODEL"
 ENCRYPTED = "[ENCRYPTED]"
 """What stands for a secret wherever settings are shown."""
 
 DEFAULTS = (
     Credential("USE_RERANKING", "true", False, RAG_STRATEGY, "Let the reranker judge what retrieval finds"),
     Credential("USE_HYBRID_SEARCH", "true", False, RAG_STRATEGY, "Search by words and by vectors; else by one of them"),
-    Credential(
-        "RERANKING_MODEL", "", False, RAG_STRATEGY, "Name of the model that reranks; empty means the one that is active"
-    ),
+    Credential(MODEL, "", False, RAG_STRATEGY, "Name of the model that reranks; empty means the release's default"),
     Credential(
         "LLM_BASE_URL", "", False, RAG_STRATEGY, "Base URL of an OpenAI-compatible API, like http://host:11434/v1"
     ),
@@ -43,7 +43,6 @@ class Effective:
 
     use_reranking: bool
     use_hybrid_search: bool
-    reranking_model: str
     llm_base_url: str
     embedding_model: str
     openai_api_key: str
@@ -64,6 +63,8 @@ class Preferences:
         """What is saved and the defaults of the rest, by key. Encrypted ones carry ciphertext."""
         saved = {each.key: each for each in self._storage.credentials()}
         known = {each.key: each for each in DEFAULTS}
+        # One choice, whether it was made here or with the route that activates a model.
+        known[MODEL] = replace(known[MODEL], value=self._storage.setting(CHOICE) or "")
         return [saved.get(key) or known[key] for key in sorted(saved.keys() | known.keys())]
 
     def get(self, key: str) -> Credential | None:
@@ -72,6 +73,10 @@ class Preferences:
     def save(self, credential: Credential) -> Credential:
         """Raises Invalid with what is allowed. A name that says "key", "token" or the like is always encrypted."""
         checked = self._checked(credential)
+        if checked.key == MODEL:
+            # The servers of this database look for it every second.
+            self._storage.save_setting(CHOICE, checked.value or None)
+            return checked
         if checked.is_encrypted or _SECRET.search(checked.key):
             checked = replace(checked, value=self._vault.seal(checked.value), is_encrypted=True)
         self._storage.save_credential(checked)
@@ -79,6 +84,10 @@ class Preferences:
 
     def delete(self, key: str) -> bool:
         """False if it was not saved; one of DEFAULTS has its default again."""
+        if key == MODEL:
+            chosen = self._storage.setting(CHOICE) is not None
+            self._storage.save_setting(CHOICE, None)
+            return chosen
         return self._storage.delete_credential(key)
 
     def effective(self) -> Effective:
@@ -93,7 +102,6 @@ class Preferences:
         return Effective(
             use_reranking=text("USE_RERANKING", "true") == "true",
             use_hybrid_search=text("USE_HYBRID_SEARCH", "true") == "true",
-            reranking_model=text("RERANKING_MODEL"),
             llm_base_url=text("LLM_BASE_URL"),
             embedding_model=text("EMBEDDING_MODEL"),
             openai_api_key=text("OPENAI_API_KEY"),
@@ -121,7 +129,7 @@ class Preferences:
             value = value.lower()
         elif key == "LLM_BASE_URL" and value:
             _check_url(key, value)
-        elif key == "RERANKING_MODEL" and value:
+        elif key == MODEL and value:
             value = self._model_name(key, value)
         known = next((each for each in DEFAULTS if each.key == key), None)
         if known:

@@ -55,6 +55,15 @@ def router(
             storage, embeddings, effective, request.query, candidates, request.source, code_only
         )
 
+    async def judge(query: str, passages: list[Passage], named: Slot | None) -> Judgement:
+        if not passages or not reranking.active:
+            return Judgement()
+        try:
+            scores, model = await reranking.rerank(query, [judged_text(each) for each in passages], named)
+        except RerankingUnavailable as error:
+            return Judgement(problem=str(error))
+        return Judgement(scores, model=model.name)
+
     async def answer(request: Search, code_only: bool = False) -> dict[str, Any]:
         """Everything of the reply but its results, which are in "rows", as `_ranked` gives them."""
         if not request.query.strip():
@@ -65,9 +74,7 @@ def router(
             effective, found = await run_in_threadpool(retrieved, request, code_only)
         found_at = time.perf_counter()
         wanted = effective.use_reranking if request.rerank is None else request.rerank
-        judgement = Judgement()
-        if wanted and found.passages and reranking.active:
-            judgement = await _judge(reranking, named, effective.reranking_model, request.query, found.passages)
+        judgement = await judge(request.query, found.passages, named) if wanted else Judgement()
         ended = time.perf_counter()
         rows = _ranked(found.passages, judgement.scores)[: request.match_count]
         return {
@@ -85,6 +92,7 @@ def router(
             "reranking_applied": judgement.scores is not None,
             "reranking_error": judgement.problem,
             "model": judgement.model,
+            "reranking_notice": reranking.notice,
             "timings": {
                 "retrieval_ms": _milliseconds(found_at - started),
                 "rerank_ms": _milliseconds(ended - found_at),
@@ -120,22 +128,6 @@ def router(
     return api
 
 
-async def _judge(
-    reranking: RerankingService, named: Slot | None, setting: str, query: str, passages: list[Passage]
-) -> Judgement:
-    """By the model that the search names, else the one of RERANKING_MODEL, else the active one."""
-    texts = [_judged_text(each) for each in passages]
-    try:
-        if not named and setting:
-            named = reranking.slots.get(setting)
-            if not named:
-                raise RerankingUnavailable(f"RERANKING_MODEL is {setting!r}, which is not in this release")
-        scores, model = await reranking.rerank(query, texts, named)
-    except RerankingUnavailable as error:
-        return Judgement(problem=str(error))
-    return Judgement(scores, model=model.name)
-
-
 def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None, int]]:
     """Passages with their scores and their places in retrieval's order, from 1. Best first; retrieval's order decides
     between equal scores, and is the order if there are none.
@@ -146,7 +138,7 @@ def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[P
     return [(passages[index], scores[index], index + 1) for index in best_first]
 
 
-def _judged_text(passage: Passage) -> str:
+def judged_text(passage: Passage) -> str:
     """The passage under its headings, unless it starts with one: "It is 30 seconds." alone answers nothing."""
     if not passage.headings or passage.text.startswith("#"):
         return passage.text

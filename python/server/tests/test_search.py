@@ -35,6 +35,7 @@ def test_the_best_of_many_candidates_come_back_with_scores_before_and_after(api:
         "reranking_enabled": True,
         "reranking_applied": True,
         "reranking_error": None,
+        "reranking_notice": None,
         "model": MODEL.name,
     }
     assert set(timings) == {"retrieval_ms", "rerank_ms", "total_ms"}

@@ -1,9 +1,7 @@
 """Fetches a web site, in a process of its own: it can be stopped at once, and takes its memory with it."""
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
+from .. import children
 from ..limits import CrawlLimits
 from ..operations import Cancelled
 
@@ -93,15 +92,12 @@ def crawl(
 def _messages(
     request: CrawlRequest, limits: CrawlLimits, cancelled: threading.Event, work: str
 ) -> Iterator[dict[str, Any]]:
-    kept = ("PATH", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+    process = children.start(
+        __name__,
+        environment={"HOME": work, "CRAWL4_AI_BASE_DIRECTORY": work},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment | {"HOME": work, "CRAWL4_AI_BASE_DIRECTORY": work, "PYTHONDONTWRITEBYTECODE": "1"},
-        encoding="utf-8",
     )
     watcher = threading.Thread(target=_kill_in_time, args=(process, limits.seconds, cancelled), daemon=True)
     watcher.start()

@@ -10,7 +10,11 @@ from ipaddress import ip_network
 from typing import Any, TextIO
 from urllib.parse import urldefrag, urlsplit
 
+from crawl4ai import AsyncWebCrawler, CacheMode, CrawlerRunConfig
+
+from ..extraction.html import converted
 from ..limits import CrawlLimits
+from .fetching import FetchFailed, GuardedStrategy
 
 MEMORY_BYTES = 3 * 1024 * 1024 * 1024
 
@@ -28,19 +32,13 @@ def main() -> None:
 
 async def crawl(start: str, max_depth: int, limits: CrawlLimits, output: TextIO) -> None:
     """Breadth first from `start`, on its host only. A page that fails is told and left out."""
-    # Costs a second and 130 MB, so that this process has it, not the server.
-    from crawl4ai import AsyncWebCrawler, CacheMode, CrawlerRunConfig
-
-    from .fetching import FetchFailed, GuardedStrategy
-
-    config = CrawlerRunConfig(cache_mode=CacheMode.BYPASS, verbose=False)
     waiting = deque([(start, 0)])
     known = {start}
     host = None
     done = stored = 0
     strategy = GuardedStrategy(limits)
-    converter = AsyncWebCrawler(crawler_strategy=strategy, verbose=False)
-    await converter.start()
+    reader = AsyncWebCrawler(crawler_strategy=strategy, verbose=False)
+    await reader.start()
     while waiting and done < limits.max_pages and stored < limits.total_bytes:
         url, depth = waiting.popleft()
         done += 1
@@ -56,35 +54,37 @@ async def crawl(start: str, max_depth: int, limits: CrawlLimits, output: TextIO)
         if urlsplit(address).netloc != host:
             _tell(output, "failed", url=url, reason=f"{url} leads away to {address}")
             continue
-        title, markdown, links = None, response.html, []
+        title, text, links = "", response.html, []
         if "html" in response.response_headers["content-type"]:
-            result = await converter.aprocess_html(
-                url=address,
-                html=response.html,
-                extracted_content="",
-                config=config,
-                screenshot_data="",
-                pdf_data=b"",
-                verbose=False,
-            )
-            title, markdown, links = (
-                (result.metadata or {}).get("title"),
-                result.markdown.raw_markdown,
-                _links(result.links),
-            )
-        stored += len(markdown)
-        _tell(output, "page", url=address, title=title or "", markdown=markdown)
+            title, links = await _title_and_links(reader, address, response.html)
+            # Not crawl4ai's Markdown, which glues fences to the line before and drops the language of code.
+            text = converted(response.html)
+        stored += len(text)
+        _tell(output, "page", url=address, title=title, markdown=text)
         if depth < max_depth:
             for link in links:
                 if link not in known and urlsplit(link).netloc == host and urlsplit(link).scheme in ("http", "https"):
                     known.add(link)
                     waiting.append((link, depth + 1))
-    await converter.close()
+    await reader.close()
     _tell(output, "done")
 
 
-def _links(found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    return [urldefrag(link["href"]).url for link in found.get("internal", []) if link.get("href")]
+async def _title_and_links(reader: AsyncWebCrawler, url: str, page: str) -> tuple[str, list[str]]:
+    """crawl4ai's reading of a page. What it calls internal depends on the registered domain and knows no ports, so that
+    the caller has to choose.
+    """
+    result = await reader.aprocess_html(
+        url=url,
+        html=page,
+        extracted_content="",
+        config=CrawlerRunConfig(cache_mode=CacheMode.BYPASS, verbose=False),
+        screenshot_data="",
+        pdf_data=b"",
+        verbose=False,
+    )
+    links = [link["href"] for kind in ("internal", "external") for link in result.links.get(kind, [])]
+    return (result.metadata or {}).get("title") or "", [urldefrag(link).url for link in links if link]
 
 
 def _tell(output: TextIO, kind: str, **what: Any) -> None:

@@ -7,13 +7,14 @@ secrets: a hostile file ends that process, never the server.
 import io
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import BinaryIO, TextIO
+
+from .. import children
 
 ALLOWED = (
     "PDF (.pdf), Word (.docx), HTML, and text in UTF-8: Markdown, plain text, source code, configuration, CSV and the "
@@ -56,8 +57,9 @@ def is_markdown(filename: str) -> bool:
 
 def lines(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
     """The text of the file, which is at its start. Raises UnreadableFile."""
-    start = file.read(8)
-    file.seek(0)
+    # Past the file's buffer, as the parsing process has to start where the descriptor is.
+    start = os.pread(file.fileno(), 8, 0)
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
     if start.startswith(_OLE):
         raise UnreadableFile(f"{filename} is in an old format of Office; save it as .docx. Allowed is {ALLOWED}")
     parser = _parser(filename, start)
@@ -113,15 +115,7 @@ def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
 
 @contextmanager
 def _process(parser: str, file: BinaryIO, errors: TextIO) -> Iterator[subprocess.Popen[str]]:
-    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-m", __name__, parser],
-        stdin=file,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env=environment | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"},
-        encoding="utf-8",
-    )
+    process = children.start(__name__, parser, stdin=file, stdout=subprocess.PIPE, stderr=errors)
     try:
         yield process
     finally:

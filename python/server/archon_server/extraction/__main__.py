@@ -21,9 +21,14 @@ def main(kind: str) -> int:
     assert kind in PARSERS, kind
     try:
         parser = importlib.import_module(f".{kind}", __package__)
+        told, line_is_open = 0, False
         for piece in parser.markdown(sys.stdin.buffer):
-            # A number says how far it is.
-            sys.stdout.write(f"{PROGRESS}{piece}\n" if isinstance(piece, int) else piece.replace(PROGRESS, " "))
+            if isinstance(piece, str):
+                sys.stdout.write(piece.replace(PROGRESS, " "))
+                line_is_open = not piece.endswith("\n") if piece else line_is_open
+            elif piece > told and not line_is_open:
+                sys.stdout.write(f"{PROGRESS}{piece}\n")
+                told = piece
         sys.stdout.flush()
     except Refused as error:
         print(error, file=sys.stderr)

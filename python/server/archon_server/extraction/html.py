@@ -1,4 +1,4 @@
-"""HTML as Markdown: headings, paragraphs, lists, tables by lines and code blocks; scripts and styles are left out."""
+"""HTML as Markdown: headings, paragraphs, lists, tables by lines and code blocks, without scripts, styles and menus."""
 
 import codecs
 import re
@@ -9,10 +9,10 @@ from typing import BinaryIO
 from .refusal import Refused, plain
 
 _PIECE = 64 * 1024
-_UNSEEN = {"script", "style", "template", "noscript", "svg", "title", "iframe", "object"}
+_UNSEEN = {"nav", "script", "style", "template", "noscript", "svg", "title", "iframe", "object"}
 _BLOCKS = {
     *("address", "article", "aside", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset"),
-    *("figcaption", "figure", "footer", "form", "header", "hr", "main", "nav", "ol", "p", "section", "summary"),
+    *("figcaption", "figure", "footer", "form", "header", "hr", "main", "ol", "p", "section", "summary"),
     *("table", "tbody", "thead", "ul"),
 }
 _HEADING = re.compile(r"h([1-6])$")
@@ -34,6 +34,14 @@ def markdown(file: BinaryIO) -> Iterator[str | int]:
         raise Refused(f"it is not text in {error.encoding} ({error.reason}), as it says or as is expected") from error
     converter.close()
     yield converter.take()
+
+
+def converted(page: str) -> str:
+    """The Markdown of a page that is already text."""
+    converter = Converter()
+    converter.feed(page)
+    converter.close()
+    return converter.take()
 
 
 def _encoding(start: bytes) -> str:
@@ -93,11 +101,14 @@ class Converter(HTMLParser):
             self._end_line()
             self._prefix = "#" * int(heading.group(1)) + " "
         elif tag == "li":
-            self._end_line()
-            self._prefix = "- "
-        elif tag == "br":
             self._end_line(paragraph=False)
-        elif tag in _BLOCKS or tag == "tr":
+            self._prefix = "- "
+        elif tag in ("td", "th"):
+            # Before a cell, not behind it: that end may be left out.
+            self._line.extend([" | "] if self._line else [])
+        elif tag in ("br", "tr"):
+            self._end_line(paragraph=False)
+        elif tag in _BLOCKS:
             self._end_line()
 
     def handle_endtag(self, tag: str) -> None:
@@ -107,8 +118,6 @@ class Converter(HTMLParser):
             self._end_code()
         elif self._code is not None:
             return
-        elif tag in ("td", "th"):
-            self._line.append(" | ")
         elif tag in ("li", "tr"):
             self._end_line(paragraph=False)
         elif tag in _BLOCKS or _HEADING.match(tag):

@@ -12,7 +12,7 @@ from ..errors import Busy, Invalid, NotFound, StorageError
 from ..metrics import Metrics
 from ..settings import Model, Settings
 from ..storage import Storage
-from . import LoadReranker, ModelError, memory, weights
+from . import LoadReranker, ModelError, memory, reason, weights
 from .scorer import Scorer, TookTooLong
 from .slot import Slot, State, Status, Workers
 from .worker import Worker
@@ -173,7 +173,7 @@ class RerankingService:
             self._metrics.rerank_failures.labels("score").inc()
             slot.suspect(reranker, error)
             self._poke.set()
-            raise RerankingUnavailable(slot.state.error or str(error)) from error
+            raise RerankingUnavailable(reason(error)) from error
         return scores, slot.model
 
     async def _wait_for(self, slot: Slot, deadline: float) -> None:

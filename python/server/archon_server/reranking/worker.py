@@ -16,9 +16,11 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, name)
 
-    async def run(self, work: Callable[[], _T]) -> _T:
-        """What `work` returns or raises; cancelled before its turn, it is never begun."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, _guarded(work))
+    def run(self, work: Callable[[], _T]) -> "asyncio.Future[_T]":
+        """Queues `work` before it returns. The future brings what `work` returns or raises; cancelled before its turn,
+        `work` is never begun.
+        """
+        return asyncio.get_running_loop().run_in_executor(self._executor, _guarded(work))
 
     def begin(self, work: Callable[[], None]) -> None:
         """Has `work` done in its turn; what it raises is lost."""
