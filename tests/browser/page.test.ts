@@ -118,17 +118,11 @@ test("a file that cannot be read and an address that must not be are refused in 
 });
 
 test("a search shows the best first, with the scores before and after, the moves and the times", async () => {
-  const replies: { rerank_score: number; similarity_score: number; retrieval_rank: number; content: string }[][] = [];
-  page.on("response", (response) => {
-    if (response.url().endsWith("/api/rag/query")) {
-      void response.json().then((reply: { results: (typeof replies)[number] }) => replies.push(reply.results));
-    }
-  });
   await view("search");
+  const answered = page.waitForResponse((response) => response.url().endsWith("/api/rag/query"));
   await search(QUESTION);
+  const { results: rows } = (await (await answered).json()) as { results: { rerank_score: number; similarity_score: number; retrieval_rank: number }[] };
   await seen(page.getByText(/passages, found in [\d.]+ m?s and reranked by demo in [\d.]+ m?s/));
-  await until("the reply was read", async () => replies.length > 0);
-  const [rows = []] = replies;
   const shown = await page.locator(".result").allInnerTexts();
   expect(shown).toHaveLength(rows.length);
   expect(shown[0]).toContain("yeast eats sugar");
@@ -238,6 +232,9 @@ test("the model can be chosen under Settings too", async () => {
   await page.getByRole("radio", { name: /demo/ }).click();
   await until("demo is active", async () => ((await (await fetch(`${url}/api/models`)).json()) as { active: string }).active === "demo");
   await until("the page shows it", async () => page.getByRole("radio", { name: /demo/ }).isChecked());
+  await view("search");
+  await search(QUESTION);
+  await seen(page.getByText(/reranked by demo/));
 });
 
 test("the status shows the release, the environment, versions and what has been done", async () => {
@@ -262,6 +259,7 @@ test("deleting asks first", async () => {
   await page.getByRole("button", { name: "Delete it" }).click();
   await gone(page.getByRole("heading", { name: "notes.txt" }));
   expect(await page.locator("[aria-live=polite]").textContent()).toBe("notes.txt deleted");
+  expect(await page.evaluate("document.activeElement.id")).toBe("stored");
 });
 
 test("everything can be done with the keyboard alone, and the focus can be seen", async () => {

@@ -121,7 +121,7 @@ describe("the question's words in a passage", () => {
   const hits = (text: string, query: string): string[] => highlighted(text, query).filter(({ hit }) => hit).map((piece) => piece.text);
 
   test("are found whole, in any case and language", () => {
-    expect(hits("Bread rises. Breads do not; BREAD does. Brot für Über", "why does bread, über?")).toEqual(["Bread", "BREAD", "does", "Über"]);
+    expect(hits("Bread rises. Breads do not; BREAD does. Brot für Über", "why does bread, über?")).toEqual(["Bread", "BREAD", "Über"]);
   });
 
   test("never change the text, whatever is in it", () => {

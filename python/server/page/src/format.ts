@@ -72,9 +72,14 @@ export interface Piece {
   hit: boolean;
 }
 
-/** Cuts `text` at the words of `query`, upper or lower case, so that they can be shown as found. */
+/** English words that stand in nearly every question and every passage, so that marking them would show nothing. */
+const COMMON = new Set(
+  "about and any are but can could did does for from had has have how into its may must not off one our out shall should that the their them then there these they this those was were what when where which while who why will with would you your".split(" "),
+);
+
+/** Cuts `text` at the telling words of `query`, upper or lower case, so that they can be shown as found. */
 export function highlighted(text: string, query: string): Piece[] {
-  const words = [...new Set(query.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])];
+  const words = [...new Set(query.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])].filter((word) => !COMMON.has(word));
   if (words.length === 0) {
     return [{ text, hit: false }];
   }

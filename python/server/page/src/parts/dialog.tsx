@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 interface DialogProps {
   title: string;
@@ -7,15 +7,19 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** A modal question. The browser keeps the focus inside, closes on Escape, and gives the focus back. */
+/** A modal question. The browser keeps the focus inside; when the question goes, the focus returns to what brought it. */
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
-    const dialog = element.current;
+  useLayoutEffect(() => {
+    const [dialog, opener] = [element.current, document.activeElement];
     dialog?.showModal();
     return () => {
       dialog?.close();
+      // The browser would do it only for a dialog that is still in the document.
+      if (opener instanceof HTMLElement) {
+        opener.focus();
+      }
     };
   }, []);
   return (

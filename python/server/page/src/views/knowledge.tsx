@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { KnowledgeItem } from "../api/shapes";
 import { bytes, count, when } from "../format";
@@ -22,6 +22,7 @@ export function Knowledge(): JSX.Element {
   const { jobs, upload, crawl, forget } = useJobs(list.reload);
   const [doomed, setDoomed] = useState<KnowledgeItem>();
   const [failure, setFailure] = useState<Error>();
+  const stored = useRef<HTMLHeadingElement>(null);
 
   const remove = async (item: KnowledgeItem): Promise<void> => {
     setDoomed(undefined);
@@ -29,6 +30,8 @@ export function Knowledge(): JSX.Element {
     try {
       await api.deleteItem(item.source_id);
       announce(`${item.title} deleted`);
+      // The button that was pressed goes with its item.
+      stored.current?.focus();
     } catch (error) {
       setFailure(error as Error);
     }
@@ -45,7 +48,7 @@ export function Knowledge(): JSX.Element {
       <Jobs jobs={jobs} onForget={forget} />
       <section aria-labelledby="stored">
         <div class="section-head">
-          <h2 id="stored">Stored {value && filter === "" && <span class="soft">{count(value.total, "document")}</span>}</h2>
+          <h2 id="stored" ref={stored} tabIndex={-1}>Stored {value && filter === "" && <span class="soft">{count(value.total, "document")}</span>}</h2>
           {(filter !== "" || (value && value.total > 5)) && (
             <input type="search" aria-label="Filter by name" placeholder="Filter by name" value={filter} onInput={(event) => { setFilter(event.currentTarget.value); setPage(1); }} />
           )}
