@@ -1,0 +1,26 @@
+"""A short seeded part of the fault suite; the long one is `npm run test:faults -- --runs 1000`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from .running import ROOT
+
+
+@pytest.mark.timeout(600)
+def test_some_runs_with_faults():
+    command = [sys.executable, "-m", "mlenv.tests.faults", "--runs", "25", "--seed", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last.endswith(" s")
+    assert "; 0 broken states, 0 wrong collections, in " in last
+    # It would prove nothing if nothing was ever killed.
+    counts = re.match(r"faults: 25 runs, ([\d,]+) operations, ([\d,]+) killed, ", last)
+    assert counts
+    assert int(counts[1].replace(",", "")) > 200
+    assert int(counts[2].replace(",", "")) > 20
