@@ -108,6 +108,7 @@ def _request(options: argparse.Namespace) -> RepairRequest:
         lock=text_on_stdin() if options.lock else None,
         archive=sys.stdin.buffer if options.archive else None,
         endpoint=options.endpoint,
+        mirrors=tuple(options.mirror),
         token=os.environ.get("HF_TOKEN") or None,
     )
 

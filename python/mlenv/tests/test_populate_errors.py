@@ -9,8 +9,9 @@ import pytest
 
 from mlenv.store import Store, initialise
 
-from .hub import Hub, status
+from .hub import Hub
 from .running import mlenv
+from .tampering import status
 from .trees import left_in_staging, visible_environments
 from .wheels import Wheel, lock_of, make_wheel
 
