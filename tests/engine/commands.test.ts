@@ -102,7 +102,7 @@ describe("a preview", () => {
     const live = run("preview", "--markdown");
     expect(live.code).toBe(0);
     expect(live.stdout.split("\n")[0]).toBe(`<!-- archon-preview:${stack.name} -->`);
-    expect(live.stdout).toContain("`server archon-server-0`: release, image");
+    expect(live.stdout).toMatch(/- `server archon-server-0`: image [0-9a-f]{16} → [0-9a-f]{16}, release$/m);
 
     const decisions = stackFile();
     const exported = path.join(checkout.directory, ".archon", "export.json");
@@ -117,7 +117,7 @@ describe("a preview", () => {
     const saved = path.join(checkout.directory, "preview.json");
     fs.writeFileSync(saved, stdout);
     const remote = run("preview", "--markdown", "--json", saved);
-    expect(remote.stdout).toContain("`server archon-server-0`: release, image");
+    expect(remote.stdout).toMatch(/- `server archon-server-0`: image [0-9a-f]{16} → [0-9a-f]{16}, release$/m);
     expect(/\| Release \| .* \|/.exec(remote.stdout)?.[0]).toBe(/\| Release \| .* \|/.exec(live.stdout)?.[0]);
     checkout.edit(server, (text) => text.replace("\n# third\n", ""));
   });

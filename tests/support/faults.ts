@@ -66,7 +66,9 @@ export async function updateFaults({ runs, seed, print }: FaultOptions): Promise
       const { change, victims, share } = random.pick(scenarios);
       const victim = random.pick(victims);
       await prepare(change, run, checkout, stack);
-      const hit = await hitUpdate(stack, victim, random.next() * usual * share);
+      // Jobs come first in an update.
+      const latest = usual * share * (victim === "job" ? 0.4 : 1);
+      const hit = await hitUpdate(stack, victim, random.next() * latest);
       report.hit += hit ? 1 : 0;
       const problems = await recover(checkout, stack);
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));

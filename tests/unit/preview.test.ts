@@ -46,14 +46,14 @@ describe("a recorded preview", () => {
 
   test("of a changed server", () => {
     expect(told(summary("server"))).toEqual(["build image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
-    expect(reasons("server", "server")).toEqual(["release", expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/)]);
+    expect(reasons("server", "server")).toEqual([expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
     expect(releaseLine(summary("server"))).toMatch(/^[0-9a-f]{12} → [0-9a-f]{12}$/);
     expect(summary("server").downtime.expected).toBe(false);
   });
 
   test("of another environment, whose lock has no sizes", () => {
     expect(told(summary("environment"))).toEqual(["fetch environment", "replace server archon-server-0", "remove what no kept release needs"]);
-    expect(reasons("environment", "server")).toEqual(["release", expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/)]);
+    expect(reasons("environment", "server")).toEqual([expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
     expect(fetchTotal(summary("environment"))).toBe("1 of a size unknown until fetched");
   });
 
