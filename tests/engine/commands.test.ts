@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { removeImage } from "../../commands/support/docker";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
@@ -154,6 +155,20 @@ describe("the store at its end", () => {
     expect(output).toContain(`of the stack ${stack.name}`);
     expect(output).toContain(`npm run pulumi -- destroy --stack ${stack.name}`);
     expect(await healthy()).toBe(true);
+  });
+
+  test("names images that nothing refers to, and an image goes only when no container uses it", async () => {
+    const { images } = (await stack.outputs()) as { images: { server: string } };
+    const unused = `archon-server:${stack.name}`;
+    docker("tag", images.server, unused);
+    // Only a dry run: other stores of this engine may not be known by their networks.
+    const { output } = run("prune", "--dry-run");
+    expect(output).toMatch(new RegExp(`^image {2}${unused} {2}up to [\\d.]+ MB$`, "m"));
+    expect(output).not.toContain(`image  ${images.server} `);
+    expect(await removeImage(unused, undefined)).toBeUndefined();
+    expect(docker("image", "ls", "--quiet", unused)).toBe("");
+    const [id = ""] = stack.containers("server");
+    expect(await removeImage(docker("inspect", "--format", "{{.Image}}", id), undefined)).toMatch(/running container/);
   });
 
   test("keeps what the stack refers to, until it is forgotten; a dry run only tells", async () => {
