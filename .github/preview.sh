@@ -17,7 +17,14 @@ PULUMI_HOME=$(fact home)
 export PATH PULUMI_HOME PULUMI_SKIP_UPDATE_CHECK=true
 
 work=$(mktemp --directory)
-trap 'rm -rf -- "$work"' EXIT
+decisions=Pulumi.$stack.yaml
+restore() {
+  # A new stack writes into its file.
+  if [[ -f "$work/decisions" ]]; then cp -- "$work/decisions" "$decisions"; fi
+  rm -rf -- "$work"
+}
+trap restore EXIT
+if [[ -f "$decisions" ]]; then cp -- "$decisions" "$work/decisions"; fi
 
 # The host is elsewhere: what cannot be seen from here is not gone.
 export ARCHON_ENGINE_ELSEWHERE=1
@@ -32,10 +39,13 @@ else
   mkdir "$work/state"
   export PULUMI_BACKEND_URL=file://$work/state
   # Secrets in the stack's file were encrypted with the salt of the state.
-  salt=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).deployment.secrets_providers?.state?.salt ?? ""' "$export")
-  if [[ -n "$salt" ]] && ! grep --quiet '^encryptionsalt:' "Pulumi.$stack.yaml" 2>/dev/null; then
-    printf '\nencryptionsalt: %s\n' "$salt" >>"Pulumi.$stack.yaml"
-  fi
+  node -e '
+    const fs = require("fs");
+    const [exported, decisions] = process.argv.slice(1);
+    const salt = JSON.parse(fs.readFileSync(exported, "utf8")).deployment.secrets_providers?.state?.salt;
+    const settings = require("yaml").parse(fs.existsSync(decisions) ? fs.readFileSync(decisions, "utf8") : "") ?? {};
+    if (salt !== undefined && settings.encryptionsalt === undefined) fs.writeFileSync(decisions, JSON.stringify({ ...settings, encryptionsalt: salt }));
+  ' "$export" "$decisions"
   pulumi stack init "$stack" --non-interactive >&2
   pulumi stack import --stack "$stack" --file "$export" --non-interactive >&2
 fi

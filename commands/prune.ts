@@ -4,7 +4,7 @@ import { devStack } from "./setup/stack";
 import { engineUse, otherReferences } from "./store/engine-use";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { imageSize, removeImage } from "./support/docker";
+import { imageSize, imagesOfContainers, removeImage } from "./support/docker";
 import { main } from "./support/main";
 import { parseOptions } from "./support/options";
 import { Steps, type Progress } from "./support/progress";
@@ -50,13 +50,14 @@ main(async (args) => {
 /** Removes images that no reference names, or says what they take. Layers are shared: their sizes do not add up. */
 async function pruneImages(references: readonly string[], dryRun: boolean, engine: string | undefined, progress: Progress): Promise<string[]> {
   const report: string[] = [];
+  const used = await imagesOfContainers(engine);
   for (const [index, reference] of references.entries()) {
     progress.update(index, references.length, reference);
     const size = await imageSize(reference, engine);
     if (size === undefined) {
       continue;
     }
-    const kept = dryRun ? undefined : await removeImage(reference, engine);
+    const kept = used.has(reference) ? "a container uses it" : dryRun ? undefined : await removeImage(reference, engine);
     report.push(kept === undefined ? `image  ${reference}  up to ${bytes(size)}` : `image  ${reference}  stays: ${kept}`);
   }
   return report;

@@ -34,8 +34,8 @@ main(async (args) => {
     }
     throw new UserError(
       repair
-        ? `The store at ${root} could not be mended wholly; the lines above say what is left.`
-        : `The store at ${root} is not as it was put in place; the lines above say where.\n` +
+        ? `The store at ${root} is not wholly mended; the lines above say what is left.`
+        : `The store at ${root} was not found intact; the lines above say where.\n` +
           `Mend it with \`npm run verify -- ${full ? "--full " : ""}--repair${stack === devStack ? "" : ` --stack ${stack}`}\`: only what is damaged is fetched again.`,
     );
   }

@@ -14,8 +14,8 @@ export interface Resource {
 const roles: readonly { parent?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
   // The stack, components and providers have no life outside the state.
   { type: /^(pulumi|archon):/, role: "hidden" },
-  // The gate waits for the server that it belongs to, and a hold for the parts that are then made.
-  { parent: /:(ArchonServer|Hold)$/, type: /:Command$/, role: "hidden" },
+  // A gate waits for the server that it belongs to; a hold and a proof write down what they see.
+  { parent: /:(ArchonServer|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
   { type: /:RemoteImage$/, role: "image" },
   { parent: /:Environment$/, type: /:Command$/, role: "environment" },
   { parent: /:ModelSnapshot$/, type: /:Command$/, role: "model" },

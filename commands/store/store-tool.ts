@@ -53,7 +53,7 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
     log: `store-${job.command[0]}`,
     onLine: (line) => {
       // What is meant for programs is not for people.
-      if (!/^[\s\]}{["]/.test(line)) {
+      if (!line.startsWith("{")) {
         progress.message(line.replace(/^mlenv: error: /, ""));
       }
     },

@@ -72,6 +72,11 @@ export async function localImages(repositories: readonly string[], host: string 
   return lines(listed).filter((reference) => repositories.includes(reference.replace(/:[^:]*$/, "")) && !reference.endsWith(":<none>"));
 }
 
+/** References of the images that containers were made from, stopped ones too. */
+export async function imagesOfContainers(host: string | undefined): Promise<ReadonlySet<string>> {
+  return new Set(lines(await run("docker", ["ps", "--all", "--format", "{{.Image}}"], { environment: dockerEnvironment(host) })));
+}
+
 /** Values of a label of the engine's networks, each once. */
 export async function networkLabels(label: string, host: string | undefined): Promise<string[]> {
   const listed = await run("docker", ["network", "ls", `--filter=label=${label}`, "--format", `{{.Label "${label}"}}`], { environment: dockerEnvironment(host) });

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import mlenv
 
 from .download import Lanes
+from .errors import UsageError
 from .failpoints import VARIABLE
 from .lock import PLATFORM
+from .uv import Indexes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _populate(_command(commands, "populate", "put one environment in place"))
     _fetch(_command(commands, "fetch", "put one model snapshot in place; a token comes in HF_TOKEN"))
     _verify(_command(commands, "verify", "compare the store with its manifests"))
+    _repair(_command(commands, "repair", "mend what is not as its manifest says; a token comes in HF_TOKEN"))
     _stack(_command(commands, "hold", "add to what a stack keeps alive: {images, environments, models} on stdin"))
     _collect(_command(commands, "collect", "replace what a stack keeps alive, then remove what nobody needs"))
     _prune(_command(commands, "prune", "remove what nobody needs: {mounted, root, images} on stdin"))
@@ -83,7 +87,16 @@ def _hub(command: argparse.ArgumentParser) -> None:
 
 def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument("--full", action="store_true", help="read every file and compare its hash")
-    command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    command.add_argument("--repair", action="store_true", help="then mend what is not right; takes repair's options")
+    _repair(command)
+
+
+def _repair(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document as the last line")
+    command.add_argument("--lock", metavar="-", help="for environments that keep none: the lock, on standard input")
+    command.add_argument("--archive", metavar="-", help="for a model from a directory: a tar on standard input")
+    command.add_argument("--endpoint", metavar="URL", help="hub to ask (default: the one that a model came from)")
+    _indexes(command)
     command.add_argument(
         "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
     )
@@ -153,6 +166,21 @@ def _indexes(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wheelhouse", type=Path, metavar="DIR", help="directory of wheels, used instead of any index"
     )
+
+
+def indexes_of(options: argparse.Namespace) -> Indexes:
+    """Where packages come from. Raises UsageError."""
+    if options.wheelhouse and not options.wheelhouse.is_dir():
+        raise UsageError(f"--wheelhouse {options.wheelhouse}: there is no such directory")
+    return Indexes(options.index, tuple(options.extra_index), options.wheelhouse)
+
+
+def text_on_stdin() -> str:
+    """The text as it came, with the line ends that its hash was taken over."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the lock on standard input is not UTF-8 text: {error}") from error
 
 
 def _command(commands, name: str, text: str) -> argparse.ArgumentParser:

@@ -67,8 +67,7 @@ def plan(store: Store, references: Mapping[str, References], running: Running) -
     for key in found.environments:
         result.environments[key] = doomed.add(store.environment(key))
     for model in found.models:
-        papers = (store.snapshot_manifest(model), store.snapshot_proof(model))
-        result.models[model] = doomed.add(store.snapshot(model), *papers)
+        result.models[model] = doomed.add(store.snapshot(model), *store.snapshot_papers(model))
         last = model == [other for other in found.models if other.repo == model.repo][-1]
         if last and not any(other.repo == model.repo for other in set(store.all_models()).difference(found.models)):
             result.models[model] += disk.own_size(*_frame(store, model))
@@ -137,7 +136,7 @@ def _take_model(store: Store, model: Model, heap: _Heap) -> None:
     heap.take(store.snapshot(model))
     failpoints.reach("collect.snapshot")
     heap.settle()
-    for paper in (store.snapshot_proof(model), store.snapshot_manifest(model)):
+    for paper in store.snapshot_papers(model):
         paper.unlink(missing_ok=True)
         failpoints.reach("collect.paper")
     _remove_empty(*_frame(store, model))

@@ -149,6 +149,11 @@ class Store:
     def snapshot_proof(self, model: Model) -> Path:
         return self.manifests / model.folder / f"{model.revision}.proof.json"
 
+    def snapshot_papers(self, model: Model) -> list[Path]:
+        """All that is written about a snapshot, its manifest last."""
+        manifest = self.snapshot_manifest(model)
+        return [self.snapshot_proof(model), manifest.with_suffix(".copy.json"), manifest]
+
     def all_environments(self) -> list[str]:
         """The keys of the environments that are there, sorted."""
         return sorted(path.name for path in self.environments.iterdir() if path.is_dir() and not path.is_symlink())

@@ -7,11 +7,24 @@ import { Checkout, docker, inspect, type EngineStack } from "./engine";
 import { Load } from "./load";
 import { Random } from "./random";
 
-/** What an update is about when it is hit. */
-const changes = ["server", "environment", "back", "nothing"] as const;
-
 /** Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new server. */
-const victims = ["update", "cli", "job", "server"] as const;
+type Victim = "update" | "cli" | "job" | "server";
+
+interface Scenario {
+  /** What the update is about. */
+  change: "server" | "environment" | "back" | "nothing";
+  /** Who is there to be hit. */
+  victims: readonly [Victim, ...Victim[]];
+  /** What such an update takes, as a share of the first one of a stack. */
+  share: number;
+}
+
+const scenarios: readonly [Scenario, ...Scenario[]] = [
+  { change: "server", victims: ["update", "update", "cli", "job", "server"], share: 0.5 },
+  { change: "environment", victims: ["update", "update", "cli", "job", "server"], share: 0.5 },
+  { change: "back", victims: ["update", "update", "cli", "server"], share: 0.4 },
+  { change: "nothing", victims: ["update", "cli"], share: 0.15 },
+];
 
 export interface FaultOptions {
   runs: number;
@@ -47,15 +60,14 @@ export async function updateFaults({ runs, seed, print }: FaultOptions): Promise
     const load = new Load(await stack.url(), 5);
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
-      const change = random.pick(changes);
+      const { change, victims, share } = random.pick(scenarios);
       const victim = random.pick(victims);
       await prepare(change, run, checkout, stack);
-      // An update without a first fetch is quicker than the first one: half of its time covers all of it.
-      const hit = await hitUpdate(stack, victim, random.next() * usual * 0.5);
+      const hit = await hitUpdate(stack, victim, random.next() * usual * share);
       report.hit += hit ? 1 : 0;
       const problems = await recover(checkout, stack);
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
-      print(`run ${run} of ${runs}: an update of ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`);
+      print(`run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`);
     }
     const { searches, uploads, lost } = await load.stop();
     report.requests = searches + uploads;
@@ -66,7 +78,7 @@ export async function updateFaults({ runs, seed, print }: FaultOptions): Promise
   return report;
 }
 
-async function prepare(change: (typeof changes)[number], run: number, checkout: Checkout, stack: EngineStack): Promise<void> {
+async function prepare(change: Scenario["change"], run: number, checkout: Checkout, stack: EngineStack): Promise<void> {
   const lock = String(stack.configuration["requirements"]);
   const { releases = [], release } = (await stack.outputs()) as { releases?: Release[]; release?: string };
   const past = releases.find(({ id, lost }) => id !== release && lost === undefined);
@@ -77,14 +89,14 @@ async function prepare(change: (typeof changes)[number], run: number, checkout: 
     case "environment":
       return stack.configure({ release: "", requirements: lock.endsWith("-changed.txt") ? lock.replace("-changed", "") : lock.replace(".txt", "-changed.txt") });
     case "back":
-      return stack.configure({ release: past?.id ?? "" });
+      return past === undefined ? prepare("server", run, checkout, stack) : stack.configure({ release: past.id });
     case "nothing":
       return undefined;
   }
 }
 
 /** Starts an update and hits the victim once. Returns whether there was one; the update has ended, or will never, either way. */
-async function hitUpdate(stack: EngineStack, victim: (typeof victims)[number], afterMilliseconds: number): Promise<boolean> {
+async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
   const known = new Set(containers(stack, "server"));
   const update = stack.spawn("up", "--yes", "--skip-preview");
   update.stdout?.resume();

@@ -107,6 +107,12 @@ describe("a recorded preview", () => {
   });
 });
 
+test("what an update only waits for or writes down is not told; what nobody knows yet is", () => {
+  const step = (types: string, name: string): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:Deployment$${types}::${name}`, newState: { inputs: {} } });
+  const steps = [step("archon:index:Proof$command:local:Command", "archon-proof"), step("archon:index:Hold$command:local:Command", "archon-hold"), step("aws:s3:Bucket", "archon-bucket")];
+  expect(summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", sizes).changes).toEqual([{ action: "create", what: "archon-bucket (aws:s3:Bucket)", reasons: [] }]);
+});
+
 test.each(["", "{", '{"steps":[{"op":1}]}'])("what is no preview is refused: %j", (text) => {
   expect(() => parsePreview(text, "FILE")).toThrow(/^FILE is not/);
 });

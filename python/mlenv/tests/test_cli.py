@@ -22,6 +22,7 @@ def test_without_a_command():
         "populate",
         "fetch",
         "verify",
+        "repair",
         "hold",
         "collect",
         "prune",
