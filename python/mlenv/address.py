@@ -1,4 +1,4 @@
-"""Where a file's bytes are to be had: at the hub's own address, and at the one that it redirects to while that works."""
+"""Where a file's bytes are to be had: at the hub's own address, and at the one it redirects to while that works."""
 
 from __future__ import annotations
 
