@@ -42,7 +42,11 @@ const schema = z.strictObject({
   activeModel: z.string(),
   services: z.array(service).min(1),
   requireToken: z.boolean(),
-  retain: z.int().min(1).max(50),
+  retain: z.int().min(2, "must be at least 2, so that there is a release to go back to").max(50),
+  release: z.string().regex(/^([0-9a-f]{12})?$/, "must be empty or the id of a release, 12 hex digits; npm run releases lists them"),
+  rollout: z.enum(["overlap", "replace"]),
+  autoRollback: z.boolean(),
+  readyTimeout: z.int().min(10).max(3600),
 });
 type Decisions = z.infer<typeof schema>;
 

@@ -1,4 +1,8 @@
 import { Deployment } from "./components/deployment";
 import { loadSettings } from "./config";
+import { readLedger } from "./ledger";
 
-export = new Deployment("archon", loadSettings()).outputs();
+export = async () => {
+  const settings = loadSettings();
+  return new Deployment("archon", settings, await readLedger()).outputs();
+};

@@ -11,6 +11,7 @@ import { measure } from "./start/sizes";
 import { UserError } from "./support/errors";
 import { main } from "./support/main";
 import { Steps } from "./support/progress";
+import { columnsOf } from "./support/render";
 
 const documentFile = path.join(__dirname, "start", "about-archon-pulumi.md");
 const question = "What happens to searches when a new server never becomes ready?";
@@ -36,7 +37,7 @@ main(async () => {
   const reply = await steps.run("Search", () => client.search(question, matchCount));
 
   const sizes = await measure(outputs, readMachine().dockerHost);
-  console.log(["", ...describeAnswer(question, reply, process.stdout.columns ?? 100)].join("\n"));
+  console.log(["", ...describeAnswer(question, reply, columnsOf(process.stdout, 100))].join("\n"));
   console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
 
   const unranked = reply.results.filter(({ rerank_score }) => typeof rerank_score !== "number");

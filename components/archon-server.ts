@@ -1,11 +1,12 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Release } from "../release/release";
 import { STRICT_SHELL } from "./one-shot";
-import { APPLICATION_USER, CA_BUNDLE, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
+import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
 import type { Host } from "./shared/host";
 
-export interface ArchonServerArgs {
+export interface ServerArgs {
   host: Host;
   service: string;
   /** Reference of the server image. A changed one replaces the container. */
@@ -20,8 +21,16 @@ export interface ArchonServerArgs {
   /** Environment variables. May hold secrets. */
   variables: Readonly<Record<string, pulumi.Input<string>>>;
   memoryMiB: number;
-  /** Seconds that a new server may take until it is ready. @default 180 */
-  readyTimeout?: number;
+  /** Seconds that a new server may take until it is ready. A changed one replaces the container. */
+  readyTimeout: number;
+  /** Whether the old servers run on until the new ones are ready, or were stopped. */
+  rollout: "overlap" | "replace";
+  /** Id of the release that ran before, for the message of a failing one. */
+  previousRelease: string | undefined;
+  /** The job that made the environment: when that is done again, its directory is another one, which only a new container mounts. */
+  environmentJob: pulumi.Resource;
+  /** Ids of stopped servers to start again when this one does not get ready, one a line; empty for none. */
+  stopped: pulumi.Input<string>;
 }
 
 /**
@@ -31,7 +40,7 @@ export interface ArchonServerArgs {
 export class ArchonServer extends pulumi.ComponentResource {
   readonly containerId: pulumi.Output<string>;
 
-  constructor(name: string, args: ArchonServerArgs, opts: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: ServerArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ArchonServer", name, {}, opts);
     const { host } = args;
     const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];
@@ -50,19 +59,25 @@ export class ArchonServer extends pulumi.ComponentResource {
         ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
       ],
       envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
-      labels: [...labels("server"), { label: "io.archon.service", value: args.service }],
-      // Durations as the engine reports them ("2m50s", never "170s"), or every refresh finds a difference and replaces the server.
-      healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: "2m50s" },
-      // Above the time in which the server still answers after SIGTERM, plus what is then in flight.
-      destroyGraceSeconds: 30,
+      labels: labels("server", { service: args.service }),
+      // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
+      healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
+      destroyGraceSeconds: DESTROY_GRACE_SECONDS,
       ...memoryLimit(args.memoryMiB),
-    }, { parent: this, deleteBeforeReplace: false, replaceOnChanges: REPLACE_ON_CHANGES });
+    }, { parent: this, deleteBeforeReplace: false, replaceOnChanges: REPLACE_ON_CHANGES, replaceWith: [args.environmentJob] });
 
     new command.local.Command(`${name}-ready`, {
       create: "components/scripts/readiness-gate.sh",
       interpreter: STRICT_SHELL,
       addPreviousOutputInEnv: false,
-      environment: { DOCKER_HOST: host.dockerHost, GATE_CONTAINER: container.id, GATE_TIMEOUT: String(args.readyTimeout ?? 180) },
+      environment: {
+        DOCKER_HOST: host.dockerHost,
+        GATE_CONTAINER: container.id,
+        GATE_TIMEOUT: String(args.readyTimeout),
+        GATE_ROLLOUT: args.rollout,
+        GATE_STOPPED: args.stopped,
+        GATE_BACK: args.previousRelease ?? "",
+      },
       triggers: [container.id],
     }, { parent: this });
 
@@ -72,7 +87,7 @@ export class ArchonServer extends pulumi.ComponentResource {
 }
 
 /** Variables that every server gets; the image's own settings are not repeated here. */
-export function serverVariables(release: { id: string; environment: string; models: readonly { name: string; repo: string; revision: string }[]; activeModel: string | undefined }, service: string): Record<string, string> {
+export function serverVariables(release: Release, service: string): Record<string, string> {
   return {
     ARCHON_RELEASE: release.id,
     ARCHON_SERVICE: service,

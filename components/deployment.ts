@@ -1,114 +1,135 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import * as path from "node:path";
-import type { Service, Settings } from "../config";
-import { releaseId } from "../release/release";
-import { ArchonServer, serverVariables } from "./archon-server";
-import { Environment } from "./environment";
-import { Gateway } from "./gateway";
+import type { Settings } from "../config";
+import { candidate } from "../release/candidate";
+import type { Previous } from "../release/ledger";
+import { plan, PlanError, type Plan } from "../release/plan";
+import type { Release } from "../release/release";
+import { serverVariables } from "./archon-server";
+import { Artifacts, imageName } from "./artifacts";
+import { Collection, Hold } from "./collection";
 import { HostStore } from "./host-store";
 import { Image } from "./image";
-import { ModelSnapshot } from "./model-snapshot";
+import { Proof } from "./proof";
+import { Service } from "./service";
 import { labels } from "./shared/containers";
-import { contentArguments, IMAGES, indexArguments, type ImageDefinition } from "./shared/images";
+import { configurationError } from "./shared/errors";
+import { gitCommit } from "./shared/git";
+import { hostFacts, lostPart, withParts, type HostFacts } from "./shared/host-facts";
+import { buildRecipe, IMAGES, type BuildRecipe } from "./shared/images";
+
+type Recipes = Record<keyof Release["images"], BuildRecipe>;
 
 /**
- * One stack: the store with its environment and model snapshots, the images, and for each service its servers behind a gateway.
- * Images, environments and snapshots stay on the host when the stack goes.
+ * One stack: the parts of the releases that it keeps, and for each service its servers behind a gateway. Images, environments and
+ * snapshots stay on the host when the stack goes.
  */
 export class Deployment extends pulumi.ComponentResource {
   /** Where the first service answers. */
   readonly url: string;
   /** Id of the release that runs. */
   readonly release: string;
+  /** The ledger: the releases that ran, the latest run first. */
+  readonly releases: Release[];
   readonly environment: { key: string; path: string };
-  readonly images: { bootstrap: string; server: string; gateway: string };
-  readonly models: { name: string; repo: string; revision: string }[];
+  readonly images: Release["images"];
+  readonly models: Release["models"];
   readonly services: { name: string; url: string }[];
   /** Secret; undefined where none is required. */
   readonly apiToken: pulumi.Output<string> | undefined;
 
-  constructor(name: string, settings: Settings, opts: pulumi.ComponentResourceOptions = {}) {
+  /** @throws pulumi.RunError when `settings.release` names a release that cannot be run, before anything is created. */
+  constructor(name: string, settings: Settings, previous: Previous, opts: pulumi.ComponentResourceOptions = {}) {
+    const recipes = recipesOf(settings);
+    const facts = hostFacts(settings);
+    const planned = planUpdate(settings, previous, recipes, facts);
+    const { active, tools } = planned;
     const provider = new docker.Provider(`${name}-docker`, { host: settings.dockerHost }, opts.parent === undefined ? {} : { parent: opts.parent });
     super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: provider } });
     const child = { parent: this };
 
-    const image = (role: string, definition: ImageDefinition): Image => new Image(`${name}-${role}-image`, {
-      ...definition,
-      project: settings.project,
-      contentArgs: contentArguments(settings.baseImage),
-      otherArgs: indexArguments(settings),
-      caBundle: settings.caBundle,
-    }, child);
-    const bootstrap = image("bootstrap", IMAGES.bootstrap);
-    const server = image("server", IMAGES.server);
-    const gateway = image("gateway", IMAGES.gateway);
-
+    const recipe = recipes.bootstrap.reference === tools.bootstrap ? recipes.bootstrap : undefined;
+    const bootstrap = new Image(imageName(name, tools.bootstrap), { reference: tools.bootstrap, recipe }, child);
     const job = { host: settings, bootstrapImage: bootstrap.reference };
     const store = new HostStore(`${name}-store`, { ...job, services: settings.services.map((service) => service.name) }, child);
-    const inStore = { parent: this, dependsOn: store };
-    const environment = new Environment(`${name}-environment`, {
-      ...job,
-      baseImage: settings.baseImage,
-      lock: settings.lock,
-      lockFile: path.resolve(settings.project, settings.requirements),
-      imports: settings.imports,
-      index: settings.pythonIndex,
-      extraIndexes: settings.pythonExtraIndexes,
-      wheelhouse: settings.wheelhouse,
-    }, inStore);
-    const snapshots = settings.models.map((model) => new ModelSnapshot(`${name}-model-${model.name}`, {
-      ...job,
-      repo: model.repo,
-      revision: model.revision,
-      directory: model.directory,
-      hubEndpoint: settings.hubEndpoint,
-      hubToken: settings.hubToken,
-    }, inStore));
+    const hold = new Hold(`${name}-hold`, { ...job, keep: planned.keep }, { parent: this, dependsOn: store });
+    const artifacts = new Artifacts(name, { settings, plan: planned, facts, recipes: Object.values(recipes), bootstrap }, { parent: this, dependsOn: hold });
+    const environment = artifacts.environment(active.environment);
 
-    this.release = releaseId({
-      serverImage: server.plainReference,
-      environment: environment.key,
-      models: settings.models.map(reference),
-      activeModel: settings.activeModel && reference(settings.activeModel),
-    });
     this.apiToken = settings.requireToken ? pulumi.secret(new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result) : undefined;
     const token: Record<string, pulumi.Input<string>> = this.apiToken === undefined ? {} : { ARCHON_API_TOKEN: this.apiToken };
-    const release = { id: this.release, environment: environment.key, models: settings.models, activeModel: settings.activeModel?.name };
+    const network = new docker.Network(`${name}-network`, { labels: labels("network", { root: settings.root }) }, { parent: this, dependsOn: store });
+    const services = settings.services.map(({ name: service, port, bind, memoryMiB, replicas }) => new Service(`${name}-${service}`, {
+      host: settings,
+      service,
+      port,
+      bind,
+      memoryMiB,
+      replicas,
+      image: artifacts.image(active.images.server).reference,
+      gatewayImage: artifacts.image(tools.gateway).reference,
+      network: network.name,
+      environmentPath: environment.path,
+      environmentJob: environment.job,
+      dataDirectory: store.dataDirectory(service),
+      variables: { ...serverVariables(active, service), ...token },
+      rollout: settings.rollout,
+      autoRollback: settings.autoRollback,
+      readyTimeout: settings.readyTimeout,
+      previousRelease: planned.back?.id,
+    }, { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] }));
+    const [container] = services.flatMap(({ containerIds }) => containerIds);
+    const model = active.models.find((each) => each.name === active.activeModel);
+    if (model !== undefined && container !== undefined) {
+      new Proof(`${name}-proof-${model.revision.slice(0, 12)}`, { ...job, model, containerId: container }, { parent: this, dependsOn: services });
+    }
+    new Collection(`${name}-collection`, { ...job, keep: planned.keep }, { parent: this, dependsOn: services });
 
-    const network = new docker.Network(`${name}-network`, { labels: labels("network") }, child);
-    const run = (service: Service): string => {
-      const alias = `archon-${service.name}`;
-      const servers = Array.from({ length: service.replicas }, (_, index) => new ArchonServer(`${name}-${service.name}-${index}`, {
-        host: settings,
-        service: service.name,
-        image: server.reference,
-        network: network.name,
-        alias,
-        environmentPath: environment.path,
-        dataDirectory: store.dataDirectory(service.name),
-        variables: { ...serverVariables(release, service.name), ...token },
-        memoryMiB: service.memoryMiB,
-      }, { parent: this, dependsOn: [store, environment, ...snapshots] }));
-      return new Gateway(`${name}-${service.name}-gateway`, { service: service.name, image: gateway.reference, network: network.name, alias, bind: service.bind, port: service.port }, { parent: this, dependsOn: servers }).url;
-    };
-
-    this.services = settings.services.map((service) => ({ name: service.name, url: run(service) }));
+    this.services = settings.services.map((service, index) => ({ name: service.name, url: services[index]?.url ?? "" }));
     this.url = this.services[0]?.url ?? "";
-    this.environment = { key: environment.key, path: environment.path };
-    this.images = { bootstrap: bootstrap.plainReference, server: server.plainReference, gateway: gateway.plainReference };
-    this.models = settings.models.map(({ name: model, repo, revision }) => ({ name: model, repo, revision }));
+    this.release = active.id;
+    this.releases = planned.releases;
+    this.environment = { key: active.environment, path: environment.path };
+    this.images = { ...tools, server: active.images.server };
+    this.models = active.models;
     this.registerOutputs(this.outputs());
   }
 
   /** What a person or a script needs to know of the stack. The token is there only where one is required. */
   outputs(): pulumi.Inputs {
-    const { url, release, environment, images, models, services, apiToken } = this;
-    return { url, release, environment, images, models, services, ...(apiToken === undefined ? {} : { apiToken }) };
+    const { url, release, releases, environment, images, models, services, apiToken } = this;
+    return { url, release, releases, environment, images, models, services, ...(apiToken === undefined ? {} : { apiToken }) };
   }
 }
 
-function reference(model: { repo: string; revision: string }): string {
-  return `${model.repo}@${model.revision}`;
+function recipesOf(settings: Settings): Recipes {
+  return {
+    server: buildRecipe(IMAGES.server, settings),
+    bootstrap: buildRecipe(IMAGES.bootstrap, settings),
+    gateway: buildRecipe(IMAGES.gateway, settings),
+  };
+}
+
+function planUpdate(settings: Settings, previous: Previous, recipes: Recipes, facts: HostFacts): Plan {
+  const { server, bootstrap, gateway } = recipes;
+  const images = { server: server.reference, bootstrap: bootstrap.reference, gateway: gateway.reference };
+  const made = candidate(settings, images, new Date().toISOString(), gitCommit(settings.project));
+  // What the checkout makes again is not lost to the earlier releases that share it.
+  const after = ["", made.id].includes(settings.release) ? withParts(facts, made) : facts;
+  try {
+    return plan({
+      candidate: made,
+      ledger: previous.ledger,
+      tools: Object.values(previous.tools ?? {}).every((reference: string) => facts.hasImage(reference)) ? previous.tools : undefined,
+      wanted: settings.release,
+      retain: settings.retain,
+      lost: (release) => lostPart(after, release),
+    });
+  } catch (error) {
+    if (error instanceof PlanError) {
+      throw configurationError(pulumi.getStack(), [{ key: `${pulumi.getProject()}:release`, received: settings.release, reason: error.message }]);
+    }
+    throw error;
+  }
 }

@@ -30,7 +30,7 @@ export class Gateway extends pulumi.ComponentResource {
       networksAdvanced: [{ name: args.network }],
       ports: [{ internal: 8080, external: args.port, ip: args.bind }],
       envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${SERVER_PORT}`],
-      labels: [...labels("gateway"), { label: "io.archon.service", value: args.service }],
+      labels: labels("gateway", { service: args.service }),
       healthcheck: { tests: ["CMD", "python3", "-c", probe], interval: "2s", timeout: "5s", retries: 3, startPeriod: "20s" },
       wait: true,
       waitTimeout: 30,

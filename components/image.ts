@@ -1,50 +1,39 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import * as path from "node:path";
-import { contentTag } from "./shared/build-context";
+import type { BuildRecipe } from "./shared/images";
 
 export interface ImageArgs {
-  /** Repository part of the reference, such as `archon-server`. */
-  repository: string;
-  /** Absolute path of the checkout, whose `python/` is the build context. It may change without rebuilding anything. */
-  project: string;
-  /** Relative to the context. */
-  dockerfile: string;
-  /** Build arguments that decide on the content. A changed one is another tag, so another image. */
-  contentArgs: Readonly<Record<string, string>>;
-  /** Build arguments that do not, such as the address of an index. @default none */
-  otherArgs?: Readonly<Record<string, string>>;
-  /** PEM file that the build trusts, given as a build secret so that it is in no layer. Takes no part in the tag. @default none */
-  caBundle: string | undefined;
+  /** `repository:tag`, the tag standing for everything that enters the image. */
+  reference: string;
+  /** How to build it; undefined for an image that only an earlier release needs: it is in the engine, and never built again. */
+  recipe: BuildRecipe | undefined;
 }
 
 /**
- * One image under a tag that stands for everything that enters it, known in preview. Nothing is ever rebuilt under an old tag:
- * another content is another resource beside this one, and an image stays in the engine when its resource goes.
+ * One image under a tag that stands for its content, known in preview. Nothing is ever rebuilt under an old tag: another content is
+ * another resource beside this one, and an image stays in the engine when its resource goes.
  */
 export class Image extends pulumi.ComponentResource {
-  /** `repository:tag`. */
   readonly reference: pulumi.Output<string>;
-  /** The same as plain text, for keys that preview must know. */
-  readonly plainReference: string;
 
   constructor(name: string, args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Image", name, {}, opts);
-    const context = path.join(args.project, "python");
-    const tag = contentTag(context, args.dockerfile, args.contentArgs);
-    this.plainReference = `${args.repository}:${tag}`;
-    const image = new docker.RemoteImage(`${name}-${tag}`, {
-      name: this.plainReference,
+    const image = new docker.RemoteImage(name, {
+      name: args.reference,
       keepLocally: true,
-      build: {
-        context,
-        dockerfile: args.dockerfile,
-        buildArgs: { ...args.contentArgs, ...args.otherArgs },
-        buildLogFile: path.join(args.project, ".archon", "logs", `build-${args.repository}.log`),
-        ...(args.caBundle === undefined ? {} : { secrets: [{ id: "ca-bundle", src: args.caBundle }] }),
-      },
+      ...(args.recipe === undefined ? {} : { build: buildOf(args.recipe) }),
     }, { parent: this, retainOnDelete: true, ignoreChanges: ["build"] });
     this.reference = image.name;
     this.registerOutputs({ reference: this.reference });
   }
+}
+
+function buildOf({ context, dockerfile, buildArgs, caBundle, logFile }: BuildRecipe): docker.types.input.RemoteImageBuild {
+  return {
+    context,
+    dockerfile,
+    buildArgs,
+    buildLogFile: logFile,
+    ...(caBundle === undefined ? {} : { secrets: [{ id: "ca-bundle", src: caBundle }] }),
+  };
 }

@@ -2,6 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { oneShot } from "./one-shot";
 import type { Host } from "./shared/host";
 
+/** Where a new snapshot comes from. */
+export type SnapshotSource =
+  /** A directory on the deployer's machine. */
+  | { directory: string }
+  /** A hub, with a token for repositories that want one. */
+  | { hubEndpoint: string; hubToken: pulumi.Input<string> | undefined };
+
 export interface ModelSnapshotArgs {
   host: Host;
   /** Reference of the bootstrap image. */
@@ -10,32 +17,27 @@ export interface ModelSnapshotArgs {
   repo: string;
   /** Commit, 40 hex digits. */
   revision: string;
-  /** Directory on the deployer's machine that holds the model; without it the hub is asked. */
-  directory: string | undefined;
-  hubEndpoint: string;
-  /** For repositories that want one. @default none */
-  hubToken: pulumi.Input<string> | undefined;
+  /** Undefined for a snapshot that only an earlier release needs: it is in the store, and is fetched no more. */
+  source: SnapshotSource | undefined;
+  /** Whether it was there and is gone from the host: then it is fetched again. */
+  gone: boolean;
 }
 
 /** One model at one commit in the store. Another commit is another resource beside this one; the old one stays on the host. */
 export class ModelSnapshot extends pulumi.ComponentResource {
   constructor(name: string, args: ModelSnapshotArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ModelSnapshot", name, {}, opts);
-    const common = {
-      host: args.host,
-      image: args.bootstrapImage,
-      command: ["fetch", "--store", "/store", "--repo", args.repo, "--revision", args.revision],
-    };
-    const job = `${name}-fetch-${args.revision.slice(0, 12)}`;
-    if (args.directory === undefined) {
-      oneShot(job, {
-        ...common,
-        command: [...common.command, "--endpoint", args.hubEndpoint],
-        environment: args.hubToken === undefined ? {} : { HF_TOKEN: args.hubToken },
-      }, { parent: this });
-    } else {
-      oneShot(job, { ...common, command: [...common.command, "--archive", "-"], input: { directory: args.directory } }, { parent: this });
-    }
+    oneShot(`${name}-fetch`, { host: args.host, image: args.bootstrapImage, gone: args.gone, ...work(args) }, { parent: this });
     this.registerOutputs({});
   }
+}
+
+function work({ repo, revision, source }: ModelSnapshotArgs): { command: string[]; input?: { directory: string }; environment?: Record<string, pulumi.Input<string>> } {
+  if (source === undefined) {
+    return { command: ["verify", "--store", "/store", `models/${repo}@${revision}`] };
+  }
+  const fetch = ["fetch", "--store", "/store", "--repo", repo, "--revision", revision];
+  return "directory" in source
+    ? { command: [...fetch, "--archive", "-"], input: { directory: source.directory } }
+    : { command: [...fetch, "--endpoint", source.hubEndpoint], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
 }

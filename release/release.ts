@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { digest } from "../components/shared/hashing";
 
 /** What a server runs: an image, an environment, and the models it may load. All of it is known in preview. */
@@ -15,4 +16,34 @@ export interface ReleaseContent {
 /** Id of a release: 12 hex digits that depend on the content only. The order of the models does not matter. */
 export function releaseId(content: ReleaseContent): string {
   return digest(content.serverImage, content.environment, ...[...content.models].sort(), "active", content.activeModel ?? "").slice(0, 12);
+}
+
+const model = z.object({ name: z.string(), repo: z.string(), revision: z.string() });
+
+/** A release as the ledger keeps it: an entry of the stack output `releases`. */
+export const releaseSchema = z.object({
+  id: z.string(),
+  /** When it ran for the first time, ISO 8601. */
+  created: z.string(),
+  /** Commit of the checkout that made it, with `-dirty` when files differed from it; absent outside a git checkout. */
+  commit: z.string().optional(),
+  /** First line of that commit's message. */
+  message: z.string().optional(),
+  /** References of the images that ran, the store tool and the gateway among them. */
+  images: z.object({ server: z.string(), bootstrap: z.string(), gateway: z.string() }),
+  /** Key of the environment. */
+  environment: z.string(),
+  models: z.array(model),
+  /** Name of the default model; absent without models. */
+  activeModel: z.string().optional(),
+  /** Why it cannot be run again, such as an image that was removed by hand; absent when it can. */
+  lost: z.string().optional(),
+});
+
+export type Release = z.infer<typeof releaseSchema>;
+export type ModelReference = z.infer<typeof model>;
+
+/** `repo@commit`, by which the store knows a snapshot. */
+export function snapshotOf({ repo, revision }: Pick<ModelReference, "repo" | "revision">): string {
+  return `${repo}@${revision}`;
 }

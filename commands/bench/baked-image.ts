@@ -38,9 +38,9 @@ export class BakedImage {
     fs.writeFileSync(path.join(this.context, "Dockerfile"), recipe.replace("FROM ${BASE_IMAGE}\n", `FROM \${BASE_IMAGE}\nLABEL run="${String(Date.now())}"\n`));
   }
 
-  /** Changes the ML lock without changing a package. */
-  changeLock(): void {
-    fs.appendFileSync(path.join(this.context, "requirements.server.ml.txt"), "# changed\n");
+  changeLock(change: (lock: string) => string): void {
+    const file = path.join(this.context, "requirements.server.ml.txt");
+    fs.writeFileSync(file, change(fs.readFileSync(file, "utf8")));
   }
 
   async build(progress: Progress): Promise<void> {

@@ -10,7 +10,8 @@ import { run } from "../support/run";
 /** A store of the bench's own, filled by the store tool as an update does it. */
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
-  private readonly lock = fs.readFileSync(path.join(pythonDirectory, "requirements.server.ml.txt"), "utf8");
+  /** The lock of the stack's environments. */
+  readonly lock = fs.readFileSync(path.join(pythonDirectory, "requirements.server.ml.txt"), "utf8");
 
   constructor(private readonly image: string) {}
 
@@ -18,10 +19,9 @@ export class BenchStore {
     await this.tool(["init"], "");
   }
 
-  /** Populates an environment; `comment` makes another lock of the same packages. */
-  async populate(key: string, comment: string, progress: Progress): Promise<void> {
+  async populate(key: string, lock: string, progress: Progress): Promise<void> {
     const imports = ["torch", "transformers", "sentence_transformers"].flatMap((module) => ["--import", module]);
-    await this.tool(["populate", "--key", key, "--lock", "-", "--python", "cp311", ...imports], this.lock + comment, progress);
+    await this.tool(["populate", "--key", key, "--lock", "-", "--python", "cp311", ...imports], lock, progress);
   }
 
   /** Bytes on the disk; what is linked twice counts once. */

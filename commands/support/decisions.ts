@@ -1,13 +1,15 @@
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { parse } from "yaml";
 import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
 import { readMachine } from "../setup/machine";
 import { devStack, project } from "../setup/stack";
+import { projectRoot } from "./paths";
 import { stackFile } from "./stack-file";
 
 /*
- * The few decisions of the stack `dev` that count before Pulumi can read and check its configuration, or outside of it. What is
- * not as Pulumi.yaml declares it is taken as not decided: the check of the whole configuration says it better.
+ * The few decisions of a stack, `dev` unless said otherwise, that count before Pulumi can read and check its configuration, or
+ * outside of it. What is not as Pulumi.yaml declares it is taken as not decided: the check of the whole configuration says it better.
  */
 
 /** The image that everything is built from: the person's choice, else what the set-up found, else the pinned one. */
@@ -22,17 +24,25 @@ export function configuredBaseImage(): string | undefined {
 }
 
 /** `archon:pythonIndex`, empty for PyPI, and `archon:pythonExtraIndexes`. */
-export function packageIndexes(): { pythonIndex: string; pythonExtraIndexes: string[] } {
-  const index = readDecision("pythonIndex");
-  const extra = readDecision("pythonExtraIndexes");
+export function packageIndexes(stack: string = devStack): { pythonIndex: string; pythonExtraIndexes: string[] } {
+  const index = readDecision("pythonIndex", stack);
+  const extra = readDecision("pythonExtraIndexes", stack);
   return {
     pythonIndex: typeof index === "string" ? index : "",
     pythonExtraIndexes: Array.isArray(extra) ? extra.filter((url): url is string => typeof url === "string") : [],
   };
 }
 
-function readDecision(key: string): unknown {
-  const file = stackFile(devStack);
+/** `archon:root` of a stack, or its default. */
+export function configuredRoot(stack: string): string {
+  const choice = readDecision("root", stack);
+  const declared = parse(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")) as { config: { root: { default: string } } };
+  return typeof choice === "string" ? choice : declared.config.root.default;
+}
+
+/** What a stack's file says of a key, without the project's name before it; undefined where it says nothing. */
+export function readDecision(key: string, stack: string = devStack): unknown {
+  const file = stackFile(stack);
   const settings = fs.existsSync(file) ? (parse(fs.readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null) : null;
   return settings?.config?.[`${project}:${key}`] ?? settings?.config?.[key];
 }

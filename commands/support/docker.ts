@@ -21,3 +21,84 @@ export async function imageSize(reference: string, host: string | undefined): Pr
     throw error;
   }
 }
+
+/** A container that runs, or may at any moment: paused, restarting, or just made by an update. */
+export interface LiveContainer {
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  /** Paths of the host that it has mounted. */
+  bindSources: readonly string[];
+}
+
+interface Inspected {
+  Name: string;
+  State: { Status: string };
+  Config: { Labels: Record<string, string> | null };
+  Mounts: { Type: string; Source: string }[];
+}
+
+/** Containers may go between being listed and being looked at; so often the engine is asked again. */
+const inspections = 5;
+
+/** Every live container of the engine at `host`, whosever it is. */
+export async function liveContainers(host: string | undefined): Promise<LiveContainer[]> {
+  const environment = dockerEnvironment(host);
+  for (let left = inspections; ; left -= 1) {
+    const ids = lines(await run("docker", ["ps", "--all", "--quiet", "--no-trunc"], { environment }));
+    try {
+      return ids.length === 0 ? [] : parseContainers(await run("docker", ["inspect", "--type=container", ...ids], { environment }));
+    } catch (error) {
+      if (!(error instanceof CommandError) || left <= 1) {
+        throw error;
+      }
+    }
+  }
+}
+
+/** Reads what `docker inspect` says of containers. */
+export function parseContainers(json: string): LiveContainer[] {
+  return (JSON.parse(json) as Inspected[])
+    .filter(({ State }) => !["exited", "dead", "removing"].includes(State.Status))
+    .map(({ Name, Config, Mounts }) => ({
+      name: Name.replace(/^\//, ""),
+      labels: Config.Labels ?? {},
+      bindSources: Mounts.filter(({ Type }) => Type === "bind").map(({ Source }) => Source),
+    }));
+}
+
+/** References of the local images in these repositories. */
+export async function localImages(repositories: readonly string[], host: string | undefined): Promise<string[]> {
+  const listed = await run("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], { environment: dockerEnvironment(host) });
+  return lines(listed).filter((reference) => repositories.includes(reference.replace(/:[^:]*$/, "")) && !reference.endsWith(":<none>"));
+}
+
+/** References of the images that containers were made from, stopped ones too. */
+export async function imagesOfContainers(host: string | undefined): Promise<ReadonlySet<string>> {
+  return new Set(lines(await run("docker", ["ps", "--all", "--format", "{{.Image}}"], { environment: dockerEnvironment(host) })));
+}
+
+/** Values of a label of the engine's networks, each once. */
+export async function networkLabels(label: string, host: string | undefined): Promise<string[]> {
+  const listed = await run("docker", ["network", "ls", `--filter=label=${label}`, "--format", `{{.Label "${label}"}}`], { environment: dockerEnvironment(host) });
+  return [...new Set(lines(listed))];
+}
+
+/**
+ * Removes an image, unless something uses it.
+ * @returns the engine's reason for keeping it, or undefined for one that is gone
+ */
+export async function removeImage(reference: string, host: string | undefined): Promise<string | undefined> {
+  try {
+    await run("docker", ["image", "rm", reference], { environment: dockerEnvironment(host) });
+    return undefined;
+  } catch (error) {
+    if (error instanceof CommandError) {
+      return error.lastLines.at(-1)?.replace(/^Error response from daemon: /, "") ?? error.outcome;
+    }
+    throw error;
+  }
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}

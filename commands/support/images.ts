@@ -1,7 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { contentTag } from "../../components/shared/build-context";
-import { contentArguments, indexArguments, type ImageDefinition } from "../../components/shared/images";
+import { buildRecipe, type ImageDefinition } from "../../components/shared/images";
 import { readMachine } from "../setup/machine";
 import { chosenBaseImage, packageIndexes } from "./decisions";
 import { dockerEnvironment, hasImage } from "./docker";
@@ -21,10 +20,9 @@ export const pythonDirectory = path.join(projectRoot, "python");
  * @param more build arguments of this image alone
  */
 export async function ensureImage(image: ImageDefinition, progress: Progress, more: Readonly<Record<string, string>> = {}): Promise<string> {
-  const contentArgs = { ...contentArguments(chosenBaseImage()), ...more };
-  const args = { ...contentArgs, ...indexArguments(packageIndexes()) };
-  const reference = `${image.repository}:${contentTag(pythonDirectory, image.dockerfile, contentArgs)}`;
   const { caBundle, dockerHost } = readMachine();
+  const choices = { project: projectRoot, baseImage: chosenBaseImage(), caBundle, ...packageIndexes() };
+  const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
   if (await hasImage(reference, dockerHost)) {
     return reference;
   }
@@ -35,11 +33,11 @@ export async function ensureImage(image: ImageDefinition, progress: Progress, mo
     [
       ...build,
       "--progress=plain",
-      `--file=${path.join(pythonDirectory, image.dockerfile)}`,
+      `--file=${path.join(context, dockerfile)}`,
       `--tag=${reference}`,
-      ...Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`),
+      ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
       ...(caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`]),
-      pythonDirectory,
+      context,
     ],
     {
       environment: { ...dockerEnvironment(dockerHost), DOCKER_BUILDKIT: "1" },

@@ -1,4 +1,4 @@
-import { bar, duration, truncate } from "./render";
+import { bar, columnsOf, duration, truncate } from "./render";
 
 /** How a long step tells what it does. */
 export interface Progress {
@@ -90,7 +90,7 @@ export class Steps {
     const erase = "\r\u001b[2K";
     const draw = (): void => {
       const text = `${number} ${frames[frame]} ${title} ${duration(this.#now() - start)}${state}`;
-      this.#output.write(erase + truncate(text, (this.#output.columns ?? 80) - 1));
+      this.#output.write(erase + truncate(text, columnsOf(this.#output, 80) - 1));
     };
     const timer = setInterval(() => {
       frame = (frame + 1) % frames.length;

@@ -16,6 +16,14 @@ export function duration(milliseconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }
 
+/** How long ago, in the largest unit that fits: `12 s`, `5 min`, `3 h`, `6 d`. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(Math.floor(milliseconds / 1000), 0);
+  const units = [["d", 86_400], ["h", 3_600], ["min", 60]] as const;
+  const fitting = units.find(([, size]) => seconds >= size);
+  return fitting === undefined ? `${seconds} s` : `${Math.floor(seconds / fitting[1])} ${fitting[0]}`;
+}
+
 /** Decimal units, as registries and disks count: `512 B`, `3.4 MB`, `5.51 GB`. */
 export function bytes(count: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
@@ -26,6 +34,11 @@ export function bytes(count: number): string {
     unit += 1;
   }
   return `${unit === 0 ? value : value >= 100 ? value.toFixed(0) : value.toPrecision(3)} ${units[unit]}`;
+}
+
+/** Columns of a terminal; one that does not say how wide it is, or is none, counts as `unknown` wide. */
+export function columnsOf(output: { readonly columns?: number }, unknown: number): number {
+  return output.columns !== undefined && output.columns > 0 ? output.columns : unknown;
 }
 
 /** `text` cut to `width` columns, with an ellipsis where something is missing. */

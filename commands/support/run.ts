@@ -31,6 +31,8 @@ export class CommandError extends UserError {
     readonly outcome: string,
     readonly lastLines: readonly string[],
     readonly log?: string,
+    /** All that it wrote to stdout before. */
+    readonly stdout: string = "",
   ) {
     super(
       [
@@ -90,7 +92,7 @@ export async function run(command: string, args: readonly string[], options: Run
   interruption.throwIfAborted();
   if (outcome !== undefined) {
     const reason = timer?.expired === true ? `was still running after ${options.timeoutSeconds} s` : outcome;
-    throw new CommandError(shown, reason, lastLines, log === undefined ? undefined : String(log.path));
+    throw new CommandError(shown, reason, lastLines, log === undefined ? undefined : String(log.path), stdout.join(""));
   }
   return stdout.join("");
 }

@@ -15,11 +15,23 @@ const report = "test-python.xml";
 
 /** Runs pytest on the checkout's sources in the server image, as root, so that the store tool may change owners. */
 export async function runPython(print: (line: string) => void): Promise<Counts> {
+  const file = path.join(logDirectory, report);
+  fs.rmSync(file, { force: true });
+  const pytest = ["-m", "pytest", "-p", "no:cacheprovider", `--junitxml=/results/${report}`, ...(process.stdout.isTTY ? ["--color=yes"] : [])];
+  const passed = await runInTestsImage(pytest, print);
+  // Failed tests are in the report; without one, pytest did not get that far.
+  if (!passed && !fs.existsSync(file)) {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  return parseJunit(fs.readFileSync(file, "utf8"));
+}
+
+/** Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; what it wrote has been printed. */
+export async function runInTestsImage(args: readonly string[], print: (line: string) => void): Promise<boolean> {
   const progress = { ...silent, message: print };
   const server = await ensureImage(IMAGES.server, progress);
   const image = await ensureImage(testsImage, progress, { SERVER_IMAGE: server });
   fs.mkdirSync(logDirectory, { recursive: true });
-  fs.rmSync(path.join(logDirectory, report), { force: true });
   try {
     await run(
       "docker",
@@ -30,15 +42,18 @@ export async function runPython(print: (line: string) => void): Promise<Counts> 
         ...["--tmpfs=/tmp:exec,mode=1777", `--volume=${pythonDirectory}:/src:ro`, `--volume=${logDirectory}:/results`, "--workdir=/src"],
         // The sources are read-only, and must be: what Python leaves beside them would be root's.
         ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
-        ...[image, "-p", "no:cacheprovider", `--junitxml=/results/${report}`, ...(process.stdout.isTTY ? ["--color=yes"] : [])],
+        ...["--entrypoint=python3", image, ...args],
       ],
       { environment: dockerEnvironment(readMachine().dockerHost), log: "test-python", onLine: print },
     );
+    return true;
   } catch (error) {
-    // Failed tests are in the report; without one, pytest did not get that far.
-    if (!(error instanceof CommandError) || !fs.existsSync(path.join(logDirectory, report))) {
+    if (!(error instanceof CommandError)) {
       throw error;
     }
+    if (error.lastLines.length === 0) {
+      print(error.message);
+    }
+    return false;
   }
-  return parseJunit(fs.readFileSync(path.join(logDirectory, report), "utf8"));
 }

@@ -6,7 +6,8 @@
 #   ONE_SHOT_ROOT   the store on the host
 #   ONE_SHOT_ARGS   arguments of the store tool, one a line
 #   ONE_SHOT_FLAGS  further options of `docker run`, one a line; may be empty
-#   ONE_SHOT_FILE   file that goes to its standard input; may be empty
+#   ONE_SHOT_TEXT   text that goes to its standard input; may be empty
+#   ONE_SHOT_FILE   file that goes there; may be empty
 #   ONE_SHOT_DIRECTORY  directory that goes there as a tar archive; may be empty
 set -euo pipefail
 
@@ -20,6 +21,8 @@ input() {
     tar --create --directory="$ONE_SHOT_DIRECTORY" --exclude='.*' --exclude=__pycache__ -- *
   elif [[ -n "$ONE_SHOT_FILE" ]]; then
     cat -- "$ONE_SHOT_FILE"
+  else
+    printf '%s' "$ONE_SHOT_TEXT"
   fi
 }
 

@@ -1,21 +1,39 @@
 #!/usr/bin/env bash
-# Waits until a server is ready. Fails at once, with the server's own last words, when it has exited, restarted or turned
-# unhealthy, and otherwise after GATE_TIMEOUT seconds.
+# Waits until a server is ready and stays it for a moment. Fails at once, with the server's own last words, when it has exited,
+# restarted or turned unhealthy, and otherwise after GATE_TIMEOUT seconds.
 #   GATE_CONTAINER  id of the container
 #   GATE_TIMEOUT    seconds
+#   GATE_ROLLOUT    "overlap": the old servers run on; "replace": they were stopped
+#   GATE_STOPPED    ids of the servers that were stopped for this one and are to be started again when it fails; may be empty
+#   GATE_BACK       id of the release that ran before; empty in a new stack
 set -euo pipefail
 
+# One that an earlier gate stopped gets another try, with the same room.
+if [[ "$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER")" == exited ]]; then
+  [[ -z "$GATE_STOPPED" ]] || xargs docker stop >/dev/null <<<"$GATE_STOPPED"
+  docker start "$GATE_CONTAINER" >/dev/null
+fi
+
+# A server that crashes right after its first good answer must not pass.
+settle=2
 format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}'
 deadline=$((SECONDS + GATE_TIMEOUT))
+ready_since=
 while ((SECONDS < deadline)); do
   state=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$state"
   case "$status $health $restarts" in
-    "running healthy 0") echo "ready"; exit 0 ;;
-    "running starting 0") sleep 0.5 ;;
-    "created "*) sleep 0.5 ;;
+    "running healthy 0")
+      : "${ready_since:=$SECONDS}"
+      if ((SECONDS - ready_since >= settle)); then
+        echo "ready"
+        exit 0
+      fi
+      ;;
+    "running starting 0" | "created "*) ;;
     *) break ;;
   esac
+  sleep 0.5
 done
 
 if [[ "${oom:-false}" == true ]]; then
@@ -23,14 +41,31 @@ if [[ "${oom:-false}" == true ]]; then
 elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
   reason="it ended by itself"
 elif [[ "${health:-}" == starting ]]; then
-  reason="it did not get ready within ${GATE_TIMEOUT} s"
+  reason="it did not get ready within ${GATE_TIMEOUT} s (archon:readyTimeout)"
 else
   reason="its health check says ${health:-nothing}"
 fi
+
+words=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
+# It would start again and again, and take processor and memory from the one that serves.
+docker stop --time 5 "$GATE_CONTAINER" >/dev/null
+
+if [[ "$GATE_ROLLOUT" == overlap ]]; then
+  consequence="What served before serves on."
+elif [[ -n "$GATE_STOPPED" ]]; then
+  xargs docker start >/dev/null <<<"$GATE_STOPPED"
+  consequence="The old server, stopped to make room, was started again (archon:autoRollback)."
+else
+  consequence="The service is down: the old server was stopped to make room (archon:rollout is replace, and there is no archon:autoRollback)."
+fi
 {
   echo "The new server is not ready: ${reason}. Its last words:"
-  docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /'
-  echo "What served before serves on. See more with: docker logs ${GATE_CONTAINER:0:12}"
-  echo "Mend the cause and run the update again, or check out the commit before and run it: pulumi up"
+  echo "$words"
+  echo "$consequence See more with: docker logs ${GATE_CONTAINER:0:12}"
+  if [[ -n "$GATE_BACK" ]]; then
+    echo "Mend the cause and run the update again, or go back: npm run rollback -- ${GATE_BACK}"
+  else
+    echo "Mend the cause and run the update again."
+  fi
 } >&2
 exit 1

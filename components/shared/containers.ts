@@ -7,6 +7,9 @@ export const APPLICATION_USER = "10001:10001";
 /** Port that archon-server listens on inside its container; Archon's own default. */
 export const SERVER_PORT = 8181;
 
+/** What a server may take to end: above the time in which it still answers after SIGTERM, plus what is then in flight. */
+export const DESTROY_GRACE_SECONDS = 30;
+
 /** Where a container finds the host's certificate authorities. */
 export const CA_BUNDLE = "/run/ca-bundle.pem";
 
@@ -36,9 +39,15 @@ export function memoryLimit(mebibytes: number): { memory: number; memorySwap: nu
 }
 
 /** Labels that tell whose a container, image or network is, for everyone who looks from outside Pulumi. */
-export function labels(component: string): { label: string; value: string }[] {
-  return Object.entries({ project: pulumi.getProject(), stack: pulumi.getStack(), component }).map(([key, value]) => ({
+export function labels(component: string, more: Readonly<Record<string, string>> = {}): { label: string; value: string }[] {
+  return Object.entries({ project: pulumi.getProject(), stack: pulumi.getStack(), component, ...more }).map(([key, value]) => ({
     label: `io.archon.${key}`,
     value,
   }));
+}
+
+/** A duration as the engine reports it ("2m50s", never "170s"): with another spelling every refresh finds a difference. */
+export function goDuration(seconds: number): string {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${hours > 0 ? `${hours}h` : ""}${hours > 0 || minutes > 0 ? `${minutes}m` : ""}${seconds % 60}s`;
 }

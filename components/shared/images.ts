@@ -1,3 +1,6 @@
+import * as path from "node:path";
+import { contentTag } from "./build-context";
+
 /** An image of this project. Paths are relative to the directory `python/`, the context of every build. */
 export interface ImageDefinition {
   repository: string;
@@ -10,6 +13,43 @@ export const IMAGES = {
   gateway: { repository: "archon-gateway", dockerfile: "Dockerfile.gateway" },
 } as const satisfies Record<string, ImageDefinition>;
 
+/** What a build takes from the configuration and the machine. */
+export interface BuildChoices {
+  /** Absolute path of the checkout. */
+  project: string;
+  baseImage: string;
+  pythonIndex: string;
+  pythonExtraIndexes: readonly string[];
+  /** PEM file that the build trusts, given as a build secret so that it is in no layer. */
+  caBundle: string | undefined;
+}
+
+/** How to build one image, and the reference that it then has, known before anything is built. */
+export interface BuildRecipe {
+  /** `repository:tag`; the tag stands for the Dockerfile, the files it reads and the content arguments. */
+  reference: string;
+  context: string;
+  dockerfile: string;
+  buildArgs: Readonly<Record<string, string>>;
+  caBundle: string | undefined;
+  /** Takes the whole output of the build; the provider itself tells little. */
+  logFile: string;
+}
+
+/** @param more build arguments of this image alone; part of its tag */
+export function buildRecipe({ repository, dockerfile }: ImageDefinition, choices: BuildChoices, more: Readonly<Record<string, string>> = {}): BuildRecipe {
+  const context = path.join(choices.project, "python");
+  const contentArgs = { ...contentArguments(choices.baseImage), ...more };
+  return {
+    reference: `${repository}:${contentTag(context, dockerfile, contentArgs)}`,
+    context,
+    dockerfile,
+    buildArgs: { ...contentArgs, ...indexArguments(choices) },
+    caBundle: choices.caBundle,
+    logFile: path.join(choices.project, ".archon", "logs", `build-${repository}.log`),
+  };
+}
+
 /** The build argument that every image takes and that is part of its tag. */
 export function contentArguments(baseImage: string): Record<string, string> {
   return { BASE_IMAGE: baseImage };
@@ -19,6 +59,6 @@ export function contentArguments(baseImage: string): Record<string, string> {
  * Build arguments that say where packages come from. They are not part of a tag: what comes is fixed by hashes. They stand in the
  * image's history, so an address must not carry a password.
  */
-export function indexArguments(choice: { pythonIndex: string; pythonExtraIndexes: readonly string[] }): Record<string, string> {
+function indexArguments(choice: { pythonIndex: string; pythonExtraIndexes: readonly string[] }): Record<string, string> {
   return { PYTHON_INDEX: choice.pythonIndex, PYTHON_EXTRA_INDEX: choice.pythonExtraIndexes.join(" ") };
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import mlenv
 
+from .errors import UsageError
 from .failpoints import VARIABLE
 from .lock import PLATFORM
+from .uv import Indexes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,6 +23,13 @@ def parser() -> argparse.ArgumentParser:
     _populate(_command(commands, "populate", "put one environment in place"))
     _fetch(_command(commands, "fetch", "put one model snapshot in place; a token comes in HF_TOKEN"))
     _verify(_command(commands, "verify", "compare the store with its manifests"))
+    _repair(_command(commands, "repair", "mend what is not as its manifest says; a token comes in HF_TOKEN"))
+    _stack(_command(commands, "hold", "add to what a stack keeps alive: {images, environments, models} on stdin"))
+    _collect(_command(commands, "collect", "replace what a stack keeps alive, then remove what nobody needs"))
+    _prune(_command(commands, "prune", "remove what nobody needs: {mounted, root, images} on stdin"))
+    _list(_command(commands, "list", "show what the store holds, and who uses it"))
+    _purge(_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
+    _model(_command(commands, "record", "keep the known answers of a model, on stdin"))
     _lock(commands.add_parser("lock", help="resolve the lists together and write the locks", allow_abbrev=False))
     return top
 
@@ -40,8 +50,7 @@ def _populate(command: argparse.ArgumentParser) -> None:
 
 
 def _fetch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--repo", required=True, metavar="ORG/NAME")
-    command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
+    _model(command)
     command.add_argument(
         "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
     )
@@ -52,10 +61,53 @@ def _fetch(command: argparse.ArgumentParser) -> None:
 
 def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument("--full", action="store_true", help="read every file and compare its hash")
-    command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    command.add_argument("--repair", action="store_true", help="then mend what is not right; takes repair's options")
+    _repair(command)
+
+
+def _repair(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document as the last line")
+    command.add_argument("--lock", metavar="-", help="for environments that keep none: the lock, on standard input")
+    command.add_argument("--archive", metavar="-", help="for a model from a directory: a tar on standard input")
+    command.add_argument("--endpoint", metavar="URL", help="hub to ask (default: the one that a model came from)")
+    _indexes(command)
     command.add_argument(
         "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
     )
+
+
+def _stack(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--stack", required=True, metavar="PROJECT-STACK", help="whose references")
+
+
+def _collect(command: argparse.ArgumentParser) -> None:
+    _stack(command)
+    _report(command)
+
+
+def _prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dry-run", action="store_true", help="only show what would go")
+    _many(command, "--forget", "PROJECT-STACK", "stacks that need nothing any more")
+    _report(command)
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    _many(command, "--also-references", "DIR", "references of other stores, for images only", type=Path)
+    command.add_argument("--json", action="store_true", help="print a report as the last line")
+
+
+def _list(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+
+
+def _purge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", action="store_true", help="the servers' own files too")
+    command.add_argument("--dry-run", action="store_true", help="only show what would go")
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repo", required=True, metavar="ORG/NAME")
+    command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
 
 
 def _lock(command: argparse.ArgumentParser) -> None:
@@ -77,6 +129,21 @@ def _indexes(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wheelhouse", type=Path, metavar="DIR", help="directory of wheels, used instead of any index"
     )
+
+
+def indexes_of(options: argparse.Namespace) -> Indexes:
+    """Where packages come from. Raises UsageError."""
+    if options.wheelhouse and not options.wheelhouse.is_dir():
+        raise UsageError(f"--wheelhouse {options.wheelhouse}: there is no such directory")
+    return Indexes(options.index, tuple(options.extra_index), options.wheelhouse)
+
+
+def text_on_stdin() -> str:
+    """The text as it came, with the line ends that its hash was taken over."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the lock on standard input is not UTF-8 text: {error}") from error
 
 
 def _command(commands, name: str, text: str) -> argparse.ArgumentParser:

@@ -13,7 +13,6 @@ import hashlib
 import importlib.util
 import multiprocessing
 import os
-import py_compile
 import signal
 import sys
 import warnings
@@ -22,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .compiling import byte_code
 from .distributions import SITE_PACKAGES, Distribution
 from .errors import DamagedPackagesError
 from .files import FileEntry
@@ -108,6 +108,11 @@ def keep(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tu
     return moves
 
 
+def seen_at(path: str) -> str:
+    """Where a server sees a file of the environment."""
+    return f"{MOUNT}/{path}"
+
+
 def cached(cache: Path, names: frozenset[str]) -> list[Path]:
     """The directories of the cache that hold byte code of the named distributions, in any version."""
     kept = (cache / sys.implementation.cache_tag).glob("*")
@@ -176,18 +181,14 @@ def _compile_batch(batch: Sequence[_Job]) -> list[str | None]:
 
 def _compile_one(job: _Job) -> str | None:
     job.target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    source = (job.base / job.source).read_bytes()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            py_compile.compile(
-                str(job.base / job.source),
-                cfile=str(job.target),
-                dfile=f"{MOUNT}/{job.source}",
-                doraise=True,
-                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-            )
-    except (py_compile.PyCompileError, ValueError, RecursionError) as error:
+            content = byte_code(source, seen_at(job.source))
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         return str(error).strip().splitlines()[-1]
+    job.target.write_bytes(content)
     job.target.chmod(0o644)
     return None
 

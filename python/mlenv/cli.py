@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from . import failpoints, progress
-from .arguments import parser
+from . import checks, failpoints, progress, upkeep
+from .arguments import indexes_of, parser, text_on_stdin
 from .errors import MlenvError, UsageError, advice
 from .fetch import FetchRequest, fetch
 from .lock import LockRequest, write_locks
 from .populate import PopulateRequest, populate
 from .store import Model, Store, initialise
-from .uv import Indexes
-from .verify import everything, verify
-
-SHOWN_PROBLEMS = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,10 +58,10 @@ def _populate(options: argparse.Namespace) -> None:
         raise UsageError(f"--lock {options.lock!r}: only '-' is known, the lock comes on standard input")
     request = PopulateRequest(
         key=options.key,
-        lock=_standard_input(),
+        lock=text_on_stdin(),
         python=options.python,
         imports=tuple(options.imports),
-        indexes=_indexes(options),
+        indexes=indexes_of(options),
     )
     populate(Store.open(options.store), request)
 
@@ -89,35 +84,6 @@ def _fetch(options: argparse.Namespace) -> None:
             pass
 
 
-def _verify(options: argparse.Namespace) -> int:
-    store = Store.open(options.store)
-    clock = progress.Clock()
-    findings = [verify(store, target, full=options.full) for target in options.targets or everything(store)]
-    intact = all(finding.ok for finding in findings)
-    if options.json:
-        print(
-            json.dumps({"ok": intact, "full": options.full, "targets": [item.to_json() for item in findings]}, indent=1)
-        )
-        return 0 if intact else 1
-    for finding in findings:
-        problems = finding.problems()
-        state = "intact" if finding.ok else progress.number(len(problems), "problem")
-        progress.say(f"{finding.target}: {finding.describe()}, {state}")
-        for problem in problems[:SHOWN_PROBLEMS]:
-            progress.say(f"  {problem}")
-        if len(problems) > SHOWN_PROBLEMS:
-            progress.say(f"  ... and {len(problems) - SHOWN_PROBLEMS} more; --json lists them all")
-    how = "names, sizes, modes and hashes" if options.full else "names, sizes and modes"
-    progress.say(f"checked {how} of {progress.number(len(findings), 'target')} in {clock}")
-    if not intact:
-        broken = ", ".join(finding.target for finding in findings if not finding.ok)
-        raise MlenvError(
-            f"not as it was put in place: {broken}. "
-            "Stop the servers that use it, remove it from the store, and deploy again."
-        )
-    return 0
-
-
 def _lock(options: argparse.Namespace) -> None:
     write_locks(
         LockRequest(
@@ -127,28 +93,27 @@ def _lock(options: argparse.Namespace) -> None:
             output=options.output,
             platform=options.platform,
             upgrade=options.upgrade,
-            indexes=_indexes(options),
+            indexes=indexes_of(options),
             scratch=options.scratch,
         )
     )
-
-
-def _indexes(options: argparse.Namespace) -> Indexes:
-    if options.wheelhouse and not options.wheelhouse.is_dir():
-        raise UsageError(f"--wheelhouse {options.wheelhouse}: there is no such directory")
-    return Indexes(options.index, tuple(options.extra_index), options.wheelhouse)
-
-
-def _standard_input() -> str:
-    """The text as it came, with the line ends that its hash was taken over."""
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the lock on standard input is not UTF-8 text: {error}") from error
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-_COMMANDS = {"init": _init, "populate": _populate, "fetch": _fetch, "verify": _verify, "lock": _lock}
+_COMMANDS = {
+    "init": _init,
+    "populate": _populate,
+    "fetch": _fetch,
+    "verify": checks.check,
+    "repair": checks.mend,
+    "hold": upkeep.hold,
+    "collect": upkeep.collect,
+    "prune": upkeep.prune,
+    "list": upkeep.show,
+    "purge": upkeep.purge,
+    "record": upkeep.record,
+    "lock": _lock,
+}

@@ -53,7 +53,7 @@ def installed(prefix: Path) -> Iterator[Distribution]:
         if not match:
             raise MlenvError(f"{directory} is not named <name>-<version>.dist-info")
         name, dist_info = canonical(match["name"]), f"{SITE_PACKAGES}/{directory.name}"
-        distribution = Distribution(name, match["version"], dist_info, tuple(_read_record(directory / "RECORD")))
+        distribution = Distribution(name, match["version"], dist_info, tuple(read_record(directory / "RECORD")))
         # Every RECORD lists itself: one that does not was lost in the wheel cache, in a power cut say.
         if not any(file.path == distribution.record for file in distribution.files):
             raise DamagedPackagesError(f"the RECORD of {name} is damaged", frozenset({name}))
@@ -66,12 +66,32 @@ def disk_size(prefix: Path, distribution: Distribution) -> int:
     Whole blocks are nearer to what is needed than the sum of lengths, and do not change with the length of the
     interpreter's path in launchers: the same lock comes out of every machine, from an index and from a wheelhouse.
     """
-    paths = (prefix / file.path for file in distribution.files)
-    lengths = (path.stat().st_size for path in paths if path.name != _LOCAL_WHEEL_NOTE)
-    return sum(-(-length // BLOCK) * BLOCK for length in lengths)
+    paths = (prefix / file.path for file in distribution.files if not file.path.endswith(f"/{_LOCAL_WHEEL_NOTE}"))
+    return sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in paths)
 
 
-def _read_record(record: Path) -> Iterator[RecordedFile]:
+def strip_notes(prefix: Path) -> None:
+    """Remove uv's notes on wheels that came from a wheelhouse, with the time stamps of these: without them the same
+    wheel installs as the same files, from wherever it came."""
+    for note in (prefix / SITE_PACKAGES).glob(f"*.dist-info/{_LOCAL_WHEEL_NOTE}"):
+        record = note.with_name("RECORD")
+        lines = record.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(f"{note.parent.name}/{_LOCAL_WHEEL_NOTE},".encode())]
+        # Beside, never into it: the file may have other names.
+        fresh = record.with_name("RECORD.stripped")
+        fresh.write_bytes(b"".join(kept))
+        fresh.replace(record)
+        note.unlink()
+
+
+def name_of(dist_info: str) -> str | None:
+    """The canonical name in the name of a dist-info directory, or None."""
+    match = _DIST_INFO.fullmatch(dist_info)
+    return canonical(match["name"]) if match else None
+
+
+def read_record(record: Path) -> Iterator[RecordedFile]:
+    """The files that a RECORD lists, by paths relative to the prefix."""
     with record.open(encoding="utf-8", newline="") as lines:
         for row in csv.reader(lines):
             path = posixpath.normpath(posixpath.join(SITE_PACKAGES, row[0]))

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,9 @@ from .errors import MlenvError
 
 FILE_MODES = (0o644, 0o755)
 DIRECTORY_MODE = 0o755
+
+Hashed = Callable[[int], None]
+"""Hears the size of every file whose hash was taken, from several threads."""
 
 _CHUNK = 1 << 18
 
@@ -89,7 +92,11 @@ def normalise(root: Path, *, executables: bool = True) -> Tree:
     return Tree(files, dict.fromkeys(tree.directories, DIRECTORY_MODE), [])
 
 
-def hash_tree(root: Path, tree: Tree) -> list[FileEntry]:
+def ignore(size: int) -> None:
+    """For whoever does not want to hear."""
+
+
+def hash_tree(root: Path, tree: Tree, hashed: Hashed = ignore) -> list[FileEntry]:
     """The entries of a tree with their hashes, by path. It keeps all processors busy: hashlib runs without the GIL."""
     paths = sorted(tree.files, key=lambda path: -tree.files[path][0])
     # Interleaved, so that every worker gets its share of the few files that hold nearly all bytes.
@@ -97,7 +104,7 @@ def hash_tree(root: Path, tree: Tree) -> list[FileEntry]:
     shares = [paths[start::workers] for start in range(workers)]
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool:
-        for share in pool.map(lambda share: _hash_share(root, share), shares):
+        for share in pool.map(lambda share: _hash_share(root, share, hashed), shares):
             digests |= share
     return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
 
@@ -118,19 +125,21 @@ def disk_bytes(root: Path, counted: Container[str]) -> int:
     return blocks * 512
 
 
-def _hash_share(root: Path, paths: Sequence[str]) -> dict[str, str]:
+def _hash_share(root: Path, paths: Sequence[str], hashed: Hashed) -> dict[str, str]:
     base = f"{root}/"
     buffer = memoryview(bytearray(_CHUNK))
     digests = {}
     for path in paths:
-        digest = hashlib.sha256()
+        digest, size = hashlib.sha256(), 0
         descriptor = os.open(base + path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
             while count := os.readv(descriptor, [buffer]):
                 digest.update(buffer[:count])
+                size += count
         finally:
             os.close(descriptor)
         digests[path] = digest.hexdigest()
+        hashed(size)
     return digests
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from . import bytecode, compatibility, durable, failpoints, manifest, preflight, progress, uv
 from .bytecode import Bytecode
-from .distributions import Distribution, disk_size, installed
+from .distributions import Distribution, disk_size, installed, strip_notes
 from .errors import DamagedPackagesError, MlenvError
 from .files import FileEntry, disk_bytes, hash_tree, normalise
 from .imports import ImportCheck
@@ -103,7 +103,8 @@ class _Work:
         compiled = self._timed("compile", lambda: self._compile(distributions))
         failpoints.reach("populate.compiled")
         entries, proof = self._timed("prove", lambda: self._prove(distributions, compiled))
-        summary = manifest.write_environment(self._base, self._summary(distributions, proof), entries)
+        summary = self._summary(distributions, proof)
+        summary = manifest.write_environment(self._base, summary, entries, self._request.lock)
         failpoints.reach("populate.manifest")
         taken = self._taken(distributions, compiled)
         self._publish(bytecode.keep(compiled, self._store.pyc_cache, entries))
@@ -122,6 +123,7 @@ class _Work:
                 doing=f"installing environment {self._request.key}",
                 report=_report_installing,
             )
+        strip_notes(self._base)
 
     def _installing(self) -> Callable[[], str]:
         before = preflight.free_bytes(self._store.root)

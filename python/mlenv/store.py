@@ -34,10 +34,10 @@ _DIRECTORIES = {
     "data": 0o755,
     "logs": 0o755,
 }
-_FORMAT_FILE = "store.json"
+FORMAT_FILE = "store.json"
 _NOT_OURS_BUT_HARMLESS = {"lost+found"}
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _REPO_PART = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _REVISION = re.compile(r"[0-9a-f]{40}")
 
@@ -67,6 +67,17 @@ class Model:
             raise UsageError("; ".join(problems))
         return Model(repo, revision)
 
+    @staticmethod
+    def named(name: str) -> Model:
+        """The model that prints as `Org/Name@<commit>`. Raises UsageError."""
+        repo, _, revision = name.partition("@")
+        return Model.parse(repo, revision)
+
+    @staticmethod
+    def at(folder: str, revision: str) -> Model:
+        """The model whose snapshots lie in a folder of the hub; the name comes from the store and is not checked."""
+        return Model(folder.removeprefix("models--").replace("--", "/", 1), revision)
+
     @property
     def folder(self) -> str:
         return "models--" + self.repo.replace("/", "--")
@@ -86,7 +97,7 @@ class Store:
         """A store that exists and whose format this tool knows."""
         recorded = _recorded_format(root)
         if recorded is None:
-            raise MlenvError(f"{root} is not a store: {_FORMAT_FILE} is missing. Make one: mlenv init --store {root}")
+            raise MlenvError(f"{root} is not a store: {FORMAT_FILE} is missing. Make one: mlenv init --store {root}")
         return Store(root)
 
     @property
@@ -113,8 +124,16 @@ class Store:
     def staging(self) -> Path:
         return self.root / "staging"
 
+    @property
+    def references(self) -> Path:
+        return self.root / "refs"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
     def environment(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise UsageError(f"environment key {key!r}: expected 1 to 128 letters, digits, '.', '_' and '-'")
         return self.environments / key
 
@@ -126,6 +145,23 @@ class Store:
 
     def snapshot_manifest(self, model: Model) -> Path:
         return self.manifests / model.folder / f"{model.revision}.json"
+
+    def snapshot_proof(self, model: Model) -> Path:
+        return self.manifests / model.folder / f"{model.revision}.proof.json"
+
+    def snapshot_papers(self, model: Model) -> list[Path]:
+        """All that is written about a snapshot, its manifest last."""
+        manifest = self.snapshot_manifest(model)
+        return [self.snapshot_proof(model), manifest.with_suffix(".copy.json"), manifest]
+
+    def all_environments(self) -> list[str]:
+        """The keys of the environments that are there, sorted."""
+        return sorted(path.name for path in self.environments.iterdir() if path.is_dir() and not path.is_symlink())
+
+    def all_models(self) -> list[Model]:
+        """The models whose snapshots are there, sorted."""
+        snapshots = sorted(self.hub.glob("models--*/snapshots/*"))
+        return [Model.at(path.parent.parent.name, path.name) for path in snapshots]
 
     @contextmanager
     def working(self, name: str, what: str) -> Iterator[tuple[Path, int]]:
@@ -140,6 +176,36 @@ class Store:
         ):
             self._remove_orphans(own=name)
             yield self.staging / name, descriptor
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the whole store: nobody populates, fetches or removes meanwhile.
+
+        A uv that outlived its killed parent holds its environment's lock, and nothing else: it is waited for too.
+        """
+        (self.staging / "locks").mkdir(mode=0o755, parents=True, exist_ok=True)
+        with locks.hold(self._lock("store"), "the whole store"):
+            for path in sorted((self.staging / "locks").glob("*.lock")):
+                if path != self._lock("store"):
+                    with locks.hold(path, path.stem):
+                        pass
+            yield
+
+    def orphans(self) -> list[Path]:
+        """What interrupted runs left in staging, without the downloads that may still be continued. Hold the store
+        alone."""
+        entries = sorted(self.staging.iterdir())
+        return [entry for entry in entries if entry.name != "locks" and not _is_fresh_download(entry)]
+
+    def own(self) -> list[Path]:
+        """What lies in the store's directory and belongs to it."""
+        names = {name.split("/")[0] for name in _DIRECTORIES} | {FORMAT_FILE}
+        return sorted(path for path in self.root.iterdir() if path.name in names)
+
+    def halves(self) -> list[Path]:
+        """Texts that a killed run had not finished (`durable.write_text`). Hold the store alone."""
+        patterns = ("refs/.*", "models/huggingface/manifests/*/.*", "models/huggingface/hub/*/refs/.*", ".store.json.*")
+        return sorted(path for pattern in patterns for path in self.root.glob(pattern))
 
     def _lock(self, name: str) -> Path:
         return self.staging / "locks" / f"{name}.lock"
@@ -168,7 +234,7 @@ def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store
     for service in data:
         _data_directory(root, service, owner)
     failpoints.reach("init.data")
-    marker = root / _FORMAT_FILE
+    marker = root / FORMAT_FILE
     if not marker.exists():
         write_text(marker, json.dumps({"format": FORMAT}) + "\n")
     failpoints.reach("init.format")
@@ -184,7 +250,7 @@ def remove_tree(path: Path) -> None:
 
 
 def _recorded_format(root: Path) -> int | None:
-    marker = root / _FORMAT_FILE
+    marker = root / FORMAT_FILE
     try:
         recorded = json.loads(marker.read_text())["format"]
     except FileNotFoundError:
@@ -204,7 +270,7 @@ def _refuse_foreign_directory(root: Path) -> None:
     foreign = sorted(
         entry.name
         for entry in root.iterdir()
-        if entry.name not in ours and not entry.name.startswith(f".{_FORMAT_FILE}.")
+        if entry.name not in ours and not entry.name.startswith(f".{FORMAT_FILE}.")
     )
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
@@ -215,7 +281,7 @@ def _refuse_foreign_directory(root: Path) -> None:
 
 def _data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:
     parts = service.split("/")
-    if len(parts) != 2 or not all(_KEY.fullmatch(part) for part in parts):
+    if len(parts) != 2 or not all(KEY.fullmatch(part) for part in parts):
         raise UsageError(f"data directory {service!r}: expected STACK/SERVICE, of letters, digits, '.', '_' and '-'")
     stack = root / "data" / parts[0]
     _directory(stack, 0o755)

@@ -3,72 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import manifest, progress
+from . import manifest, papers, quick
 from .errors import MlenvError, UsageError
-from .files import DIRECTORY_MODE, FileEntry, Tree, hash_tree, scan
+from .files import DIRECTORY_MODE, FileEntry, Hashed, Tree, hash_tree, ignore, scan
+from .finding import Finding
 from .store import Model, Store
-
-
-@dataclass
-class Finding:
-    """The state of one target. `damaged` pairs a path with the reason; the others are paths."""
-
-    target: str
-    files: int = 0
-    bytes: int = 0
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return not (self.damaged or self.missing or self.added)
-
-    def problems(self) -> list[str]:
-        """One line for each file that is not as it should be."""
-        return (
-            [f"damaged: {path} ({reason})" for path, reason in self.damaged]
-            + [f"missing: {path}" for path in self.missing]
-            + [f"added: {path}" for path in self.added]
-        )
-
-    def describe(self) -> str:
-        """How much was compared, in words."""
-        return f"{progress.number(self.files, 'file')}, {progress.size(self.bytes)}"
-
-    def to_json(self) -> dict:
-        return {
-            "target": self.target,
-            "ok": self.ok,
-            "files": self.files,
-            "bytes": self.bytes,
-            "damaged": [{"path": path, "reason": reason} for path, reason in self.damaged],
-            "missing": self.missing,
-            "added": self.added,
-        }
 
 
 def everything(store: Store) -> list[str]:
     """All targets of a store: `envs/KEY` and `models/ORG/NAME@COMMIT`."""
-    environments = [f"envs/{path.name}" for path in sorted(store.environments.iterdir())]
-    snapshots = [
-        f"models/{path.parent.parent.name.removeprefix('models--').replace('--', '/', 1)}@{path.name}"
-        for path in sorted(store.hub.glob("models--*/snapshots/*"))
-    ]
-    return environments + snapshots
+    return [f"envs/{key}" for key in store.all_environments()] + [f"models/{model}" for model in store.all_models()]
 
 
-def verify(store: Store, target: str, *, full: bool) -> Finding:
+def verify(store: Store, target: str, *, full: bool, hashed: Hashed = ignore) -> Finding:
     """Check one target. Raises UsageError for a target that is not one, MlenvError for one that is not in the store."""
+    named = parse(target)
+    if isinstance(named, Model):
+        return check_snapshot(store, named, full=full, hashed=hashed)
+    return check_environment(store.environment(named), target, full=full, hashed=hashed)
+
+
+def parse(target: str) -> str | Model:
+    """The key of `envs/KEY`, or the model of `models/ORG/NAME@COMMIT`. Raises UsageError for anything else."""
     kind, _, rest = target.partition("/")
     if kind == "envs" and rest:
-        return check_environment(store.environment(rest), target, full=full)
+        return rest
     repo, _, revision = rest.partition("@")
     if kind == "models" and repo and revision:
-        return check_snapshot(store, Model.parse(repo, revision), full=full)
+        return Model.parse(repo, revision)
     raise UsageError(f"target {target!r}: expected envs/KEY or models/ORG/NAME@COMMIT")
 
 
@@ -81,35 +45,40 @@ def demand_intact(finding: Finding) -> None:
     more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
     raise MlenvError(
         f"{finding.target} is in the store but was changed:\n{listing}{more}\n"
-        "Stop the servers that use it, remove that directory from the store, and run this again."
+        f"Mend it: mlenv repair {finding.target} (npm run verify -- --repair)."
     )
 
 
-def check_environment(base: Path, target: str, *, full: bool = False) -> Finding:
-    """Compare an environment with its manifest."""
+def check_environment(base: Path, target: str, *, full: bool = False, hashed: Hashed = ignore) -> Finding:
+    """Compare an environment with its manifest. `hashed` hears the size of every file that was read."""
     _demand(base, target)
     finding = Finding(target)
-    try:
-        entries = manifest.read_environment_files(base, manifest.read_environment(base))
-    except MlenvError as error:
-        finding.damaged.append((manifest.DIRECTORY, str(error)))
+    summary = papers.check_environment(base, finding)
+    if summary is None:
         return finding
-    _compare(finding, base, entries, scan(base, skip=frozenset({manifest.DIRECTORY})), full)
+    finding.files, finding.bytes = summary["files"], summary["bytes"]
+    try:
+        text = manifest.read_table(base, summary)
+    except MlenvError:
+        # Its own line is there already; what it listed cannot be compared.
+        return finding
+    if not full and quick.matches(base, text):
+        return finding
+    entries = manifest.read_environment_files(base, summary)
+    _compare(finding, base, entries, scan(base, skip=frozenset({manifest.DIRECTORY})), full, hashed)
     return finding
 
 
-def check_snapshot(store: Store, model: Model, *, full: bool = False) -> Finding:
-    """Compare a model snapshot with its manifest."""
+def check_snapshot(store: Store, model: Model, *, full: bool = False, hashed: Hashed = ignore) -> Finding:
+    """Compare a model snapshot with its manifest. `hashed` hears the size of every file that was read."""
     target = f"models/{model}"
     snapshot = store.snapshot(model)
     _demand(snapshot, target)
     finding = Finding(target)
-    try:
-        _, entries = manifest.read_snapshot(store.snapshot_manifest(model))
-    except MlenvError as error:
-        finding.damaged.append((str(store.snapshot_manifest(model).relative_to(store.root)), str(error)))
-        return finding
-    _compare(finding, snapshot, entries, scan(snapshot), full)
+    if summary := papers.check_snapshot(store, model, finding):
+        entries = manifest.entries_of(summary)
+        finding.files, finding.bytes = len(entries), summary["bytes"]
+        _compare(finding, snapshot, entries, scan(snapshot), full, hashed)
     return finding
 
 
@@ -118,9 +87,9 @@ def _demand(path: Path, target: str) -> None:
         raise MlenvError(f"{target} is not in the store ({path} does not exist)")
 
 
-def _compare(finding: Finding, root: Path, entries: Sequence[FileEntry], tree: Tree, full: bool) -> None:
-    finding.files = len(entries)
-    finding.bytes = sum(entry.size for entry in entries)
+def _compare(
+    finding: Finding, root: Path, entries: Sequence[FileEntry], tree: Tree, full: bool, hashed: Hashed
+) -> None:
     present = tree.files
     intact = {}
     for entry in entries:
@@ -139,7 +108,7 @@ def _compare(finding: Finding, root: Path, entries: Sequence[FileEntry], tree: T
         if mode != DIRECTORY_MODE
     ]
     if full:
-        for entry in hash_tree(root, Tree(intact, {}, [])):
+        for entry in hash_tree(root, Tree(intact, {}, []), hashed):
             if entry.sha256 != expected[entry.path].sha256:
                 reason = f"sha256 {entry.sha256[:12]}... instead of {expected[entry.path].sha256[:12]}..."
                 finding.damaged.append((entry.path, reason))

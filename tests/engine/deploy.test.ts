@@ -66,7 +66,7 @@ test("a changed line of the server replaces only the server", async () => {
   const before = mountSource("/root/.local");
   checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\n# changed\n`);
   const steps = names(await stack.up());
-  expect(steps.filter((name) => !/^archon-server-(0|image-)/.test(name))).toEqual([]);
+  expect(steps.filter((name) => !/^archon-(server-0|server-image-|hold-|collection-)/.test(name))).toEqual([]);
   expect(steps).toContain("archon-server-0");
   expect(mountSource("/root/.local")).toBe(before);
   expect((await request("/health")).status).toBe(200);
@@ -77,7 +77,7 @@ test("a changed lock replaces only environment and server, and the container rea
   const mounted = mountSource("/root/.local");
   stack.configure({ requirements: "tests/support/locks/small-changed.txt" });
   const steps = names(await stack.up());
-  expect(steps.filter((name) => !/^archon-(environment-populate-|server-0)/.test(name))).toEqual([]);
+  expect(steps.filter((name) => !/^archon-(environment-[0-9a-f]+-populate$|server-0|hold-|collection-)/.test(name))).toEqual([]);
   expect(stack.containers("server")).not.toContain(before);
   expect(mountSource("/root/.local")).not.toBe(mounted);
   expect(fs.existsSync(path.join(mounted ?? "", ".mlenv", "manifest.json"))).toBe(true);

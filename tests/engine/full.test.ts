@@ -1,10 +1,7 @@
-import * as fs from "node:fs";
-import * as path from "node:path";
-import { parse } from "yaml";
 import { ensureImage } from "../../commands/support/images";
 import { silent } from "../../commands/support/progress";
 import { testsImage } from "../../commands/test/python";
-import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
+import { Checkout, docker, fullStack, type EngineStack } from "../support/engine";
 
 /**
  * The whole job once: the real ML environment from PyPI (about 6 GB, removed afterwards) and the demo model, as in the stack `dev`.
@@ -16,13 +13,7 @@ const checkout = new Checkout();
 const environmentPath = async (): Promise<string> => ((await stack.outputs())["environment"] as { path: string }).path;
 let stack: EngineStack;
 beforeAll(async () => {
-  const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, unknown> };
-  stack = await checkout.stack({
-    requirements: "python/requirements.server.ml.txt",
-    imports: ["torch", "transformers", "sentence_transformers"],
-    models: config["archon:models"],
-    services: [{ name: "server", port: await freePort(), memoryMiB: 3072 }],
-  });
+  stack = await fullStack(checkout);
   await stack.up();
 });
 afterAll(async () => {

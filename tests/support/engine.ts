@@ -1,10 +1,12 @@
 import * as automation from "@pulumi/pulumi/automation";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import * as crypto from "node:crypto";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import { parse } from "yaml";
 import { pulumiEnvironment, readTools } from "../../commands/support/environment";
 import { machineFile, projectRoot } from "../../commands/support/paths";
 
@@ -87,18 +89,45 @@ export class EngineStack {
     this.name = stack.name;
   }
 
-  configure(changes: Readonly<Record<string, unknown>>): void {
-    this.values = { ...this.values, ...changes };
+  /** What the stack is configured with, by keys without the project's name. */
+  get configuration(): Readonly<Record<string, unknown>> {
+    return this.values;
+  }
+
+  /** Secrets that were set stay. */
+  set configuration(values: Readonly<Record<string, unknown>>) {
+    this.values = values;
     const file = path.join(this.directory, `Pulumi.${this.name}.yaml`);
-    const kept = /^encryptionsalt:.*$/m.exec(fs.readFileSync(file, "utf8"))?.[0] ?? "";
-    fs.writeFileSync(file, `${kept}\nconfig: ${JSON.stringify(qualified(this.values))}\n`);
+    const { encryptionsalt, config } = parse(fs.readFileSync(file, "utf8")) as { encryptionsalt?: string; config: Record<string, unknown> };
+    const secrets = Object.entries(config).filter(([, value]) => typeof value === "object" && value !== null && "secure" in value);
+    fs.writeFileSync(file, JSON.stringify({ encryptionsalt, config: { ...qualified(values), ...Object.fromEntries(secrets) } }));
+  }
+
+  /** Sets a secret value, encrypted by Pulumi. */
+  async setSecret(key: string, value: string): Promise<void> {
+    await this.stack.setConfig(`archon:${key}`, { value, secret: true });
+  }
+
+  /** The state as it lies on the disk, secrets encrypted. */
+  async state(): Promise<string> {
+    return JSON.stringify(await this.stack.exportStack());
+  }
+
+  configure(changes: Readonly<Record<string, unknown>>): void {
+    this.configuration = { ...this.values, ...changes };
   }
 
   /** Runs an update. @returns what it changed; nothing for an update without changes. */
-  async up(): Promise<Step[]> {
+  async up(options: { refresh?: boolean } = {}): Promise<Step[]> {
     const steps: Step[] = [];
-    await this.stack.up({ onEvent: collect(steps) });
+    await this.stack.up({ ...options, onEvent: collect(steps) });
     return steps;
+  }
+
+  /** Runs an update. @returns everything it printed. */
+  async upOutput(): Promise<string> {
+    const { stdout, stderr } = await this.stack.up();
+    return stdout + stderr;
   }
 
   /** Runs an update that must fail. @returns everything it printed. */
@@ -109,6 +138,26 @@ export class EngineStack {
       return (error as Error).message;
     }
     throw new Error(`The update of ${this.name} succeeded.`);
+  }
+
+  /** Starts Pulumi's own program on this stack, at the head of a process group of its own that may be killed. */
+  spawn(...args: string[]): ChildProcess {
+    return spawn("pulumi", [...args, "--stack", this.name, "--non-interactive"], {
+      cwd: this.directory,
+      env: { ...process.env, ...this.stack.workspace.envVars },
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
+  /** Runs Pulumi's own program on this stack. @returns what it wrote to stdout, whether it ended well or not */
+  async pulumi(...args: string[]): Promise<string> {
+    const child = this.spawn(...args);
+    let stdout = "";
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+    child.stderr?.resume();
+    await once(child, "close");
+    return stdout;
   }
 
   /** Runs Pulumi with other environment variables for the time of some work. */
@@ -148,10 +197,32 @@ export class EngineStack {
     return (await this.outputs())["url"] as string;
   }
 
+  /** Waits until the gateway has a server to route to. */
+  async healthy(): Promise<void> {
+    const url = `${await this.url()}/health`;
+    for (let tries = 0; !(await fetch(url)).ok; tries++) {
+      if (tries > 300) {
+        throw new Error(`${url} does not become healthy.`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   /** Ids of this stack's running containers of one role. */
   containers(component: "server" | "gateway"): string[] {
     return docker("ps", "--quiet", "--no-trunc", `--filter=label=${LABEL}=${this.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
   }
+}
+
+/** The stack `dev` on a free port: the real ML environment and the demo model. Its environment takes 6 GB until the checkout is removed. */
+export async function fullStack(checkout: Checkout): Promise<EngineStack> {
+  const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, unknown> };
+  return checkout.stack({
+    requirements: "python/requirements.server.ml.txt",
+    imports: ["torch", "transformers", "sentence_transformers"],
+    models: config["archon:models"],
+    services: [{ name: "server", port: await freePort(), memoryMiB: 3072 }],
+  });
 }
 
 export interface Inspection {
@@ -166,6 +237,10 @@ export function inspect(container: string): Inspection {
 
 export function docker(...args: string[]): string {
   return execFileSync("docker", args, { encoding: "utf8", env: pulumiEnvironment() }).trim();
+}
+
+export function hasImage(reference: string): boolean {
+  return docker("image", "ls", "--quiet", reference) !== "";
 }
 
 export function freePort(): Promise<number> {

@@ -89,7 +89,11 @@ test.each([
   ["services", "the same port twice", [{ name: "a", port: 1 }, { name: "b", port: 1 }]],
   ["services", "open to the network without a token", [{ name: "s", port: 1, bind: "0.0.0.0" }]],
   ["requireToken", "text", "perhaps"],
-  ["retain", "zero", 0],
+  ["retain", "nothing to go back to", 1],
+  ["release", "not an id", "previous"],
+  ["rollout", "an unknown way", "rolling"],
+  ["autoRollback", "text", "perhaps"],
+  ["readyTimeout", "too short", 1],
 ])("%s: %s is refused by name", (key, _why, value) => {
   expect(refusal({ [key]: value })).toMatch(new RegExp(`^  - project:${key}\\b.*: `, "m"));
 });

@@ -5,6 +5,7 @@ import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/gateway";
 import type { Settings } from "../../config";
 import { environmentKey } from "../../release/keys";
+import type { Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
 
 /** Proves inputs, names, parents and options. That a changed mount really replaces a container, or that a server gets ready, only the engine proves. */
@@ -14,6 +15,8 @@ const COMMAND = "command:local:Command";
 
 let project: string;
 beforeAll(() => {
+  // Nothing of this machine's engine and disk counts.
+  process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";
   project = fs.mkdtempSync(path.join(os.tmpdir(), "archon-deployment-"));
   fs.mkdirSync(path.join(project, "python"));
   for (const file of ["Dockerfile.server.bootstrap", "Dockerfile.server", "Dockerfile.gateway"]) {
@@ -21,6 +24,7 @@ beforeAll(() => {
   }
 });
 afterAll(() => {
+  delete process.env["ARCHON_ENGINE_ELSEWHERE"];
   fs.rmSync(project, { recursive: true });
 });
 
@@ -29,15 +33,17 @@ function settings(changes: Partial<Settings> = {}): Settings {
   return {
     project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], wheelhouse: "", requirements: "lock.txt", lock: "six==1\n",
     imports: ["six"], hubEndpoint: "https://hub.example", hubToken: undefined, models: [demo], activeModel: demo,
-    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1 }], requireToken: false, retain: 3, dockerHost: "unix:///var/run/docker.sock", ...changes,
+    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1 }], requireToken: false, retain: 3, release: "", rollout: "overlap", autoRollback: false, readyTimeout: 180,
+    dockerHost: "unix:///var/run/docker.sock", ...changes,
   };
 }
-const run = (changes?: Partial<Settings>): ReturnType<typeof deploy<Deployment>> => deploy(() => new Deployment("archon", settings(changes)));
+const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<typeof deploy<Deployment>> =>
+  deploy(() => new Deployment("archon", settings(changes), { ledger, tools: ledger[0]?.images }));
 
 test("a stack is exactly its images, jobs, network, server, gate and gateway", async () => {
   const { resources } = await run();
   const count = (type: string): number => resources.filter((each) => each.type === type).length;
-  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 4, 2, 1, 0]);
+  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 6, 2, 1, 0]);
   expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
 });
 
@@ -71,8 +77,8 @@ test("images and jobs stay when their resources go, and are not made again under
   for (const image of resources.filter((each) => each.type === IMAGE)) {
     expect(image.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["build"] });
   }
-  const populate = sole(COMMAND, `archon-environment-populate-${environmentKey("six==1\n", "base:1")}`);
-  expect(populate.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["create", "environment", "interpreter"] });
+  const populate = sole(COMMAND, `archon-environment-${environmentKey("six==1\n", "base:1")}-populate`);
+  expect(populate.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["create", "environment", "interpreter", "triggers"] });
   expect(populate.inputs["delete"]).toBeUndefined();
 });
 
@@ -102,6 +108,51 @@ test("every service has its own gateway, alias and data, and shares the environm
   expect(resources.filter((each) => each.type === CONTAINER).map((each) => each.name).sort()).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
   expect(sole(CONTAINER, "archon-b-0").inputs["networksAdvanced"]).toMatchObject([{ aliases: ["archon-b"] }]);
   expect(result.url).toBe("http://127.0.0.1:1");
+});
+
+function ran(letter: string, changes: Partial<Release> = {}): Release {
+  const image = (role: string): string => `archon-${role}:${letter.repeat(16)}`;
+  return {
+    id: letter.repeat(12), created: "2026-01-01T00:00:00.000Z", images: { server: image("server"), bootstrap: image("bootstrap"), gateway: image("gateway") },
+    environment: letter.repeat(16), models: [], ...changes,
+  };
+}
+
+test("a rollback runs the wanted release with the tools of now, and builds nothing", async () => {
+  const { result, resources, sole } = await run({ release: "bbbbbbbbbbbb" }, [ran("a"), ran("b")]);
+  expect([result.release, result.releases.map(({ id }) => id)]).toEqual(["bbbbbbbbbbbb", ["bbbbbbbbbbbb", "aaaaaaaaaaaa"]]);
+  expect(resources.filter((each) => each.type === IMAGE).every((each) => each.inputs["build"] === undefined)).toBe(true);
+  expect(sole(CONTAINER, "archon-server-0").inputs["image"]).toBe("archon-server:bbbbbbbbbbbbbbbb");
+  expect(sole(CONTAINER, "archon-server-gateway").inputs["image"]).toBe("archon-gateway:aaaaaaaaaaaaaaaa");
+  expect(resources.filter((each) => each.name.endsWith("-populate")).map((each) => (each.inputs["environment"] as Record<string, string>)["ONE_SHOT_ARGS"])).toEqual([
+    "verify\n--store\n/store\nenvs/bbbbbbbbbbbbbbbb", "verify\n--store\n/store\nenvs/aaaaaaaaaaaaaaaa",
+  ]);
+});
+
+test("earlier releases stay as resources of their own, up to the number to retain, and are kept from collection", async () => {
+  const { result, resources, sole } = await run({ retain: 2 }, [ran("a"), ran("b")]);
+  expect(result.releases.map(({ id }) => id)).toEqual([result.release, "aaaaaaaaaaaa"]);
+  expect(resources.filter((each) => each.type === IMAGE).map((each) => each.name)).toEqual(expect.arrayContaining(["archon-server-image-aaaaaaaaaaaaaaaa"]));
+  expect(resources.some((each) => each.name.includes("bbbb"))).toBe(false);
+  const [job] = resources.filter((each) => /^archon-collection-[0-9a-f]{8}$/.test(each.name));
+  const { ONE_SHOT_TEXT: text = "{}" } = job?.inputs["environment"] as Record<string, string>;
+  expect(JSON.parse(text)).toMatchObject({ environments: expect.arrayContaining(["aaaaaaaaaaaaaaaa", result.environment.key]) as unknown, models: [`local/demo@${demo.revision}`] });
+  expect((sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>)["GATE_BACK"]).toBe("aaaaaaaaaaaa");
+});
+
+test("an unknown release is refused with those that can be run, before anything is created", async () => {
+  await expect(run({ release: "cccccccccccc" }, [ran("a", { message: "Better search" })])).rejects.toThrow(
+    'archon:release: there is no such release; the releases that can be run are aaaaaaaaaaaa (Better search) (received "cccccccccccc")',
+  );
+});
+
+test("with rollout replace, the old servers are stopped before new ones start, and started again only if that is wanted", async () => {
+  const gate = async (changes: Partial<Settings>): Promise<Record<string, string>> => (await run({ rollout: "replace", ...changes })).sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>;
+  const { sole } = await run({ rollout: "replace" });
+  expect(sole(COMMAND, "archon-server-room").inputs["create"]).toBe("components/scripts/make-room.sh");
+  expect((await gate({}))["GATE_STOPPED"]).toBe("");
+  expect((await gate({ autoRollback: true }))["GATE_STOPPED"]).not.toBe("");
+  expect((await run()).resources.some((each) => each.name === "archon-server-room")).toBe(false);
 });
 
 test.each([["127.0.0.1", "http://127.0.0.1:80"], ["0.0.0.0", "http://127.0.0.1:80"], ["::1", "http://[::1]:80"], ["::", "http://[::1]:80"], ["10.1.2.3", "http://10.1.2.3:80"]])("bound to %s, the address is %s", (bind, url) => {

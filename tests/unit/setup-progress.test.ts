@@ -1,6 +1,6 @@
 import { Steps } from "../../commands/support/progress";
 import { lineSplitter } from "../../commands/support/lines";
-import { bar, bytes, duration, table, truncate, wrap } from "../../commands/support/render";
+import { columnsOf, bar, bytes, duration, table, truncate, wrap } from "../../commands/support/render";
 
 describe("a duration", () => {
   test.each([
@@ -34,6 +34,10 @@ test("a bar is filled by its share, and never beyond its ends", () => {
   expect(bar(0.5)).toBe("█".repeat(12) + "░".repeat(12));
   expect(bar(7)).toBe("█".repeat(24));
   expect(bar(-1)).toBe("░".repeat(24));
+});
+
+test("a terminal that does not know its width counts as one of the usual width", () => {
+  expect([columnsOf({ columns: 0 }, 80), columnsOf({}, 80), columnsOf({ columns: 132 }, 80)]).toEqual([80, 80, 132]);
 });
 
 test("text is cut, wrapped and put into columns by characters", () => {

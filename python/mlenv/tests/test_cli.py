@@ -15,7 +15,10 @@ def test_without_a_command():
     assert result.err.startswith("usage: mlenv ")
 
 
-@pytest.mark.parametrize("command", ["init", "populate", "fetch", "verify", "lock"])
+@pytest.mark.parametrize(
+    "command",
+    ["init", "populate", "fetch", "verify", "repair", "hold", "collect", "prune", "list", "purge", "record", "lock"],
+)
 def test_every_command_explains_itself(command: str):
     result = mlenv(command, "--help")
     assert result.status == 0
@@ -29,7 +32,7 @@ def test_every_command_explains_itself(command: str):
         ("fetch", "--repo", "a/b", "--revision", "0" * 40, "--archive", "file.tar"),
         ("populate", "--key", "k"),
         ("verify", "--quick"),
-        ("prune",),
+        ("prune", "--everything"),
     ],
 )
 def test_wrong_usage_ends_with_2(store: Store, arguments: tuple[str, ...]):

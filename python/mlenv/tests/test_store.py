@@ -91,6 +91,12 @@ def test_a_newer_store_is_refused_by_every_command(tmp_path: Path, beta: Wheel):
         ("verify",),
         ("populate", "--key", "k1", "--lock", "-"),
         ("fetch", "--repo", "Org/Name", "--revision", "0" * 40),
+        ("hold", "--stack", "archon-dev"),
+        ("collect", "--stack", "archon-dev"),
+        ("prune",),
+        ("list",),
+        ("purge", "--data"),
+        ("record", "--repo", "Org/Name", "--revision", "0" * 40),
     ]
     for command, *options in commands:
         result = mlenv(command, "--store", tmp_path / "s", *options, stdin=beta.lock_entry())

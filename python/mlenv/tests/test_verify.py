@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mlenv import quick
 from mlenv.store import Store
+from mlenv.verify import verify
 
 from .running import mlenv
 from .wheels import Wheel
@@ -68,7 +70,7 @@ def test_everything_that_is_wrong_is_named(store: Store, base: Path):
     result = mlenv("verify", "--store", store.root, "envs/k1")
     assert result.status == 1
     assert f"  missing: {SITE}/beta.py" in result.out.splitlines()
-    assert "not as it was put in place: envs/k1." in result.err
+    assert "not as it was put in place: envs/k1. Mend it: mlenv repair envs/k1" in result.err
 
 
 def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
@@ -81,12 +83,12 @@ def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
     assert damaged["reason"].startswith("sha256 ")
 
 
-@pytest.mark.parametrize("name", ["files.tsv", "manifest.json"])
+@pytest.mark.parametrize("name", ["files.tsv", "manifest.json", "lock.txt", "copies/manifest.json"])
 def test_a_manifest_that_was_changed_proves_nothing(store: Store, base: Path, name: str):
     flip(base / ".mlenv" / name)
     status, document = report(store)
     assert status == 1
-    assert document["targets"][0]["damaged"][0]["path"] == ".mlenv"
+    assert document["targets"][0]["damaged"][0]["path"] == f".mlenv/{name}"
 
 
 def test_one_bad_target_does_not_hide_another(store: Store, base: Path, populate, beta: Wheel):
@@ -116,3 +118,29 @@ def test_targets_that_are_none(store: Store, target: str, status: int, expected:
 
 def test_an_empty_store_is_intact(store: Store):
     assert report(store) == (0, {"ok": True, "full": False, "targets": []})
+
+
+@pytest.mark.parametrize("alone", [0, 1000])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda site: None, []),
+        (lambda site: (site / "beta.py").unlink(), ["missing"]),
+        (lambda site: (site / "alpha/deep/new.py").write_text(""), ["added"]),
+        (lambda site: (site / "alpha/data.json").write_text("{ }"), ["damaged"]),
+        (lambda site: (site / "alpha/data.json").chmod(0o755), ["damaged"]),
+        (lambda site: (site / "alpha").chmod(0o755 - 0o050), ["damaged"]),
+        (lambda site: (site / "link").symlink_to("beta.py"), ["added"]),
+        (lambda site: (site / "alpha").rename(site / "omega"), ["missing", "added"]),
+    ],
+)
+def test_the_quick_look_sees_what_the_slow_one_names(
+    store: Store, base: Path, monkeypatch: pytest.MonkeyPatch, alone: int, change, expected: list[str]
+):
+    """In one process and shared out among several."""
+    monkeypatch.setattr(quick, "ALONE", alone)
+    change(base / SITE)
+    text = (base / ".mlenv/files.tsv").read_bytes()
+    assert quick.matches(base, text) is (expected == [])
+    finding = verify(store, "envs/k1", full=False)
+    assert [kind for kind in ("damaged", "missing", "added") if getattr(finding, kind)] == expected

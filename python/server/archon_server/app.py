@@ -13,6 +13,7 @@ from .embeddings import Embeddings
 from .ingestion import Ingestion
 from .metrics import MeasureRequests, Metrics
 from .operations import Operations
+from .page import ServePage
 from .preferences import Preferences
 from .realtime import PATH as REALTIME_PATH
 from .realtime import Realtime
@@ -56,6 +57,7 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
     if settings.token:
         app.add_middleware(RequireToken, is_token=is_token)
     app.add_middleware(MeasureRequests, metrics=measured)
+    app.add_middleware(ServePage, directory=settings.page_dir)
     for router in (
         health.router(settings, reranking, draining),
         metrics.router(measured, storage),

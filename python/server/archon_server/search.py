@@ -28,6 +28,8 @@ class Search(BaseModel):
     source: Annotated[str, Field(max_length=200)] | None = None
     match_count: Annotated[int, Field(ge=1, le=100)] = 5
     return_mode: Literal["chunks", "pages"] = "chunks"
+    rerank: bool | None = None
+    """Whether the model judges the passages of this search; None means what the settings say."""
     model: Annotated[str, Field(max_length=200)] | None = None
     """The name of a model of the release, to be used instead of the active one."""
 
@@ -53,8 +55,8 @@ def router(
             storage, embeddings, effective, request.query, candidates, request.source, code_only
         )
 
-    async def judge(query: str, passages: list[Passage], effective: Effective, named: Slot | None) -> Judgement:
-        if not passages or not reranking.active or not effective.use_reranking:
+    async def judge(query: str, passages: list[Passage], named: Slot | None) -> Judgement:
+        if not passages or not reranking.active:
             return Judgement()
         try:
             scores, model = await reranking.rerank(query, [judged_text(each) for each in passages], named)
@@ -63,7 +65,7 @@ def router(
         return Judgement(scores, model=model.name)
 
     async def answer(request: Search, code_only: bool = False) -> dict[str, Any]:
-        """Everything of the reply but its results, which are in "rows": the best passages with their scores."""
+        """Everything of the reply but its results, which are in "rows", as `_ranked` gives them."""
         if not request.query.strip():
             raise Invalid("Query cannot be empty")
         named = reranking.known(request.model) if request.model else None
@@ -71,7 +73,8 @@ def router(
         with metrics.retrieval_seconds.time():
             effective, found = await run_in_threadpool(retrieved, request, code_only)
         found_at = time.perf_counter()
-        judgement = await judge(request.query, found.passages, effective, named)
+        wanted = effective.use_reranking if request.rerank is None else request.rerank
+        judgement = await judge(request.query, found.passages, named) if wanted else Judgement()
         ended = time.perf_counter()
         rows = _ranked(found.passages, judgement.scores)[: request.match_count]
         return {
@@ -103,7 +106,7 @@ def router(
     @api.post("/api/knowledge/search")
     async def search(request: Search) -> dict[str, Any]:
         reply = await answer(request)
-        return {"results": [shapes.result(passage, score) for passage, score in reply.pop("rows")], **reply}
+        return {"results": [shapes.result(*row) for row in reply.pop("rows")], **reply}
 
     @api.post("/api/rag/code-examples")
     @api.post("/api/code-examples")
@@ -112,7 +115,7 @@ def router(
         reply = await answer(request, code_only=True)
         results = [
             shapes.code_result(passage, code, score)
-            for passage, score in reply["rows"]
+            for passage, score, _ in reply["rows"]
             for code in code_blocks(passage.text)
         ]
         return {
@@ -125,12 +128,14 @@ def router(
     return api
 
 
-def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None]]:
-    """Best first; retrieval's order decides between equal scores, and is the order if there are none."""
+def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None, int]]:
+    """Passages with their scores and their places in retrieval's order, from 1. Best first; retrieval's order decides
+    between equal scores, and is the order if there are none.
+    """
     if scores is None:
-        return [(passage, None) for passage in passages]
+        return [(passage, None, place) for place, passage in enumerate(passages, 1)]
     best_first = sorted(range(len(passages)), key=lambda index: -scores[index])
-    return [(passages[index], scores[index]) for index in best_first]
+    return [(passages[index], scores[index], index + 1) for index in best_first]
 
 
 def judged_text(passage: Passage) -> str:

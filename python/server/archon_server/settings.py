@@ -54,6 +54,7 @@ class Settings:
     rerank_seconds: float = 10.0
     model_memory_bytes: int = 0
     log_level: str = "INFO"
+    page_dir: Path = Path("/opt/archon/page")
     crawl: CrawlLimits = field(default_factory=CrawlLimits)
 
     @classmethod
@@ -80,6 +81,7 @@ class Settings:
                 "ARCHON_MODEL_MEMORY_BYTES", int, cls.model_memory_bytes, minimum=0, maximum=2**50
             ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
+            page_dir=Path(read.text("ARCHON_PAGE_DIR", str(cls.page_dir))),
             crawl=CrawlLimits(
                 max_pages=read.number("ARCHON_CRAWL_MAX_PAGES", int, CrawlLimits.max_pages, minimum=1, maximum=10_000),
                 allowed=read.networks("ARCHON_CRAWL_ALLOW"),

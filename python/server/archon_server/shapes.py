@@ -57,13 +57,16 @@ def source(document: Document) -> dict[str, Any]:
     }
 
 
-def result(passage: Passage, rerank_score: float | None) -> dict[str, Any]:
-    """One row of a search. `rerank_score` (0..1) is there only if the passage was reranked."""
+def result(passage: Passage, rerank_score: float | None, retrieval_rank: int) -> dict[str, Any]:
+    """One row of a search. `rerank_score` (0..1) is there only if the passage was reranked; `retrieval_rank` is its
+    place before that, from 1.
+    """
     row = {
         "id": passage.id,
         "content": passage.text,
         "metadata": _passage_metadata(passage),
         "similarity_score": passage.similarity,
+        "retrieval_rank": retrieval_rank,
     }
     return row if rerank_score is None else row | {"rerank_score": rerank_score}
 

@@ -241,3 +241,24 @@ def test_too_many_searches_are_told_to_come_back(api: Api, reranker: WordReranke
     assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
     assert all(reply.json()["reranking_applied"] for reply in replies if reply.status_code == 200)
     assert api.search("otter")["reranking_applied"] is True
+
+
+def test_a_search_says_where_retrieval_had_each_passage(api: Api) -> None:
+    api.upload(TEXT)
+    plain = [result["id"] for result in api.search(QUERY, match_count=15, rerank=False)["results"]]
+    ranks = {result["id"]: result["retrieval_rank"] for result in api.search(QUERY, match_count=3)["results"]}
+    assert ranks == {id_: plain.index(id_) + 1 for id_ in ranks}
+    assert len(ranks) == 3
+
+
+def test_a_search_may_do_without_the_model_whatever_the_settings_say(api: Api, reranker: WordReranker) -> None:
+    api.upload(TEXT)
+    reranker.scored.clear()
+    plain = api.search(QUERY, rerank=False)
+    assert (plain["reranking_applied"], plain["reranking_error"], reranker.scored) == (False, None, [])
+    assert [result["retrieval_rank"] for result in plain["results"]] == [1, 2, 3, 4, 5]
+    assert all("rerank_score" not in result for result in plain["results"])
+
+    assert api.http.put("/api/credentials/USE_RERANKING", json={"value": "false"}).status_code == 200
+    assert api.search(QUERY)["reranking_applied"] is False
+    assert api.search(QUERY, rerank=True)["reranking_applied"] is True

@@ -31,11 +31,26 @@ def test_everything_is_read() -> None:
             "ARCHON_RERANK_SECONDS": "2.5",
             "ARCHON_MODEL_MEMORY_BYTES": "7",
             "ARCHON_LOG_LEVEL": "debug",
+            "ARCHON_PAGE_DIR": "/w",
         }
     )
     models = (Model(**QWEN), Model(**DEMO, variant="bfloat16"))
     assert settings == Settings(
-        Path("/d"), Path("/h/hub"), 80, models, models[1], "r", "k", "s", "t", 0.5, 10, 2.5, 7, log_level="DEBUG"
+        Path("/d"),
+        Path("/h/hub"),
+        80,
+        models,
+        models[1],
+        "r",
+        "k",
+        "s",
+        "t",
+        0.5,
+        10,
+        2.5,
+        7,
+        log_level="DEBUG",
+        page_dir=Path("/w"),
     )
 
 

@@ -1,0 +1,55 @@
+import { IMAGES } from "../../components/shared/images";
+import { readMachine } from "../setup/machine";
+import { imageSize } from "../support/docker";
+import { ensureImage } from "../support/images";
+import type { Steps } from "../support/progress";
+import { BakedImage } from "./baked-image";
+import { BenchStore } from "./bench-store";
+import { otherVersion } from "./other-version";
+
+/**
+ * This project's way and the way it replaces, side by side in one run: the same locks, base image and index. Only ratios travel
+ * from one machine to another. Takes about eight minutes and 18 GB of disk for a while.
+ */
+export async function benchStore(steps: Steps): Promise<void> {
+  const bootstrap = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
+  const server = await steps.run("Server image", (progress) => ensureImage(IMAGES.server, progress), (reference) => reference);
+  const store = new BenchStore(bootstrap);
+  const baked = new BakedImage();
+  try {
+    await store.create();
+    const first = await timed(() => steps.run("Store: first environment", (progress) => store.populate("first", store.lock, progress)));
+    const firstBytes = await store.bytes();
+    const again = await timed(() => steps.run("Store: one package changed", (progress) => store.populate("second", otherVersion(store.lock), progress)));
+    const againBytes = (await store.bytes()) - firstBytes;
+    const bakedFirst = await timed(() => steps.run("Baked: first image", (progress) => baked.build(progress)));
+    const bakedBytes = await baked.bytes();
+    baked.changeLock(otherVersion);
+    const bakedAgain = await timed(() => steps.run("Baked: one package changed", (progress) => baked.build(progress)));
+    const serverBytes = (await imageSize(server, readMachine().dockerHost)) ?? 0;
+
+    console.table([
+      row("first time, s", bakedFirst, first),
+      row("one package changed, s", bakedAgain, again),
+      row("image to move to a host, MB", bakedBytes / 1e6, serverBytes / 1e6),
+      row("new on the disk for one package changed, MB", bakedBytes / 1e6, againBytes / 1e6),
+    ]);
+  } finally {
+    await store.remove();
+    await baked.remove();
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+function row(what: string, baked: number, ours: number): object {
+  return { what, "baked into the image": round(baked), "in the store": round(ours), ratio: round(baked / ours) };
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}

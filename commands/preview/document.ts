@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { UserError } from "../support/errors";
+
+const state = z.object({
+  inputs: z.record(z.string(), z.unknown()).default({}),
+  outputs: z.record(z.string(), z.unknown()).default({}),
+  /** What it stands for stays on the host when the resource goes. */
+  retainOnDelete: z.boolean().default(false),
+  /** The old one goes before the new one is made. */
+  pendingReplacement: z.boolean().default(false),
+  /** Replaced earlier, and not removed yet: by this update, or by one that failed. */
+  delete: z.boolean().default(false),
+});
+
+const step = z.object({
+  op: z.string(),
+  urn: z.string(),
+  oldState: state.optional(),
+  newState: state.optional(),
+  /** Names of the inputs that differ. */
+  diffReasons: z.array(z.string()).nullish(),
+  replaceReasons: z.array(z.string()).nullish(),
+});
+
+const document = z.object({
+  config: z.record(z.string(), z.unknown()).default({}),
+  /** What stays the same is left out, but for the stack itself. */
+  steps: z.array(step).default([]),
+  /** How many resources every operation is for, components among them. */
+  changeSummary: z.record(z.string(), z.number()).default({}),
+  diagnostics: z.array(z.object({ message: z.string(), severity: z.string() })).default([]),
+});
+
+export type State = z.infer<typeof state>;
+export type PreviewStep = z.infer<typeof step>;
+
+/** What `pulumi preview --json` says, as far as it is read here. Pulumi itself puts "[secret]" for secret values. */
+export type PreviewDocument = z.infer<typeof document>;
+
+/**
+ * Reads what `pulumi preview --json` prints.
+ *
+ * @param from names it in an error
+ * @param hide takes secrets out of every text in it
+ * @throws UserError that says what is wrong with it
+ */
+export function parsePreview(text: string, from: string, hide: (text: string) => string = (each) => each): PreviewDocument {
+  let value: unknown;
+  try {
+    value = JSON.parse(text, (_, each: unknown) => (typeof each === "string" ? hide(each) : each));
+  } catch (error) {
+    throw new UserError(`${from} is not JSON: ${(error as Error).message}.\nSave a preview with \`npm run -s pulumi -- preview --json > preview.json\`.`);
+  }
+  const result = document.safeParse(value);
+  if (!result.success) {
+    const problems = result.error.issues.map(({ path, message }) => `  - ${path.join(".")}: ${message}`);
+    throw new UserError(`${from} is not what \`pulumi preview --json\` prints:\n${problems.join("\n")}`);
+  }
+  return result.data;
+}

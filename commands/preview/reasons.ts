@@ -1,0 +1,106 @@
+import * as path from "node:path";
+import { z } from "zod";
+import type { PreviewStep } from "./document";
+import { variablesOf } from "./resource";
+
+type Inputs = Readonly<Record<string, unknown>>;
+
+/** How a person calls the variables of a server. */
+const variableWords: Readonly<Record<string, string>> = {
+  ARCHON_RELEASE: "release",
+  ARCHON_MODELS: "models",
+  ARCHON_ACTIVE_MODEL: "default model",
+  ARCHON_API_TOKEN: "API token",
+};
+
+/** The environment's key; the mount that changes with it says more. */
+const toldByMount = "ARCHON_ENVIRONMENT_KEY";
+
+/** How a person calls the inputs that need no look at their values. */
+const inputWords: Readonly<Record<string, string>> = {
+  "#initerror": "it did not get ready the last time",
+  capabilities: "capabilities",
+  create: "what the job does",
+  environment: "settings of the job",
+  healthcheck: "health check",
+  labels: "labels",
+  logDriver: "logging",
+  logOpts: "logging",
+  name: "name",
+  networksAdvanced: "network",
+  securityOpts: "security options",
+  tmpfs: "temporary directories",
+  triggers: "what it depends on",
+  user: "user",
+};
+
+/** Why a resource changes, each reason once, from the inputs that differ. */
+export function reasonsOf({ diffReasons, replaceReasons, oldState, newState }: PreviewStep): string[] {
+  const keys = [...new Set([...(replaceReasons ?? []), ...(diffReasons ?? [])])];
+  const before = oldState?.inputs ?? {};
+  const after = newState?.inputs ?? {};
+  return [...new Set(keys.flatMap((key) => reason(key, before, after)))];
+}
+
+function reason(key: string, before: Inputs, after: Inputs): string[] {
+  switch (key) {
+    case "image":
+      return [change("image", tag(before["image"]), tag(after["image"]))];
+    case "envs":
+      return changedVariables(before, after);
+    case "mounts":
+      return changedMounts(before, after);
+    case "ports":
+      return [change("port", ports(before), ports(after))];
+    case "memory":
+      return [change("memory limit in MiB", before["memory"], after["memory"])];
+    case "memorySwap":
+      // Always the same as the memory limit.
+      return [];
+    default:
+      return [inputWords[key] ?? `\`${key}\``];
+  }
+}
+
+function change(what: string, before: unknown, after: unknown): string {
+  const known = [before, after].every((value) => typeof value === "string" || typeof value === "number");
+  return known ? `${what} ${String(before)} → ${String(after)}` : what;
+}
+
+function tag(reference: unknown): unknown {
+  return typeof reference === "string" ? reference.replace(/^.*:/, "") : undefined;
+}
+
+function changedVariables(before: Inputs, after: Inputs): string[] {
+  const old = variablesOf(before);
+  const now = variablesOf(after);
+  if (old === undefined || now === undefined) {
+    return ["settings (some are secret)"];
+  }
+  const names = [...new Set([...old.keys(), ...now.keys()])].filter((name) => old.get(name) !== now.get(name) && name !== toldByMount);
+  return names.map((name) => variableWords[name] ?? `setting ${name}`);
+}
+
+const mounted = z.object({ mounts: z.array(z.object({ source: z.string(), target: z.string() })) });
+
+/** Where an environment is mounted. */
+const environmentTarget = "/root/.local";
+
+function changedMounts(before: Inputs, after: Inputs): string[] {
+  const [old, now] = [before, after].map((inputs) => new Map((mounted.safeParse(inputs).data?.mounts ?? []).map(({ source, target }) => [target, source])));
+  const targets = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter((target) => old?.get(target) !== now?.get(target));
+  const words = targets.map((target) =>
+    target === environmentTarget ? change("environment", basename(old?.get(target)), basename(now?.get(target))) : `mount at ${target}`,
+  );
+  return words.length === 0 ? ["mounts"] : words;
+}
+
+function basename(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : path.posix.basename(file);
+}
+
+const published = z.object({ ports: z.array(z.object({ ip: z.string().optional(), external: z.number() })) });
+
+function ports(inputs: Inputs): string | undefined {
+  return published.safeParse(inputs).data?.ports.map(({ ip, external }) => `${ip ?? "0.0.0.0"}:${external}`).join(", ");
+}

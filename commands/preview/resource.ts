@@ -1,0 +1,114 @@
+import { z } from "zod";
+import type { PreviewStep, State } from "./document";
+
+/** What a resource is to this project. Everything that no other role fits is `other`, so that nothing changes unseen. */
+export type Role = "image" | "environment" | "model" | "server" | "room" | "gateway" | "collection" | "store" | "token" | "network" | "other";
+
+export interface Resource {
+  role: Role;
+  /** For people: `image archon-server:5278e51e28e1fea2`. */
+  title: string;
+}
+
+/** Roles of a resource by its own type and that of the component around it; the first that fits. */
+const roles: readonly { parent?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
+  // The stack, components and providers have no life outside the state.
+  { type: /^(pulumi|archon):/, role: "hidden" },
+  // A gate waits for the server that it belongs to; a hold and a proof write down what they see.
+  { parent: /:(ArchonServer|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
+  { type: /:RemoteImage$/, role: "image" },
+  { parent: /:Environment$/, type: /:Command$/, role: "environment" },
+  { parent: /:ModelSnapshot$/, type: /:Command$/, role: "model" },
+  { parent: /:ArchonServer$/, type: /:Container$/, role: "server" },
+  { parent: /:Service$/, type: /:Command$/, role: "room" },
+  { parent: /:Gateway$/, type: /:Container$/, role: "gateway" },
+  { parent: /:Collection$/, type: /:Command$/, role: "collection" },
+  { parent: /:HostStore$/, type: /:Command$/, role: "store" },
+  { type: /:RandomPassword$/, role: "token" },
+  { type: /:Network$/, role: "network" },
+];
+
+/** The resource of a step, or undefined for one that is no thing of its own. */
+export function resourceOf({ urn, oldState, newState }: PreviewStep): Resource | undefined {
+  const [, , types = "", name = ""] = urn.split("::");
+  const chain = types.split("$");
+  const type = chain.at(-1) ?? "";
+  const parent = chain.at(-2) ?? "";
+  const role = roles.find((each) => each.type.test(type) && (each.parent === undefined || each.parent.test(parent)))?.role ?? "other";
+  return role === "hidden" ? undefined : { role, title: titleOf(role, name, type, newState ?? oldState) };
+}
+
+function titleOf(role: Role, name: string, type: string, state: State | undefined): string {
+  const inputs = state?.inputs ?? {};
+  switch (role) {
+    case "image":
+      return `image ${typeof inputs["name"] === "string" ? inputs["name"] : name}`;
+    case "environment":
+      return `environment ${jobArgument(inputs, "--key") ?? jobTarget(inputs, "envs/") ?? name}`;
+    case "model":
+      return `model ${modelOf(inputs) ?? name}`;
+    case "server":
+      return `server ${name}`;
+    case "room":
+      return `room for the new servers (${name})`;
+    case "gateway":
+      return `gateway of the service ${labelOf(inputs, "io.archon.service") ?? name}`;
+    case "collection":
+      return "what no kept release needs";
+    case "store":
+      return "directories of the store";
+    case "token":
+      return "API token";
+    case "network":
+      return "network of the containers";
+    case "other":
+      return `${name} (${type})`;
+  }
+}
+
+/** `repo@commit`, the commit shortened. */
+function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined {
+  const repo = jobArgument(inputs, "--repo");
+  const revision = jobArgument(inputs, "--revision");
+  const model = repo !== undefined && revision !== undefined ? `${repo}@${revision}` : jobTarget(inputs, "models/");
+  return model?.replace(/(@[0-9a-f]{12})[0-9a-f]*$/, "$1");
+}
+
+const job = z.object({ environment: z.object({ ONE_SHOT_ARGS: z.string().optional(), ONE_SHOT_DIRECTORY: z.string().optional() }) });
+
+/** The arguments of a job for the store, its command first; none where they cannot be read. */
+export function jobArguments(inputs: Readonly<Record<string, unknown>>): string[] {
+  return job.safeParse(inputs).data?.environment.ONE_SHOT_ARGS?.split("\n") ?? [];
+}
+
+/** The value of an option of a job for the store. */
+export function jobArgument(inputs: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const args = jobArguments(inputs);
+  const index = args.indexOf(name);
+  return index === -1 ? undefined : args[index + 1];
+}
+
+/** What of the store a job is about, below a directory. */
+function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string): string | undefined {
+  return jobArguments(inputs).find((each) => each.startsWith(directory))?.slice(directory.length);
+}
+
+/** The directory of the checkout that a job reads, if it reads one. */
+export function jobDirectory(inputs: Readonly<Record<string, unknown>>): string | undefined {
+  return job.safeParse(inputs).data?.environment.ONE_SHOT_DIRECTORY || undefined;
+}
+
+const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });
+
+/** The value of a label of a container. */
+export function labelOf(inputs: Readonly<Record<string, unknown>>, label: string): string | undefined {
+  return labelled.safeParse(inputs).data?.labels.find((each) => each.label === label)?.value;
+}
+
+const configured = z.object({ envs: z.array(z.string()) });
+
+/** The environment variables of a container; undefined where one of them is secret, which makes all of them so. */
+export function variablesOf(inputs: Readonly<Record<string, unknown>>): Map<string, string> | undefined {
+  const envs = configured.safeParse(inputs).data?.envs;
+  return envs && new Map(envs.map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]));
+}

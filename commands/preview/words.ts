@@ -1,0 +1,57 @@
+import { bytes } from "../support/render";
+import { gone, type Action, type Change, type PreviewSummary } from "./summary";
+
+/** Headings of the actions. */
+export const headings: Readonly<Record<Action, string>> = {
+  build: "Built",
+  fetch: "Fetched",
+  create: "New",
+  replace: "Replaced",
+  update: "Changed in place",
+  remove: "Removed",
+};
+
+/** `from the checkout, 3.13 MB`; empty where there is nothing to say. */
+export function details({ action, reasons, bytes: count }: Change): string {
+  const size = action !== "fetch" ? [] : [count === undefined ? "size unknown until fetched" : `${bytes(count)} on the disk`];
+  return [...reasons, ...size].join(", ");
+}
+
+/** The sum of what is fetched. Sizes are those on the disk: what travels is packed, and what the store's cache has does not travel. */
+export function fetchTotal({ changes }: PreviewSummary): string {
+  const fetched = changes.filter(({ action }) => action === "fetch");
+  const known = fetched.flatMap(({ bytes: count }) => (count === undefined ? [] : [count]));
+  const unknown = fetched.length - known.length;
+  if (fetched.length === 0) {
+    return "nothing";
+  }
+  return [...(known.length === 0 ? [] : [`at most ${bytes(known.reduce((sum, count) => sum + count, 0))}`]), ...(unknown === 0 ? [] : [`${unknown} of a size unknown until fetched`])].join(", and ");
+}
+
+/** `46b0aadebc77 → 5f0c…`, or that it stays. */
+export function releaseLine({ release: { now, then }, changes }: PreviewSummary): string {
+  if (now === undefined) {
+    return then === undefined ? "the first one" : `${then}, the first one`;
+  }
+  if (then === undefined) {
+    return changes.some(makesAnother) ? `${now} → another one (its id is not in this preview)` : `${now}, as now`;
+  }
+  return now === then ? `${now}, as now` : `${now} → ${then}`;
+}
+
+/** Whether a change means another release, as far as the change alone tells. */
+function makesAnother({ action, what, reasons }: Change): boolean {
+  return ((action === "build" || action === "fetch") && !reasons.includes(gone)) || (action === "replace" && /^servers?\b/.test(what) && reasons.some((reason) => /^(image|environment|settings)/.test(reason)));
+}
+
+export function downtimeLine({ downtime: { expected, reasons } }: PreviewSummary): string {
+  return `${expected ? "yes" : "none"}: ${reasons.join("; ")}`;
+}
+
+/** The one line that says it all. */
+export function headline({ problems, changes, stack }: PreviewSummary): string {
+  if (problems.length > 0) {
+    return `The update of ${stack} would fail`;
+  }
+  return changes.length === 0 ? `No changes to ${stack}` : `${changes.length} ${changes.length === 1 ? "change" : "changes"} to ${stack}`;
+}

@@ -1,0 +1,28 @@
+import type { Release } from "../../release/release";
+import { age, table, truncate } from "../support/render";
+
+const messageColumns = 60;
+
+/** The releases as a table, and below it why some of them cannot come back. */
+export function describeReleases(releases: readonly Release[], running: string | undefined, now: Date): string[] {
+  const rows = releases.map((release) => [
+    release.id === running ? "▶" : "",
+    release.id,
+    release.created.replace(/\.\d+Z$/, "Z"),
+    age(now.getTime() - Date.parse(release.created)),
+    release.images.server.replace(/^.*:/, ""),
+    release.environment,
+    models(release),
+    release.lost === undefined ? "yes" : "no",
+    truncate([release.commit?.replace(/^(.{10})[0-9a-f]*/, "$1"), release.message].filter((part) => part !== undefined).join(" ") || "–", messageColumns),
+  ]);
+  const header = ["", "release", "created", "age", "image", "environment", "models", "restorable", "commit"];
+  const losses = releases.flatMap(({ id, lost }) => (lost === undefined ? [] : [`${id}: ${lost}`]));
+  return [...table([header, ...rows]), ...(losses.length === 0 ? [] : ["", ...losses])];
+}
+
+/** `demo@1a2f7aa13645`, the default one marked where there are several. */
+function models({ models: list, activeModel }: Release): string {
+  const shown = list.map(({ name, revision }) => `${name}@${revision.slice(0, 12)}${list.length > 1 && name === activeModel ? "*" : ""}`);
+  return shown.join(" ") || "–";
+}

@@ -1,0 +1,46 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { IMAGES } from "../../components/shared/images";
+import { liveContainers, localImages, networkLabels } from "../support/docker";
+
+/** Repositories of the images that releases are made of. */
+const releaseRepositories: readonly string[] = Object.values(IMAGES).map(({ repository }) => repository);
+
+/** Label of every stack's network: the store that the stack uses. */
+const rootLabel = "io.archon.root";
+
+/** What the store tool has to know of the engine before it collects. */
+export interface EngineUse {
+  root: string;
+  /** Paths of the host that a live container has mounted, whosever it is. */
+  mounted: string[];
+  /** Images that may go if nothing refers to them. */
+  images: string[];
+}
+
+/**
+ * What of the engine counts for a collection.
+ *
+ * @param keep image that is in use by this command itself
+ */
+export async function engineUse(root: string, keep: string, engineHost: string | undefined): Promise<EngineUse> {
+  const [containers, images] = await Promise.all([liveContainers(engineHost), localImages(releaseRepositories, engineHost)]);
+  const mounted = [...new Set(containers.flatMap(({ bindSources }) => bindSources))].sort();
+  return { root, mounted, images: images.filter((reference) => reference !== keep).sort() };
+}
+
+/**
+ * The references of the other stores on this engine: images belong to the engine, so another store's stacks may need them.
+ * @returns where to mount, and what
+ */
+export async function otherReferences(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
+  const roots = (await networkLabels(rootLabel, engineHost)).filter((other) => path.resolve(other) !== path.resolve(root));
+  const directories = roots.map((other) => path.join(other, "refs")).filter((directory) => isThere(directory, engineHost));
+  return new Map(directories.map((directory, index) => [`/references/${index}`, directory]));
+}
+
+/** A store that was removed by hand has nothing to say. That of another machine cannot be seen from here, and counts as there. */
+function isThere(directory: string, engineHost: string | undefined): boolean {
+  const local = engineHost === undefined || engineHost.startsWith("unix:");
+  return !local || fs.existsSync(directory);
+}

@@ -1,0 +1,77 @@
+import { IMAGES } from "../../components/shared/images";
+import { CA_BUNDLE } from "../../components/shared/containers";
+import { readMachine } from "../setup/machine";
+import { project } from "../setup/stack";
+import { configuredRoot } from "../support/decisions";
+import { dockerEnvironment } from "../support/docker";
+import { ensureImage } from "../support/images";
+import type { Progress } from "../support/progress";
+import { CommandError, run } from "../support/run";
+import { readLedger } from "../releases/ledger";
+
+export interface StoreJob {
+  /** The store on the Docker host. */
+  root: string;
+  /** Arguments of the store tool, without `--store`. */
+  command: readonly [string, ...string[]];
+  /** What it reads from stdin. @default nothing */
+  input?: unknown;
+  /** Further directories of the host, mounted read-only: where to, and what. @default none */
+  mounts?: ReadonlyMap<string, string>;
+  /** Whether it may fetch. @default false */
+  network?: boolean;
+}
+
+/** Where the store of a stack is: what it runs with, else what it is configured to run with. */
+export async function storeRoot(stack: string): Promise<string> {
+  try {
+    return (await readLedger(stack)).root ?? configuredRoot(stack);
+  } catch (error) {
+    // A stack that is gone has left its store, and its file says where.
+    if (error instanceof CommandError) {
+      return configuredRoot(stack);
+    }
+    throw error;
+  }
+}
+
+/** The image that carries the store tool of this checkout. */
+export function storeImage(progress: Progress): Promise<string> {
+  return ensureImage(IMAGES.bootstrap, progress);
+}
+
+/**
+ * Runs the store tool on a store, in a container that is gone afterwards. What it says goes to `progress`; returns its stdout.
+ *
+ * @throws CommandError with its last words when it fails
+ */
+export async function runStoreTool(job: StoreJob, image: string, progress: Progress): Promise<string> {
+  const { dockerHost, caBundle } = readMachine();
+  return run("docker", storeToolArguments(job, image, caBundle), {
+    environment: dockerEnvironment(dockerHost),
+    input: job.input === undefined ? "" : JSON.stringify(job.input),
+    log: `store-${job.command[0]}`,
+    onLine: (line) => {
+      // What is meant for programs is not for people.
+      if (!line.startsWith("{")) {
+        progress.message(line.replace(/^mlenv: error: /, ""));
+      }
+    },
+  });
+}
+
+/** The arguments of `docker` for a job: the same narrow container as the one-shots of an update. */
+export function storeToolArguments({ root, command, mounts, network }: StoreJob, image: string, caBundle: string | undefined): string[] {
+  const [name, ...args] = command;
+  return [
+    ...["run", "--rm", "--interactive", "--init", "--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--log-driver=none"],
+    ...["--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=DAC_OVERRIDE", "--cap-add=FOWNER"],
+    ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=one-shot"],
+    ...(network === true ? [] : ["--network=none"]),
+    ...(caBundle === undefined ? [] : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
+    // A bind mount fails where the source is missing; `--volume` would make an empty store there.
+    `--mount=type=bind,source=${root},target=/store`,
+    ...[...(mounts ?? [])].map(([target, source]) => `--mount=type=bind,source=${source},target=${target},readonly`),
+    ...[image, name, "--store", "/store", ...args],
+  ];
+}

@@ -1,0 +1,25 @@
+import * as path from "node:path";
+import type { LiveContainer } from "../support/docker";
+
+/** The live containers that have something inside `root`, or `root` itself, mounted. */
+export function usersOf(root: string, containers: readonly LiveContainer[]): LiveContainer[] {
+  return containers.filter(({ bindSources }) => bindSources.some((source) => isInside(source, root)));
+}
+
+function isInside(file: string, directory: string): boolean {
+  const relative = path.relative(directory, file);
+  return relative === "" || (relative !== ".." && !relative.startsWith(`..${path.sep}`));
+}
+
+/** Why a store cannot be purged, and what to do about each of its users. */
+export function describeUsers(root: string, users: readonly LiveContainer[]): string[] {
+  const stacks = [...new Set(users.map(({ labels }) => labels["io.archon.stack"]).filter((stack) => stack !== undefined))].sort();
+  const strangers = users.filter(({ labels }) => labels["io.archon.stack"] === undefined).map(({ name }) => name);
+  return [
+    `The store ${root} is in use; nothing was changed. These containers have it mounted:`,
+    ...users.map(({ name, labels }) => `  ${name}${labels["io.archon.stack"] === undefined ? "" : ` of the stack ${labels["io.archon.stack"]}`}`),
+    ...stacks.map((stack) => `Take the stack down: npm run pulumi -- destroy --stack ${stack}`),
+    ...(strangers.length === 0 ? [] : [`Stop what is none of a stack's: docker stop ${strangers.join(" ")}`]),
+    "Then run the command again.",
+  ];
+}

@@ -1,0 +1,31 @@
+import * as readline from "node:readline/promises";
+import { UserError } from "./errors";
+import { interruption } from "./interruption";
+
+/**
+ * Asks the person at the terminal; returns what was typed.
+ *
+ * @param instead what to do where nobody can answer, such as "Add --yes to go on without being asked."
+ * @throws UserError without a terminal
+ */
+export async function ask(question: string, instead: string): Promise<string> {
+  if (process.stdin.isTTY !== true) {
+    throw new UserError(`${question.trim()}\nNobody can answer: this is not a terminal. ${instead}`);
+  }
+  const terminal = readline.createInterface({ input: process.stdin, output: process.stderr });
+  // A line editor takes Ctrl-C for itself; here it means what it always means.
+  terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  try {
+    return (await terminal.question(question, { signal: interruption })).trim();
+  } catch (error) {
+    interruption.throwIfAborted();
+    throw error;
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Whether the person says yes. Everything but `y` and `yes` is a no. */
+export async function confirm(question: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await ask(`${question} [y/N] `, "Add --yes to go on without being asked."));
+}

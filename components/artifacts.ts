@@ -1,0 +1,95 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as path from "node:path";
+import type { Settings } from "../config";
+import type { Plan } from "../release/plan";
+import { snapshotOf, type ModelReference } from "../release/release";
+import { Environment, type EnvironmentSource } from "./environment";
+import { Image } from "./image";
+import { ModelSnapshot, type SnapshotSource } from "./model-snapshot";
+import type { HostFacts } from "./shared/host-facts";
+import type { BuildRecipe } from "./shared/images";
+
+export interface ArtifactsArgs {
+  settings: Settings;
+  plan: Plan;
+  facts: HostFacts;
+  /** What the checkout can build. */
+  recipes: readonly BuildRecipe[];
+  /** The image of the store tool, which is there before everything else. */
+  bootstrap: Image;
+}
+
+/**
+ * What the kept releases consist of: their images, environments and model snapshots, each a resource named by its content. A rollback
+ * finds them unchanged, so that it builds and fetches nothing. A release that has lost a part is left out.
+ */
+export class Artifacts extends pulumi.ComponentResource {
+  readonly #images = new Map<string, Image>();
+  readonly #environments = new Map<string, Environment>();
+  readonly #snapshots = new Map<string, ModelSnapshot>();
+
+  constructor(name: string, args: ArtifactsArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:Artifacts", name, {}, opts);
+    const { settings, plan, facts, recipes, bootstrap } = args;
+    const child = { parent: this };
+    const job = { host: settings, bootstrapImage: bootstrap.reference };
+    this.#images.set(plan.tools.bootstrap, bootstrap);
+
+    const releases = plan.releases.filter(({ lost }) => lost === undefined);
+    for (const reference of new Set([...releases.flatMap(({ images }) => Object.values(images)), plan.tools.gateway])) {
+      const recipe = recipes.find((each) => each.reference === reference);
+      if (!this.#images.has(reference) && (recipe !== undefined || facts.hasImage(reference))) {
+        this.#images.set(reference, new Image(imageName(name, reference), { reference, recipe }, child));
+      }
+    }
+    for (const key of new Set(releases.map(({ environment }) => environment))) {
+      const source = plan.fromCheckout && key === plan.active.environment ? environmentSource(settings) : undefined;
+      this.#environments.set(key, new Environment(`${name}-environment-${key}`, { ...job, key, source, gone: !facts.hasEnvironment(key) }, child));
+    }
+    for (const [id, model] of new Map(releases.flatMap(({ models }) => models.map((each) => [snapshotOf(each), each])))) {
+      const { repo, revision } = model;
+      const source = snapshotSource(settings, model);
+      this.#snapshots.set(id, new ModelSnapshot(snapshotName(name, model), { ...job, repo, revision, source, gone: !facts.hasSnapshot(model) }, child));
+    }
+    this.registerOutputs({});
+  }
+
+  image(reference: string): Image {
+    return found(this.#images, reference);
+  }
+
+  environment(key: string): Environment {
+    return found(this.#environments, key);
+  }
+
+  snapshot(model: ModelReference): ModelSnapshot {
+    return found(this.#snapshots, snapshotOf(model));
+  }
+}
+
+/** `archon-server:tag` becomes `<name>-server-image-tag`. */
+export function imageName(name: string, reference: string): string {
+  const [repository = "", tag = ""] = reference.split(":");
+  return `${name}-${repository.replace(/^archon-/, "")}-image-${tag}`;
+}
+
+function snapshotName(name: string, { repo, revision }: ModelReference): string {
+  return `${name}-model-${repo.replace("/", "-").toLowerCase()}-${revision.slice(0, 12)}`;
+}
+
+function environmentSource({ project, requirements, imports, pythonIndex, pythonExtraIndexes, wheelhouse }: Settings): EnvironmentSource {
+  return { lockFile: path.resolve(project, requirements), imports, index: pythonIndex, extraIndexes: pythonExtraIndexes, wheelhouse };
+}
+
+function snapshotSource({ models, hubEndpoint, hubToken }: Settings, wanted: ModelReference): SnapshotSource | undefined {
+  const model = models.find((each) => snapshotOf(each) === snapshotOf(wanted));
+  return model && (model.directory === undefined ? { hubEndpoint, hubToken } : { directory: model.directory });
+}
+
+function found<T>(parts: ReadonlyMap<string, T>, key: string): T {
+  const part = parts.get(key);
+  if (part === undefined) {
+    throw new Error(`${key} is not a part of the kept releases.`);
+  }
+  return part;
+}

@@ -1,0 +1,80 @@
+"""What removing trees would free on the disk, where files have several names."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+BLOCK = 512
+
+Inode = tuple[int, int]
+
+
+class Doomed:
+    """Trees that are about to be removed, one after the other. A file is freed with the last of its names."""
+
+    def __init__(self) -> None:
+        self._names: Counter[Inode] = Counter()
+
+    def add(self, *roots: Path) -> int:
+        """Count trees as removed; returns the bytes of the blocks that become free with them."""
+        freed = 0
+        for root in roots:
+            for status in walk(root):
+                inode = (status.st_dev, status.st_ino)
+                self._names[inode] += 1
+                if stat.S_ISDIR(status.st_mode) or self._names[inode] == status.st_nlink:
+                    freed += status.st_blocks * BLOCK
+        return freed
+
+    def uses(self, root: Path) -> bool:
+        """Whether a file below `root` has a name that lies neither there nor in what was counted as removed."""
+        own: Counter[Inode] = Counter()
+        links: dict[Inode, int] = {}
+        for status in walk(root):
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                inode = (status.st_dev, status.st_ino)
+                own[inode] += 1
+                links[inode] = status.st_nlink
+        return any(count > own[inode] + self._names[inode] for inode, count in links.items())
+
+
+def size(root: Path) -> int:
+    """Bytes of the blocks that a tree takes, every file counted once."""
+    seen: set[Inode] = set()
+    total = 0
+    for status in walk(root):
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            total += status.st_blocks * BLOCK
+    return total
+
+
+def own_size(*paths: Path) -> int:
+    """Bytes of the blocks that paths take by themselves, without what lies in them."""
+    return sum(path.lstat().st_blocks * BLOCK for path in paths if path.exists())
+
+
+def walk(root: Path) -> Iterator[os.stat_result]:
+    """The status of a path and of everything below it, links not followed. What vanishes meanwhile is left out."""
+    try:
+        status = root.lstat()
+    except FileNotFoundError:
+        return
+    yield status
+    pending = [str(root)] if stat.S_ISDIR(status.st_mode) else []
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    try:
+                        yield entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+        except FileNotFoundError:
+            continue

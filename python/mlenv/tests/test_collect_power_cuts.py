@@ -1,0 +1,202 @@
+"""kill -9 at every step of holding, collecting, purging and recording, a full disk, and runs beside each other."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mlenv import failpoints
+from mlenv.store import Store, initialise
+
+from .running import mlenv, start
+from .stores import ROOT, collect, content, hold, prune, report, used
+from .trees import left_in_staging, visible_environments, visible_snapshots
+from .wheels import Wheel, lock_of, make_wheel
+
+
+def steps(command: str) -> list[str]:
+    return [step for step in failpoints.STEPS if step.startswith(f"{command}.")]
+
+
+@pytest.fixture
+def filled(store: Store, populate, archive_of, wheelhouse, alpha: Wheel, beta: Wheel) -> dict[str, str]:
+    """Two environments and two models, of which `k1` and the model `kept` are held."""
+    assert populate("k1", alpha, beta).status == 0
+    assert populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1")).status == 0
+    names = {}
+    for name, repo, text in (("kept", "local/one", b"1"), ("sibling", "local/one", b"2"), ("gone", "local/two", b"3")):
+        data, commit = archive_of({"config.json": text})
+        arguments = ("--store", store.root, "--repo", repo, "--revision", commit, "--archive", "-")
+        assert mlenv("fetch", *arguments, stdin=data).status == 0
+        proof = {"answers": [{"query": "q", "right": 1.0, "best_other": 0.5}], "device": "cpu", "dtype": "float32"}
+        arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
+        assert mlenv(*arguments, stdin=json.dumps(proof | {"environment": "k1"})).status == 0
+        names[name] = f"{repo}@{commit}"
+    assert hold(store, "archon-dev", content(["server:1"], ["k1"], [names["kept"]])).status == 0
+    return names
+
+
+def snapshot_of(name: str) -> str:
+    repo, commit = name.split("@")
+    return f"models--{repo.replace('/', '--')}/{commit}"
+
+
+def assert_whole(store: Store) -> None:
+    """What is visible is whole, and no reference leads to nothing."""
+    result = mlenv("verify", "--store", store.root, "--full")
+    assert (result.status, result.err) == (0, "")
+    for reference in store.hub.glob("*/refs/main"):
+        assert (reference.parent.parent / "snapshots" / reference.read_text()).is_dir()
+
+
+@pytest.mark.parametrize("step", steps("collect"))
+def test_collect(store: Store, filled, populate, alpha: Wheel, beta: Wheel, step: str):
+    keep = content(["server:2"], ["k1"], [filled["kept"]])
+    killed = collect(store, "archon-dev", keep, MLENV_FAILPOINT=step)
+    assert killed.status == -signal.SIGKILL, killed.err
+    assert "k1" in visible_environments(store)
+    assert snapshot_of(filled["kept"]) in visible_snapshots(store)
+    assert_whole(store)
+    again = report(collect(store, "archon-dev", keep))
+    assert visible_environments(store) == ["k1"]
+    assert visible_snapshots(store) == [snapshot_of(filled["kept"])]
+    assert left_in_staging(store) == []
+    assert_whole(store)
+    # Nothing has leaked: the same store as without the kill.
+    assert len(list(store.uv_cache.glob("archive-v*/*"))) == len(list(store.pyc_cache.glob("*/*"))) == 2
+    assert len(list(store.manifests.glob("*/*"))) == 3
+    assert again["bytes"] >= 0
+    assert report(prune(store))["bytes"] == 0
+    assert populate("k3", alpha, make_wheel(beta.path.parent, "beta", "2.1"), imports=("alpha",)).status == 0
+
+
+@pytest.mark.parametrize("step", ["collect.hidden", "collect.deleting", "collect.snapshot"])
+def test_any_next_run_removes_what_a_killed_collection_left(store: Store, filled, populate, beta: Wheel, step: str):
+    assert prune(store, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    assert left_in_staging(store) == ["collected"]
+    assert populate("k3", beta).status == 0
+    assert left_in_staging(store) == []
+    assert_whole(store)
+
+
+def test_hold(store: Store):
+    killed = hold(store, "archon-dev", content(["server:1"], ["k1"]), MLENV_FAILPOINT="hold.written")
+    assert killed.status == -signal.SIGKILL
+    assert hold(store, "archon-dev", content(["server:2"])).status == 0
+    document = json.loads((store.references / "archon-dev.json").read_text())
+    assert (document["images"], document["environments"]) == (["server:1", "server:2"], ["k1"])
+
+
+@pytest.mark.parametrize("data", [True, False])
+@pytest.mark.parametrize("step", steps("purge"))
+def test_purge(store: Store, filled, step: str, data: bool):
+    (store.data / "dev/server").mkdir(parents=True)
+    (store.data / "dev/server/archon.db").write_text("rows")
+    arguments = ("purge", "--store", store.root, *(["--data"] if data else []))
+    nobody = json.dumps({"mounted": [], "root": ROOT})
+    assert mlenv(*arguments, stdin=nobody, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    assert (store.data / "dev/server/archon.db").exists() or data
+    if store.environments.is_dir() and store.hub.is_dir():
+        assert_whole(store)
+    if (store.root / "store.json").exists():
+        again = mlenv(*arguments, stdin=nobody)
+        assert again.status == 0, again.err
+    if data:
+        assert list(store.root.iterdir()) == []
+    else:
+        assert (store.data / "dev/server/archon.db").read_text() == "rows"
+        assert visible_environments(store) == visible_snapshots(store) == []
+        assert report(prune(store))["bytes"] == 0
+
+
+def test_record(store: Store, filled):
+    repo, commit = filled["kept"].split("@")
+    path = store.manifests / snapshot_of(filled["kept"]).replace("/", "/", 1)
+    proof = path.with_name(f"{commit}.proof.json")
+    proof.unlink()
+    answers = {"answers": [{"query": "q", "right": 2.0, "best_other": 0.5}], "device": "cpu", "dtype": "bf16"}
+    arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
+    document = json.dumps(answers | {"environment": "k1"})
+    assert mlenv(*arguments, stdin=document, MLENV_FAILPOINT="record.written").status == -signal.SIGKILL
+    assert "the first proof stays" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
+    assert json.loads(proof.read_text())["answers"] == answers["answers"]
+
+
+def test_a_collection_waits_for_a_run_and_for_the_uv_of_a_killed_one(store: Store, filled, wheelhouse, alpha: Wheel):
+    command = ("populate", "--store", store.root, "--key", "k9", "--lock", "-", "--wheelhouse", wheelhouse)
+    for name, operation in (("store", fcntl.LOCK_SH), ("env-k9", fcntl.LOCK_EX)):
+        descriptor = os.open(store.staging / "locks" / f"{name}.lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(descriptor, operation)
+        process = start("prune", "--store", store.root)
+        process.stdin.write(json.dumps({"mounted": [], "root": ROOT}).encode())
+        process.stdin.close()
+        process.stdin = None
+        waiting = "the whole store" if name == "store" else "env-k9"
+        assert process.stdout.readline().startswith(f"waiting: another run holds {waiting}".encode())
+        assert "k2" in visible_environments(store) or name != "store"
+        os.close(descriptor)
+        assert process.wait(timeout=60) == 0
+        process.stdout.close()
+        process.stderr.close()
+    # And whoever comes meanwhile waits for the collection.
+    descriptor = os.open(store.staging / "locks/store.lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    process = start(*command)
+    process.stdin.write(lock_of(alpha).encode())
+    process.stdin.close()
+    process.stdin = None
+    assert process.stdout.readline().startswith(b"waiting: another run holds the whole store")
+    os.close(descriptor)
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+    process.stderr.close()
+
+
+def fill(root: Path) -> None:
+    """Take all the space that is left."""
+    with (root / "filling").open("wb", buffering=0) as stream:
+        try:
+            while stream.write(b"\0" * 4096):
+                pass
+        except OSError:
+            return
+
+
+def test_a_full_disk_is_collected_all_the_same(small_disk, wheelhouse, beta: Wheel):
+    """Collection is the way out of a full disk: it must not need space."""
+    disk = small_disk(8_000_000)
+    store = initialise(disk / "store", [], (0, 0))
+    arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
+    assert mlenv("populate", *arguments, stdin=lock_of(beta), MLENV_TEST_SKIP_PREFLIGHT="1").status == 0
+    assert hold(store, "archon-dev", content([], ["k1"])).status == 0
+    fill(disk)
+    before = (store.references / "archon-dev.json").read_text()
+    held = hold(store, "archon-dev", content([], ["k2"]))
+    assert (held.status, "the disk is full" in held.err) == (1, True)
+    assert (store.references / "archon-dev.json").read_text() == before
+    assert visible_environments(store) == ["k1"]
+    done = report(prune(store, "--forget", "archon-dev"))
+    assert [item["key"] for item in done["environments"]] == ["k1"]
+    assert visible_environments(store) == []
+
+
+def test_a_disk_that_nobody_can_write_to(small_disk, wheelhouse, beta: Wheel):
+    disk = small_disk(8_000_000)
+    store = initialise(disk / "store", [], (0, 0))
+    arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
+    assert mlenv("populate", *arguments, stdin=lock_of(beta), MLENV_TEST_SKIP_PREFLIGHT="1").status == 0
+    before = used(store.root)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    purge = mlenv("purge", "--store", store.root, stdin=json.dumps({"mounted": [], "root": ROOT}))
+    for result in (hold(store, "archon-dev", content()), collect(store, "archon-dev", content()), prune(store), purge):
+        assert result.status == 1
+        assert "the store cannot be used: [Errno 30] Read-only file system" in result.err
+    assert mlenv("list", "--store", store.root).status == 0
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+    assert used(store.root) == before

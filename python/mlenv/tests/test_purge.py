@@ -1,0 +1,119 @@
+"""Removing a store, and recording proofs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlenv.store import Store
+
+from .running import mlenv
+from .stores import ROOT, used
+from .trees import visible_environments
+from .wheels import Wheel
+
+
+def purge(store: Store, *options: str, mounted=()):
+    document = json.dumps({"mounted": list(mounted), "root": ROOT})
+    return mlenv("purge", "--store", store.root, *options, stdin=document)
+
+
+@pytest.fixture
+def filled(store: Store, populate, beta: Wheel) -> Store:
+    assert populate("k1", beta).status == 0
+    return store
+
+
+def test_everything_goes(filled: Store):
+    foretold = purge(filled, "--dry-run")
+    assert visible_environments(filled) == ["k1"]
+    done = purge(filled)
+    assert (done.status, done.err) == (0, "")
+    assert foretold.out.splitlines()[-1].removeprefix("would free") == done.out.splitlines()[-1].removeprefix("freed")
+    assert list(filled.root.iterdir()) == []
+    assert mlenv("init", "--store", filled.root).status == 0
+
+
+def test_data_stay_unless_said_otherwise(filled: Store):
+    rows = filled.data / "dev/server/archon.db"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("rows")
+    result = purge(filled)
+    assert "the servers' own files stay (data/); --data removes them too" in result.out
+    assert rows.read_text() == "rows"
+    assert visible_environments(filled) == []
+    assert used(filled.root / "cache") < 20_000
+    assert mlenv("verify", "--store", filled.root).status == 0
+    assert purge(filled, "--data").status == 0
+    assert list(filled.root.iterdir()) == []
+
+
+def test_foreign_files_stay(filled: Store):
+    (filled.root / "lost+found").mkdir()
+    assert purge(filled).status == 0
+    assert [path.name for path in filled.root.iterdir()] == ["lost+found"]
+
+
+@pytest.mark.parametrize("path", ["envs/k1", "data/dev/server", "models/huggingface"])
+def test_a_store_that_running_containers_mount_stays(filled: Store, path: str):
+    result = purge(filled, "--data", mounted=[f"{ROOT}/{path}"])
+    assert result.status == 1
+    assert f"running containers mount {path} of the store {ROOT}" in result.err
+    assert visible_environments(filled) == ["k1"]
+    assert purge(filled, mounted=[ROOT, "/", "/srv/store2/envs/k1"]).status == 0
+
+
+@pytest.fixture
+def model(store: Store, archive_of) -> tuple[str, ...]:
+    data, commit = archive_of({"config.json": b"{}"})
+    named = ("--store", store.root, "--repo", "local/demo", "--revision", commit)
+    assert mlenv("fetch", *named, "--archive", "-", stdin=data).status == 0
+    return named
+
+
+ANSWERS = {
+    "answers": [{"query": "what", "right": 0.9, "best_other": 0.1}],
+    "device": "cpu",
+    "dtype": "float32",
+    "environment": "k1",
+}
+
+
+def test_the_first_proof_stays(store: Store, model):
+    assert mlenv("record", *model, stdin=json.dumps(ANSWERS)).status == 0
+    path = store.manifests / f"models--local--demo/{model[-1]}.proof.json"
+    proof = json.loads(path.read_text())
+    assert proof.pop("recorded")
+    assert proof == {"format": 1, **ANSWERS}
+    assert path.stat().st_mode & 0o777 == 0o644
+    second = mlenv("record", *model, stdin=json.dumps(ANSWERS | {"device": "cuda"}))
+    assert (second.status, "the first proof stays" in second.out) == (0, True)
+    assert json.loads(path.read_text())["device"] == "cpu"
+    listed = json.loads(mlenv("list", "--store", store.root, "--json").out)
+    assert [item["proven"] for item in listed["models"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"answers": []}, "answers: expected a list of {query, right, best_other}, got []"),
+        ({"answers": [{"query": "q", "right": "high", "best_other": 0}]}, "is not {query, right, best_other}"),
+        ({"answers": [{"query": "q", "right": 1}]}, "is not {query, right, best_other}"),
+        ({"device": None}, "device: expected a text, got None"),
+        ({"format": 2}, "format 2: expected 1"),
+        ({"extra": 1}, "unknown names extra"),
+        ({"recorded": 5}, "recorded: expected a time, got 5"),
+    ],
+)
+def test_answers_that_are_none(store: Store, model, change: dict, expected: str):
+    result = mlenv("record", *model, stdin=json.dumps(ANSWERS | change))
+    assert (result.status, expected in result.err) == (2, True)
+    assert not list(store.manifests.glob("*/*.proof.json"))
+
+
+def test_a_proof_of_nothing(store: Store):
+    named = ("--store", store.root, "--repo", "local/demo", "--revision", "0" * 40)
+    result = mlenv("record", *named, stdin=json.dumps(ANSWERS))
+    assert (result.status, "is not in the store: nothing to prove" in result.err) == (1, True)
+    assert list(store.manifests.iterdir()) == []

@@ -1,0 +1,404 @@
+"""Mending: what is damaged, missing or added is mended in its place, and only that is brought again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from mlenv import failpoints
+from mlenv.manifest import render
+from mlenv.repair import RepairRequest, repair
+from mlenv.store import Store, initialise
+from mlenv.uv import Indexes
+from mlenv.verify import verify
+
+from .hub import Hub
+from .running import Result, mlenv
+from .trees import everything_below, left_in_staging
+from .wheels import Wheel, lock_of, make_wheel
+
+SITE = "lib/python3.11/site-packages"
+REVISION = "e5" * 20
+OTHER = "f6" * 20
+FILES = {"config.json": b'{"a": 1}', "model.safetensors": bytes(range(256)) * 50, "sub/vocab.txt": b"one\ntwo\n"}
+
+
+def flip(path: Path, bit: int = 0) -> None:
+    """Flip one bit where it lies, under all names of the file."""
+    with path.open("r+b") as stream:
+        stream.seek(bit // 8)
+        byte = stream.read(1)
+        stream.seek(bit // 8)
+        stream.write(bytes([byte[0] ^ 1 << bit % 8]))
+
+
+@pytest.fixture
+def base(store: Store, populate, alpha: Wheel, beta: Wheel) -> Path:
+    """The environment k1; k2 shares alpha with it."""
+    assert populate("k1", alpha, beta).status == 0
+    assert populate("k2", alpha, make_wheel(beta.path.parent, "beta", "2.1")).status == 0
+    return store.environment("k1")
+
+
+@pytest.fixture
+def mend(store: Store, wheelhouse: Path):
+    """Runs `mlenv repair` with the wheelhouse; gives the report of one that went well, else the result."""
+
+    wheelhouse.mkdir(exist_ok=True)
+
+    def run(*targets: str, options: tuple = (), stdin: str | bytes = b"", **environment: str) -> Result | dict:
+        arguments = ("--store", store.root, "--json", "--wheelhouse", wheelhouse, *options)
+        result = mlenv("repair", *targets, *arguments, stdin=stdin, **environment)
+        return result if result.status else json.loads(result.out.splitlines()[-1])
+
+    return run
+
+
+def intact(store: Store) -> bool:
+    return mlenv("verify", "--store", store.root, "--full").status == 0
+
+
+def test_damage_that_names_share_is_mended_under_all_of_them(store: Store, base: Path, mend):
+    before, other = everything_below(base), everything_below(store.environment("k2"))
+    inode = base.stat().st_ino
+    path = f"{SITE}/alpha/data.json"
+    flip(base / path)
+    report = mend("envs/k1")
+    [target] = report["targets"]
+    assert [item["path"] for item in target["found"]["damaged"]] == [path]
+    assert target["brought"] == ["alpha==1.2"]
+    cached, shared = target["also"]
+    assert cached.startswith("cache/uv/archive-v0/")
+    assert shared == f"envs/k2/{path}"
+    assert (everything_below(base), everything_below(store.environment("k2"))) == (before, other)
+    assert base.stat().st_ino == inode
+    assert len({(store.root / name).stat().st_ino for name in (cached, shared, f"envs/k1/{path}")}) == 1
+    assert left_in_staging(store) == []
+    assert intact(store)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{SITE}/alpha/data.json",
+        f"{SITE}/alpha-1.2.dist-info/RECORD",
+        f"{SITE}/alpha-1.2.dist-info/INSTALLER",
+        f"{SITE}/alpha/__pycache__/__init__.cpython-311.pyc",
+        "bin/alpha",
+    ],
+)
+def test_a_missing_file_comes_from_the_caches(store: Store, base: Path, mend, path: str):
+    before = everything_below(base)
+    (base / path).unlink()
+    report = mend("envs/k1")
+    assert report["targets"][0]["found"]["missing"] == [path]
+    assert report["targets"][0]["brought"] == []
+    assert everything_below(base) == before
+    assert (base / path).stat().st_mode & 0o777 == (0o755 if path.startswith("bin/") else 0o644)
+    assert intact(store)
+
+
+def test_byte_code_is_made_again_byte_by_byte(store: Store, populate, wheelhouse: Path, mend):
+    # Two functions with equal sets: their byte code depends on which texts the process knew before.
+    sets = "".join(f"def f{number}(x):\n    return x in {{'left_{number % 2}', 'right'}}\n" for number in range(6))
+    wheel = make_wheel(wheelhouse, "sets", files={"sets/one.py": sets, "sets/two.py": "ONE = 1\n" + sets})
+    assert populate("k1", wheel).status == 0
+    base = store.environment("k1")
+    before = everything_below(base)
+    for name in ("one", "two"):
+        flip(base / SITE / f"sets/__pycache__/{name}.cpython-311.pyc", 200)
+    report = mend()
+    assert (len(report["targets"][0]["also"]), report["targets"][0]["brought"]) == (2, [])
+    assert everything_below(base) == before
+    assert intact(store)
+
+
+def test_a_directory_that_was_emptied(store: Store, base: Path, mend):
+    before = everything_below(base)
+    for path in sorted((base / SITE / "alpha").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (base / SITE / "alpha").rmdir()
+    (base / SITE / "alpha").write_text("a file now")
+    mend("envs/k1")
+    assert everything_below(base) == before
+    assert intact(store)
+
+
+def test_what_was_added_goes_and_modes_come_back(store: Store, base: Path, mend):
+    before = everything_below(base)
+    (base / SITE / "new/deep").mkdir(parents=True)
+    (base / SITE / "new/deep/extra.py").write_text("")
+    (base / SITE / "beta.py").unlink()
+    (base / SITE / "beta.py").symlink_to("/etc/passwd")
+    (base / "bin/alpha").chmod(0o600)
+    (base / SITE / "alpha/deep").chmod(0o700)
+    (base / ".mlenv/odd").write_text("")
+    report = mend("envs/k1")
+    assert report["targets"][0]["brought"] == []
+    assert everything_below(base) == before
+    assert not (base / SITE / "new").exists()
+    assert Path("/etc/passwd").exists()
+    assert intact(store)
+
+
+def test_several_packages_of_which_one_is_damaged(store: Store, base: Path, mend, alpha: Wheel):
+    flip(base / SITE / "alpha/__init__.py")
+    (base / SITE / "beta.py").unlink()
+    report = mend("envs/k1")
+    assert report["targets"][0]["brought"] == ["alpha==1.2"]
+    assert intact(store)
+
+
+def test_what_cannot_be_brought_is_said_and_the_rest_is_mended(store: Store, base: Path, mend, alpha: Wheel):
+    flip(base / SITE / "alpha/data.json")
+    (base / "bin/extra").write_text("")
+    away = alpha.path.rename(alpha.path.with_suffix(".away"))
+    failed = mend("envs/k1")
+    assert failed.status == 1
+    assert "bringing packages of environment k1 again failed" in failed.err
+    assert not (base / "bin/extra").exists()
+    assert left_in_staging(store) == []
+    away.rename(alpha.path)
+    mend()
+    assert intact(store)
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "files.tsv", "lock.txt", "copies/manifest.json", "copies/files.tsv", "copies/lock.txt"]
+)
+def test_papers_mend_each_other(store: Store, base: Path, mend, name: str):
+    before = everything_below(base)
+    path = base / ".mlenv" / name
+    flip(path, 77)
+    flip(base / SITE / "alpha/data.json")
+    mend("envs/k1")
+    assert everything_below(base) == before
+    path.unlink()
+    assert not intact(store)
+    mend("envs/k1")
+    assert everything_below(base) == before
+    assert intact(store)
+
+
+def test_papers_that_are_lost_altogether(store: Store, base: Path, mend):
+    flip(base / ".mlenv/manifest.json", 77)
+    flip(base / ".mlenv/copies/manifest.json", 78)
+    failed = mend()
+    assert failed.status == 1
+    assert "envs/k1 cannot be repaired: " in failed.err
+    assert "Remove it from the store" in failed.err
+
+
+def test_an_environment_of_an_earlier_version_needs_its_lock(store: Store, base: Path, mend, alpha: Wheel, beta: Wheel):
+    papers = base / ".mlenv"
+    for path in (papers / "lock.txt", *(papers / "copies").iterdir()):
+        path.unlink()
+    (papers / "copies").rmdir()
+    summary = json.loads((papers / "manifest.json").read_text())
+    del summary["seal"]
+    (papers / "manifest.json").write_text(render(summary))
+    assert intact(store)
+    before = everything_below(base)
+    flip(base / SITE / "alpha/data.json")
+    failed = mend("envs/k1")
+    assert (failed.status, "does not keep its lock" in failed.err) == (1, True)
+    failed = mend("envs/k1", options=("--lock", "-"), stdin=lock_of(beta))
+    assert (failed.status, "does not keep its lock" in failed.err) == (1, True)
+    mend("envs/k1", options=("--lock", "-"), stdin=lock_of(alpha, beta))
+    assert everything_below(base) == before
+    flip(papers / "files.tsv", 9)
+    mend("envs/k1")
+    assert everything_below(base) == before
+
+
+@pytest.fixture
+def snapshot(store: Store, hub: Hub) -> Path:
+    """Org/Name at REVISION; OTHER shares its weights."""
+    for revision, files in ((REVISION, FILES), (OTHER, FILES | {"config.json": b'{"a": 2}'})):
+        hub.add("Org/Name", revision, files)
+        arguments = ("--store", store.root, "--repo", "Org/Name", "--revision", revision, "--endpoint", hub.endpoint)
+        assert mlenv("fetch", *arguments).status == 0
+    hub.requests.clear()
+    return store.hub / "models--Org--Name/snapshots" / REVISION
+
+
+MODEL = f"models/Org/Name@{REVISION}"
+
+
+def test_only_the_damaged_files_of_a_snapshot_are_fetched(store: Store, snapshot: Path, hub: Hub, mend):
+    paper = store.manifests / f"models--Org--Name/{REVISION}.json"
+    before = paper.read_bytes()
+    flip(snapshot / "model.safetensors", 8 * 3000)
+    report = mend(MODEL)
+    [target] = report["targets"]
+    assert target["brought"] == ["model.safetensors"]
+    assert target["also"] == [f"models/huggingface/hub/models--Org--Name/snapshots/{OTHER}/model.safetensors"]
+    assert [request.path for request in hub.asked("/resolve/")] == [f"/Org/Name/resolve/{REVISION}/model.safetensors"]
+    assert everything_below(snapshot) == FILES
+    assert paper.read_bytes() == before
+    assert intact(store)
+
+
+def test_a_missing_file_of_a_snapshot_comes_from_another_one(store: Store, snapshot: Path, hub: Hub, mend):
+    (snapshot / "model.safetensors").unlink()
+    (snapshot / "extra.bin").write_bytes(b"x")
+    (snapshot / "config.json").chmod(0o600)
+    assert mend(MODEL)["targets"][0]["brought"] == []
+    assert hub.requests == []
+    assert everything_below(snapshot) == FILES
+    assert intact(store)
+
+
+def test_papers_and_reference_of_a_snapshot(store: Store, snapshot: Path, mend):
+    for path in (
+        store.manifests / f"models--Org--Name/{REVISION}.json",
+        store.manifests / f"models--Org--Name/{REVISION}.copy.json",
+        store.hub / "models--Org--Name/refs/main",
+    ):
+        before = path.read_bytes()
+        flip(path, 99)
+        assert not intact(store)
+        mend(MODEL)
+        assert path.read_bytes() == before or path.read_text() == REVISION
+        assert intact(store)
+
+
+def test_another_endpoint_than_the_one_of_the_manifest(store: Store, snapshot: Path, hub: Hub, mend):
+    with Hub() as mirror:
+        mirror.add("Org/Name", REVISION, FILES)
+        flip(snapshot / "config.json")
+        mend(MODEL, options=("--endpoint", mirror.endpoint))
+        assert len(mirror.asked("/resolve/")) == 1
+    assert hub.requests == []
+    assert intact(store)
+
+
+def test_a_model_from_a_directory_needs_its_files(store: Store, archive_of, mend):
+    data, commit = archive_of(FILES)
+    arguments = ("--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
+    assert mlenv("fetch", *arguments, stdin=data).status == 0
+    root = store.hub / "models--local--demo/snapshots" / commit
+    flip(root / "config.json")
+    failed = mend()
+    assert (failed.status, "was made from a directory: give its files as a tar" in failed.err) == (1, True)
+    wrong, _ = archive_of(FILES | {"config.json": b'{"a": 9}'})
+    failed = mend(options=("--archive", "-"), stdin=wrong)
+    assert (failed.status, "1 file cannot be made again as the manifest lists them: config.json" in failed.err) == (
+        1,
+        True,
+    )
+    mend(options=("--archive", "-"), stdin=data)
+    assert everything_below(root) == FILES
+    assert intact(store)
+
+
+def test_verify_repairs_when_asked(store: Store, base: Path, wheelhouse: Path):
+    (base / SITE / "beta.py").unlink()
+    result = mlenv("verify", "--store", store.root, "--repair", "--wheelhouse", wheelhouse)
+    assert (result.status, result.err) == (0, "")
+    assert "envs/k1: mended in " in result.out
+    assert intact(store)
+
+
+def steps() -> list[str]:
+    return [step for step in failpoints.STEPS if step.startswith("repair.") and step != "repair.fetched"]
+
+
+@pytest.mark.parametrize("step", steps())
+def test_a_repair_of_an_environment_that_is_killed(store: Store, base: Path, mend, step: str):
+    before, other = everything_below(base), everything_below(store.environment("k2"))
+    flip(base / SITE / "alpha/data.json")
+    flip(base / SITE / "alpha/__pycache__/__init__.cpython-311.pyc", 300)
+    (base / "bin/alpha").unlink()
+    (base / "bin/extra").write_text("")
+    flip(base / ".mlenv/files.tsv", 50)
+    killed = mend("envs/k1", MLENV_FAILPOINT=step)
+    assert killed.status == -signal.SIGKILL
+    mend("envs/k1")
+    assert (everything_below(base), everything_below(store.environment("k2"))) == (before, other)
+    assert left_in_staging(store) == []
+    assert intact(store)
+
+
+@pytest.mark.parametrize(
+    "step", ["repair.papers", "repair.removed", "repair.fetched", "repair.synced", "repair.switched"]
+)
+def test_a_repair_of_a_snapshot_that_is_killed(store: Store, snapshot: Path, mend, step: str):
+    flip(snapshot / "model.safetensors")
+    flip(snapshot / "config.json")
+    (snapshot / "extra").write_bytes(b"")
+    assert mend(MODEL, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    mend(MODEL)
+    assert everything_below(snapshot) == FILES
+    assert intact(store)
+
+
+FLIPS = 208
+AT_ONCE = 26
+
+
+def test_any_flipped_bit_is_found_and_mended(store: Store, base: Path, snapshot: Path, wheelhouse: Path):
+    """In any file: of packages, byte code, weights, manifests, the lock, the reference."""
+    seed = int(os.environ.get("MLENV_TEST_SEED", "20250101"))
+    chance = random.Random(seed)
+    papers = [store.manifests / f"models--Org--Name/{REVISION}{end}.json" for end in ("", ".copy")]
+    reference = store.hub / "models--Org--Name/refs/main"
+    reference.write_text(REVISION)
+    files = [path for root in (base, snapshot) for path in sorted(root.rglob("*")) if path.is_file()]
+    files = [path for path in [*files, *papers, reference] if path.stat().st_size]
+    before = {path: path.read_bytes() for path in files}
+    request = RepairRequest(indexes=Indexes(wheelhouse=wheelhouse))
+    for _ in range(FLIPS // AT_ONCE):
+        chosen: list[Path] = []
+        for _ in range(AT_ONCE):
+            path = chance.choice(files)
+            bit = chance.randrange(len(before[path]) * 8)
+            target = "envs/k1" if path.is_relative_to(base) else MODEL
+            flip(path, bit)
+            assert not verify(store, target, full=True).ok, (seed, path, bit)
+            flip(path, bit)
+            chosen.append(path)
+        assert verify(store, "envs/k1", full=True).ok
+        # All at once, but not both of two copies.
+        paper = next((path for path in chosen if ".mlenv" in path.parts), None)
+        for path in set(chosen):
+            if path == paper or not (".mlenv" in path.parts or path in papers):
+                flip(path, chance.randrange(len(before[path]) * 8))
+        for target in ("envs/k1", MODEL):
+            repair(store, target, request)
+            assert verify(store, target, full=True).ok, (seed, target)
+        assert {path: path.read_bytes() for path in files} == before
+    assert hashlib.sha256(before[papers[0]]).digest() == hashlib.sha256(papers[0].read_bytes()).digest()
+    assert intact(store)
+
+
+def test_a_repair_on_a_full_disk(small_disk, wheelhouse: Path):
+    disk = small_disk(24_000_000)
+    store = initialise(disk / "store", [], (0, 0))
+    heavy = make_wheel(wheelhouse, "heavy", files={"heavy/__init__.py": "", "heavy/weights.bin": b"\0" * 3_000_000})
+    arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
+    skip = {"MLENV_TEST_SKIP_PREFLIGHT": "1"}
+    assert mlenv("populate", *arguments, stdin=lock_of(heavy), **skip).status == 0
+    base = store.environment("k1")
+    before = everything_below(base)
+    flip(base / SITE / "heavy/weights.bin", 99)
+    damaged = everything_below(base)
+    (disk / "filling").write_bytes(b"\0" * (shutil.disk_usage(disk).free - 2_000_000))
+    arguments = ("repair", "--store", store.root, "--wheelhouse", wheelhouse)
+    refused = mlenv(*arguments)
+    assert (refused.status, "not enough disk space for the repair of envs/k1" in refused.err) == (1, True)
+    full = mlenv(*arguments, **skip)
+    assert full.status == 1
+    assert "disk is full" in full.err.lower()
+    assert everything_below(base) == damaged
+    assert left_in_staging(store) == []
+    (disk / "filling").unlink()
+    assert mlenv(*arguments, **skip).status == 0
+    assert everything_below(base) == before

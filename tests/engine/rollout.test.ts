@@ -1,0 +1,101 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Checkout, fullStack, type EngineStack } from "../support/engine";
+import { Load } from "../support/load";
+
+/**
+ * Nothing a client asks is lost while releases change, are rolled back or fail, with the real ML environment and the demo model.
+ * ARCHON_TEST_ROUNDS changes, as many rollbacks, and as many failing releases of each kind; the figures in docs/operations.md are
+ * those of 10 rounds of changes and 3 of failures.
+ */
+jest.setTimeout(3_600_000);
+
+const rounds = Number(process.env["ARCHON_TEST_ROUNDS"] ?? "1");
+const checkout = new Checkout();
+let stack: EngineStack;
+let load: Load;
+beforeAll(async () => {
+  stack = await fullStack(checkout);
+  await stack.up();
+  load = new Load(await stack.url());
+  await load.start();
+});
+afterAll(async () => {
+  await checkout.remove();
+});
+
+const SERVER = "python/server/archon_server/__init__.py";
+const original = fs.readFileSync(path.join(checkout.directory, SERVER), "utf8");
+const server = (more: string): void => {
+  checkout.edit(SERVER, () => `${original}\n${more}\n`);
+};
+const running = async (): Promise<string> => (await stack.outputs())["release"] as string;
+
+test("releases change and are rolled back", async () => {
+  for (let round = 0; round < rounds; round++) {
+    const before = await running();
+    server(`# release ${round}`);
+    await stack.up();
+    const after = await running();
+    expect(after).not.toBe(before);
+    stack.configure({ release: before });
+    await stack.up();
+    expect(await running()).toBe(before);
+    stack.configure({ release: "" });
+    await stack.up();
+    expect(await running()).toBe(after);
+  }
+});
+
+/** How a release can be bad, and what the update then says. Each is undone by `mend`. */
+const LATER = "import os, threading, time\ndef _end():\n    import urllib.request\n    while True:\n        try:\n            urllib.request.urlopen('http://127.0.0.1:8181/health')\n            os._exit(1)\n        except OSError:\n            time.sleep(0.1)\nthreading.Thread(target=_end, daemon=True).start()";
+const failures: Record<string, { spoil: () => void; message: RegExp }> = {
+  "a syntax error in the application": { spoil: () => { server("def ("); }, message: /ended by itself[^]*SyntaxError/ },
+  "an application that ends at its start": { spoil: () => { server("raise RuntimeError('not today')"); }, message: /ended by itself[^]*not today/ },
+  "a server that crashes right after it was ready": { spoil: () => { server(LATER); }, message: /The new server is not ready: it ended by itself/ },
+  "a server that hangs": { spoil: () => { server("import time\ntime.sleep(3600)"); stack.configure({ readyTimeout: 15 }); }, message: /did not get ready within 15 s/ },
+  "a server that needs too much memory": { spoil: () => { server("hog = b'x' * (4 << 30)"); }, message: /ran out of memory|ended by itself/ },
+  "a broken package": { spoil: () => { stack.configure({ requirements: "tests/support/locks/small.txt", imports: ["six"] }); }, message: /its health check says[^]*not installed/ },
+  "a model that is none": { spoil: () => { modelFrom((file, bytes) => (file === "model.safetensors" ? shuffled(bytes) : bytes)); }, message: /its health check says[^]*does not put known passages first|cannot be loaded/ },
+  "damaged weights": { spoil: () => { modelFrom((file, bytes) => (file === "model.safetensors" ? bytes.subarray(0, bytes.length / 2) : bytes)); }, message: /its health check says[^]*cannot be loaded/ },
+  "a mount that is missing": { spoil: () => { stack.configure({ caBundle: "/nonexistent/ca.pem" }); }, message: /nonexistent/ },
+};
+
+test.each(Object.keys(failures))("%s fails the update with the reason, and the old release serves on", async (kind) => {
+  const { spoil, message } = failures[kind] ?? { spoil: () => undefined, message: /$/ };
+  const { configuration } = stack;
+  for (let round = 0; round < Math.min(rounds, 3); round++) {
+    const before = await running();
+    spoil();
+    expect(await stack.failingUp()).toMatch(message);
+    expect(((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release).toBe(before);
+    server(`# mended ${kind} ${round}`);
+    stack.configuration = configuration;
+    await stack.up();
+  }
+});
+
+test("no request was lost and none was answered wrongly", async () => {
+  const report = await load.stop();
+  console.log(`${report.searches} searches and ${report.uploads} uploads in ${report.seconds.toFixed(0)} s, ${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`);
+  expect(report.lost).toEqual([]);
+  expect((report.searches + report.uploads) / report.seconds).toBeGreaterThan(0);
+  expect(stack.containers("server")).toHaveLength(1);
+});
+
+/** Makes the stack's model another one: the demo model with changed files. */
+function modelFrom(change: (file: string, bytes: Buffer) => Buffer): void {
+  const [from, to] = [path.join(checkout.directory, "models/demo-reranker"), path.join(checkout.directory, "models/spoiled")];
+  fs.mkdirSync(to, { recursive: true });
+  for (const file of fs.readdirSync(from)) {
+    fs.writeFileSync(path.join(to, file), change(file, fs.readFileSync(path.join(from, file))));
+  }
+  stack.configure({ models: [{ name: "demo", directory: "models/spoiled" }] });
+}
+
+/** The weights in reverse order: a file that loads and judges nothing. */
+function shuffled(bytes: Buffer): Buffer {
+  const header = 8 + Number(bytes.readBigUInt64LE(0));
+  const weights = new Float32Array(bytes.buffer.slice(bytes.byteOffset + header, bytes.byteOffset + bytes.length)).reverse();
+  return Buffer.concat([bytes.subarray(0, header), Buffer.from(weights.buffer)]);
+}

@@ -1,0 +1,29 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { toolsFile } from "../../commands/support/paths";
+import type { Checkout } from "./engine";
+
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  /** Both streams. */
+  output: string;
+}
+
+/** Lets the commands of a copied checkout work on its stacks: they find the tools and the passphrase where the set-up puts them. */
+export function prepareCommands(checkout: Checkout): void {
+  fs.copyFileSync(toolsFile, path.join(checkout.directory, ".archon", "tools.json"));
+  fs.writeFileSync(path.join(checkout.directory, ".archon", "passphrase"), "test\n");
+}
+
+/** Runs `npm run NAME -- ARGS` in a copied checkout, without a terminal. */
+export function command(checkout: Checkout, name: string, ...args: string[]): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [path.join("commands", "launch.cjs"), name, ...args], {
+    cwd: checkout.directory,
+    encoding: "utf8",
+    env: { ...process.env, CI: "true" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return { code: status, stdout, output: `${stdout}${stderr}` };
+}

@@ -1,0 +1,191 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { Release } from "../../release/release";
+import { Checkout, docker, inspect, type EngineStack } from "./engine";
+import { Load } from "./load";
+import { Random } from "./random";
+
+/** Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new server. */
+type Victim = "update" | "cli" | "job" | "server";
+
+interface Scenario {
+  /** What the update is about. */
+  change: "server" | "environment" | "back" | "nothing";
+  /** Who is there to be hit. */
+  victims: readonly [Victim, ...Victim[]];
+  /** What such an update takes, as a share of the first one of a stack. */
+  share: number;
+}
+
+const scenarios: readonly [Scenario, ...Scenario[]] = [
+  { change: "server", victims: ["update", "update", "cli", "job", "server"], share: 0.5 },
+  { change: "environment", victims: ["update", "update", "cli", "job", "server"], share: 0.5 },
+  { change: "back", victims: ["update", "update", "cli", "server"], share: 0.4 },
+  { change: "nothing", victims: ["update", "cli"], share: 0.15 },
+];
+
+export interface FaultOptions {
+  runs: number;
+  seed: number;
+  print: (line: string) => void;
+}
+
+export interface FaultReport {
+  /** Runs in which the victim was there and was hit. */
+  hit: number;
+  /** One line for everything that was not as it must be. */
+  broken: string[];
+  requests: number;
+}
+
+const pollMilliseconds = 50;
+const serverFile = "python/server/archon_server/__init__.py";
+
+/**
+ * Hits updates of a small stack at random moments, and looks whether the next one mends everything, while a client asks all the time.
+ * After each hit: the lock is given back (`pulumi cancel`), the next update succeeds, the wanted release serves, one server runs and
+ * no job is left, the store is intact, and everything that the ledger's releases need is there.
+ */
+export async function updateFaults({ runs, seed, print }: FaultOptions): Promise<FaultReport> {
+  const random = new Random(seed);
+  const report: FaultReport = { hit: 0, broken: [], requests: 0 };
+  const checkout = new Checkout();
+  try {
+    const stack = await checkout.stack();
+    const start = performance.now();
+    await stack.up();
+    const usual = performance.now() - start;
+    const load = new Load(await stack.url(), 5);
+    await load.start();
+    for (let run = 1; run <= runs; run += 1) {
+      const { change, victims, share } = random.pick(scenarios);
+      const victim = random.pick(victims);
+      await prepare(change, run, checkout, stack);
+      const hit = await hitUpdate(stack, victim, random.next() * usual * share);
+      report.hit += hit ? 1 : 0;
+      const problems = await recover(checkout, stack);
+      report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
+      print(`run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`);
+    }
+    const { searches, uploads, lost } = await load.stop();
+    report.requests = searches + uploads;
+    report.broken.push(...lost.map(({ what, reason }) => `a lost ${what}: ${reason}`));
+  } finally {
+    await checkout.remove();
+  }
+  return report;
+}
+
+async function prepare(change: Scenario["change"], run: number, checkout: Checkout, stack: EngineStack): Promise<void> {
+  const lock = String(stack.configuration["requirements"]);
+  const { releases = [], release } = (await stack.outputs()) as { releases?: Release[]; release?: string };
+  const past = releases.find(({ id, lost }) => id !== release && lost === undefined);
+  switch (change) {
+    case "server":
+      checkout.edit(serverFile, (text) => `${text.replace(/\n# run \d+\n/, "")}\n# run ${run}\n`);
+      return stack.configure({ release: "" });
+    case "environment":
+      return stack.configure({ release: "", requirements: lock.endsWith("-changed.txt") ? lock.replace("-changed", "") : lock.replace(".txt", "-changed.txt") });
+    case "back":
+      return past === undefined ? prepare("server", run, checkout, stack) : stack.configure({ release: past.id });
+    case "nothing":
+      return undefined;
+  }
+}
+
+/** Starts an update and hits the victim once. Returns whether there was one; the update has ended, or will never, either way. */
+async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
+  const known = new Set(containers(stack, "server"));
+  const update = stack.spawn("up", "--yes", "--skip-preview");
+  update.stdout?.resume();
+  update.stderr?.resume();
+  const ended = once(update, "exit");
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, afterMilliseconds))]);
+  const hit = victim === "update" || victim === "cli" ? killProcess(update, victim) : await killContainer(stack, victim, update, known);
+  await ended;
+  return hit;
+}
+
+function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
+  if (update.pid === undefined || update.exitCode !== null) {
+    return false;
+  }
+  process.kill(victim === "update" ? -update.pid : update.pid, "SIGKILL");
+  return true;
+}
+
+/** Waits for a container of this update to appear, and kills it. */
+async function killContainer(stack: EngineStack, victim: "job" | "server", update: ChildProcess, known: ReadonlySet<string>): Promise<boolean> {
+  while (update.exitCode === null && update.signalCode === null) {
+    const [found] = containers(stack, victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
+    if (found !== undefined) {
+      try {
+        docker("kill", "--signal=KILL", found);
+        return true;
+      } catch {
+        // It has ended by itself meanwhile.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));
+  }
+  return false;
+}
+
+function containers(stack: EngineStack, component: string): string[] {
+  return docker("ps", "--quiet", "--no-trunc", `--filter=label=io.archon.stack=${stack.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
+}
+
+/** Does what a person does after a killed update, and says what is not as it must be then. */
+async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]> {
+  await stack.pulumi("cancel", "--yes");
+  try {
+    await stack.up();
+    await stack.healthy();
+  } catch (error) {
+    return [`the next update failed: ${(error as Error).message.slice(-1500)}`];
+  }
+  return [...(await problemsOfStack(stack)), ...(await problemsOfStore(checkout, stack))];
+}
+
+async function problemsOfStack(stack: EngineStack): Promise<string[]> {
+  const { release } = (await stack.outputs()) as { release: string };
+  const { release: wanted = "" } = stack.configuration as { release?: string };
+  const servers = containers(stack, "server");
+  const served = servers.flatMap((id) => inspect(id).Config.Env.filter((each) => each.startsWith("ARCHON_RELEASE="))).map((each) => each.slice("ARCHON_RELEASE=".length));
+  const jobs = containers(stack, "one-shot");
+  return [
+    ...(wanted === "" || wanted === release ? [] : [`the stack says it runs ${release}, ${wanted} was wanted`]),
+    ...(served.length === 1 && served[0] === release ? [] : [`servers of ${served.join(", ") || "no release"} run, of ${release} one should`]),
+    ...(jobs.length === 0 ? [] : [`${jobs.length} jobs for the store are left`]),
+  ];
+}
+
+async function problemsOfStore({ root }: Checkout, stack: EngineStack): Promise<string[]> {
+  const { releases, images } = (await stack.outputs()) as { releases: Release[]; images: { bootstrap: string } };
+  const present = new Set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split("\n"));
+  const missing = releases
+    .filter(({ lost }) => lost === undefined)
+    .flatMap(({ environment, images: { server } }) => [
+      ...(fs.existsSync(path.join(root, "envs", environment)) ? [] : [`environment ${environment}`]),
+      ...(present.has(server) ? [] : [`image ${server}`]),
+    ]);
+  const mounts = containers(stack, "server").flatMap((id) => inspect(id).Mounts.map(({ Source }) => Source)).filter((source) => !fs.existsSync(source));
+  return [
+    ...[...new Set(missing)].map((part) => `${part} is gone, though a release of the ledger needs it`),
+    ...mounts.map((source) => `${source} is gone, though a server has it mounted`),
+    ...damage(root, images.bootstrap),
+  ];
+}
+
+/** What a full verification of the store finds. */
+function damage(root: string, image: string): string[] {
+  try {
+    docker("run", "--rm", "--network=none", `--volume=${root}:/store`, image, "verify", "--store", "/store", "--full");
+    return [];
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    return [`the store is damaged: ${stdout ?? ""}${stderr ?? ""}`];
+  }
+}

@@ -1,0 +1,132 @@
+import * as http from "node:http";
+
+/** One request that did not get the answer it should have. */
+export interface Loss {
+  what: "search" | "upload";
+  reason: string;
+}
+
+export interface LoadReport {
+  searches: number;
+  uploads: number;
+  seconds: number;
+  lost: Loss[];
+}
+
+/** A text that every search must find, whatever release answers. */
+const KNOWN = { name: "known.md", text: "# Lighthouses\n\nThe keeper of the lighthouse trims the lamp at dusk.\n", question: "When does the keeper trim the lamp?", answer: "trims the lamp at dusk" };
+
+/**
+ * A client that asks without pause while something else changes the servers: searches whose answer it knows, and uploads, each of
+ * which must be accepted and then be stored. Every request is its own connection, so that none hides behind another's.
+ */
+export class Load {
+  private readonly report: LoadReport = { searches: 0, uploads: 0, seconds: 0, lost: [] };
+  private readonly accepted: string[] = [];
+  private stopping = false;
+  private running: Promise<unknown> = Promise.resolve();
+  private started = 0;
+
+  /** @param url the gateway's address */
+  constructor(private readonly url: string, private readonly requestsPerSecond = 60) {}
+
+  /** Uploads the known text and begins. */
+  async start(): Promise<void> {
+    await this.upload(KNOWN.name, KNOWN.text);
+    await this.stored();
+    this.started = performance.now();
+    this.running = this.run();
+  }
+
+  /** Ends, and asks for every upload whether it is stored. */
+  async stop(): Promise<LoadReport> {
+    this.stopping = true;
+    await this.running;
+    this.report.seconds = (performance.now() - this.started) / 1000;
+    await this.stored();
+    return this.report;
+  }
+
+  private async run(): Promise<void> {
+    const pending = new Set<Promise<void>>();
+    for (let count = 0; !this.stopping; count++) {
+      const request = count % 20 === 0 ? this.upload(`note-${count}.md`, `# Note ${count}\n\nNote number ${count} of a busy day.\n`) : this.search();
+      pending.add(request);
+      void request.finally(() => pending.delete(request));
+      const due = this.started + (count * 1000) / this.requestsPerSecond;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
+    }
+    await Promise.all(pending);
+  }
+
+  private async search(): Promise<void> {
+    this.report.searches += 1;
+    await this.counted("search", async () => {
+      const { status, body } = await this.request("POST", "/api/rag/query", "application/json", JSON.stringify({ query: KNOWN.question, match_count: 3 }));
+      const { results = [] } = JSON.parse(body) as { results?: { content: string }[] };
+      if (status !== 200 || !results.some(({ content }) => content.includes(KNOWN.answer)) || results.length > 3) {
+        throw new Error(`${status}: ${body.slice(0, 300)}`);
+      }
+    });
+  }
+
+  private async upload(name: string, text: string): Promise<void> {
+    this.report.uploads += 1;
+    await this.counted("upload", async () => {
+      const boundary = "archon-load-boundary";
+      const form = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: text/markdown\r\n\r\n${text}\r\n--${boundary}--\r\n`;
+      const { status, body } = await this.request("POST", "/api/documents/upload", `multipart/form-data; boundary=${boundary}`, form);
+      if (status !== 200) {
+        throw new Error(`${status}: ${body.slice(0, 300)}`);
+      }
+      this.accepted.push(name);
+    });
+  }
+
+  /** Waits until every accepted upload is among the documents; one that is not in the end was lost. */
+  private async stored(): Promise<void> {
+    let missing = this.accepted;
+    for (let tries = 0; missing.length > 0 && tries < 300; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const known = new Set(await this.documents());
+      missing = missing.filter((name) => !known.has(name));
+    }
+    this.report.lost.push(...missing.map((name): Loss => ({ what: "upload", reason: `${name} was accepted and is not among the documents` })));
+  }
+
+  private async documents(): Promise<string[]> {
+    const names: string[] = [];
+    for (let page = 1; ; page++) {
+      const { body } = await this.request("GET", `/api/knowledge-items?page=${page}&per_page=100`);
+      const { items, pages } = JSON.parse(body) as { items: { metadata: { file_name: string } }[]; pages: number };
+      names.push(...items.map(({ metadata }) => metadata.file_name));
+      if (page >= pages) {
+        return names;
+      }
+    }
+  }
+
+  private async counted(what: Loss["what"], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.report.lost.push({ what, reason: `${new Date().toISOString()} ${String(error)}` });
+    }
+  }
+
+  private request(method: string, route: string, type?: string, body?: string): Promise<{ status: number; body: string }> {
+    return new Promise((resolve, reject) => {
+      const request = http.request(`${this.url}${route}`, { method, agent: false, timeout: 60_000, headers: body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) } }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") });
+        });
+        response.on("error", reject);
+      });
+      request.on("timeout", () => request.destroy(new Error("no answer within 60 s")));
+      request.on("error", reject);
+      request.end(body);
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { hostFacts, lostPart, withParts } from "../../components/shared/host-facts";
+import type { Release } from "../../release/release";
+
+/** Proves what is read off the disk. That images are found in the engine, the engine suite proves. */
+const release: Release = {
+  id: "r", created: "", images: { server: "archon-server:1", bootstrap: "archon-bootstrap:1", gateway: "archon-gateway:1" },
+  environment: "key", models: [{ name: "m", repo: "Org/Name", revision: "c".repeat(40) }],
+};
+// No engine listens there, so that no image counts as gone.
+const dockerHost = "unix:///nonexistent/docker.sock";
+let root: string;
+beforeEach(() => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-facts-"));
+});
+afterEach(() => {
+  fs.rmSync(root, { recursive: true });
+});
+
+test("a release is whole while its environment and snapshots are in the store, and the first missing part is named", () => {
+  const lost = (): string | undefined => lostPart(hostFacts({ dockerHost, root, caBundle: undefined }), release);
+  expect(lost()).toBe("the environment key is gone from the store");
+  fs.mkdirSync(path.join(root, "envs/key"), { recursive: true });
+  expect(lost()).toBe(`the model Org/Name@${"c".repeat(40)} is gone from the store`);
+  fs.mkdirSync(path.join(root, "models/huggingface/hub/models--Org--Name/snapshots", "c".repeat(40)), { recursive: true });
+  expect(lost()).toBeUndefined();
+});
+
+test("what an update makes again is not lost to the releases that share it", () => {
+  const facts = hostFacts({ dockerHost, root, caBundle: undefined });
+  expect(lostPart(withParts(facts, release), { ...release, id: "other" })).toBeUndefined();
+  expect(lostPart(withParts(facts, { ...release, models: [] }), release)).toContain("the model Org/Name");
+});
+
+test("what cannot be seen from here counts as there: another machine's store, and any on a build server", () => {
+  expect(lostPart(hostFacts({ dockerHost: "ssh://elsewhere", root, caBundle: undefined }), release)).toBeUndefined();
+  process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";
+  try {
+    expect(lostPart(hostFacts({ dockerHost, root, caBundle: undefined }), release)).toBeUndefined();
+  } finally {
+    delete process.env["ARCHON_ENGINE_ELSEWHERE"];
+  }
+});

@@ -1,0 +1,216 @@
+import fc from "fast-check";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parsePreview } from "../../commands/preview/document";
+import { commentLimit, markdownPreview, marker } from "../../commands/preview/markdown";
+import { hidden, redact, secretsOf } from "../../commands/preview/redact";
+import { installedBytes } from "../../commands/preview/sizes";
+import { actions, summarise, type Change, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
+import { describePreview } from "../../commands/preview/text";
+import { fetchTotal, releaseLine } from "../../commands/preview/words";
+
+// The previews were recorded on a real engine by tests/support/record-previews.ts.
+
+const directory = path.join(__dirname, "..", "fixtures", "previews");
+const recorded = (name: string): string => fs.readFileSync(path.join(directory, `${name}.json`), "utf8");
+const sizes: Sizes = { environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined), directory: () => 3_130_000 };
+const summary = (name: string): PreviewSummary => summarise(parsePreview(recorded(name), name), "test", sizes);
+/** Kind of change → what, without the tags and keys that another recording would change. */
+const told = (name: string): string[] => summary(name).changes.map(({ action, what }) => `${action} ${what.replace(/[:@]?\b[0-9a-f]{12,16}$/, "")}`.trim());
+const reasons = (name: string, what: string): string[] => summary(name).changes.filter((change) => change.what.startsWith(what)).flatMap((change) => change.reasons);
+
+describe("a recorded preview", () => {
+  test("of a new stack", () => {
+    expect(told("new").sort()).toEqual([
+      "build image archon-bootstrap",
+      "build image archon-gateway",
+      "build image archon-server",
+      "create API token",
+      "create directories of the store",
+      "create gateway of the service server",
+      "create network of the containers",
+      "create server archon-server-0",
+      "fetch environment",
+      "fetch model local/demo",
+      "remove what no kept release needs",
+    ]);
+    expect(summary("new")).toMatchObject({ release: { now: undefined }, downtime: { expected: false, reasons: ["nothing serves yet"] }, problems: [] });
+    expect(fetchTotal(summary("new"))).toBe("at most 3.19 MB");
+  });
+
+  test("without changes", () => {
+    const { changes, release, unchanged } = summary("unchanged");
+    expect(changes).toEqual([]);
+    expect(unchanged).toBeGreaterThan(10);
+    expect(releaseLine(summary("unchanged"))).toBe(`${release.now}, as now`);
+    expect(describePreview(summary("unchanged"))[0]).toBe("No changes to test.");
+  });
+
+  test("of a changed server", () => {
+    expect(told("server")).toEqual(["build image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
+    expect(reasons("server", "server")).toEqual(["release", expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/)]);
+    expect(releaseLine(summary("server"))).toMatch(/^[0-9a-f]{12} → [0-9a-f]{12}$/);
+    expect(summary("server").downtime.expected).toBe(false);
+  });
+
+  test("of another environment, whose lock has no sizes", () => {
+    expect(told("environment")).toEqual(["fetch environment", "replace server archon-server-0", "remove what no kept release needs"]);
+    expect(reasons("environment", "server")).toEqual(["release", expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/)]);
+    expect(fetchTotal(summary("environment"))).toBe("1 of a size unknown until fetched");
+  });
+
+  test("of a rollback: only the server is replaced, nothing is built or fetched", () => {
+    expect(told("rollback")).toEqual(["replace server archon-server-0"]);
+    expect(fetchTotal(summary("rollback"))).toBe("nothing");
+    expect(summary("rollback").release.then).toBe(summary("server").release.now);
+  });
+
+  test("of more models and a token: the servers that get it are told, though Pulumi does not see them", () => {
+    expect(told("models-and-token").sort()).toEqual([
+      "create API token",
+      "fetch model Org/Name",
+      "fetch model local/demo",
+      "remove image archon-server",
+      "remove what no kept release needs",
+      "replace servers",
+    ]);
+    expect(reasons("models-and-token", "model Org/Name")).toEqual(["from https://huggingface.co"]);
+    expect(releaseLine(summary("models-and-token"))).toMatch(/^[0-9a-f]{12} → another one/);
+    expect(fetchTotal(summary("models-and-token"))).toBe("at most 3.13 MB, and 1 of a size unknown until fetched");
+  });
+
+  test("of another port: the gateway goes before its successor comes", () => {
+    expect(summary("port").downtime).toEqual({
+      expected: true,
+      reasons: [expect.stringMatching(/^gateway of the service server goes before its successor is there \(port 127\.0\.0\.1:\d+ → 127\.0\.0\.1:\d+\)$/)],
+    });
+    expect(reasons("port", "server")).toEqual(["memory limit in MiB 1024 → 512"]);
+  });
+
+  test("of a rollout that replaces", () => {
+    expect(summary("replace").downtime).toEqual({ expected: true, reasons: ["the old servers stop before the new ones are ready (archon:rollout is replace)"] });
+  });
+
+  test("after an update that failed", () => {
+    expect(told("after-a-failure")).toEqual(expect.arrayContaining(["build image archon-server", "replace server archon-server-0"]));
+    expect(summary("after-a-failure").downtime.expected).toBe(false);
+  });
+
+  test.each([
+    ["refused", ["archon:root: must be an absolute path", "archon:retain: must be at least 2"]],
+    ["unknown-release", ['archon:release: there is no such release']],
+  ])("that is %s shows the problems and nothing else", (name, problems) => {
+    const text = describePreview(summary(name)).join("\n");
+    problems.forEach((problem) => expect(text).toContain(problem));
+    expect(text).not.toContain("Downtime");
+    expect(markdownPreview(summary(name))).toContain("### The update of test would fail");
+  });
+});
+
+test("what an update only waits for or writes down is not told; what nobody knows yet is", () => {
+  const step = (types: string, name: string): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:Deployment$${types}::${name}`, newState: { inputs: {} } });
+  const steps = [step("archon:index:Proof$command:local:Command", "archon-proof"), step("archon:index:Hold$command:local:Command", "archon-hold"), step("aws:s3:Bucket", "archon-bucket")];
+  expect(summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", sizes).changes).toEqual([{ action: "create", what: "archon-bucket (aws:s3:Bucket)", reasons: [] }]);
+});
+
+test.each(["", "{", '{"steps":[{"op":1}]}'])("what is no preview is refused: %j", (text) => {
+  expect(() => parsePreview(text, "FILE")).toThrow(/^FILE is not/);
+});
+
+describe("the comment", () => {
+  const change: fc.Arbitrary<Change> = fc.record({
+    action: fc.constantFrom(...actions),
+    what: fc.string({ unit: "grapheme", maxLength: 300 }),
+    reasons: fc.array(fc.string({ maxLength: 200 }), { maxLength: 5 }),
+    bytes: fc.option(fc.nat(), { nil: undefined }),
+  });
+  const any: fc.Arbitrary<PreviewSummary> = fc.record({
+    stack: fc.string({ maxLength: 40 }),
+    release: fc.record({ now: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }), then: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }) }),
+    changes: fc.array(change, { maxLength: 2000 }),
+    unchanged: fc.nat(),
+    downtime: fc.record({ expected: fc.boolean(), reasons: fc.array(fc.string(), { maxLength: 5 }) }),
+    problems: fc.array(fc.string({ maxLength: 5000 }), { maxLength: 30 }),
+    warnings: fc.array(fc.string({ maxLength: 5000 }), { maxLength: 30 }),
+  });
+
+  test("starts with its marker and is never longer than GitHub takes, whatever is in it", () => {
+    fc.assert(
+      fc.property(any, fc.constantFrom(commentLimit, 3000), (given, limit) => {
+        const text = markdownPreview(given, limit);
+        expect(text.startsWith(`${marker(given.stack)}\n`)).toBe(true);
+        expect(text.length).toBeLessThanOrEqual(limit);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("cuts a long list with a count", () => {
+    const many = Array.from({ length: 5000 }, (_, index): Change => ({ action: "remove", what: `image number ${index}`, reasons: ["x".repeat(40)] }));
+    const text = markdownPreview({ ...summary("unchanged"), changes: many });
+    expect(text).toMatch(/- … and 4\d00 more/);
+    expect(text.length).toBeLessThanOrEqual(commentLimit);
+  });
+
+  test("says what the terminal says", () => {
+    const text = markdownPreview(summary("port"));
+    expect(text).toContain("| Downtime | ⚠️ yes: gateway of the service server");
+    expect(text).toContain("**Changed in place**\n\n- `server archon-server-0`: memory limit in MiB 1024 → 512");
+  });
+
+  test("lets no message end its block, mention anybody or make markup", () => {
+    const text = markdownPreview({ ...summary("unchanged"), problems: ["a\n````\n@everyone <img src=x>\n# big"] });
+    expect(text).toContain("`````text\na\n````\n@everyone");
+    const listed = markdownPreview({ ...summary("unchanged"), changes: [{ action: "create", what: "a`b\n# c", reasons: ["@team <img> [x](y) | z"] }] });
+    expect(listed).toContain("- `ab# c`: @\u200bteam \\<img\\> \\[x\\](y) \\| z");
+  });
+
+  test("of a stack with any name has a marker of one line that nothing ends early", () => {
+    expect(marker("a-->\nb")).toBe("<!-- archon-preview:a--__b -->");
+  });
+});
+
+describe("secrets", () => {
+  test.each([
+    "https://user:hunter22@index.example/simple",
+    "https://token@index.example/simple",
+    "https://x.example/?access_token=abc123def",
+    "Authorization: Bearer abcdefghijk",
+    "hf_abcdefghijklmnopqrstuv",
+    "ghp_abcdefghijklmnopqrstuvwx",
+    "pul-0123456789abcdef0123456789abcdef01234567",
+    "AKIAABCDEFGHIJKLMNOP",
+    "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYSJ9.c2lnbmF0dXJl",
+  ])("in a message are hidden: %s", (text) => {
+    const shown = redact(`before ${text} after`, []);
+    expect(shown).toContain(hidden);
+    expect(shown).toMatch(/^before .* after$/);
+    expect(shown).not.toMatch(/hunter22|token@|abc123def|abcdefghijk|0123456789abcdef|AKIA|eyJ/);
+  });
+
+  test("leave ordinary text as it is", () => {
+    const text = 'model Org/Name@aaaa from https://huggingface.co, key 6090c02ee441611f, docker.io/a/b@sha256:00, mail me@example.org';
+    expect(redact(text, [])).toBe(text);
+  });
+
+  test("of the deployer's environment are hidden wherever they stand, the longest first", () => {
+    const known = secretsOf({ HF_TOKEN: "longer-secret", AWS_SECRET_ACCESS_KEY: "longer-secret-and-more", PULUMI_CONFIG_PASSPHRASE_FILE: "/etc/passphrase", TOKEN: "short", PATH: "/usr/local/bin" });
+    expect(known.sort()).toEqual(["longer-secret", "longer-secret-and-more"]);
+    expect(redact("x longer-secret-and-more y longer-secret z /etc/passphrase short", known)).toBe(`x ${hidden} y ${hidden} z /etc/passphrase short`);
+  });
+
+  test("in a preview are hidden before anything is made of it", () => {
+    const text = JSON.stringify({ diagnostics: [{ severity: "error", message: 'error: said "canary-value"\n' }] });
+    const parsed = parsePreview(text, "FILE", (each) => redact(each, ["canary-value"]));
+    expect(summarise(parsed, "test", sizes).problems).toEqual([`said "${hidden}"`]);
+  });
+});
+
+test("the size of an environment is the sum of its lock's, and unknown when one is missing", () => {
+  const one = "a==1 \\\n    --hash=sha256:00\n    # size: 10\n";
+  expect(installedBytes(`# python: cp311\n${one}b[x]==2 \\\n    --hash=sha256:00\n    # size: 32\n`)).toBe(42);
+  expect(installedBytes(`${one}b==2 --hash=sha256:00\n`)).toBeUndefined();
+  expect(installedBytes("")).toBeUndefined();
+  const real = installedBytes(fs.readFileSync(path.join(__dirname, "..", "..", "python", "requirements.server.ml.txt"), "utf8"));
+  expect(real).toBeGreaterThan(1e9);
+});
