@@ -147,7 +147,7 @@ class World:
     def _draw(self) -> Operation:
         store, chance = self.store.root, self.chance
         kind = chance.choices(
-            ["populate", "fetch", "hold", "collect", "prune", "repair", "verify", "list"], [5, 4, 3, 4, 2, 3, 1, 1]
+            ["populate", "fetch", "hold", "collect", "prune", "repair", "verify", "list"], [5, 4, 3, 6, 3, 3, 1, 1]
         )[0]
         wheels = ("--wheelhouse", self.wheelhouse)
         if kind == "populate":
@@ -190,7 +190,7 @@ class World:
     def _mount_something(self) -> None:
         self.mounted = []
         for name in self._visible():
-            if self.chance.random() < 0.15:
+            if self.chance.random() < 0.4:
                 kind, _, rest = name.partition("/")
                 model = {"path": f"{ROOT}/models/huggingface", "models": [rest]}
                 self.mounted.append(f"{ROOT}/envs/{rest}" if kind == "envs" else model)
