@@ -5,5 +5,6 @@ module.exports = {
   projects: [
     { displayName: "unit", testEnvironment: "node", testMatch: ["<rootDir>/tests/unit/**/*.test.ts"], transform },
     { displayName: "engine", testEnvironment: "node", testMatch: ["<rootDir>/tests/engine/**/*.test.ts"], transform },
+    { displayName: "browser", testEnvironment: "node", testMatch: ["<rootDir>/tests/browser/**/*.test.ts"], transform },
   ],
 };

@@ -1,8 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { ensureChromium } from "../setup/chromium";
 import { findProgram } from "../setup/docker";
 import { pulumiEnvironment, readTools } from "../support/environment";
 import { logDirectory, projectRoot } from "../support/paths";
+import { silent } from "../support/progress";
 import { CommandError, run, type RunOptions } from "../support/run";
 import { runPython } from "./python";
 import { parseGo, parseJest, sum, type Counts } from "./results";
@@ -23,6 +25,7 @@ export const suites: readonly Suite[] = [
   { name: "go", title: "the tool chain's own provider", needsSetup: true, run: runGo },
   { name: "python", title: "store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
   { name: "engine", title: "real Pulumi on the real engine", needsSetup: true, run: () => runJest("engine", pulumiEnvironment(), "--runInBand") },
+  { name: "browser", title: "the page in Chromium, against a deployed server", needsSetup: true, run: runBrowser },
 ];
 
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -34,7 +37,12 @@ export function print(line: string): void {
 /** Each check counts as one test. */
 async function runChecks(): Promise<Counts> {
   const installed = (program: string): string => path.join(projectRoot, "node_modules", ".bin", program);
-  return sum([await check("tsc", installed("tsc"), ["--noEmit"]), await check("eslint", installed("eslint"), ["."]), await checkWorkflows()]);
+  return sum([
+    await check("tsc", installed("tsc"), ["--noEmit"]),
+    await check("tsc-page", installed("tsc"), ["--noEmit", "--project", "python/server/page"]),
+    await check("eslint", installed("eslint"), ["."]),
+    await checkWorkflows(),
+  ]);
 }
 
 async function check(name: string, program: string, args: readonly string[], options: RunOptions = {}): Promise<Counts> {
@@ -61,6 +69,11 @@ async function runJest(project: string, environment: NodeJS.ProcessEnv, ...more:
   const args = ["--selectProjects", project, "--json", `--outputFile=${results}`, ...color, ...more];
   await succeeds(path.join(projectRoot, "node_modules", ".bin", "jest"), args, { environment, log: `test-${project}`, onLine: print });
   return fs.existsSync(results) ? parseJest(fs.readFileSync(results, "utf8")) : { ...nothing, failed: 1 };
+}
+
+async function runBrowser(): Promise<Counts> {
+  const chromium = await ensureChromium({ ...silent, message: print });
+  return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, "--runInBand");
 }
 
 /** The provider that is built where Pulumi's own cannot be downloaded. */

@@ -128,12 +128,6 @@ def parse(head: bytes, table: bytes) -> Bundle:
     return bundle
 
 
-def papers_of(store: Store, model: Model) -> tuple[Path, ...]:
-    """Where the manifest of a snapshot, its copy and its proof are, in the order in which they are put in place."""
-    path = store.snapshot_manifest(model)
-    return manifest.snapshot_copy(path), path, store.snapshot_proof(model)
-
-
 class _Hashing(io.RawIOBase):
     """Reads on, and hashes what was read."""
 
@@ -151,9 +145,10 @@ def _environment(store: Store, key: str) -> list[FileEntry]:
     base = store.environment(key)
     _demand(base, f"envs/{key}")
     entries = manifest.read_environment_files(base, manifest.read_environment(base))
-    papers = [path for path in (base / manifest.DIRECTORY).rglob("*") if path.is_file()]
-    listed = [entry._replace(path=f"envs/{key}/{entry.path}") for entry in entries]
-    return listed + [_hashed(store, path) for path in papers]
+    own = sorted(path for path in (base / manifest.DIRECTORY).rglob("*") if path.is_file())
+    return [entry._replace(path=f"envs/{key}/{entry.path}") for entry in entries] + [
+        _hashed(store, path) for path in own
+    ]
 
 
 def _snapshot(store: Store, model: Model) -> list[FileEntry]:
@@ -161,8 +156,8 @@ def _snapshot(store: Store, model: Model) -> list[FileEntry]:
     _demand(snapshot, f"models/{model}")
     _, entries = manifest.read_snapshot(store.snapshot_manifest(model))
     below = snapshot.relative_to(store.root).as_posix()
-    listed = [entry._replace(path=f"{below}/{entry.path}") for entry in entries]
-    return listed + [_hashed(store, path) for path in papers_of(store, model) if path.exists()]
+    own = sorted(path for path in store.snapshot_papers(model) if path.exists())
+    return [entry._replace(path=f"{below}/{entry.path}") for entry in entries] + [_hashed(store, path) for path in own]
 
 
 def _hashed(store: Store, path: Path) -> FileEntry:

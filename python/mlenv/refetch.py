@@ -26,6 +26,7 @@ class Refetch:
         model: Model,
         staging: Path,
         endpoint: str | None,
+        mirrors: tuple[str, ...],
         token: str | None,
         stream: BinaryIO | None,
     ) -> None:
@@ -34,6 +35,7 @@ class Refetch:
         self._staging = staging
         self._fresh = staging / "fresh"
         self._endpoint = endpoint
+        self._mirrors = mirrors
         self._token = token
         self._stream = stream
 
@@ -78,7 +80,7 @@ class Refetch:
         if self._stream:
             archive.extract(self._stream, self._fresh)
         elif endpoint:
-            sources = Sources(endpoint, token=self._token)
+            sources = Sources(endpoint, self._mirrors, self._token)
             files = [RemoteFile(entry.path, entry.size, entry.sha256, None) for entry in lacking]
             bring(Bring(sources, self._model, files, self._fresh, self._staging / "parts"))
             failpoints.reach("repair.fetched")

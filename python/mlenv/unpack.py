@@ -136,7 +136,7 @@ class _Import:
                 demand_intact(check_snapshot(store, model))
                 refer(store, model)
                 return progress.say(f"model {model} is already there")
-            for path in bundle.papers_of(staged, model):
+            for path in staged.snapshot_papers(model):
                 if path.exists():
                     _move(path, store.root / path.relative_to(staged.root))
             failpoints.reach("import.manifest")
@@ -160,7 +160,7 @@ def _places(store: Store, content: Bundle) -> tuple[str, ...]:
     paths = [f"envs/{key}/" for key in content.environments if store.environment(key)]
     for model in content.models:
         paths.append(store.snapshot(model).relative_to(store.root).as_posix() + "/")
-        paths += [path.relative_to(store.root).as_posix() for path in bundle.papers_of(store, model)]
+        paths += [path.relative_to(store.root).as_posix() for path in store.snapshot_papers(model)]
     return tuple(paths)
 
 

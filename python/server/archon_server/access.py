@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import errors
 
 HEALTH_PATH = "/health"
+REALTIME_PATHS = "/socket.io/"
 
 REQUEST_BYTES = 1024 * 1024
 """Largest request that is no upload."""
@@ -16,27 +17,44 @@ MULTIPART_BYTES = 64 * 1024
 """What an upload may have beside its file: boundaries, headers, tags."""
 
 
+class TokenCheck:
+    """Whether a text is the API token; in constant time. Without a token everything is."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    def __call__(self, text: str) -> bool:
+        return not self._token or hmac.compare_digest(text.strip().encode("utf-8", "surrogateescape"), self._token)
+
+
 class RequireToken:
     """Answers 401 to a request without `Authorization: Bearer <token>`.
 
-    Only /health is open: what probes it carries no secrets.
+    Only /health is open: what probes it carries no secrets. Socket.IO asks for the token itself, as browsers can send
+    no header with a WebSocket.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, is_token: TokenCheck) -> None:
         self._app = app
-        self._token = token.encode()
+        self._is_token = is_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == HEALTH_PATH or self._is_known(Headers(scope=scope)):
+        if scope["type"] not in ("http", "websocket") or self._is_open(scope):
             await self._app(scope, receive, send)
-            return
-        problem = errors.Unauthorized("This server needs its API token: send the header Authorization: Bearer <token>")
-        await errors.as_response(problem)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            problem = errors.Unauthorized(
+                "This server needs its API token: send the header Authorization: Bearer <token>"
+            )
+            await errors.as_response(problem)(scope, receive, send)
 
-    def _is_known(self, headers: Headers) -> bool:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        # Header values come as Latin-1, so this gives back the bytes that were sent.
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token)
+    def _is_open(self, scope: Scope) -> bool:
+        if scope["path"] == HEALTH_PATH or scope["path"].startswith(REALTIME_PATHS):
+            return True
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        # Header values come as Latin-1, so this gives back the text that was sent.
+        return scheme.lower() == "bearer" and self._is_token(token.encode("latin-1").decode("utf-8", "surrogateescape"))
 
 
 class LimitBody:

@@ -26,6 +26,16 @@ class Chunk:
     text: str
     headings: tuple[str, ...] = ()
     has_code: bool = False
+    url: str = ""
+    """The page's, if it was crawled."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A fenced block: what stands between the fences, and the language that the opening one names."""
+
+    text: str
+    language: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,23 @@ def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
         size += len(block.text) + 2
     if held:
         yield passage()
+
+
+def code_blocks(text: str) -> list[Code]:
+    """The fenced blocks of a passage, in order."""
+    blocks: list[Code] = []
+    fence, language, inside = "", "", []
+    for line in text.splitlines():
+        if not fence:
+            if opening := _FENCE.match(line):
+                fence, inside = opening.group(1), []
+                language = line[opening.end() :].strip().split(" ")[0]
+        elif _closes(line, fence):
+            blocks.append(Code("\n".join(inside), language))
+            fence = ""
+        else:
+            inside.append(line)
+    return [*blocks, Code("\n".join(inside), language)] if fence else blocks
 
 
 def _blocks(lines: Iterable[str], markdown: bool) -> Iterator[_Block]:
@@ -117,9 +144,8 @@ def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
     opening = opening[:PASSAGE_SIZE]
     held, size = [opening], len(opening)
     for line in source:
-        bare = line.strip()
-        if bare.startswith(fence) and not bare.strip(fence[0]):
-            held.append(bare)
+        if _closes(line, fence):
+            held.append(line.strip())
             break
         for part in _cut(line.rstrip("\r\n"), CODE_SIZE // 2):
             if size + len(part) > CODE_SIZE:
@@ -128,6 +154,11 @@ def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
             held.append(part)
             size += len(part) + 1
     yield _Block("\n".join(held), is_code=True)
+
+
+def _closes(line: str, fence: str) -> bool:
+    bare = line.strip()
+    return bare.startswith(fence) and not bare.strip(fence[0])
 
 
 def _cut(line: str, width: int) -> list[str]:

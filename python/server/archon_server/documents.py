@@ -1,22 +1,21 @@
-"""The routes of documents: upload, list, delete."""
+"""The route of uploads."""
 
 import json
 import os
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 
-from . import shapes
 from .access import file_too_large
-from .errors import Invalid, NotFound
-from .ingestion import Ingestion, Upload
-from .storage import Storage
+from .errors import Invalid
+from .incoming import Upload
+from .ingestion import Ingestion
 
 UPLOAD_PATH = "/api/documents/upload"
 
 
-def router(storage: Storage, ingestion: Ingestion, max_upload_bytes: int) -> APIRouter:
+def router(ingestion: Ingestion, max_upload_bytes: int) -> APIRouter:
     api = APIRouter(tags=["documents"])
 
     @api.post(UPLOAD_PATH)
@@ -38,35 +37,6 @@ def router(storage: Storage, ingestion: Ingestion, max_upload_bytes: int) -> API
         copy.seek(0)
         progress_id = ingestion.submit(Upload(copy, filename, size, knowledge_type, parsed))
         return {"success": True, "progressId": progress_id, "message": "Document upload started", "filename": filename}
-
-    @api.get("/api/knowledge-items")
-    def knowledge_items(
-        page: Annotated[int, Query(ge=1, le=10**6)] = 1,
-        per_page: Annotated[int, Query(ge=1, le=100)] = 20,
-        knowledge_type: str | None = None,
-        search: str | None = None,
-    ) -> dict[str, Any]:
-        documents, total = storage.documents(
-            offset=(page - 1) * per_page, limit=per_page, knowledge_type=knowledge_type, search=search
-        )
-        return {
-            "items": [shapes.item(document) for document in documents],
-            "total": total,
-            "page": page,
-            "per_page": per_page,
-            "pages": -(-total // per_page),
-        }
-
-    @api.get("/api/rag/sources")
-    def sources() -> dict[str, Any]:
-        documents, total = storage.documents()
-        return {"success": True, "sources": [shapes.source(document) for document in documents], "count": total}
-
-    @api.delete("/api/knowledge-items/{source_id}")
-    def delete(source_id: str) -> dict[str, Any]:
-        if not storage.delete_document(source_id):
-            raise NotFound(f"Knowledge item {source_id} not found")
-        return {"success": True, "message": f"Successfully deleted knowledge item {source_id}"}
 
     return api
 

@@ -1,7 +1,9 @@
 """A server that stops without losing a request: it says it is stopping, serves on for a while, and only then closes."""
 
 import logging
+import socket
 import time
+from collections.abc import Awaitable, Callable
 from types import FrameType
 
 import uvicorn
@@ -14,6 +16,8 @@ class Draining:
 
     def __init__(self) -> None:
         self.since: float | None = None
+        self.at_end: list[Callable[[], Awaitable[None]]] = []
+        """Called when the server stops taking requests, to end those that would never end by themselves."""
 
     @property
     def active(self) -> bool:
@@ -44,6 +48,11 @@ class DrainingServer(uvicorn.Server):
         if self._draining.active:
             self.should_exit = True
         self._draining.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for end in self._draining.at_end:
+            await end()
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if self._draining.active and not self._announced:

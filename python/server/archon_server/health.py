@@ -9,8 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from .draining import Draining
-from .reranking.cross_encoder import installed_versions
-from .reranking.service import RerankingService, Status
+from .reranking.environment import installed_versions
+from .reranking.service import RerankingService
+from .reranking.slot import Slot, Status
 from .settings import Settings
 
 
@@ -22,16 +23,16 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
         """200 once the model has given the known answers, 503 with the reason before, and 503 as soon as the server is
         to stop.
         """
-        state = reranking.state
         status, message = "healthy", None
+        choice = reranking.choice
+        error = choice.state.error if choice.state else None
         if draining.active:
             status, message = "draining", "The server is stopping; requests are still answered"
-        elif state.status is Status.LOADING:
+        elif choice.status is Status.LOADING:
             status, message = "initializing", "The reranker is being loaded"
-        elif state.status is Status.FAILED:
-            status, message = "failed", state.error
+        elif choice.status is Status.FAILED:
+            status, message = "failed", error
         ready = status == "healthy"
-        name = reranking.model.name if reranking.model else None
         body: dict[str, Any] = {
             "status": status,
             "service": "archon-backend",
@@ -41,7 +42,13 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
             "schema_valid": True,
             "release": settings.release,
             "service_name": settings.service,
-            "reranking": {"status": state.status, "model": name, "error": state.error},
+            "reranking": {
+                "status": choice.status,
+                "model": choice.active and choice.active.model.name,
+                "default": choice.default and choice.default.model.name,
+                "error": error,
+                "notice": choice.notice,
+            },
         }
         if message:
             body["message"] = message
@@ -49,24 +56,39 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
 
     @api.get("/health/ml")
     async def health_ml() -> dict[str, Any]:
-        """What the reranking stands on: environment, packages, hardware, model and its known answers."""
-        state = reranking.state
-        runtime = state.runtime
+        """What the reranking stands on: environment, packages, hardware, models and their known answers."""
+        choice = reranking.choice
         return {
-            "status": state.status,
-            "error": state.error,
+            "status": choice.status,
             "environment_key": settings.environment_key,
             "versions": {"python": platform.python_version(), **installed_versions()},
-            "model": asdict(reranking.model) if reranking.model else None,
-            "device": runtime and runtime.device,
-            "dtype": runtime and runtime.dtype,
-            "threads": runtime and runtime.threads,
-            "cuda_available": runtime and runtime.cuda_available,
-            "load_seconds": state.load_seconds,
-            "known_answer": {
-                "passed": state.status is Status.READY,
-                "questions": [asdict(answer) for answer in state.known_answers],
-            },
+            "default": choice.default and choice.default.model.name,
+            "chosen": choice.chosen,
+            "notice": choice.notice,
+            **_proof(choice.active),
+            "models": [_proof(slot) for slot in reranking.slots.values()],
         }
 
     return api
+
+
+def _proof(slot: Slot | None) -> dict[str, Any]:
+    """How a model was loaded and what it answered, beside what was recorded of it; all None without a model."""
+    state = slot.state if slot else None
+    runtime = state and state.runtime
+    proof = state and state.proof
+    return {
+        "model": slot and asdict(slot.model),
+        "error": state and state.error,
+        "device": runtime and runtime.device,
+        "dtype": runtime and runtime.dtype,
+        "threads": runtime and runtime.threads,
+        "cuda_available": runtime and runtime.cuda_available,
+        "memory_bytes": runtime and runtime.memory_bytes,
+        "load_seconds": state and state.load_seconds,
+        "known_answer": {
+            "passed": bool(slot and slot.ready),
+            "questions": [asdict(answer) for answer in state.known_answers] if state else [],
+            "recorded": proof and asdict(proof),
+        },
+    }

@@ -1,148 +1,187 @@
-"""Turns an uploaded file into a stored document, one at a time, in the background."""
+"""Stores what was uploaded or crawled, one at a time, in the background."""
 
 import asyncio
-import io
 import logging
-import mimetypes
-import re
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import Any
 
-from .chunking import Chunk, chunk_text
+from . import incoming
+from .crawling import CrawlFailed, CrawlRequest, Fetched, Site, crawl
+from .embeddings import EmbeddingsUnavailable
 from .errors import Busy, RequestError
-from .progress import Operation, Operations
+from .extraction import UnreadableFile
+from .incoming import Upload
+from .limits import CrawlLimits
+from .operations import Cancelled, Operation, Operations
 from .storage import Document, Storage
+from .vectors import Vectors
 
-QUEUE_LIMIT = 16
+UPLOAD_LIMIT = 16
 """Uploads that may be waiting or in work; each waiting one holds its file on the disk."""
 
-_MARKDOWN = {"", ".md", ".markdown", ".mdx", ".rst", ".txt"}
-ALLOWED = "text in UTF-8: Markdown, plain text, HTML, source code, configuration, CSV and the like"
-_LINE_SIZE = 8192
+CRAWL_LIMIT = 4
+"""Crawls that may be waiting or in work; one runs at a time."""
 
 log = logging.getLogger(__name__)
 
 
-class UnreadableFile(Exception):
-    """The uploaded file is not what this server can store; the message says what it can."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A received file: `file` is at its start and belongs to whoever holds the Upload; `size` is in bytes."""
-
-    file: BinaryIO
-    filename: str
-    size: int
-    knowledge_type: str
-    tags: tuple[str, ...]
-
-
 class Ingestion:
-    """One worker, so that two large documents do not fight for the database's one write lock."""
+    """One worker stores, so that two large documents do not fight for the database's one write lock; another crawls."""
 
-    def __init__(self, storage: Storage, operations: Operations) -> None:
+    def __init__(self, storage: Storage, operations: Operations, vectors: Vectors, limits: CrawlLimits) -> None:
         self._storage = storage
         self._operations = operations
+        self._vectors = vectors
+        self._limits = limits
         self._worker = ThreadPoolExecutor(1, "ingestion")
-        self._pending: set[Future[None]] = set()
+        self._crawler = ThreadPoolExecutor(1, "crawler")
+        self._uploads: dict[Future[None], Operation] = {}
+        self._crawls: dict[Future[None], Operation] = {}
+        self._filling: Future[bool] | None = None
+        self._ended = False
 
     def start(self) -> None:
-        self._submit(self._operations.end_interrupted)
+        _logged(self._worker.submit(self._operations.end_interrupted))
+        self.fill_vectors()
 
     def submit(self, upload: Upload) -> str:
         """Takes the upload over and returns the id to ask for its progress.
 
         Raises Busy, with the file closed, if too many wait.
         """
-        if len(self._pending) >= QUEUE_LIMIT:
+        if len(self._uploads) >= UPLOAD_LIMIT:
             upload.file.close()
-            raise Busy(f"{QUEUE_LIMIT} uploads are already waiting; send this one again a little later", retry_after=5)
-        operation = self._operations.enqueue(upload.filename)
-        self._submit(self._ingest, upload, operation)
-        return operation.progress_id
+            raise Busy(f"{UPLOAD_LIMIT} uploads are already waiting; send this one again a little later", retry_after=5)
+        operation = self._operations.enqueue("document", f"Reading {upload.filename}", fileName=upload.filename)
+        return _tracked(self._uploads, self._worker.submit(self._ingest, upload, operation), operation)
+
+    def submit_crawl(self, request: CrawlRequest) -> str:
+        """Returns the id to ask for its progress. Raises Busy if too many wait."""
+        if len(self._crawls) >= CRAWL_LIMIT:
+            raise Busy(f"{CRAWL_LIMIT} crawls are already waiting; start this one a little later", retry_after=30)
+        operation = self._operations.enqueue(
+            "crawl", f"Waiting to crawl {request.url}", url=request.url, currentUrl=request.url, crawlType="normal"
+        )
+        return _tracked(self._crawls, self._crawler.submit(self._crawl, request, operation), operation)
+
+    def fill_vectors(self) -> None:
+        """Gives what was stored without vectors, or with those of another embedding model, its vectors: a batch at a
+        time, between the uploads.
+        """
+        if self._ended or (self._filling and not self._filling.done()):
+            return
+        self._filling = self._worker.submit(self._vectors.fill_some)
+        self._filling.add_done_callback(self._filled)
+        _logged(self._filling)
 
     async def finish(self) -> None:
-        """Returns when everything submitted has been stored or refused."""
-        await asyncio.gather(*map(asyncio.wrap_future, list(self._pending)), return_exceptions=True)
-        self._worker.shutdown()
+        """Returns when every upload has been stored or refused. Crawls are ended, vectors made at the next start."""
+        self._ended = True
+        self._vectors.stop()
+        for operation in list(self._crawls.values()):
+            operation.cancelled.set()
+        futures = [*self._uploads, *self._crawls]
+        await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        self._crawler.shutdown()
+        await asyncio.to_thread(self._worker.shutdown)
 
-    def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
-        future = self._worker.submit(work, *arguments)
-        self._pending.add(future)
-        future.add_done_callback(self._ended)
-
-    def _ended(self, future: Future[None]) -> None:
-        self._pending.discard(future)
-        if error := future.exception():
-            log.error("work in the background failed: %s", error, exc_info=error)
+    def _filled(self, future: Future[bool]) -> None:
+        if not future.cancelled() and not future.exception() and future.result():
+            self._filling = None
+            self.fill_vectors()
 
     def _ingest(self, upload: Upload, operation: Operation) -> None:
-        try:
+        def advance(percent: int) -> None:
+            if (percent := 10 + 85 * percent // 100) > operation.progress:
+                self._operations.advance(operation, "storing", percent)
+
+        def work() -> None:
             with upload.file:
-                self._operations.begin(operation)
-                document = self._storage.add_document(_document(upload), self._chunks(upload, operation))
-        except (UnreadableFile, RequestError) as error:
-            log.warning("upload of %r refused: %s", upload.filename, error)
+                self._operations.begin(operation, "storing", 10, f"Storing {upload.filename}")
+                self._finish(operation, self._storage.add_document(upload.document(), upload.chunks(advance)))
+
+        self._guarded(operation, f"upload of {upload.filename!r}", work)
+
+    def _crawl(self, request: CrawlRequest, operation: Operation) -> None:
+        def fetched(so_far: Fetched) -> None:
+            percent = 1 + 58 * so_far.done // max(so_far.known, 1)
+            counts = {"processedPages": so_far.done, "totalPages": so_far.known, "currentUrl": so_far.url}
+            self._operations.advance(operation, "crawling", percent, f"Fetching {so_far.url}", **counts)
+
+        def work() -> None:
+            self._operations.begin(operation, "crawling", 1, f"Crawling {request.url}")
+            with crawl(request, self._limits, operation.cancelled, fetched) as site:
+                # By the worker that stores uploads, too: one writer at a time.
+                self._worker.submit(self._store_site, request, site, operation).result()
+
+        self._guarded(operation, f"crawl of {request.url!r}", work)
+
+    def _store_site(self, request: CrawlRequest, site: Site, operation: Operation) -> None:
+        def advance(percent: int) -> None:
+            self._operations.advance(operation, "document_storage", 60 + 35 * percent // 100)
+
+        self._operations.advance(operation, "document_storage", 60, f"Storing {site.page_count} pages of {request.url}")
+        before = self._storage.document(incoming.source_id_of(request.url))
+        document = incoming.site_document(request, site, before)
+        stored = self._storage.add_document(document, incoming.site_chunks(site, advance))
+        counts = {"completedDocuments": site.page_count, "totalDocuments": site.page_count}
+        code = {"codeBlocksFound": stored.code_count, "codeExamplesStored": stored.code_count}
+        self._finish(operation, stored, **counts, **code)
+
+    def _guarded(self, operation: Operation, what: str, work: Callable[[], None]) -> None:
+        """Runs the work and gives the operation its end if that was not a good one."""
+        try:
+            work()
+        except Cancelled:
+            log.info("%s cancelled", what)
+            self._operations.finish(operation, "cancelled", "Stopped; nothing of it was stored")
+        except (UnreadableFile, CrawlFailed, RequestError) as error:
+            log.warning("%s refused: %s", what, error)
             self._operations.finish(operation, "error", str(error), error=str(error))
         except Exception as error:
-            log.exception("upload of %r failed", upload.filename)
+            log.exception("%s failed", what)
             reason = f"Internal error ({type(error).__name__}); the server's log has the details"
             self._operations.finish(operation, "error", reason, error=reason)
-        else:
-            log.info("stored %s: %d chunks", document.source_id, document.chunk_count)
-            self._operations.finish(
-                operation,
-                "completed",
-                f"Stored {document.chunk_count} passages of {upload.filename}",
-                chunksStored=document.chunk_count,
-                wordCount=document.word_count,
-                sourceId=document.source_id,
-            )
 
-    def _chunks(self, upload: Upload, operation: Operation) -> Iterator[Chunk]:
-        """The file's passages; the operation advances from 10 to 95 % with what has been read of it."""
-        empty = True
-        for chunk in chunk_text(_lines(upload), markdown=PurePath(upload.filename).suffix.lower() in _MARKDOWN):
-            yield chunk
-            empty = False
-            percent = 10 + 85 * upload.file.tell() // max(upload.size, 1)
-            if percent > operation.progress:
-                self._operations.advance(operation, "storing", percent)
-        if empty:
-            raise UnreadableFile(f"{upload.filename} has no text in it; allowed is {ALLOWED}")
+    def _finish(self, operation: Operation, document: Document, **result: Any) -> None:
+        """Vectors for what is stored, and the good end of the operation. Stored is stored: nothing here can fail it."""
+        log.info("stored %s: %d chunks", document.source_id, document.chunk_count)
+        message = f"Stored {document.chunk_count} passages of {document.shown_title}"
 
+        def advance(made: int) -> None:
+            percent = 95 + 4 * made // max(document.chunk_count, 1)
+            self._operations.advance(operation, operation.status, percent)
 
-def _lines(upload: Upload) -> Iterator[str]:
-    """The file's text, a line or a part of a long line at a time."""
-    text = io.TextIOWrapper(upload.file, encoding="utf-8-sig")
-    try:
-        while line := text.readline(_LINE_SIZE):
-            if "\0" in line:
-                raise UnreadableFile(f"{upload.filename} is not text: it has zero bytes in it; allowed is {ALLOWED}")
-            yield line
-    except UnicodeDecodeError as error:
-        problem = f"{upload.filename} is not text in UTF-8 ({error.reason})"
-        raise UnreadableFile(f"{problem}; allowed is {ALLOWED}") from error
-    finally:
-        # The wrapper would close the file with itself.
-        text.detach()
+        try:
+            made = self._vectors.fill(document.source_id, advance)
+            result |= {"vectorsStored": made} if made else {}
+        except EmbeddingsUnavailable as error:
+            message += f", for now without vectors: {error}"
+        except (Cancelled, RequestError):
+            message += ", for now without all their vectors"
+        self._operations.finish(
+            operation,
+            "completed",
+            message,
+            chunksStored=document.chunk_count,
+            wordCount=document.word_count,
+            sourceId=document.source_id,
+            **result,
+        )
 
 
-def _document(upload: Upload) -> Document:
-    # Archon's form of a source id: the name made harmless, and eight digits that tell two of the same name apart.
-    name = re.sub(r"\W", "_", upload.filename)[:80]
-    return Document(
-        source_id=f"file_{name}_{uuid.uuid4().hex[:8]}",
-        filename=upload.filename,
-        file_type=mimetypes.guess_type(upload.filename)[0] or "text/plain",
-        knowledge_type=upload.knowledge_type,
-        tags=upload.tags,
-        size=upload.size,
-        created_at=datetime.now(UTC).isoformat(),
-    )
+def _tracked(futures: dict[Future[None], Operation], future: Future[None], operation: Operation) -> str:
+    """Keeps the future among `futures` until it has ended; returns the operation's id."""
+    futures[future] = operation
+    future.add_done_callback(futures.pop)
+    _logged(future)
+    return operation.progress_id
+
+
+def _logged(future: Future[Any]) -> None:
+    def ended(future: Future[Any]) -> None:
+        if not future.cancelled() and (error := future.exception()):
+            log.error("work in the background failed: %s", error, exc_info=error)
+
+    future.add_done_callback(ended)

@@ -14,6 +14,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .access import REALTIME_PATHS
 from .storage import Storage
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -44,11 +45,22 @@ class Metrics:
         self.rerank_failures = Counter(
             "archon_rerank_failures", "Failures of the reranker", ("stage",), registry=registry
         )
-        for stage in ("load", "score"):
+        for stage in ("load", "score", "time"):
             self.rerank_failures.labels(stage)
         self.model_load_seconds = Gauge(
             "archon_model_load_seconds", "Time the model took to load and to give the known answers", registry=registry
         )
+        self.model_memory_bytes = Gauge(
+            "archon_model_memory_bytes",
+            "Bytes of a model's weights in memory, 0 if not loaded",
+            ("model",),
+            registry=registry,
+        )
+        self.model_switches = Counter(
+            "archon_model_switches", "Changes of the active model", ("outcome",), registry=registry
+        )
+        for outcome in ("done", "failed"):
+            self.model_switches.labels(outcome)
         self.reranker_ready = Gauge("archon_reranker_ready", "1 while searches are reranked", registry=registry)
         self.documents = Gauge("archon_documents", "Documents stored", registry=registry)
         self.chunks = Gauge("archon_chunks", "Passages stored", registry=registry)
@@ -62,7 +74,8 @@ class MeasureRequests:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        # A request of Socket.IO may wait for news as long as it likes.
+        if scope["type"] != "http" or scope["path"].startswith(REALTIME_PATHS):
             await self._app(scope, receive, send)
             return
         status = 500

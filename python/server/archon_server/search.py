@@ -1,16 +1,21 @@
-"""Search: retrieve candidates by words, let the reranker judge them, answer with the best."""
+"""Search: retrieve candidates, let the reranker judge them, answer with the best."""
 
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from . import shapes
+from . import retrieval, shapes
+from .chunking import code_blocks
+from .embeddings import Embeddings
 from .errors import Invalid
 from .metrics import Metrics
+from .preferences import Effective, Preferences
 from .reranking.service import RerankingService, RerankingUnavailable
+from .reranking.slot import Slot
 from .storage import Passage, Storage
 
 CANDIDATES_PER_RESULT = 5
@@ -23,65 +28,117 @@ class Search(BaseModel):
     source: Annotated[str, Field(max_length=200)] | None = None
     match_count: Annotated[int, Field(ge=1, le=100)] = 5
     return_mode: Literal["chunks", "pages"] = "chunks"
+    rerank: bool | None = None
+    """Whether the model judges the passages of this search; None means what the settings say."""
+    model: Annotated[str, Field(max_length=200)] | None = None
+    """The name of a model of the release, to be used instead of the active one."""
 
 
-def router(storage: Storage, reranking: RerankingService, metrics: Metrics) -> APIRouter:
+@dataclass(frozen=True)
+class Judgement:
+    """`scores` are None if the passages were not reranked; `problem` says why, if they should have been."""
+
+    scores: list[float] | None = None
+    problem: str | None = None
+    model: str | None = None
+
+
+def router(
+    storage: Storage, reranking: RerankingService, metrics: Metrics, preferences: Preferences, embeddings: Embeddings
+) -> APIRouter:
     api = APIRouter(tags=["search"])
 
-    @api.post("/api/rag/query")
-    @api.post("/api/knowledge-items/search")
-    @api.post("/api/knowledge/search")
-    async def search(request: Search) -> dict[str, Any]:
+    def retrieved(request: Search, code_only: bool) -> tuple[Effective, retrieval.Found]:
+        candidates = max(request.match_count, min(request.match_count * CANDIDATES_PER_RESULT, MAX_CANDIDATES))
+        effective = preferences.effective()
+        return effective, retrieval.find(
+            storage, embeddings, effective, request.query, candidates, request.source, code_only
+        )
+
+    async def judge(query: str, passages: list[Passage], named: Slot | None) -> Judgement:
+        if not passages or not reranking.choice.active:
+            return Judgement()
+        try:
+            scores, model = await reranking.rerank(query, [judged_text(each) for each in passages], named)
+        except RerankingUnavailable as error:
+            return Judgement(problem=str(error))
+        return Judgement(scores, model=model.name)
+
+    async def answer(request: Search, code_only: bool = False) -> dict[str, Any]:
+        """Everything of the reply but its results, which are in "rows", as `_ranked` gives them."""
         if not request.query.strip():
             raise Invalid("Query cannot be empty")
+        named = reranking.known(request.model) if request.model else None
         started = time.perf_counter()
-        candidates = max(request.match_count, min(request.match_count * CANDIDATES_PER_RESULT, MAX_CANDIDATES))
         with metrics.retrieval_seconds.time():
-            passages = await run_in_threadpool(storage.search, request.query, candidates, request.source)
-        retrieved = time.perf_counter()
-
-        scores: list[float] | None = None
-        problem: str | None = None
-        if passages and reranking.model:
-            try:
-                scores = await reranking.rerank(request.query, [_judged_text(passage) for passage in passages])
-            except RerankingUnavailable as error:
-                problem = str(error)
-        rows = _ranked(passages, scores)[: request.match_count]
-        reranked = time.perf_counter()
+            effective, found = await run_in_threadpool(retrieved, request, code_only)
+        found_at = time.perf_counter()
+        wanted = effective.use_reranking if request.rerank is None else request.rerank
+        judgement = await judge(request.query, found.passages, named) if wanted else Judgement()
+        ended = time.perf_counter()
+        rows = _ranked(found.passages, judgement.scores)[: request.match_count]
         return {
-            "success": True,
-            "results": [shapes.result(passage, score) for passage, score in rows],
+            "rows": rows,
             "query": request.query,
             "source": request.source,
             "match_count": request.match_count,
             "total_found": len(rows),
             "execution_path": "rag_service_pipeline",
-            "search_mode": "keyword",
-            # As in Archon, pages are answered with chunks where no chunk knows its page; uploads never do.
+            "search_mode": found.mode,
+            "search_error": found.problem,
+            # As in Archon, pages are answered with chunks where no chunk knows its page.
             "return_mode": "chunks",
-            "reranking_applied": scores is not None,
-            "reranking_error": problem,
-            "model": reranking.model.name if reranking.model and scores is not None else None,
+            "reranking_enabled": effective.use_reranking,
+            "reranking_applied": judgement.scores is not None,
+            "reranking_error": judgement.problem,
+            "model": judgement.model,
+            "reranking_notice": reranking.choice.notice,
             "timings": {
-                "retrieval_ms": _milliseconds(retrieved - started),
-                "rerank_ms": _milliseconds(reranked - retrieved),
-                "total_ms": _milliseconds(reranked - started),
+                "retrieval_ms": _milliseconds(found_at - started),
+                "rerank_ms": _milliseconds(ended - found_at),
+                "total_ms": _milliseconds(ended - started),
             },
+            "success": True,
+        }
+
+    @api.post("/api/rag/query")
+    @api.post("/api/knowledge-items/search")
+    @api.post("/api/knowledge/search")
+    async def search(request: Search) -> dict[str, Any]:
+        reply = await answer(request)
+        return {"results": [shapes.result(*row) for row in reply.pop("rows")], **reply}
+
+    @api.post("/api/rag/code-examples")
+    @api.post("/api/code-examples")
+    async def code_examples(request: Search) -> dict[str, Any]:
+        """Searches the passages that hold fenced code, and answers with that code."""
+        reply = await answer(request, code_only=True)
+        results = [
+            shapes.code_result(passage, code, score)
+            for passage, score, _ in reply["rows"]
+            for code in code_blocks(passage.text)
+        ]
+        return {
+            "success": True,
+            "results": results[: request.match_count],
+            "reranked": reply["reranking_applied"],
+            "error": reply["reranking_error"],
         }
 
     return api
 
 
-def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None]]:
-    """Best first; retrieval's order decides between equal scores, and is the order if there are none."""
+def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None, int]]:
+    """Passages with their scores and their places in retrieval's order, from 1. Best first; retrieval's order decides
+    between equal scores, and is the order if there are none.
+    """
     if scores is None:
-        return [(passage, None) for passage in passages]
+        return [(passage, None, place) for place, passage in enumerate(passages, 1)]
     best_first = sorted(range(len(passages)), key=lambda index: -scores[index])
-    return [(passages[index], scores[index]) for index in best_first]
+    return [(passages[index], scores[index], index + 1) for index in best_first]
 
 
-def _judged_text(passage: Passage) -> str:
+def judged_text(passage: Passage) -> str:
     """The passage under its headings, unless it starts with one: "It is 30 seconds." alone answers nothing."""
     if not passage.headings or passage.text.startswith("#"):
         return passage.text

@@ -3,10 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .limits import CrawlLimits, Network
+
+VARIANTS = ("auto", "float32", "bfloat16", "int8")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MEBIBYTE = 1024 * 1024
 _Number = TypeVar("_Number", int, float)
@@ -18,16 +22,23 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits), called `name` by people."""
+    """A model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits), called `name` by people.
+
+    `variant` is the precision of its weights in memory, one of VARIANTS; "auto" is what suits the device.
+    """
 
     name: str
     repo: str
     revision: str
+    variant: str = "auto"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """No `active_model` means no reranking; an empty `token` means open to everybody who reaches the port."""
+    """No `active_model` means no reranking; an empty `token` means open to everybody who reaches the port.
+
+    `rerank_seconds` is the time budget of a search; 0 `model_memory_bytes` means what the container's limit allows.
+    """
 
     data_dir: Path
     hub_dir: Path
@@ -40,7 +51,11 @@ class Settings:
     token: str = ""
     drain_seconds: float = 3.0
     max_upload_bytes: int = 100 * _MEBIBYTE
+    rerank_seconds: float = 10.0
+    model_memory_bytes: int = 0
     log_level: str = "INFO"
+    page_dir: Path = Path("/opt/archon/page")
+    crawl: CrawlLimits = field(default_factory=CrawlLimits)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -61,7 +76,16 @@ class Settings:
             max_upload_bytes=read.number(
                 "ARCHON_MAX_UPLOAD_BYTES", int, cls.max_upload_bytes, minimum=1, maximum=2**40
             ),
+            rerank_seconds=read.number("ARCHON_RERANK_SECONDS", float, cls.rerank_seconds, minimum=0.1, maximum=600),
+            model_memory_bytes=read.number(
+                "ARCHON_MODEL_MEMORY_BYTES", int, cls.model_memory_bytes, minimum=0, maximum=2**50
+            ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
+            page_dir=Path(read.text("ARCHON_PAGE_DIR", str(cls.page_dir))),
+            crawl=CrawlLimits(
+                max_pages=read.number("ARCHON_CRAWL_MAX_PAGES", int, CrawlLimits.max_pages, minimum=1, maximum=10_000),
+                allowed=read.networks("ARCHON_CRAWL_ALLOW"),
+            ),
         )
         if read.problems:
             raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))
@@ -101,6 +125,15 @@ class _Reader:
             return default
         return value
 
+    def networks(self, name: str) -> tuple[Network, ...]:
+        networks = []
+        for text in filter(None, (part.strip() for part in self.text(name).split(","))):
+            try:
+                networks.append(ip_network(text))
+            except ValueError:
+                self.problems.append(f"{name}: got {text!r}, expected networks like 10.0.0.0/8, 127.0.0.1, fd00::/8")
+        return tuple(networks)
+
     def models(self, name: str) -> tuple[Model, ...]:
         text = self.text(name, "[]")
         try:
@@ -118,11 +151,12 @@ class _Reader:
         return tuple(models)
 
     def _model(self, where: str, entry: Any) -> Model | None:
-        rules = {"name": r".+", "repo": r"[\w.-]+/[\w.-]+", "revision": r"[0-9a-f]{40}"}
-        if not isinstance(entry, dict) or set(entry) != set(rules):
-            self.problems.append(f"{where}: got {entry!r}, expected an object with exactly {', '.join(rules)}")
+        rules = {"name": r".+", "repo": r"[\w.-]+/[\w.-]+", "revision": r"[0-9a-f]{40}", "variant": "|".join(VARIANTS)}
+        if not isinstance(entry, dict) or set(entry) | {"variant"} != set(rules):
+            expected = "an object with exactly name, repo, revision and at most variant beside them"
+            self.problems.append(f"{where}: got {entry!r}, expected {expected}")
             return None
-        bad = [key for key, rule in rules.items() if not _matches(rule, entry[key])]
+        bad = [key for key in entry if not _matches(rules[key], entry[key])]
         for key in bad:
             self.problems.append(f"{where}.{key}: got {entry[key]!r}, expected text that matches {rules[key]}")
         return None if bad else Model(**entry)

@@ -12,6 +12,7 @@ from archon_server.app import create_app
 from archon_server.draining import Draining
 from archon_server.reranking import LoadReranker
 from archon_server.settings import Settings
+from archon_server.storage import FINISHED
 from archon_server.storage.sqlite import SqliteStorage
 from starlette.testclient import TestClient
 from tests.fakes import MODEL, WordReranker
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(f"not installed: {', '.join(missing)}"))
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
     """The first true value of `check`."""
     deadline = time.monotonic() + seconds
     while not (value := check()):
@@ -58,7 +59,7 @@ class Api:
     def ended(self, progress_id: str) -> dict[str, Any]:
         def last() -> dict[str, Any] | None:
             body = self.http.get(f"/api/progress/{progress_id}").json()
-            return body if body["status"] in ("completed", "error") else None
+            return body if body["status"] in FINISHED else None
 
         return eventually(last)
 
@@ -84,7 +85,7 @@ def serve(settings: Settings) -> Callable[..., Any]:
     @contextmanager
     def start(load: LoadReranker | None = None, **changes: Any) -> Iterator[Api]:
         models = {"models": (MODEL,), "active_model": MODEL} if load else {}
-        changed = replace(settings, **models, **changes)
+        changed = replace(settings, **models | changes)
         draining = Draining()
         app = create_app(changed, SqliteStorage(changed.data_dir / "archon.db"), load, draining)
         with TestClient(app, raise_server_exceptions=False) as client:
@@ -101,7 +102,7 @@ def reranker() -> WordReranker:
 @pytest.fixture
 def api(serve: Callable[..., Any], reranker: WordReranker) -> Iterator[Api]:
     """An application with a working reranker that is ready."""
-    with serve(lambda _: reranker) as api:
+    with serve(lambda _: reranker.opened()) as api:
         eventually(lambda: api.http.get("/health").status_code == 200)
         yield api
 

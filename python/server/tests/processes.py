@@ -5,12 +5,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from archon_server.settings import Model
 from tests.conftest import eventually
 from tests.fakes import MODEL
 
@@ -39,14 +40,22 @@ def free_port() -> int:
 class ServerProcess:
     """`tests.fakes` on `data_dir`. `settings` are ARCHON_ variables, `fake` FAKE_ variables, without the prefix."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, fake: dict[str, Any] | None = None, **settings: Any):
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        fake: dict[str, Any] | None = None,
+        models: Iterable[Model] = (MODEL,),
+        **settings: Any,
+    ) -> None:
         self.port = port or free_port()
         self.process = python(
             "tests.fakes",
             environment={
                 "PORT": str(self.port),
                 "ARCHON_DATA_DIR": str(data_dir),
-                "ARCHON_MODELS": json.dumps([vars(MODEL)]),
+                "ARCHON_MODELS": json.dumps([vars(model) for model in models]),
                 "ARCHON_DRAIN_SECONDS": "0",
                 **{f"ARCHON_{name.upper()}": str(value) for name, value in settings.items()},
                 **{f"FAKE_{name.upper()}": str(value) for name, value in (fake or {}).items()},

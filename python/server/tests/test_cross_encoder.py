@@ -1,14 +1,28 @@
 """The real reranker: what it refuses everywhere, and with torch at hand, real models of the two architectures."""
 
+import json
 import os
 import shutil
+import site
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from archon_server.reranking import ModelError, UnusableRelease, canary, cross_encoder, hub
+from archon_server.reranking import (
+    ModelError,
+    Reranker,
+    UnusableRelease,
+    canary,
+    cross_encoder,
+    environment,
+    hub,
+    recorded,
+    weights,
+)
+from archon_server.reranking.environment import BrokenEnvironment
 from archon_server.settings import Model
 
 MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
@@ -16,13 +30,13 @@ MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
     found = {"torch": "2.9", "transformers": "5.9", "sentence-transformers": "6.0"} | versions
-    monkeypatch.setattr(cross_encoder, "installed_versions", lambda: found)
+    monkeypatch.setattr(environment, "installed_versions", lambda: found)
 
 
 def test_a_missing_environment_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pretend_installed(monkeypatch, torch=None, transformers=None)
     with pytest.raises(
-        UnusableRelease, match=r"^torch, transformers not installed\. Is the store's environment mounted"
+        BrokenEnvironment, match=r"^torch, transformers not installed\. Is the store's environment mounted"
     ):
         cross_encoder.load(MODEL, tmp_path)
 
@@ -33,10 +47,10 @@ def test_an_environment_that_would_make_up_scores_is_refused(
 ) -> None:
     pretend_installed(monkeypatch, **{"sentence-transformers": version})
     if good:
-        cross_encoder.require_environment()
+        environment.require_environment()
         return
     with pytest.raises(UnusableRelease, match=rf"{version} gives Qwen3-Reranker a random score head"):
-        cross_encoder.require_environment()
+        environment.require_environment()
 
 
 def test_a_missing_snapshot_is_told_before_anything_is_imported(
@@ -63,7 +77,7 @@ def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.Monk
     config.parent.mkdir(parents=True)
     config.write_text("{}")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(UnusableRelease, match=r"The environment cannot be imported \(ModuleNotFoundError"):
+    with pytest.raises(BrokenEnvironment, match=r"The environment cannot be imported \(ModuleNotFoundError"):
         cross_encoder.load(MODEL, tmp_path)
 
 
@@ -111,6 +125,22 @@ def reference(cache: Path, model: Model, prompts: list[str]) -> list[float]:
     return [torch.softmax(pair, 0)[0].item() for pair in logits]
 
 
+def assert_as_classified(reranker: Reranker, cache: Path, model: Model) -> None:
+    """In batches as alone, the scores are what transformers' own classes make of the pairs."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    path = hub.snapshot(cache, model)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    network = AutoModelForSequenceClassification.from_pretrained(path).eval()
+    with torch.no_grad():
+        options = {"truncation": True, "max_length": network.config.max_position_embeddings, "return_tensors": "pt"}
+        logits = [network(**tokenizer(QUERY, passage, **options)).logits[0, 0] for passage in PASSAGES]
+    expected = [torch.sigmoid(logit).item() for logit in logits]
+    assert reranker.score(QUERY, PASSAGES) == pytest.approx(expected, abs=1e-4)
+    assert [reranker.score(QUERY, [passage])[0] for passage in PASSAGES] == pytest.approx(expected, abs=1e-4)
+
+
 QUERY = "How do bees make honey?"
 PASSAGES = [*(passage for _, passage in canary.KNOWN), "short", "A long passage. " * 40]
 
@@ -124,6 +154,16 @@ def test_a_bert_cross_encoder_is_loaded_and_gives_the_known_answers(written: tup
     assert len(canary.check(reranker)) == len(canary.KNOWN)
     scores = reranker.score(QUERY, PASSAGES)
     assert all(type(score) is float and 0 <= score <= 1 for score in scores)
+    assert_as_classified(reranker, cache, bert)
+    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(cache, bert), rel=0.02)
+
+
+@pytest.mark.ml
+def test_a_causal_model_made_into_a_classifier_is_scored_by_its_head(tiny: ModuleType, tmp_path: Path) -> None:
+    model = tiny.write_qwen3_classifier(tmp_path)
+    reranker = cross_encoder.load(model, tmp_path)
+    canary.check(reranker)
+    assert_as_classified(reranker, tmp_path, model)
 
 
 @pytest.mark.ml
@@ -154,10 +194,77 @@ def test_weights_of_16_bits_are_loaded_as_the_processor_likes_them(
     half_precision: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
 ) -> None:
     cache, model = half_precision
-    monkeypatch.setattr(cross_encoder, "cpu_flags", lambda: flags)
+    monkeypatch.setattr(weights, "cpu_flags", lambda: flags)
     reranker = cross_encoder.load(model, cache)
     assert reranker.runtime.dtype == ("bfloat16" if flags else "float32")
     canary.check(reranker)
+
+
+@pytest.mark.ml
+@pytest.mark.parametrize("variant", ["float32", "bfloat16"])
+def test_a_variant_decides_the_precision_and_stays_within_the_tolerance(
+    written: tuple[Path, Model, Model], tmp_path: Path, variant: str
+) -> None:
+    cache, _, qwen3 = written
+    proof = record(tmp_path, cross_encoder.load(qwen3, cache))
+    reranker = cross_encoder.load(replace(qwen3, variant=variant), cache)
+    assert reranker.runtime.dtype == variant
+    estimate = weights.memory_estimate(cache, replace(qwen3, variant=variant))
+    assert reranker.runtime.memory_bytes == pytest.approx(estimate, rel=0.01)
+    assert recorded.compare(proof, reranker.runtime, canary.check(reranker)).largest_difference < 0.01
+
+
+@pytest.mark.ml
+def test_weights_that_are_damaged_and_still_load_are_found_by_the_record(
+    tiny: ModuleType, copied: tuple[Path, Model, Model], tmp_path: Path
+) -> None:
+    cache, _, qwen3 = copied
+    proof = record(tmp_path, cross_encoder.load(qwen3, cache))
+    weights_file = hub.snapshot(cache, qwen3) / "model.safetensors"
+    intact = weights_file.read_bytes()
+    found = []
+    for seed in range(8):
+        tiny.damage(weights_file, seed)
+        reranker = cross_encoder.load(qwen3, cache)
+        tiny.replace_file(weights_file, intact)
+        try:
+            answers = canary.check(reranker)
+        except (UnusableRelease, ValueError):
+            found.append("known answers")
+            continue
+        try:
+            recorded.compare(proof, reranker.runtime, answers)
+        except UnusableRelease as error:
+            assert "(recorded " in str(error)
+            found.append("record")
+    # Most damage leaves the right passages first; only the record shows it.
+    assert found.count("record") >= 4, found
+    assert recorded.compare(proof, reranker.runtime, canary.check(cross_encoder.load(qwen3, cache))).problem is None
+
+
+@pytest.mark.ml
+def test_memory_comes_back_when_a_model_is_closed(written: tuple[Path, Model, Model]) -> None:
+    import gc
+    import weakref
+
+    cache, _, qwen3 = written
+    reranker = cross_encoder.load(qwen3, cache)
+    network = weakref.ref(next(reranker._encoder.parameters()))
+    gc.disable()
+    try:
+        reranker.close()
+        assert network() is None
+    finally:
+        gc.enable()
+
+
+def record(folder: Path, reranker: Reranker) -> Path:
+    """What the store keeps of this model's known answers."""
+    path = folder / "tiny.proof.json"
+    answers = [vars(answer) for answer in canary.check(reranker)]
+    content = {"format": 1, "recorded": "2026", "device": "cpu", "dtype": reranker.runtime.dtype, "answers": answers}
+    path.write_text(json.dumps(content))
+    return path
 
 
 @pytest.mark.ml
@@ -201,7 +308,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_written_to_the_cache(
         f"print(len(canary.check(cross_encoder.load({bert!r}, Path({str(cache)!r})))))\n"
     )
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": path, "HOME": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": path, "HOME": str(tmp_path), "PYTHONUSERBASE": site.getuserbase()}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "3\n"), ended.stderr
     assert "\r" not in ended.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from archon_server.reranking import ModelError, UnusableRelease
 from archon_server.reranking.canary import KNOWN
-from archon_server.reranking.service import FIRST_RETRY_SECONDS
+from archon_server.reranking.slot import FIRST_RETRY_SECONDS
 from tests.conftest import Api, eventually
 from tests.fakes import MODEL, WordReranker
 
@@ -58,7 +58,13 @@ def test_a_server_without_models_is_healthy_and_says_so(serve: Callable[..., Any
             "schema_valid": True,
             "release": "r1",
             "service_name": "main",
-            "reranking": {"status": "not configured", "model": None, "error": None},
+            "reranking": {
+                "status": "not configured",
+                "model": None,
+                "default": None,
+                "error": None,
+                "notice": None,
+            },
         }
 
 
@@ -90,10 +96,20 @@ def test_a_model_that_gives_the_known_answers_wrong_is_never_used(serve: Callabl
         body = failed(api)
         assert body["ready"] is False
         assert "does not put known passages first ('How do bees make honey?': right passage 0." in body["message"]
-        assert body["reranking"] == {"status": "failed", "model": MODEL.name, "error": body["message"]}
+        assert body["reranking"] == {
+            "status": "failed",
+            "model": MODEL.name,
+            "default": MODEL.name,
+            "error": body["message"],
+            "notice": None,
+        }
         found = api.search("otter")
         assert (found["reranking_applied"], found["reranking_error"]) == (False, body["message"])
-        assert api.http.get("/health/ml").json()["known_answer"] == {"passed": False, "questions": []}
+        assert api.http.get("/health/ml").json()["known_answer"] == {
+            "passed": False,
+            "questions": [],
+            "recorded": None,
+        }
     assert loads == [MODEL]
 
 
@@ -182,13 +198,19 @@ def test_what_the_reranking_stands_on(serve: Callable[..., Any], reranker: WordR
         eventually(lambda: health(api)[0] == 200)
         body = api.http.get("/health/ml").json()
         assert set(body.pop("versions")) == {"python", "torch", "transformers", "sentence-transformers"}
+        [proof] = body.pop("models")
+        assert proof == {name: body[name] for name in proof}
         assert body.pop("load_seconds") > 0
         answer = body.pop("known_answer")
         assert body == {
             "status": "ready",
             "error": None,
             "environment_key": "key",
-            "model": {"name": MODEL.name, "repo": MODEL.repo, "revision": MODEL.revision},
+            "default": MODEL.name,
+            "chosen": None,
+            "notice": None,
+            "model": {"name": MODEL.name, "repo": MODEL.repo, "revision": MODEL.revision, "variant": "auto"},
+            "memory_bytes": 1000,
             "device": "none",
             "dtype": "words",
             "threads": 1,
@@ -197,25 +219,3 @@ def test_what_the_reranking_stands_on(serve: Callable[..., Any], reranker: WordR
         assert answer["passed"] is True
         assert [question["query"] for question in answer["questions"]] == [query for query, _ in KNOWN]
         assert all(question["right"] > question["best_other"] for question in answer["questions"])
-
-
-def test_the_models_of_the_release_are_listed(serve: Callable[..., Any], settings: Any) -> None:
-    snapshot = settings.hub_dir / "models--tests--words" / "snapshots" / MODEL.revision
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
-    with serve(lambda _: WordReranker()) as api:
-        eventually(lambda: health(api)[0] == 200)
-        assert api.http.get("/api/models").json() == {
-            "models": [
-                {
-                    "name": MODEL.name,
-                    "repo": MODEL.repo,
-                    "revision": MODEL.revision,
-                    "present": True,
-                    "active": True,
-                    "loaded": True,
-                }
-            ]
-        }
-        (snapshot / "config.json").unlink()
-        assert api.http.get("/api/models").json()["models"][0]["present"] is False

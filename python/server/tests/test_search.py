@@ -30,15 +30,18 @@ def test_the_best_of_many_candidates_come_back_with_scores_before_and_after(api:
         "total_found": 3,
         "execution_path": "rag_service_pipeline",
         "search_mode": "keyword",
+        "search_error": None,
         "return_mode": "chunks",
+        "reranking_enabled": True,
         "reranking_applied": True,
         "reranking_error": None,
+        "reranking_notice": None,
         "model": MODEL.name,
     }
     assert set(timings) == {"retrieval_ms", "rerank_ms", "total_ms"}
     assert timings["total_ms"] >= timings["rerank_ms"] > 0
-    [(query, judged)] = reranker.scored
-    assert (query, len(judged)) == (QUERY, 15)
+    assert {query for query, _ in reranker.scored} == {QUERY}
+    assert [len(batch) for _, batch in reranker.scored] == [8, 7]
 
     best = results[0]
     text = "## Topic 7\n\nOtter otter otter. Otters hold paws while they sleep."
@@ -173,7 +176,9 @@ def test_a_model_that_breaks_takes_no_search_down_and_comes_back(api: Api, reran
     assert health.json()["reranking"] == {
         "status": "degraded",
         "model": MODEL.name,
+        "default": MODEL.name,
         "error": "RuntimeError: out of memory",
+        "notice": None,
     }
     assert api.metric('archon_rerank_failures_total{stage="score"}') == 1
     assert api.metric("archon_reranker_ready") == 0
@@ -182,7 +187,7 @@ def test_a_model_that_breaks_takes_no_search_down_and_comes_back(api: Api, reran
 
     reranker.broken = None
     eventually(lambda: api.search("otter")["reranking_applied"])
-    assert api.http.get("/health").json()["reranking"] == {"status": "ready", "model": MODEL.name, "error": None}
+    assert api.http.get("/health").json()["reranking"]["status"] == "ready"
 
 
 @pytest.mark.parametrize("scores", [[], [float("nan")], [1.5], [0.1, 0.2]])
@@ -213,7 +218,8 @@ def test_the_event_loop_is_free_while_the_model_scores(api: Api, reranker: WordR
         assert answers == []
     search.join()
     assert answers[0]["reranking_applied"] is True
-    assert len(reranker.threads) == 1
+    # The other thread is that of loading; it asks the known questions.
+    assert reranker.threads == {"loader_0", "reranker_0"}
 
 
 def test_too_many_searches_are_told_to_come_back(api: Api, reranker: WordReranker) -> None:
@@ -235,3 +241,24 @@ def test_too_many_searches_are_told_to_come_back(api: Api, reranker: WordReranke
     assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
     assert all(reply.json()["reranking_applied"] for reply in replies if reply.status_code == 200)
     assert api.search("otter")["reranking_applied"] is True
+
+
+def test_a_search_says_where_retrieval_had_each_passage(api: Api) -> None:
+    api.upload(TEXT)
+    plain = [result["id"] for result in api.search(QUERY, match_count=15, rerank=False)["results"]]
+    ranks = {result["id"]: result["retrieval_rank"] for result in api.search(QUERY, match_count=3)["results"]}
+    assert ranks == {id_: plain.index(id_) + 1 for id_ in ranks}
+    assert len(ranks) == 3
+
+
+def test_a_search_may_do_without_the_model_whatever_the_settings_say(api: Api, reranker: WordReranker) -> None:
+    api.upload(TEXT)
+    reranker.scored.clear()
+    plain = api.search(QUERY, rerank=False)
+    assert (plain["reranking_applied"], plain["reranking_error"], reranker.scored) == (False, None, [])
+    assert [result["retrieval_rank"] for result in plain["results"]] == [1, 2, 3, 4, 5]
+    assert all("rerank_score" not in result for result in plain["results"])
+
+    assert api.http.put("/api/credentials/USE_RERANKING", json={"value": "false"}).status_code == 200
+    assert api.search(QUERY)["reranking_applied"] is False
+    assert api.search(QUERY, rerank=True)["reranking_applied"] is True

@@ -20,7 +20,7 @@ def test_everything_is_read() -> None:
             "PORT": "80",
             "ARCHON_DATA_DIR": "/d",
             "HF_HOME": "/h",
-            "ARCHON_MODELS": json.dumps([QWEN, DEMO]),
+            "ARCHON_MODELS": json.dumps([QWEN, DEMO | {"variant": "bfloat16"}]),
             "ARCHON_ACTIVE_MODEL": "demo",
             "ARCHON_RELEASE": "r",
             "ARCHON_ENVIRONMENT_KEY": "k",
@@ -28,12 +28,29 @@ def test_everything_is_read() -> None:
             "ARCHON_API_TOKEN": "t",
             "ARCHON_DRAIN_SECONDS": "0.5",
             "ARCHON_MAX_UPLOAD_BYTES": "10",
+            "ARCHON_RERANK_SECONDS": "2.5",
+            "ARCHON_MODEL_MEMORY_BYTES": "7",
             "ARCHON_LOG_LEVEL": "debug",
+            "ARCHON_PAGE_DIR": "/w",
         }
     )
-    models = (Model(**QWEN), Model(**DEMO))
+    models = (Model(**QWEN), Model(**DEMO, variant="bfloat16"))
     assert settings == Settings(
-        Path("/d"), Path("/h/hub"), 80, models, models[1], "r", "k", "s", "t", 0.5, 10, log_level="DEBUG"
+        Path("/d"),
+        Path("/h/hub"),
+        80,
+        models,
+        models[1],
+        "r",
+        "k",
+        "s",
+        "t",
+        0.5,
+        10,
+        2.5,
+        7,
+        log_level="DEBUG",
+        page_dir=Path("/w"),
     )
 
 
@@ -47,8 +64,12 @@ def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
         "PORT": "http",
         "ARCHON_DRAIN_SECONDS": "nan",
         "ARCHON_MAX_UPLOAD_BYTES": "0",
+        "ARCHON_RERANK_SECONDS": "0",
+        "ARCHON_MODEL_MEMORY_BYTES": "-1",
         "ARCHON_LOG_LEVEL": "loud",
-        "ARCHON_MODELS": json.dumps([DEMO, DEMO | {"revision": "main"}, {"name": "x"}, DEMO | {"repo": 5}]),
+        "ARCHON_MODELS": json.dumps(
+            [DEMO, DEMO | {"revision": "main"}, {"name": "x"}, DEMO | {"repo": 5}, DEMO | {"variant": "int3"}]
+        ),
         "ARCHON_ACTIVE_MODEL": "qwen",
     }
     with pytest.raises(SettingsError) as caught:
@@ -57,12 +78,16 @@ def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
     assert heading == "the environment has problems:"
     assert problems == [
         "ARCHON_MODELS[1].revision: got 'main', expected text that matches [0-9a-f]{40}",
-        "ARCHON_MODELS[2]: got {'name': 'x'}, expected an object with exactly name, repo, revision",
+        "ARCHON_MODELS[2]: got {'name': 'x'}, expected an object with exactly name, repo, revision "
+        "and at most variant beside them",
         "ARCHON_MODELS[3].repo: got 5, expected text that matches [\\w.-]+/[\\w.-]+",
+        "ARCHON_MODELS[4].variant: got 'int3', expected text that matches auto|float32|bfloat16|int8",
         "PORT: got 'http', expected a whole number from 1 to 65535",
         "ARCHON_ACTIVE_MODEL: got 'qwen', expected one of demo",
         "ARCHON_DRAIN_SECONDS: got 'nan', expected a number from 0 to 3600",
         "ARCHON_MAX_UPLOAD_BYTES: got '0', expected a whole number from 1 to 1099511627776",
+        "ARCHON_RERANK_SECONDS: got '0', expected a number from 0.1 to 600",
+        "ARCHON_MODEL_MEMORY_BYTES: got '-1', expected a whole number from 0 to 1125899906842624",
         "ARCHON_LOG_LEVEL: got 'loud', expected one of DEBUG, INFO, WARNING, ERROR",
     ]
 

@@ -170,6 +170,16 @@ def test_a_reader_does_not_wait_for_a_writer(storage: SqliteStorage) -> None:
     assert len(storage.search("otter", 5)) == 3
 
 
+def test_a_setting_is_seen_by_the_other_servers_and_can_be_forgotten(storage: SqliteStorage, tmp_path: Path) -> None:
+    other = SqliteStorage(tmp_path / "archon.db")
+    assert other.setting("model") is None
+    for value in ("one", "two"):
+        storage.save_setting("model", value)
+        assert other.setting("model") == value
+    other.save_setting("model", None)
+    assert storage.setting("model") is None
+
+
 def test_the_database_of_a_newer_release_can_be_used(tmp_path: Path) -> None:
     """A rollback: what a later release adds, within the rule that it only adds, does not disturb this one."""
     path = tmp_path / "archon.db"

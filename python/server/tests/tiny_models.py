@@ -3,6 +3,7 @@
 Their weights say nothing about any other text: they prove wiring, not relevance. Needs torch and transformers.
 """
 
+import random
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification,
 )
 
 TASK = "Given a web search query, retrieve relevant passages that answer the query"
@@ -116,6 +118,35 @@ def write_bert(hub: Path, *, labels: int = 1, inverted: bool = False) -> Model:
     return _save(network, tokenizer, hub, "tiny/bert")
 
 
+def write_qwen3_classifier(hub: Path) -> Model:
+    """The same as a Qwen3ForSequenceClassification, which has a head of one score in place of the words."""
+    source = write_qwen3(hub / "source")
+    path = hub_snapshot(hub / "source", source)
+    network = Qwen3ForSequenceClassification.from_pretrained(path, num_labels=1)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
+    tokenizer.chat_template = None
+    network.config.pad_token_id = tokenizer.pad_token_id
+    pairs = [[query for query, _ in KNOWN for _ in KNOWN], [passage for _, passage in KNOWN] * len(KNOWN)]
+    batch = tokenizer(*pairs, return_tensors="pt", padding=True)
+    _train(network, lambda: network(**batch).logits[:, 0])
+    return _save(network, tokenizer, hub, "tiny/qwen3-classifier")
+
+
+def damage(path: Path, seed: int) -> None:
+    """Zeroes 4 KiB somewhere in the second half of a weights file, behind the embeddings: it can still be loaded."""
+    content = bytearray(path.read_bytes())
+    start = random.Random(seed).randrange(len(content) // 2, len(content) - 4096) // 4 * 4
+    content[start : start + 4096] = bytes(4096)
+    replace_file(path, bytes(content))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """By a rename, as the store does it: loaded weights are the file itself, mapped into memory."""
+    beside = path.with_name("new")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
 def add_modules_json(hub: Path, model: Model, chat_template: str) -> None:
     """Makes a Qwen3 snapshot say itself how its pairs are put together, as newer ones do."""
     path = str(hub_snapshot(hub, model))
@@ -124,6 +155,8 @@ def add_modules_json(hub: Path, model: Model, chat_template: str) -> None:
 
 def _train(network: torch.nn.Module, scores) -> None:
     """Until each question's own passage leads by a clear margin."""
+    # More threads gain nothing on matrices this small, and wait for each other for ever on a busy machine.
+    torch.set_num_threads(1)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     right = torch.eye(len(KNOWN)).flatten()
     for _ in range(500):

@@ -7,13 +7,40 @@ from typing import Any
 from ..settings import Model
 from . import ModelError
 
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+"""Of each file: its path, size, time of change and inode."""
+
 
 def snapshot(hub_dir: Path, model: Model) -> Path:
-    return hub_dir / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
+    return hub_dir / _folder(model) / "snapshots" / model.revision
+
+
+def proof_path(hub_dir: Path, model: Model) -> Path:
+    """Where the store keeps the known answers that this snapshot gave first."""
+    return hub_dir.parent / "manifests" / _folder(model) / f"{model.revision}.proof.json"
 
 
 def is_present(hub_dir: Path, model: Model) -> bool:
     return (snapshot(hub_dir, model) / "config.json").is_file()
+
+
+def disk_bytes(hub_dir: Path, model: Model) -> int:
+    """0 if the snapshot is not there."""
+    return sum(size for _, size, _, _ in fingerprint(hub_dir, model))
+
+
+def fingerprint(hub_dir: Path, model: Model) -> Fingerprint:
+    """Changes when a file of the snapshot or its proof appears, goes, or is replaced."""
+    found = []
+    folder = snapshot(hub_dir, model)
+    for path in [*sorted(folder.rglob("*")), proof_path(hub_dir, model)]:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if not path.is_dir():
+            found.append((str(path), status.st_size, status.st_mtime_ns, status.st_ino))
+    return tuple(found)
 
 
 def read_config(hub_dir: Path, model: Model) -> dict[str, Any]:
@@ -31,3 +58,12 @@ def read_config(hub_dir: Path, model: Model) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{path} is no JSON object; `npm run verify` checks the store")
     return config
+
+
+def stored_dtype(config: dict[str, Any]) -> str:
+    """The dtype of the weights, as config.json names it."""
+    return config.get("dtype") or config.get("torch_dtype") or "float32"
+
+
+def _folder(model: Model) -> str:
+    return f"models--{model.repo.replace('/', '--')}"

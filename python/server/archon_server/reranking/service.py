@@ -1,28 +1,21 @@
-"""Keeps one reranker loaded and proven, and lets requests use it without ever blocking the event loop."""
+"""The models of the release: one is active, others may be loaded beside it, and a switch loses no search."""
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
-from typing import TypeVar
 
-from ..errors import Busy
+from ..errors import Busy, Invalid
 from ..metrics import Metrics
-from ..settings import Model
-from . import LoadReranker, ModelError, Reranker, Runtime, UnusableRelease, canary
+from ..settings import Model, Settings
+from ..storage import Storage
+from . import LoadReranker, ModelError, environment, memory, reason
+from .budget import Budget
+from .choice import Choice
+from .scorer import Scorer, TookTooLong
+from .slot import Slot, Status, Workers
+from .worker import Worker
 
-QUEUE_LIMIT = 16
-"""Searches that may be waiting for the model or using it."""
-
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 300.0
-
-_T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
@@ -30,154 +23,106 @@ class RerankingUnavailable(Exception):
     """No scores can be had at the moment; the message says why."""
 
 
-class Status(StrEnum):
-    NOT_CONFIGURED = "not configured"
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-    """It never worked in this process."""
-    DEGRADED = "degraded"
-    """It worked and broke; it is being brought back."""
-
-
-@dataclass(frozen=True)
-class State:
-    """`load_seconds` include the import of the environment; `known_answers` are the last ones that were right."""
-
-    status: Status
-    error: str | None = None
-    runtime: Runtime | None = None
-    load_seconds: float | None = None
-    known_answers: tuple[canary.KnownAnswer, ...] = ()
-
-
 class RerankingService:
-    """The model `model`, or none. One thread does all loading and scoring: never are two models in memory."""
+    """The event loop's thread alone may use it; what would block is done in threads of its own."""
 
     def __init__(
-        self, model: Model | None, load: LoadReranker, metrics: Metrics, first_retry: float = FIRST_RETRY_SECONDS
+        self,
+        settings: Settings,
+        load: LoadReranker,
+        storage: Storage,
+        metrics: Metrics,
+        owner: str,
+        restart: Callable[[], None],
     ) -> None:
-        self.model = model
-        self.state = State(Status.LOADING if model else Status.NOT_CONFIGURED)
-        self._load = load
+        """`owner` names this server in the database, over restarts of its container; `restart` has it start anew."""
+        limit = memory.container_limit()
+        self.budget = Budget(settings.hub_dir, settings.model_memory_bytes or memory.default_budget(limit), limit)
+        self._seconds = settings.rerank_seconds
         self._metrics = metrics
-        self._first_retry = first_retry
-        self._worker = ThreadPoolExecutor(1, "reranker")
-        self._waiting = 0
-        self._seconds_per_search = 1.0
-        self._reranker: Reranker | None = None
-        self._suspect = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
-        metrics.reranker_ready.set_function(lambda: self.state.status is Status.READY)
-
-    @property
-    def proven(self) -> bool:
-        """True once the model has given the known answers, and from then on; also if there is no model to prove."""
-        return self.state.status in (Status.NOT_CONFIGURED, Status.READY, Status.DEGRADED)
+        self._scorer = Scorer(metrics)
+        self._restart = restart
+        self._watch: asyncio.Task[None] | None = None
+        self._loader = Worker("loader")
+        workers = Workers(self._loader, self._scorer.worker)
+        self.slots = {
+            model.name: Slot(model, load, settings.hub_dir, workers, self._make_room, metrics)
+            for model in settings.models
+        }
+        default = self.slots[settings.active_model.name] if settings.active_model else None
+        self.choice = Choice(self.slots, default, storage, metrics, owner, settings.release)
+        metrics.reranker_ready.set_function(lambda: self.choice.status is Status.READY)
+        for name, slot in self.slots.items():
+            metrics.model_memory_bytes.labels(name).set_function(lambda slot=slot: slot.memory_bytes)
 
     def start(self) -> None:
         """Loads in the background; returns at once."""
-        if self.model:
-            self._keeper = asyncio.create_task(self._keep_ready(self.model))
+        self.choice.start()
+        if self.slots:
+            self._watch = asyncio.create_task(self._restart_when_environment_is_back())
 
     def stop(self) -> None:
-        """Abandons whatever the worker is still doing."""
-        if self._keeper:
-            self._keeper.cancel()
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        """Abandons whatever is still being done."""
+        self.choice.stop()
+        if self._watch:
+            self._watch.cancel()
+        for slot in self.slots.values():
+            slot.cancel()
+        self._loader.stop()
+        self._scorer.worker.stop()
 
-    async def rerank(self, query: str, passages: Sequence[str]) -> list[float]:
-        """One score in 0..1 for each passage. Raises RerankingUnavailable, or Busy if too many searches wait."""
-        reranker = self._reranker
-        if reranker is None or self.state.status is not Status.READY:
-            raise RerankingUnavailable(self.state.error or f"Reranking is {self.state.status}")
-        if self._waiting >= QUEUE_LIMIT:
-            wait = max(1, math.ceil(self._waiting * self._seconds_per_search))
-            raise Busy(f"{self._waiting} searches are already waiting for the reranker; try again in {wait} s", wait)
+    def known(self, name: str) -> Slot:
+        """The model that a search names. Raises Invalid with the allowed names."""
+        if slot := self.slots.get(name):
+            return slot
+        raise Invalid(f"model: got {name!r}, expected {self.choice.allowed()}")
 
-        def score() -> tuple[list[float], float]:
-            started = time.perf_counter()
-            return canary.checked(reranker.score(query, passages), len(passages)), time.perf_counter() - started
+    async def rerank(self, query: str, passages: Sequence[str], named: Slot | None = None) -> tuple[list[float], Model]:
+        """One score in 0..1 for each passage, and the model that gave them: the active one, or `named`, which is loaded
+        if it is not.
 
-        self._waiting += 1
+        Raises RerankingUnavailable, or Busy if too many searches wait.
+        """
+        deadline = time.monotonic() + self._seconds
+        if named:
+            await self._wait_for(named, deadline)
+        slot = named or self.choice.active
+        reranker = slot.ready if slot else None
+        if not slot or not reranker:
+            raise RerankingUnavailable((slot and slot.state.error) or f"Reranking is {self.choice.status}")
+        slot.touch()
         try:
-            with self._metrics.rerank_seconds.time():
-                scores, seconds = await self._in_worker(score)
+            # Nothing is awaited between taking the model and queueing: it is unloaded in the same queue.
+            scores = await self._scorer.score(reranker, query, passages, deadline - time.monotonic())
+        except Busy:
+            raise
+        except TookTooLong:
+            self._metrics.rerank_failures.labels("time").inc()
+            raise RerankingUnavailable(
+                f"Reranking took longer than the {self._seconds:g} s that a search may take"
+            ) from None
         except Exception as error:
             self._metrics.rerank_failures.labels("score").inc()
-            self._suspect_of(reranker, error)
-            raise RerankingUnavailable(_reason(error)) from error
-        finally:
-            self._waiting -= 1
-        self._seconds_per_search = (4 * self._seconds_per_search + seconds) / 5
-        self._metrics.pairs_scored.inc(len(passages))
-        return scores
+            slot.suspect(reranker, error)
+            self.choice.look_now()
+            raise RerankingUnavailable(reason(error)) from error
+        return scores, slot.model
 
-    def _suspect_of(self, reranker: Reranker, error: Exception) -> None:
-        log.error("scoring failed: %s", _reason(error), exc_info=error)
-        if reranker is self._reranker:
-            self.state = replace(self.state, status=Status.DEGRADED, error=_reason(error))
-            self._suspect.set()
+    async def _wait_for(self, slot: Slot, deadline: float) -> None:
+        try:
+            await asyncio.wait_for(slot.ensure(), deadline - time.monotonic())
+        except TimeoutError:
+            raise RerankingUnavailable(f"The model {slot.model.name!r} is still being loaded; ask again") from None
+        except ModelError as error:
+            raise RerankingUnavailable(str(error)) from error
 
-    async def _keep_ready(self, model: Model) -> None:
-        """Proves the model at the start and after every failure; loads it if there is none or it fails the proof."""
-        delay = self._first_retry
+    async def _restart_when_environment_is_back(self) -> None:
         while True:
-            self._suspect.clear()
-            known = self._reranker
-            try:
-                proof = await self._in_worker(partial(_prove, model, known, self._load))
-            except Exception as error:
-                self._reranker = None
-                self._metrics.rerank_failures.labels("load").inc()
-                self.state = State(Status.DEGRADED if self.proven else Status.FAILED, _reason(error))
-                log.error("%s cannot be used: %s", model.name, _reason(error), exc_info=error)
-                if isinstance(error, UnusableRelease) and not known:
-                    return
-                log.info("next attempt in %g s", delay)
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, LAST_RETRY_SECONDS)
-            else:
-                delay = self._first_retry
-                self._reranker = proof.reranker
-                load_seconds = proof.load_seconds if proof.load_seconds is not None else self.state.load_seconds
-                self.state = State(Status.READY, None, proof.reranker.runtime, load_seconds, tuple(proof.answers))
-                self._metrics.model_load_seconds.set(load_seconds or 0)
-                log.info("%s is ready (loaded in %.1f s): %s", model.name, load_seconds, proof.reranker.runtime)
-                await self._suspect.wait()
+            await asyncio.sleep(environment.CHECK_SECONDS)
+            if any(slot.lacks_environment for slot in self.slots.values()) and await environment.is_importable():
+                log.warning("the environment can be imported again; this process ends so that a new one does it")
+                self._restart()
+                return
 
-    async def _in_worker(self, work: Callable[[], _T]) -> _T:
-        def guarded() -> _T:
-            try:
-                return work()
-            except Exception:
-                raise
-            except BaseException as error:
-                # A panic of the Rust libraries, as from a damaged tokenizer file, is no Exception: it would end the
-                # task that awaits it.
-                raise RuntimeError(_reason(error)) from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
-
-
-@dataclass(frozen=True)
-class _Proof:
-    reranker: Reranker
-    answers: list[canary.KnownAnswer]
-    load_seconds: float | None
-    """None if the model was loaded before."""
-
-
-def _prove(model: Model, reranker: Reranker | None, load: LoadReranker) -> _Proof:
-    if reranker:
-        return _Proof(reranker, canary.check(reranker), None)
-    started = time.perf_counter()
-    reranker = load(model)
-    answers = canary.check(reranker)
-    return _Proof(reranker, answers, time.perf_counter() - started)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ModelError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    async def _make_room(self, slot: Slot) -> None:
+        await self.budget.make_room(slot, list(self.slots.values()), self.choice.active)

@@ -1,15 +1,21 @@
 """What the server keeps, behind one small interface, so that another database can follow."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..chunking import Chunk
+
+FINISHED = ("completed", "error", "cancelled")
+"""The statuses that an operation ends with."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One uploaded document. `source_id` is its name in the API; times are ISO 8601 in UTC; `size` is in bytes."""
+    """One knowledge item: an uploaded file, or a crawled site (`source_type` "url", `crawl` how it was crawled).
+
+    `source_id` is its name in the API; times are ISO 8601 in UTC; `size` is in bytes, `update_frequency` in days.
+    """
 
     source_id: str
     filename: str
@@ -20,19 +26,53 @@ class Document:
     created_at: str
     word_count: int = 0
     chunk_count: int = 0
+    code_count: int = 0
+    title: str = ""
+    """What a person called it; empty means the file name."""
+    description: str | None = None
+    status: str = "active"
+    update_frequency: int = 7
+    group_name: str | None = None
+    source_type: Literal["file", "url"] = "file"
+    url: str = ""
+    updated_at: str = ""
+    crawl: Mapping[str, Any] | None = None
+
+    @property
+    def shown_title(self) -> str:
+        return self.title or self.filename
+
+
+EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_frequency", "group_name")
+"""The fields of a Document that `update_document` may change."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk that retrieval found. `similarity` is in 0..1, higher is closer; it compares only within one search."""
+    """A stored chunk. `similarity` is in 0..1, higher is closer; it compares only within one search.
+
+    `url` is that of the page it was found on, empty in a file.
+    """
 
     id: int
     position: int
     text: str
     headings: tuple[str, ...]
     has_code: bool
+    url: str
     similarity: float
     document: Document
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A setting that people change while the server runs. An encrypted `value` is kept as ciphertext."""
+
+    key: str
+    value: str
+    is_encrypted: bool = False
+    category: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,9 +85,15 @@ class Storage(Protocol):
     """Calls block; they come from several threads at once. Every failure is a StorageError with a reason for people."""
 
     def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
-        """Stores the document and all its chunks, or nothing: an error raised by `chunks` leaves no trace. Counts are
-        filled in.
+        """Stores the document and all its chunks, or nothing: an error raised by `chunks` leaves no trace. Replaces one
+        of the same `source_id`. Counts are filled in.
         """
+        ...
+
+    def document(self, source_id: str) -> Document | None: ...
+
+    def update_document(self, source_id: str, changes: Mapping[str, Any], updated_at: str) -> bool:
+        """Changes fields of EDITABLE; False if there is no such document."""
         ...
 
     def delete_document(self, source_id: str) -> bool:
@@ -57,14 +103,50 @@ class Storage(Protocol):
     def documents(
         self, *, offset: int = 0, limit: int | None = None, knowledge_type: str | None = None, search: str | None = None
     ) -> tuple[list[Document], int]:
-        """The asked-for slice, newest first, and how many there are in all. `search` matches part of the file name."""
+        """The asked-for slice, newest first, and how many there are in all. `search` matches part of the file name,
+        title or address.
+        """
         ...
 
-    def search(self, query: str, limit: int, source_id: str | None = None) -> list[Passage]:
+    def chunks(
+        self, source_id: str, *, offset: int = 0, limit: int | None = None, domain: str = "", code_only: bool = False
+    ) -> tuple[list[Passage], int]:
+        """The asked-for slice of a document's chunks in order, and how many there are in all. `domain` matches part of
+        the page's address.
+        """
+        ...
+
+    def search(self, query: str, limit: int, source_id: str | None = None, code_only: bool = False) -> list[Passage]:
         """The passages that share words with `query`, best first; no text is an error."""
         ...
 
+    def search_vectors(
+        self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
+    ) -> list[Passage]:
+        """The passages whose vectors of embedding model `model` are closest to `vector`, closest first."""
+        ...
+
+    def chunks_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
+        """Ids and texts (with headings) of chunks that have no vector of this embedding model yet."""
+        ...
+
+    def add_vectors(self, model: str, vectors: Mapping[int, Sequence[float]]) -> None:
+        """Vectors by chunk id; those of chunks that are gone meanwhile are dropped."""
+        ...
+
     def counts(self) -> Counts: ...
+
+    def credentials(self) -> list[Credential]:
+        """All that were saved, by key."""
+        ...
+
+    def save_credential(self, credential: Credential) -> None:
+        """Adds it, or replaces the one of the same key."""
+        ...
+
+    def delete_credential(self, key: str) -> bool:
+        """False if there is no such credential."""
+        ...
 
     def save_operation(self, progress_id: str, owner: str, body: dict[str, Any]) -> None:
         """Keeps what GET /api/progress answers, for the other servers of this database and for after a restart."""
@@ -72,8 +154,16 @@ class Storage(Protocol):
 
     def operation(self, progress_id: str) -> dict[str, Any] | None: ...
 
-    def unfinished_operations(self, owner: str) -> dict[str, dict[str, Any]]:
-        """Operations of `owner` that have not ended, by their id."""
+    def unfinished_operations(self, owner: str | None = None) -> dict[str, dict[str, Any]]:
+        """Operations that have not ended, by their id: those of `owner`, or all."""
+        ...
+
+    def setting(self, key: str) -> str | None:
+        """What `save_setting` kept, by whichever server of this database; None if nothing."""
+        ...
+
+    def save_setting(self, key: str, value: str | None) -> None:
+        """Keeps `value` under `key` for ever; None forgets it."""
         ...
 
     def close(self) -> None: ...

@@ -46,6 +46,39 @@ STEPS = (
         updated_at INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE server_settings (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
+    """
+    ALTER TABLE documents ADD COLUMN code_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE documents ADD COLUMN title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE documents ADD COLUMN description TEXT;
+    ALTER TABLE documents ADD COLUMN status TEXT NOT NULL DEFAULT 'active';
+    ALTER TABLE documents ADD COLUMN update_frequency INTEGER NOT NULL DEFAULT 7;
+    ALTER TABLE documents ADD COLUMN group_name TEXT;
+    ALTER TABLE documents ADD COLUMN source_type TEXT NOT NULL DEFAULT 'file';
+    ALTER TABLE documents ADD COLUMN url TEXT NOT NULL DEFAULT '';
+    ALTER TABLE documents ADD COLUMN updated_at TEXT NOT NULL DEFAULT '';
+    ALTER TABLE documents ADD COLUMN crawl TEXT;
+    ALTER TABLE chunks ADD COLUMN url TEXT NOT NULL DEFAULT '';
+    CREATE TABLE credentials (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL,
+        is_encrypted INTEGER NOT NULL,
+        category TEXT,
+        description TEXT
+    ) STRICT;
+    -- An ordinary table, not one of sqlite-vec's: servers without that extension must still be able to delete a chunk.
+    CREATE TABLE chunk_vectors (
+        chunk_id INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
+        model TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        PRIMARY KEY (chunk_id, model)
+    ) STRICT;
+    """,
 )
 
 

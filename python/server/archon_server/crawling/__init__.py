@@ -1,0 +1,128 @@
+"""Fetches a web site, in a process of its own: it can be stopped at once, and takes its memory with it."""
+
+import json
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+from .. import children
+from ..limits import CrawlLimits
+from ..operations import Cancelled
+
+
+class CrawlFailed(Exception):
+    """No page of the site could be had; the message says why."""
+
+
+@dataclass(frozen=True)
+class CrawlRequest:
+    """`max_depth` counts links: 0 is the page alone. `update_frequency` is in days."""
+
+    url: str
+    max_depth: int
+    knowledge_type: str
+    tags: tuple[str, ...]
+    update_frequency: int
+
+
+@dataclass(frozen=True)
+class Page:
+    url: str
+    title: str
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """How far a crawl is."""
+
+    url: str
+    done: int
+    known: int
+
+
+@dataclass(frozen=True)
+class Site:
+    """The pages of a crawl, on the disk."""
+
+    title: str
+    page_count: int
+    size: int
+    spool: IO[str]
+
+    def pages(self) -> Iterator[Page]:
+        self.spool.seek(0)
+        for line in self.spool:
+            yield Page(**json.loads(line))
+
+
+@contextmanager
+def crawl(
+    request: CrawlRequest, limits: CrawlLimits, cancelled: threading.Event, progressed: Callable[[Fetched], None]
+) -> Iterator[Site]:
+    """Blocks until the site is fetched. Raises CrawlFailed; Cancelled, soon after the event is set."""
+    # Neither directory nor file is left by a kill: the first is on the container's /tmp, the second has no name.
+    with tempfile.TemporaryDirectory(dir="/tmp") as work, tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+        reasons: list[str] = []
+        title, count, ended = "", 0, False
+        for message in _messages(request, limits, cancelled, work):
+            kind = message.pop("kind")
+            if kind == "fetched":
+                progressed(Fetched(**message))
+            elif kind == "page":
+                title = title or message["title"]
+                count += bool(message["markdown"].strip())
+                spool.write(json.dumps(message) + "\n")
+            elif kind == "failed":
+                reasons.append(message["reason"])
+            ended = kind == "done"
+        if cancelled.is_set():
+            raise Cancelled
+        if not ended:
+            raise CrawlFailed(f"{request.url}: the crawl took more than {limits.seconds} s or too much memory")
+        if not count:
+            raise CrawlFailed(reasons[0] if reasons else f"{request.url} has no text in it")
+        yield Site(title or request.url, count, spool.tell(), spool)
+
+
+def _messages(
+    request: CrawlRequest, limits: CrawlLimits, cancelled: threading.Event, work: str
+) -> Iterator[dict[str, Any]]:
+    process = children.start(
+        __name__,
+        environment={"HOME": work, "CRAWL4_AI_BASE_DIRECTORY": work},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    watcher = threading.Thread(target=_kill_in_time, args=(process, limits.seconds, cancelled), daemon=True)
+    watcher.start()
+    try:
+        assert process.stdin
+        assert process.stdout
+        allowed = [str(network) for network in limits.allowed]
+        job = {"url": request.url, "max_depth": request.max_depth, "limits": asdict(limits) | {"allowed": allowed}}
+        with process.stdin:
+            json.dump(job, process.stdin)
+        for line in process.stdout:
+            # A line without its end is of a killed process.
+            if line.endswith("\n"):
+                yield json.loads(line)
+    except BrokenPipeError:
+        return
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        watcher.join()
+
+
+def _kill_in_time(process: subprocess.Popen[str], seconds: float, cancelled: threading.Event) -> None:
+    left = seconds
+    while process.poll() is None and left > 0 and not cancelled.wait(0.2):
+        left -= 0.2
+    process.kill()

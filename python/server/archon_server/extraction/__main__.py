@@ -1,0 +1,50 @@
+"""The parsing process: `python3 -m archon_server.extraction KIND < file` writes the file's text as Markdown."""
+
+import contextlib
+import importlib
+import logging
+import os
+import resource
+import sys
+
+from . import CPU_SECONDS, MEMORY_BYTES, PROGRESS, REFUSED
+from .refusal import Refused
+
+PARSERS = ("pdf", "docx", "html")
+
+
+def main(kind: str) -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.disable()
+    assert kind in PARSERS, kind
+    try:
+        parser = importlib.import_module(f".{kind}", __package__)
+        told, line_is_open = 0, False
+        for piece in parser.markdown(sys.stdin.buffer):
+            if isinstance(piece, str):
+                sys.stdout.write(piece.replace(PROGRESS, " "))
+                line_is_open = not piece.endswith("\n") if piece else line_is_open
+            elif piece > told and not line_is_open:
+                sys.stdout.write(f"{PROGRESS}{piece}\n")
+                told = piece
+        sys.stdout.flush()
+    except Refused as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except MemoryError:
+        print(f"it needs more than {MEMORY_BYTES // 1024**2} MiB of memory", file=sys.stderr)
+        return 1
+    except Exception as error:
+        print(f"it is damaged ({type(error).__name__}: {' '.join(str(error).split())[:200]})", file=sys.stderr)
+        return REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1])
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    # At once: what a parser left behind is not worth a tidy end.
+    os._exit(status)

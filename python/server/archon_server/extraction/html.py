@@ -1,0 +1,153 @@
+"""HTML as Markdown: headings, paragraphs, lists, tables by lines and code blocks, without scripts, styles and menus."""
+
+import codecs
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import BinaryIO
+
+from .refusal import Refused, plain
+
+_PIECE = 64 * 1024
+_UNSEEN = {"nav", "script", "style", "template", "noscript", "svg", "title", "iframe", "object"}
+_BLOCKS = {
+    *("address", "article", "aside", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset"),
+    *("figcaption", "figure", "footer", "form", "header", "hr", "main", "ol", "p", "section", "summary"),
+    *("table", "tbody", "thead", "ul"),
+}
+_HEADING = re.compile(r"h([1-6])$")
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_LANGUAGE = re.compile(r"\b(?:language|lang|highlight)-([\w+#-]+)")
+
+
+def markdown(file: BinaryIO) -> Iterator[str | int]:
+    start = file.read(4096)
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder(_encoding(start))()
+    converter = Converter()
+    try:
+        while piece := file.read(_PIECE):
+            converter.feed(decoder.decode(piece))
+            yield converter.take()
+        converter.feed(decoder.decode(b"", final=True))
+    except UnicodeDecodeError as error:
+        raise Refused(f"it is not text in {error.encoding} ({error.reason}), as it says or as is expected") from error
+    converter.close()
+    yield converter.take()
+
+
+def converted(page: str) -> str:
+    """The Markdown of a page that is already text."""
+    converter = Converter()
+    converter.feed(page)
+    converter.close()
+    return converter.take()
+
+
+def _encoding(start: bytes) -> str:
+    """As the file says itself, else UTF-8."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    declared = _CHARSET.search(start)
+    name = declared.group(1).decode() if declared else "utf-8"
+    try:
+        found = codecs.lookup(name).name
+        # Some of Python's codecs make bytes of bytes.
+        "".encode(found)
+    except LookupError:
+        raise Refused(f"its encoding {name!r} is not known") from None
+    return "utf-8-sig" if found == "utf-8" else found
+
+
+class Converter(HTMLParser):
+    """Feed it HTML in pieces, and take the Markdown that came of them."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._ready: list[str] = []
+        self._line: list[str] = []
+        self._prefix = ""
+        self._unseen = 0
+        self._code: list[str] | None = None
+        self._language = ""
+
+    def take(self) -> str:
+        """What is finished since the last call."""
+        text, self._ready = "".join(self._ready), []
+        return text.replace("\0", "")
+
+    def close(self) -> None:
+        super().close()
+        if self._code is not None:
+            self._end_code()
+        self._end_line()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        heading = _HEADING.match(tag)
+        if tag in _UNSEEN:
+            self._unseen += 1
+        elif tag == "body":
+            # Whatever a page left open before.
+            self._unseen = 0
+        elif self._code is not None:
+            self._note_language(attrs)
+            if tag == "br":
+                self._code.append("\n")
+        elif tag == "pre":
+            self._end_line()
+            self._code, self._language = [], ""
+            self._note_language(attrs)
+        elif heading:
+            self._end_line()
+            self._prefix = "#" * int(heading.group(1)) + " "
+        elif tag == "li":
+            self._end_line(paragraph=False)
+            self._prefix = "- "
+        elif tag in ("td", "th"):
+            # Before a cell, not behind it: that end may be left out.
+            self._line.extend([" | "] if self._line else [])
+        elif tag in ("br", "tr"):
+            self._end_line(paragraph=False)
+        elif tag in _BLOCKS:
+            self._end_line()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _UNSEEN:
+            self._unseen = max(self._unseen - 1, 0)
+        elif tag == "pre" and self._code is not None:
+            self._end_code()
+        elif self._code is not None:
+            return
+        elif tag in ("li", "tr"):
+            self._end_line(paragraph=False)
+        elif tag in _BLOCKS or _HEADING.match(tag):
+            self._end_line()
+
+    def handle_data(self, data: str) -> None:
+        if self._unseen:
+            return
+        if self._code is not None:
+            self._code.append(data)
+        else:
+            self._line.append(data)
+
+    def _note_language(self, attrs: list[tuple[str, str | None]]) -> None:
+        classes = dict(attrs).get("class") or ""
+        if match := _LANGUAGE.search(classes):
+            self._language = match.group(1)
+
+    def _end_code(self) -> None:
+        code = "".join(self._code or []).strip("\n")
+        self._code = None
+        if code.strip():
+            fence = "~~~~" if "```" in code else "```"
+            self._ready.append(f"{fence}{self._language}\n{code}\n{fence}\n\n")
+
+    def _end_line(self, *, paragraph: bool = True) -> None:
+        text = " ".join("".join(self._line).split())
+        self._line = []
+        if text:
+            self._ready.append(f"{self._prefix}{text if self._prefix else plain(text)}\n")
+            self._prefix = ""
+        if paragraph:
+            self._ready.append("\n")

@@ -1,0 +1,61 @@
+"""Text of a PDF: page by page, with its bookmarks as headings."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+from .refusal import Refused, plain
+
+MAX_PAGES = 20_000
+
+
+def markdown(file: BinaryIO) -> Iterator[str | int]:
+    if file.read(5) != b"%PDF-":
+        raise Refused("it is named .pdf but is no PDF")
+    file.seek(0)
+    try:
+        reader = PdfReader(file)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise Refused("it is encrypted; save it without a password")
+        pages = len(reader.pages)
+    except (PyPdfError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused(f"it is a damaged PDF ({type(error).__name__}: {error})") from error
+    if pages > MAX_PAGES:
+        raise Refused(f"it has {pages} pages, more than {MAX_PAGES}; split it")
+    headings = _bookmarks(reader)
+    found = False
+    for number, page in enumerate(reader.pages):
+        for level, title in headings.get(number, []):
+            yield f"\n{'#' * level} {title}\n\n"
+        text = page.extract_text()
+        found = found or bool(text.strip())
+        # Half a surrogate pair has no form in UTF-8.
+        for line in text.encode("utf-8", "replace").decode().replace("\0", "").splitlines():
+            yield f"{plain(line)}\n"
+        yield "\n"
+        yield 100 * (number + 1) // pages
+    if not found:
+        raise Refused("it has no text in it; scanned pages have to go through text recognition first")
+
+
+def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
+    """Level (1 to 6) and title of the bookmarks by page number. Damaged ones are no reason to refuse the text."""
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+
+    def collect(outline: list[Any], level: int) -> None:
+        for entry in outline:
+            if isinstance(entry, list):
+                collect(entry, level + 1)
+                continue
+            number = reader.get_destination_page_number(entry)
+            title = " ".join(str(entry.title).encode("utf-8", "ignore").decode().split())
+            if number is not None and number >= 0 and title:
+                found[number].append((min(level, 6), title[:200]))
+
+    with suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        collect(reader.outline, 1)
+    return found

@@ -1,0 +1,101 @@
+"""The SQLite file behind the storage: connections, transactions, and errors in words."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, LifoQueue
+
+from ..errors import StorageError
+from .migrations import migrate
+
+BUSY_SECONDS = 60
+"""How long a write waits for another server's: the longest single write is one document of the largest size."""
+
+WAL_BYTES = 64 * 1024 * 1024
+"""What the write-ahead log keeps of the disk between two large documents."""
+
+
+class Database:
+    """The file `path`, created if missing, in WAL mode. A transaction is on the disk when it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StorageError if the file cannot be opened or brought up to this code's schema."""
+        self._path = path
+        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
+        with self.connection() as connection:
+            _write_ahead(connection)
+            migrate(connection)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile; SQLite's errors become StorageErrors."""
+        try:
+            connection = self._reuse_or_open()
+            try:
+                yield connection
+            except BaseException:
+                # Closing also rolls back, whatever state the connection is in.
+                connection.close()
+                raise
+            self._idle.put(connection)
+        except sqlite3.Error as error:
+            raise StorageError(f"The database {self._path} did not answer: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self.connection() as connection:
+            # IMMEDIATE, as a read that turns into a write would not wait for another writer but fail.
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except Empty:
+                return
+
+    def _reuse_or_open(self) -> sqlite3.Connection:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+            _load_vectors(connection)
+            return connection
+
+
+def _load_vectors(connection: sqlite3.Connection) -> None:
+    """Gives the connection sqlite-vec's functions. Where SQLite takes no extensions, searches are by words only."""
+    with suppress(AttributeError):
+        connection.enable_load_extension(True)
+        connection.load_extension(_vector_extension())
+        connection.enable_load_extension(False)
+
+
+@cache
+def _vector_extension() -> str:
+    # Not by importing sqlite_vec: that would import numpy, for functions that nobody here calls.
+    spec = find_spec("sqlite_vec")
+    assert spec
+    assert spec.origin
+    return str(Path(spec.origin).with_name("vec0"))
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Puts the file into WAL mode, once for all. SQLite itself does not wait for the locks of this one step."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

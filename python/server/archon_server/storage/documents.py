@@ -1,0 +1,115 @@
+"""Documents and their chunks in SQLite."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..chunking import Chunk, code_blocks
+from . import EDITABLE, Counts, Document, Passage, rows
+from .database import Database
+
+_PLACES = ", ".join("?" * len(rows.FIELDS))
+
+
+class DocumentTable:
+    """The part of Storage that is about documents."""
+
+    _database: Database
+
+    def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
+        words = count = code = 0
+
+        def chunk_rows() -> Iterator[tuple[str, int, str, str, bool, str]]:
+            nonlocal words, count, code
+            for chunk in chunks:
+                headings = json.dumps(chunk.headings, ensure_ascii=False)
+                yield document.source_id, count, headings, chunk.text, chunk.has_code, chunk.url
+                words += len(chunk.text.split())
+                code += len(code_blocks(chunk.text)) if chunk.has_code else 0
+                count += 1
+
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM documents WHERE source_id = ?", (document.source_id,))
+            connection.execute(
+                f"INSERT INTO documents ({', '.join(rows.FIELDS)}) VALUES ({_PLACES})", rows.values(document)
+            )
+            connection.executemany(
+                "INSERT INTO chunks (source_id, position, headings, text, has_code, url) VALUES (?, ?, ?, ?, ?, ?)",
+                chunk_rows(),
+            )
+            connection.execute(
+                "UPDATE documents SET word_count = ?, chunk_count = ?, code_count = ? WHERE source_id = ?",
+                (words, count, code, document.source_id),
+            )
+            [row] = connection.execute(
+                f"SELECT {rows.DOCUMENT} FROM documents WHERE source_id = ?", (document.source_id,)
+            )
+        return rows.document(row)
+
+    def document(self, source_id: str) -> Document | None:
+        with self._database.connection() as connection:
+            row = connection.execute(
+                f"SELECT {rows.DOCUMENT} FROM documents WHERE source_id = ?", (source_id,)
+            ).fetchone()
+        return rows.document(row) if row else None
+
+    def update_document(self, source_id: str, changes: Mapping[str, Any], updated_at: str) -> bool:
+        names = [name for name in EDITABLE if name in changes]
+        assert len(names) == len(changes), f"not all of {sorted(changes)} can be changed"
+        assignments = ", ".join(f"{name} = ?" for name in (*names, "updated_at"))
+        given = [rows.value(name, changes[name]) for name in names]
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                f"UPDATE documents SET {assignments} WHERE source_id = ?", (*given, updated_at, source_id)
+            )
+            return cursor.rowcount > 0
+
+    def delete_document(self, source_id: str) -> bool:
+        with self._database.transaction() as connection:
+            return connection.execute("DELETE FROM documents WHERE source_id = ?", (source_id,)).rowcount > 0
+
+    def documents(
+        self, *, offset: int = 0, limit: int | None = None, knowledge_type: str | None = None, search: str | None = None
+    ) -> tuple[list[Document], int]:
+        where = """
+            (:type IS NULL OR knowledge_type = :type)
+            AND (:search IS NULL OR instr(lower(filename || char(10) || title || char(10) || url), lower(:search)) > 0)
+        """
+        values = {"type": knowledge_type, "search": search, "limit": -1 if limit is None else limit, "offset": offset}
+        with self._database.connection() as connection:
+            found = connection.execute(
+                f"""
+                SELECT {rows.DOCUMENT} FROM documents WHERE {where}
+                ORDER BY created_at DESC, source_id LIMIT :limit OFFSET :offset
+                """,
+                values,
+            ).fetchall()
+            [(total,)] = connection.execute(f"SELECT count(*) FROM documents WHERE {where}", values)
+        return [rows.document(row) for row in found], total
+
+    def chunks(
+        self, source_id: str, *, offset: int = 0, limit: int | None = None, domain: str = "", code_only: bool = False
+    ) -> tuple[list[Passage], int]:
+        where = "source_id = :source AND instr(chunks.url, :domain) > 0 AND has_code >= :code"
+        values = {
+            "source": source_id,
+            "domain": domain,
+            "code": code_only,
+            "limit": -1 if limit is None else limit,
+            "offset": offset,
+        }
+        with self._database.connection() as connection:
+            found = connection.execute(
+                f"""
+                SELECT {rows.PASSAGE} FROM chunks JOIN documents USING (source_id) WHERE {where}
+                ORDER BY position LIMIT :limit OFFSET :offset
+                """,
+                values,
+            ).fetchall()
+            [(total,)] = connection.execute(f"SELECT count(*) FROM chunks WHERE {where}", values)
+        return [rows.passage(row) for row in found], total
+
+    def counts(self) -> Counts:
+        with self._database.connection() as connection:
+            [row] = connection.execute("SELECT count(*), coalesce(sum(chunk_count), 0) FROM documents")
+        return Counts(*row)

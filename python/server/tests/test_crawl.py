@@ -1,0 +1,272 @@
+"""Crawls of a web site on the loopback, by what a client sees of them."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from archon_server.limits import AddressRefused, CrawlLimits, check_address
+from tests.conftest import Api, eventually
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+class Site:
+    """Pages by path: text, or what to send instead. `asked` are the paths that were asked for, in order."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, tuple[str, bytes]] = {}
+        self.redirects: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                site.may_answer.wait(30)
+                if self.path in site.redirects:
+                    self.send_response(302)
+                    self.send_header("Location", site.redirects[self.path])
+                    self.end_headers()
+                elif self.path in site.pages:
+                    kind, body = site.pages[self.path]
+                    self.send_response(200)
+                    self.send_header("Content-Type", kind)
+                    self.end_headers()
+                    self.wfile.write(body)
+                else:
+                    self.send_error(404)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def page(self, path: str, body: str, kind: str = "text/html; charset=utf-8") -> None:
+        self.pages[path] = (kind, body.encode())
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    site.page(
+        "/",
+        "<title>All about otters</title><h1>Otters</h1><p>They sleep on their backs.</p>"
+        '<a href="/food#top">Food</a> <a href="/missing">x</a> <a href="http://127.0.0.2/">away</a>',
+    )
+    site.page("/food", '<h1>Food</h1><p>Urchins and fish.</p><pre><code>feed()</code></pre><a href="/deep">deep</a>')
+    site.page("/deep", "# Kelp\n\nIt holds them.", "text/markdown")
+    yield site
+    site.may_answer.set()
+    site.server.shutdown()
+    site.server.server_close()
+
+
+@pytest.fixture
+def crawler(serve: Callable[..., Any]) -> Iterator[Api]:
+    """An application that may crawl the loopback."""
+    with serve(crawl=CrawlLimits(allowed=LOOPBACK, page_bytes=100_000)) as api:
+        yield api
+
+
+def crawl(api: Api, url: str, **options: Any) -> dict[str, Any]:
+    reply = api.http.post("/api/knowledge-items/crawl", json={"url": url, **options})
+    assert reply.status_code == 200, reply.text
+    return api.ended(reply.json()["progressId"])
+
+
+def test_a_site_is_crawled_to_a_depth_and_found_by_page(crawler: Api, site: Site) -> None:
+    reply = crawler.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/", "tags": ["zoo"]})
+    progress_id = reply.json()["progressId"]
+    assert reply.json() == {
+        "success": True,
+        "progressId": progress_id,
+        "message": "Crawling started",
+        "estimatedDuration": "3-5 minutes",
+    }
+    body = crawler.ended(progress_id)
+    assert (body["status"], body["progress"], body["chunksStored"]) == ("completed", 100, 3), body
+    assert (body["url"], body["completedDocuments"], body["totalPages"]) == (f"{site.url}/", 3, 4)
+    assert body["codeExamplesStored"] == 1
+    assert sorted(site.asked) == ["/", "/deep", "/food", "/missing"]
+
+    [found] = crawler.search("kelp")["results"]
+    assert (found["metadata"]["url"], found["metadata"]["headers"]) == (f"{site.url}/deep", "Kelp")
+    [item] = crawler.http.get("/api/knowledge-items").json()["items"]
+    assert (item["title"], item["url"], item["source_type"]) == ("All about otters", f"{site.url}/", "url")
+    assert item["metadata"]["tags"] == ["zoo"]
+    chunks = crawler.http.get(f"/api/knowledge-items/{body['sourceId']}/chunks", params={"domain_filter": "/food"})
+    assert [chunk["url"] for chunk in chunks.json()["chunks"]] == [f"{site.url}/food"]
+
+
+def test_a_page_is_read_as_the_answer_says_not_as_the_page_does(crawler: Api, site: Site) -> None:
+    site.pages["/"] = ("text/html; charset=utf-8", '<meta charset="iso-8859-1"><p>caf\u00e9'.encode())
+    crawl(crawler, f"{site.url}/")
+    assert "caf\u00e9" in crawler.search("caf\u00e9")["results"][0]["content"]
+
+
+def test_depth_0_is_the_page_alone(crawler: Api, site: Site) -> None:
+    assert crawl(crawler, f"{site.url}/", max_depth=0)["completedDocuments"] == 1
+    assert site.asked == ["/"]
+
+
+def test_a_crawl_ends_at_its_most_pages(serve: Callable[..., Any], site: Site) -> None:
+    with serve(crawl=CrawlLimits(allowed=LOOPBACK, max_pages=2)) as api:
+        crawl(api, f"{site.url}/")
+    assert len(site.asked) == 2
+
+
+def test_a_refresh_replaces_what_was_there_and_keeps_what_people_changed(crawler: Api, site: Site) -> None:
+    source_id = crawl(crawler, f"{site.url}/", max_depth=0)["sourceId"]
+    crawler.http.put(f"/api/knowledge-items/{source_id}", json={"title": "Mine"})
+    site.page("/", "<p>Now about walruses.</p><a href='/food'>no deeper than before</a>")
+    reply = crawler.http.post(f"/api/knowledge-items/{source_id}/refresh").json()
+    assert set(reply) == {"progressId", "message"}
+    assert crawler.ended(reply["progressId"])["sourceId"] == source_id
+    assert site.asked == ["/", "/"]
+    [item] = crawler.http.get("/api/knowledge-items").json()["items"]
+    assert (item["title"], item["metadata"]["chunks_count"]) == ("Mine", 1)
+    assert item["updated_at"] > item["created_at"]
+    assert crawler.search("backs")["results"] == []
+    assert crawler.search("walruses")["total_found"] == 1
+
+
+def test_a_failed_refresh_leaves_what_was_there(crawler: Api, site: Site) -> None:
+    source_id = crawl(crawler, f"{site.url}/", max_depth=0)["sourceId"]
+    site.pages.clear()
+    reply = crawler.http.post(f"/api/knowledge-items/{source_id}/refresh").json()
+    body = crawler.ended(reply["progressId"])
+    assert (body["status"], body["error"]) == ("error", f"{site.url}/ answered 404")
+    assert crawler.search("backs")["total_found"] == 1
+
+
+def test_an_upload_cannot_be_refreshed(crawler: Api) -> None:
+    source_id = crawler.upload("otters")["sourceId"]
+    reply = crawler.http.post(f"/api/knowledge-items/{source_id}/refresh")
+    assert reply.status_code == 422
+    assert "only crawled sites can be refreshed" in reply.json()["detail"]["error"]
+
+
+def test_a_crawl_is_stopped_in_the_middle_of_a_page(crawler: Api, site: Site) -> None:
+    site.may_answer.clear()
+    reply = crawler.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/"})
+    progress_id = reply.json()["progressId"]
+    eventually(lambda: site.asked == ["/"])
+    listed = crawler.http.get("/api/progress/").json()
+    assert listed["count"] == 1
+    [operation] = listed["operations"]
+    assert (operation["operation_id"], operation["operation_type"]) == (progress_id, "crawl")
+    assert (operation["status"], operation["url"]) == ("crawling", f"{site.url}/")
+    assert crawler.http.get(f"/api/crawl-progress/{progress_id}").headers["x-poll-interval"] == "1000"
+
+    stopped = crawler.http.post(f"/api/knowledge-items/stop/{progress_id}").json()
+    assert stopped == {"success": True, "message": "Crawl task stopped successfully", "progressId": progress_id}
+    assert crawler.ended(progress_id)["status"] == "cancelled"
+    assert crawler.http.get("/api/progress/").json()["operations"] == []
+    assert crawler.http.get("/api/knowledge-items").json()["total"] == 0
+    again = crawler.http.post(f"/api/knowledge-items/stop/{progress_id}")
+    assert (again.status_code, again.json()) == (404, {"detail": {"error": "No active task for given progress_id"}})
+
+
+def test_the_end_of_the_server_ends_a_crawl(serve: Callable[..., Any], site: Site, rows: Any) -> None:
+    site.may_answer.clear()
+    with serve(crawl=CrawlLimits(allowed=LOOPBACK)) as api:
+        api.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/"})
+        eventually(lambda: site.asked == ["/"])
+    [(body,)] = rows("SELECT body FROM operations")
+    assert json.loads(body)["status"] == "cancelled"
+
+
+def test_too_many_crawls_are_told_to_come_back(crawler: Api, site: Site) -> None:
+    site.may_answer.clear()
+    replies = [crawler.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/"}) for _ in range(5)]
+    assert [reply.status_code for reply in replies] == [200] * 4 + [429]
+    assert replies[4].headers["retry-after"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "problem"),
+    [
+        ("text/html", b"x" * 200_000, "larger than the 100000 bytes allowed"),
+        ("application/octet-stream", b"x", "is application/octet-stream; allowed are HTML, Markdown and plain text"),
+        ("text/html", b"<script>x</script>", "has no text in it"),
+    ],
+)
+def test_a_page_that_cannot_be_stored_is_told(
+    crawler: Api, site: Site, rows: Any, kind: str, body: bytes, problem: str
+) -> None:
+    site.pages["/odd"] = (kind, body)
+    ended = crawl(crawler, f"{site.url}/odd")
+    assert ended["status"] == "error"
+    assert problem in ended["error"]
+    assert rows("SELECT count(*) FROM documents") == [(0,)]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"])
+def test_a_private_address_is_not_asked(serve: Callable[..., Any], site: Site, host: str) -> None:
+    with serve() as api:
+        body = crawl(api, f"http://{host}:{site.server.server_port}/")
+    assert body["status"] == "error"
+    assert site.asked == []
+
+
+def test_the_refusal_says_how_to_allow_it(serve: Callable[..., Any], site: Site) -> None:
+    with serve() as api:
+        body = crawl(api, f"{site.url}/")
+    assert "127.0.0.1 is private, local or reserved; ARCHON_CRAWL_ALLOW lists the networks allowed" in body["error"]
+
+
+def test_a_redirect_to_a_private_address_is_not_followed(serve: Callable[..., Any], site: Site) -> None:
+    site.redirects["/"] = f"http://127.0.0.2:{site.server.server_port}/food"
+    with serve(crawl=CrawlLimits(allowed=(ip_network("127.0.0.1"),))) as api:
+        body = crawl(api, f"{site.url}/")
+    assert body["status"] == "error"
+    assert "127.0.0.2 is private" in body["error"]
+    assert site.asked == ["/"]
+
+
+def test_a_redirect_to_a_file_is_not_followed(crawler: Api, site: Site) -> None:
+    site.redirects["/"] = "file:///etc/passwd"
+    body = crawl(crawler, f"{site.url}/")
+    assert body["status"] == "error"
+    assert crawler.http.get("/api/knowledge-items").json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://a.example", "file:///etc/passwd", "raw:x", "example.org", "http://", "http://u:p@a.example", 5]
+)
+def test_what_is_no_web_address_is_refused(api: Api, url: Any) -> None:
+    reply = api.http.post("/api/knowledge-items/crawl", json={"url": url})
+    assert reply.status_code == 422
+    assert reply.json()["detail"][0]["loc"] == ["body", "url"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "127.0.0.1", "0.0.0.0", "100.64.0.1"),
+        *("224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:10.0.0.1"),
+        *("64:ff9b::a00:1", "2002:a00:1::", "2001:db8::1"),
+    ],
+)
+def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+    with pytest.raises(AddressRefused, match="is private, local or reserved"):
+        check_address(address, ())
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::808:808"])
+def test_a_public_address_is_not(address: str) -> None:
+    check_address(address, ())
+
+
+def test_a_network_can_be_allowed() -> None:
+    check_address("10.1.2.3", (ip_network("fd00::/8"), ip_network("10.0.0.0/8")))
+    with pytest.raises(AddressRefused):
+        check_address("192.168.0.1", (ip_network("10.0.0.0/8"),))

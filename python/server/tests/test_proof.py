@@ -1,0 +1,82 @@
+"""The proof that the store is to record, and a server that finds another one recorded."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archon_server import proof
+from archon_server.reranking import hub
+from archon_server.reranking.canary import KNOWN
+from archon_server.settings import Settings
+from tests.conftest import Api, eventually
+from tests.fakes import MODEL, WordReranker, share
+from tests.processes import ServerProcess, python
+
+FIRST = KNOWN[0][0]
+RIGHT = share(FIRST, KNOWN[0][1])
+
+
+def recorded(api: Api) -> dict[str, Any]:
+    return api.http.get("/health/ml").json()["known_answer"]["recorded"]
+
+
+def keep(settings: Settings, document: dict[str, Any]) -> Path:
+    """As the store tool does it."""
+    path = hub.proof_path(settings.hub_dir, MODEL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"format": 1, "recorded": "2026-01-02T03:04:05+00:00", **document}))
+    return path
+
+
+def test_what_a_server_answered_is_what_a_later_one_must_answer(
+    serve: Callable[..., Any], settings: Settings, reranker: WordReranker
+) -> None:
+    with serve(lambda _: reranker.opened(), environment_key="key") as api:
+        eventually(lambda: api.http.get("/health").status_code == 200)
+        assert recorded(api)["problem"] == "none recorded"
+        [found] = proof.proofs(api.http.get("/health/ml").json())
+    document = found.pop("proof")
+    assert found == {"name": MODEL.name, "repo": MODEL.repo, "revision": MODEL.revision}
+    assert set(document) == {"answers", "device", "dtype", "environment"}
+    assert (document["dtype"], document["environment"]) == ("words", "key")
+    assert [answer["query"] for answer in document["answers"]] == [query for query, _ in KNOWN]
+
+    path = keep(settings, document)
+    with serve(lambda _: reranker.opened()) as api:
+        eventually(lambda: api.http.get("/health").status_code == 200)
+        assert (recorded(api)["largest_difference"], recorded(api)["problem"]) == (0.0, None)
+        assert recorded(api)["answers"] == document["answers"]
+
+    document["answers"][0]["right"] -= 0.2
+    keep(settings, document)
+    with serve(lambda _: reranker.opened()) as api:
+        eventually(lambda: api.http.get("/health").json()["status"] == "failed")
+        message = api.http.get("/health").json()["message"]
+        assert f"{FIRST!r}: right passage {RIGHT:.4f} (recorded {RIGHT - 0.2:.4f})" in message
+        assert reranker.closed
+        path.unlink()
+        eventually(lambda: api.http.get("/health").status_code == 200)
+
+
+def test_a_server_that_is_not_ready_has_no_proof() -> None:
+    with pytest.raises(proof.NotReady, match="the reranker is failed: out of memory"):
+        proof.proofs({"status": "failed", "error": "out of memory", "models": []})
+
+
+@pytest.mark.parametrize("token", ["", "s3cret"])
+def test_the_command_asks_the_server_of_its_container(tmp_path: Path, token: str) -> None:
+    server = ServerProcess(tmp_path, api_token=token, environment_key="key")
+    try:
+        server.ready()
+        command = python("archon_server.proof", environment={"PORT": str(server.port), "ARCHON_API_TOKEN": token})
+        output, _ = command.communicate(timeout=20)
+        assert command.returncode == 0
+        [model] = json.loads(output)["models"]
+        assert (model["repo"], model["proof"]["environment"], len(model["proof"]["answers"])) == (MODEL.repo, "key", 3)
+    finally:
+        server.close()
+    command = python("archon_server.proof", environment={"PORT": str(server.port)})
+    output, _ = command.communicate(timeout=20)
+    assert (command.returncode, output.startswith("archon_server.proof: ConnectionRefusedError")) == (1, True)

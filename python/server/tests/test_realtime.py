@@ -1,0 +1,143 @@
+"""Progress by Socket.IO, through the real protocol and a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import socketio
+from socketio.exceptions import ConnectionError as SocketIoError
+from tests.conftest import eventually
+from tests.processes import ServerProcess
+
+LARGE = "".join(f"## Section {n}\n\nAn otter sleeps on its back in the kelp.\n\n" for n in range(3000))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("open")).ready()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("closed"), api_token="s3cret").ready()
+    yield server
+    server.close()
+
+
+class Client:
+    """What a client of Socket.IO is told, in order."""
+
+    def __init__(self, server: ServerProcess, **options: Any) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.socket = socketio.Client(reconnection=False)
+        for name in ("crawl_subscribe_ack", "crawl_progress", "crawl:stopping"):
+            self.socket.on(name, lambda data, name=name: self.events.append((name, data)))
+        self.socket.connect(str(server.http.base_url), transports=["polling"], **options)
+
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """The last of an operation. The client hands events to threads, so they may come in another order."""
+        return next((body for body in self.progress() if body["status"] == "completed"), None)
+
+    def close(self) -> None:
+        # Not `disconnect`: that waits until the server answers the request for news that is under way.
+        self.socket.eio.disconnect(abort=True)
+
+    def progress(self) -> list[dict[str, Any]]:
+        return [data for name, data in self.events if name == "crawl_progress"]
+
+
+def test_a_subscriber_hears_of_an_upload_until_its_end(server: ServerProcess) -> None:
+    client = Client(server)
+    progress_id = server.begin_upload(LARGE * 5)
+    client.socket.emit("crawl_subscribe", {"progress_id": progress_id})
+    eventually(lambda: client.ended)
+    client.close()
+
+    assert ("crawl_subscribe_ack", {"progress_id": progress_id, "status": "subscribed"}) in client.events
+    last = client.ended
+    assert last
+    assert (last["progressId"], last["chunksStored"]) == (progress_id, 15000)
+    assert all(body["percentage"] == body["progress"] and body["log"] for body in client.progress())
+    assert [body for body in client.progress() if 0 < body["percentage"] < 100]
+
+
+def test_a_late_subscriber_is_told_how_it_ended(server: ServerProcess) -> None:
+    progress_id = server.begin_upload("An otter.")
+    server.ended(progress_id)
+    client = Client(server)
+    client.socket.emit("crawl_subscribe", {"progress_id": progress_id})
+    client.socket.emit("crawl_subscribe", {"progress_id": "nope"})
+    client.socket.emit("crawl_subscribe", "nonsense")
+    eventually(lambda: len(client.progress()) == 3)
+    client.close()
+    assert client.ended
+    assert client.ended["percentage"] == 100
+    unknown = [body for body in client.progress() if body["status"] == "error"]
+    assert {"status": "error", "error": "Operation nope not found", "progressId": "nope"} in unknown
+    assert len(unknown) == 2
+
+
+def test_who_has_unsubscribed_hears_no_more(server: ServerProcess) -> None:
+    leaver, stayer = Client(server), Client(server)
+    progress_id = server.begin_upload(LARGE)
+    for client in (leaver, stayer):
+        client.socket.emit("crawl_subscribe", {"progress_id": progress_id})
+    eventually(leaver.progress)
+    leaver.socket.emit("crawl_unsubscribe", {"progress_id": progress_id})
+    eventually(lambda: stayer.ended)
+    leaver.close()
+    stayer.close()
+    assert leaver.ended is None
+
+
+def test_an_operation_is_stopped_by_its_subscriber(server: ServerProcess) -> None:
+    client = Client(server)
+    progress_id = server.begin_upload(LARGE * 5, "stopped.md")
+    eventually(lambda: server.progress(progress_id)["progress"] >= 11)
+    assert client.socket.call("crawl_stop", {"progress_id": progress_id}) == {
+        "success": True,
+        "progressId": progress_id,
+    }
+    body = eventually(lambda: (body := server.progress(progress_id))["status"] == "cancelled" and body)
+    assert body["message"] == "Stopped; nothing of it was stored"
+    stored = server.http.get("/api/knowledge-items", params={"search": "stopped.md"})
+    assert stored.json()["total"] == 0
+    refused = client.socket.call("crawl_stop", {"progress_id": progress_id})
+    assert refused["error"] == "No active task for given progress_id"
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"auth": {"token": "wrong"}}, {"auth": "s3cret"}, {"headers": {"Authorization": "Bearer x"}}]
+)
+def test_without_the_token_nobody_is_let_in(closed: ServerProcess, options: dict[str, Any]) -> None:
+    with pytest.raises(SocketIoError):
+        Client(closed, **options)
+
+
+@pytest.mark.parametrize("options", [{"auth": {"token": "s3cret"}}, {"headers": {"Authorization": "Bearer s3cret"}}])
+def test_with_the_token_one_is(closed: ServerProcess, options: dict[str, Any]) -> None:
+    client = Client(closed, **options)
+    client.socket.emit("crawl_subscribe", {"progress_id": "x"})
+    eventually(client.progress)
+    client.close()
+
+
+def test_a_page_of_another_origin_is_not_let_in(server: ServerProcess) -> None:
+    reply = server.http.get("/socket.io/?EIO=4&transport=polling", headers={"origin": "http://elsewhere.example"})
+    assert reply.status_code == 400
+    assert "access-control-allow-origin" not in reply.headers
+
+
+def test_a_waiting_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path).ready()
+    client = Client(server)
+    server.process.terminate()
+    # Left alone, the request that waits for news would be answered by a ping only after 25 s.
+    assert server.process.wait(20) == 0
+    client.close()
+    server.close()

@@ -1,0 +1,80 @@
+"""The known answers that the store recorded, against those of today."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archon_server.reranking import Runtime, UnusableRelease
+from archon_server.reranking.canary import KnownAnswer
+from archon_server.reranking.recorded import Comparison, compare
+
+ANSWERS = (KnownAnswer("one?", 0.9, 0.1), KnownAnswer("two?", 0.8, 0.2))
+
+
+def runtime(dtype: str = "float32") -> Runtime:
+    return Runtime("cpu", dtype, 1, False, 0)
+
+
+def record(tmp_path: Path, dtype: str = "float32", **changes: Any) -> Path:
+    path = tmp_path / "a.proof.json"
+    content = {"format": 1, "recorded": "2026-01-02T03:04:05+00:00", "device": "cpu", "dtype": dtype}
+    content |= {"environment": "e", "answers": [vars(answer) for answer in ANSWERS]}
+    path.write_text(json.dumps(content | changes))
+    return path
+
+
+def shifted(by: float) -> list[KnownAnswer]:
+    return [ANSWERS[0], KnownAnswer("two?", 0.8, 0.2 + by)]
+
+
+def test_the_same_answers_are_told_with_what_was_recorded(tmp_path: Path) -> None:
+    found = compare(record(tmp_path), runtime(), shifted(0.0004))
+    assert found == Comparison("2026-01-02T03:04:05+00:00", "float32", ANSWERS, pytest.approx(0.0004), 0.0005)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "by", "good"),
+    [
+        ("float32", "float32", 0.0004, True),
+        ("float32", "float32", 0.0006, False),
+        ("float32", "float32", -0.0006, False),
+        ("float32", "bfloat16", 0.049, True),
+        ("bfloat16", "float32", 0.049, True),
+        ("bfloat16", "bfloat16", 0.051, False),
+        ("float32", "int8", 0.099, True),
+        ("int8", "int8", 0.101, False),
+    ],
+)
+def test_what_may_differ_depends_on_the_less_precise_of_the_two(
+    tmp_path: Path, before: str, now: str, by: float, good: bool
+) -> None:
+    path = record(tmp_path, before)
+    if good:
+        assert compare(path, runtime(now), shifted(by)).largest_difference == pytest.approx(abs(by))
+        return
+    with pytest.raises(UnusableRelease, match=f"Allowed is a difference of .* between {before} and {now}") as caught:
+        compare(path, runtime(now), shifted(by))
+    assert f"'two?': right passage 0.8000 (recorded 0.8000), best other {0.2 + by:.4f} (recorded 0.2000)" in str(
+        caught.value
+    )
+    assert "one?" not in str(caught.value)
+    assert "npm run verify" in str(caught.value)
+
+
+def test_without_a_record_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    assert compare(tmp_path / "none.json", runtime(), ANSWERS) == Comparison(problem="none recorded")
+
+
+def test_a_record_of_other_questions_says_nothing(tmp_path: Path) -> None:
+    path = record(tmp_path, answers=[{"query": "three?", "right": 0.5, "best_other": 0.5}])
+    assert compare(path, runtime(), ANSWERS).problem == "recorded for other questions"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "answers": [{}]}', '{"answers": 1}'])
+def test_a_record_that_cannot_be_read_takes_no_server_down(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.proof.json"
+    path.write_text(text)
+    found = compare(path, runtime(), ANSWERS)
+    assert found.problem.startswith(f"{path} cannot be read (")
+    assert found.largest_difference is None

@@ -1,0 +1,204 @@
+"""Vectors from an OpenAI-compatible API on the loopback, by what they change for a search."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from archon_server import embeddings
+from archon_server.retrieval import fuse
+from archon_server.storage import Document, Passage
+from tests.conftest import Api, eventually
+
+KEY = "sk-otter"
+MEANINGS = (("otter", "animal", "fur"), ("car", "vehicle", "engine"), ("bread", "food", "oven"))
+
+
+class Endpoint:
+    """Knows three meanings: a text's vector counts the words of each. `asked` are the inputs of each request."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.headers: list[str | None] = []
+        self.answer: Callable[[list[str]], Any] = self.vectors
+        self.status = 200
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                endpoint.asked.append(body["input"])
+                endpoint.headers.append(self.headers["authorization"])
+                known = self.path == "/v1/embeddings" and body["model"] in ("meanings", "others")
+                self.send_response(endpoint.status if known else 404)
+                self.end_headers()
+                self.wfile.write(json.dumps(endpoint.answer(body["input"])).encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @staticmethod
+    def vectors(texts: list[str]) -> dict[str, Any]:
+        def vector(text: str) -> list[float]:
+            return [0.01 + sum(text.lower().count(word) for word in words) for words in MEANINGS]
+
+        rows = [{"index": index, "embedding": vector(text)} for index, text in enumerate(texts)]
+        # An API need not keep the order.
+        return {"data": rows[::-1]}
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.close()
+
+
+def save(api: Api, **values: str) -> None:
+    for key, value in values.items():
+        reply = api.http.put(f"/api/credentials/{key}", json={"value": value})
+        assert reply.status_code == 200, reply.text
+
+
+@pytest.fixture
+def configured(api: Api, endpoint: Endpoint) -> Api:
+    """With vectors, and without reranking, so that the order is that of retrieval."""
+    save(api, LLM_BASE_URL=endpoint.url, EMBEDDING_MODEL="meanings", OPENAI_API_KEY=KEY, USE_RERANKING="false")
+    return api
+
+
+TEXT = "# Otter\n\nIt has thick fur.\n\n# Car\n\nIts engine is loud.\n\n# Bread\n\nComes from an oven."
+
+
+def found(body: dict[str, Any]) -> list[str]:
+    return [result["metadata"]["headers"] for result in body["results"]]
+
+
+def test_what_shares_a_meaning_but_no_word_is_found(configured: Api, endpoint: Endpoint) -> None:
+    body = configured.upload(TEXT)
+    assert (body["status"], body["vectorsStored"]) == ("completed", 3), body
+    reply = configured.search("vehicle")
+    assert (reply["search_mode"], reply["search_error"], found(reply)[0]) == ("hybrid", None, "Car")
+    assert endpoint.asked[0][1] == "Car\n# Car\n\nIts engine is loud."
+    assert endpoint.asked[-1] == ["vehicle"]
+    assert set(endpoint.headers) == {f"Bearer {KEY}"}
+
+
+def test_words_and_vectors_are_fused_then_reranked(configured: Api) -> None:
+    configured.upload(TEXT)
+    reply = configured.search("a loud animal")
+    assert set(found(reply)[:2]) == {"Car", "Otter"}
+    similarities = [result["similarity_score"] for result in reply["results"]]
+    assert 1 >= similarities[0] >= similarities[-1] > 0
+    save(configured, USE_RERANKING="true")
+    reply = configured.search("loud engine")
+    assert (reply["reranking_applied"], reply["search_mode"], found(reply)[0]) == (True, "hybrid", "Car")
+
+
+def test_without_hybrid_vectors_alone_decide(configured: Api) -> None:
+    configured.upload(TEXT)
+    save(configured, USE_HYBRID_SEARCH="false")
+    reply = configured.search("vehicle thick", match_count=1)
+    assert (reply["search_mode"], found(reply)) == ("vector", ["Car"])
+    assert 0 < reply["results"][0]["similarity_score"] <= 1
+
+
+def test_a_source_narrows_vectors_too(configured: Api) -> None:
+    configured.upload("A car", "a.md")
+    other = configured.upload("Bread", "b.md")["sourceId"]
+    results = configured.search("vehicle", source=other)["results"]
+    assert [result["metadata"]["filename"] for result in results] == ["b.md"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "problem"),
+    [
+        (500, {}, "answered 500 for meanings"),
+        (401, {}, "answered 401 for meanings"),
+        (200, {}, "gave no vectors"),
+        (200, [], "gave no vectors"),
+        (200, {"data": []}, "gave no vectors"),
+        (200, {"data": [{"index": 0, "embedding": []}]}, "gave no vectors"),
+        (200, {"data": [{"index": 0, "embedding": ["x"]}]}, "gave no vectors"),
+        (200, {"data": [{"index": 0, "embedding": [float("nan")]}]}, "gave no vectors"),
+        (200, {"data": [{"index": 0, "embedding": [0, 0]}]}, "gave no vectors"),
+    ],
+)
+def test_an_endpoint_that_fails_leaves_the_search_by_words(
+    configured: Api, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, status: int, answer: Any, problem: str
+) -> None:
+    configured.upload(TEXT)
+    endpoint.status, endpoint.answer = status, lambda _: answer
+    reply = configured.search("loud")
+    assert (reply["search_mode"], found(reply)) == ("keyword", ["Car"])
+    assert problem in reply["search_error"]
+    assert KEY not in reply["search_error"]
+    body = configured.upload("A later otter", "late.md")
+    assert body["status"] == "completed"
+    assert "for now without vectors" in body["message"]
+    assert configured.search("later")["total_found"] == 1
+
+    # It is asked again only a while later: that while is over.
+    asked = len(endpoint.asked)
+    endpoint.status, endpoint.answer = 200, endpoint.vectors
+    assert configured.search("loud")["search_mode"] == "keyword"
+    assert len(endpoint.asked) == asked
+    monkeypatch.setattr(embeddings, "RETRY_SECONDS", 0)
+    assert configured.search("vehicle")["search_mode"] == "hybrid"
+
+
+def test_an_endpoint_that_is_not_there_is_named(configured: Api, endpoint: Endpoint) -> None:
+    configured.upload(TEXT)
+    endpoint.close()
+    reply = configured.search("loud")
+    assert (reply["search_mode"], found(reply)) == ("keyword", ["Car"])
+    assert f"{endpoint.url}/embeddings does not answer" in reply["search_error"]
+
+
+def test_what_was_stored_before_gets_its_vectors_when_they_are_switched_on(
+    api: Api, endpoint: Endpoint, rows: Callable[[str], list[Any]]
+) -> None:
+    text = "\n\n".join(f"# Otter {n}\n\nfur" for n in range(70))
+    api.upload(text)
+    save(api, LLM_BASE_URL=endpoint.url, EMBEDDING_MODEL="meanings")
+    eventually(lambda: rows("SELECT count(*) FROM chunk_vectors") == [(70,)])
+    assert [len(batch) for batch in endpoint.asked] == [32, 32, 6]
+    save(api, EMBEDDING_MODEL="others")
+    eventually(lambda: rows("SELECT count(*) FROM chunk_vectors WHERE model = 'others'") == [(70,)])
+
+
+def test_vectors_go_with_their_document(configured: Api, rows: Callable[[str], list[Any]]) -> None:
+    source_id = configured.upload(TEXT)["sourceId"]
+    assert rows("SELECT count(*) FROM chunk_vectors") == [(3,)]
+    configured.http.delete(f"/api/knowledge-items/{source_id}")
+    assert rows("SELECT count(*) FROM chunk_vectors") == [(0,)]
+
+
+def test_vectors_of_another_size_do_not_fail_a_search(configured: Api, endpoint: Endpoint) -> None:
+    configured.upload(TEXT)
+    endpoint.answer = lambda texts: {"data": [{"index": n, "embedding": [1.0, 2.0]} for n, _ in enumerate(texts)]}
+    reply = configured.search("loud")
+    assert (reply["search_mode"], found(reply)) == ("hybrid", ["Car"])
+
+
+def passage(id_: int) -> Passage:
+    return Passage(id_, 0, "", (), False, "", 0.5, Document("d", "f", "t", "k", (), 1, "now"))
+
+
+def test_fusion_prefers_what_both_rankings_have() -> None:
+    fused = fuse([[passage(1), passage(2)], [passage(3), passage(2)]])
+    assert [each.id for each in fused] == [2, 1, 3]
+    assert fused[0].similarity == pytest.approx((2 / 62) / (2 / 61))
+    assert fuse([[passage(1)], [passage(1)]]) == [replace(passage(1), similarity=1.0)]
+    assert fuse([[], []]) == []

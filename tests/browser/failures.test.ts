@@ -1,0 +1,95 @@
+import * as path from "node:path";
+import type { Browser } from "playwright-core";
+import { projectRoot } from "../../commands/support/paths";
+import { findings, gone, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
+import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
+
+/** States that need no model: a server that wants a token, and one whose model cannot be loaded. */
+jest.setTimeout(600_000);
+
+const checkout = new Checkout();
+let stack: EngineStack;
+let browser: Browser;
+beforeAll(async () => {
+  stack = await checkout.stack({ requireToken: true });
+  await stack.up();
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser.close();
+  await checkout.remove();
+});
+
+test("a server that wants a token is asked for it once, and the tab keeps it", async () => {
+  const { page, errors } = await openPage(browser);
+  const { apiToken } = (await stack.outputs()) as { apiToken: string };
+  // Two requests are refused at the same time; there is one question.
+  await page.goto(`${await stack.url()}/#/status`);
+  const dialog = page.getByRole("dialog", { name: "This server needs its API token" });
+  await seen(dialog);
+  expect(await page.getByRole("dialog").count()).toBe(1);
+  await screenshot(page, "token");
+  expect(await findings(page)).toEqual([]);
+
+  await page.getByLabel("API token", { exact: true }).fill("not the token");
+  await page.getByRole("button", { name: "Use it" }).click();
+  await seen(page.getByText("The server did not accept that token."));
+  await page.getByLabel("API token", { exact: true }).fill(`  ${apiToken} `);
+  await page.getByRole("button", { name: "Use it" }).click();
+  await gone(dialog);
+  await seen(page.getByText("Running for"));
+
+  await page.reload();
+  await seen(page.getByText("Running for"));
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  expect(await page.evaluate("localStorage.length + document.cookie.length")).toBe(0);
+
+  const upload = page.locator("input[type=file]");
+  await page.goto(`${await stack.url()}/#/knowledge`);
+  await upload.setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
+  await seen(page.locator(".job.done"));
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+test("whoever gives no token sees why nothing is shown, and can still give it", async () => {
+  const { page } = await openPage(browser);
+  await page.goto(`${await stack.url()}/#/knowledge`);
+  await seen(page.getByRole("dialog"));
+  await page.keyboard.press("Escape");
+  await seen(page.getByText("This server is protected by an API token."));
+  await gone(page.getByRole("dialog"));
+  await page.getByRole("button", { name: "Enter the token" }).click();
+  await seen(page.getByRole("dialog"));
+  await page.context().close();
+});
+
+test("a server whose model cannot be loaded says so on every view and still answers", async () => {
+  const { images } = (await stack.outputs()) as { images: { server: string } };
+  const port = await freePort();
+  const models = JSON.stringify([{ name: "words", repo: "tests/words", revision: "0".repeat(40) }]);
+  const container = docker(
+    "run", "--detach", "--rm", "--read-only", "--tmpfs=/tmp", "--tmpfs=/data:mode=1777", `--publish=127.0.0.1:${port}:8181`, "--workdir=/src/server",
+    `--volume=${path.join(projectRoot, "python")}:/src:ro`, "--env=PYTHONPATH=/opt/archon:/src/server", `--env=ARCHON_MODELS=${models}`, "--env=FAKE_LOAD_ERROR=out of memory",
+    images.server, "python3", "-m", "tests.fakes",
+  );
+  try {
+    const url = `http://127.0.0.1:${port}`;
+    await until("the server answers", () => fetch(`${url}/health`).then(() => true, () => false));
+    const { page } = await openPage(browser);
+    await page.goto(`${url}/#/knowledge`);
+    await seen(page.getByRole("status").filter({ hasText: /Reranking does not work at the moment: .*out of memory/ }));
+    await page.locator("input[type=file]").setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
+    await seen(page.locator(".job.done"));
+    await page.goto(`${url}/#/search?q=otters`);
+    await seen(page.getByText("These passages are not reranked."));
+    expect(await page.locator(".result").first().innerText()).toContain("hold hands");
+    await screenshot(page, "model-failing");
+    expect(await findings(page)).toEqual([]);
+    await page.goto(`${url}/#/models`);
+    await seen(page.getByRole("listitem", { name: "words" }).getByText(/out of memory/));
+    await page.context().close();
+  } finally {
+    docker("rm", "--force", container);
+  }
+});

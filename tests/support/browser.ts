@@ -1,0 +1,88 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { findProgram } from "../../commands/setup/docker";
+import { archonPath } from "../../commands/support/paths";
+
+/** Where screenshots are kept; git-ignored. */
+const artefacts = archonPath("artifacts", "browser");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+/** Waits for what a page does by itself take as long as a busy machine needs. */
+const TIMEOUT = 120_000;
+
+export async function openBrowser(): Promise<Browser> {
+  const executablePath = process.env["ARCHON_CHROMIUM"] ?? findProgram("chromium");
+  if (executablePath === undefined) {
+    throw new Error("There is no Chromium; `npm test browser` installs it where it may.");
+  }
+  return chromium.launch({
+    executablePath,
+    // Root in a container has no sandbox; the rest keeps the browser from calling home, which costs seconds without a network.
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+export interface Looks {
+  size?: "desktop" | "phone";
+  scheme?: "light" | "dark";
+}
+
+export const SIZES = { desktop: { width: 1200, height: 800 }, phone: { width: 375, height: 760 } } as const;
+
+/**
+ * A page with nothing stored from another. What the page itself reports as an error, a script that does not run or a rule of its
+ * security policy that is broken, is gathered in `errors`.
+ */
+export async function openPage(browser: Browser, { size = "desktop", scheme = "light" }: Looks = {}): Promise<{ page: Page; errors: string[] }> {
+  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: scheme, reducedMotion: "reduce", locale: "en-GB" });
+  context.setDefaultTimeout(TIMEOUT);
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      errors.push(message.text());
+    }
+  });
+  return { page, errors };
+}
+
+/** Waits until an element is there and can be seen. */
+export async function seen(locator: Locator): Promise<void> {
+  await locator.first().waitFor({ state: "visible" });
+}
+
+/** Waits until no such element is there. */
+export async function gone(locator: Locator): Promise<void> {
+  await locator.first().waitFor({ state: "detached" });
+}
+
+/** Waits until `check` holds. */
+export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + TIMEOUT; !(await check()); ) {
+    if (Date.now() > deadline) {
+      throw new Error(`Not within ${TIMEOUT / 1000} s: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+interface Report {
+  violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
+}
+
+/** What axe finds against WCAG 2.2 A and AA and its own good practice, one line each; also a page that is wider than its window. */
+export async function findings(page: Page): Promise<string[]> {
+  const report = await page.evaluate<Report>(`${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })`);
+  const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - window.innerWidth");
+  return [
+    ...report.violations.flatMap(({ id, impact, nodes }) => nodes.map((node) => `${impact} ${id}: ${node.html} ${node.failureSummary}`)),
+    ...(overflow > 0 ? [`wider than its window by ${overflow} px`] : []),
+  ];
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  fs.mkdirSync(artefacts, { recursive: true });
+  await page.screenshot({ path: path.join(artefacts, `${name}.png`), fullPage: true });
+}
