@@ -1,3 +1,4 @@
+import { benchFetch } from "./bench/fetch";
 import { benchStore } from "./bench/store";
 import { ensureSetup } from "./setup/ensure";
 import { UserError } from "./support/errors";
@@ -7,6 +8,7 @@ import { Steps } from "./support/progress";
 /** Every benchmark by the name that one asks for it with. */
 const benchmarks: Readonly<Record<string, (steps: Steps) => Promise<void>>> = {
   store: benchStore,
+  fetch: benchFetch,
 };
 
 main(async ([name = "store", ...rest]) => {

@@ -39,7 +39,7 @@ export class Artifacts extends pulumi.ComponentResource {
     for (const reference of new Set([...releases.flatMap(({ images }) => Object.values(images)), plan.tools.gateway])) {
       const recipe = recipes.find((each) => each.reference === reference);
       if (!this.#images.has(reference) && (recipe !== undefined || facts.hasImage(reference))) {
-        this.#images.set(reference, new Image(imageName(name, reference), { reference, recipe }, child));
+        this.#images.set(reference, new Image(imageName(name, reference), { reference, recipe: facts.seesImage(reference) ? undefined : recipe }, child));
       }
     }
     for (const key of new Set(releases.map(({ environment }) => environment))) {

@@ -49,7 +49,7 @@ export class Deployment extends pulumi.ComponentResource {
     super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: provider } });
     const child = { parent: this };
 
-    const recipe = recipes.bootstrap.reference === tools.bootstrap ? recipes.bootstrap : undefined;
+    const recipe = recipes.bootstrap.reference === tools.bootstrap && !facts.seesImage(tools.bootstrap) ? recipes.bootstrap : undefined;
     const bootstrap = new Image(imageName(name, tools.bootstrap), { reference: tools.bootstrap, recipe }, child);
     const job = { host: settings, bootstrapImage: bootstrap.reference };
     const store = new HostStore(`${name}-store`, { ...job, services: settings.services.map((service) => service.name) }, child);

@@ -11,6 +11,8 @@ export interface Ledger {
   running: string | undefined;
   /** The one that ran last comes first. */
   releases: readonly Release[];
+  /** Images of the store tool and the gateway that run now. */
+  tools: readonly string[];
   /** Where the first service answers. */
   url: string | undefined;
   /** The store on the Docker host; undefined in a stack that runs nothing. */
@@ -25,9 +27,11 @@ export async function readLedger(stack: string): Promise<Ledger> {
 /** Reads what `pulumi stack output --json` prints. */
 export function parseLedger(json: string): Ledger {
   const outputs = JSON.parse(json) as { release?: string; url?: string; environment?: { path: string } };
+  const previous = parseReleases(outputs);
   return {
     running: outputs.release,
-    releases: parseReleases(outputs).ledger,
+    releases: previous.ledger,
+    tools: Object.values(previous.tools ?? {}),
     url: outputs.url,
     // The environment lies in <root>/envs/<key>.
     root: outputs.environment?.path.replace(/\/envs\/[^/]+$/, ""),

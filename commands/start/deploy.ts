@@ -1,8 +1,4 @@
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
-import { project } from "../setup/stack";
-import { stateDirectory } from "../support/paths";
+import { mendAfterKill } from "../recover/recover";
 import type { Progress } from "../support/progress";
 import { pulumi } from "../support/pulumi";
 import { parseOutputs, type StackOutputs } from "./outputs";
@@ -15,7 +11,7 @@ export interface Deployment {
 
 /** Runs `pulumi up` and shows what it does. */
 export async function deploy(stack: string, progress: Progress): Promise<Deployment> {
-  releaseStaleLocks(stack, progress);
+  await mendAfterKill(stack, progress);
   const stdout = await pulumi(stack, ["up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", "--color", "never"], {
     log: "pulumi-up",
     onLine: (line) => {
@@ -56,30 +52,4 @@ export function countChanges(stdout: string): string {
   const block = /^Resources:\n((?:[ \t]+.*\n?)*)/m.exec(stdout)?.[1] ?? "";
   const counts = [...block.matchAll(/(\d+) (created|updated|replaced|deleted|imported|unchanged)/g)].map(([count]) => count);
   return counts.length === 1 && counts[0]?.endsWith("unchanged") === true ? "no changes" : counts.join(", ");
-}
-
-/** Removes the locks that a killed Pulumi left on a stack: those of processes of this machine that are gone. */
-export function releaseStaleLocks(stack: string, progress: Progress, state: string = stateDirectory): void {
-  const directory = path.join(state, ".pulumi", "locks", "organization", project, stack);
-  if (!fs.existsSync(directory)) {
-    return;
-  }
-  for (const name of fs.readdirSync(directory).filter((file) => file.endsWith(".json"))) {
-    const file = path.join(directory, name);
-    const { pid, hostname } = JSON.parse(fs.readFileSync(file, "utf8")) as { pid: number; hostname: string };
-    if (hostname === os.hostname() && !isAlive(pid)) {
-      fs.rmSync(file);
-      fs.rmSync(`${file}.attrs`, { force: true });
-      progress.message(`Removed the lock of an update that was killed (process ${pid}).`);
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -20,7 +20,7 @@ export type Collection = z.infer<typeof collection>;
 /** What the store tool says is in a store. */
 const inventory = z.object({
   environments: z.array(z.object({ key: z.string(), bytes: size, usedBy: stackNames })),
-  models: z.array(z.object({ model: z.string(), bytes: size, usedBy: stackNames })),
+  models: z.array(z.object({ model: z.string(), bytes: size, proven: z.boolean().default(false), usedBy: stackNames })),
   caches: z.object({ wheels: size, bytecode: size }),
   staging: size,
   data: z.array(z.object({ path: z.string(), bytes: size })),

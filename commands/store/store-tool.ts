@@ -14,11 +14,13 @@ export interface StoreJob {
   root: string;
   /** Arguments of the store tool, without `--store`. */
   command: readonly [string, ...string[]];
-  /** What it reads from stdin. @default nothing */
+  /** What it reads from stdin, as JSON. @default nothing */
   input?: unknown;
+  /** Directory of this machine that it reads from stdin instead, as a tar archive. @default none */
+  archive?: string;
   /** Further directories of the host, mounted read-only: where to, and what. @default none */
   mounts?: ReadonlyMap<string, string>;
-  /** Whether it may fetch. @default false */
+  /** Whether it may fetch, with the token in HF_TOKEN if there is one. @default false */
   network?: boolean;
 }
 
@@ -47,7 +49,11 @@ export function storeImage(progress: Progress): Promise<string> {
  */
 export async function runStoreTool(job: StoreJob, image: string, progress: Progress): Promise<string> {
   const { dockerHost, caBundle } = readMachine();
-  return run("docker", storeToolArguments(job, image, caBundle), {
+  const docker = ["docker", ...storeToolArguments(job, image, caBundle)] as const;
+  // The tool need not read the archive to its end, so that tar's complaint of that is none.
+  const packed = `cd -- "$0" && tar --create --exclude='.*' --exclude=__pycache__ -- * | "$@"`;
+  const [program, ...args] = job.archive === undefined ? docker : (["/bin/bash", "-c", packed, job.archive, ...docker] as const);
+  return run(program, args, {
     environment: dockerEnvironment(dockerHost),
     input: job.input === undefined ? "" : JSON.stringify(job.input),
     log: `store-${job.command[0]}`,
@@ -67,7 +73,7 @@ export function storeToolArguments({ root, command, mounts, network }: StoreJob,
     ...["run", "--rm", "--interactive", "--init", "--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--log-driver=none"],
     ...["--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=DAC_OVERRIDE", "--cap-add=FOWNER"],
     ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=one-shot"],
-    ...(network === true ? [] : ["--network=none"]),
+    ...(network === true ? ["--env=HF_TOKEN"] : ["--network=none"]),
     ...(caBundle === undefined ? [] : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     // A bind mount fails where the source is missing; `--volume` would make an empty store there.
     `--mount=type=bind,source=${root},target=/store`,

@@ -35,9 +35,14 @@ export function packageIndexes(stack: string = devStack): { pythonIndex: string;
 
 /** `archon:root` of a stack, or its default. */
 export function configuredRoot(stack: string): string {
-  const choice = readDecision("root", stack);
-  const declared = parse(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")) as { config: { root: { default: string } } };
-  return typeof choice === "string" ? choice : declared.config.root.default;
+  return configuredText("root", stack);
+}
+
+/** A key of a stack that Pulumi.yaml declares as text, or its default. */
+export function configuredText(key: string, stack: string): string {
+  const choice = readDecision(key, stack);
+  const declared = parse(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")) as { config: Record<string, { default?: string } | undefined> };
+  return typeof choice === "string" ? choice : (declared.config[key]?.default ?? "");
 }
 
 /** What a stack's file says of a key, without the project's name before it; undefined where it says nothing. */

@@ -9,6 +9,8 @@ const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 /** What of the host can be seen from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
   hasImage(reference: string): boolean;
+  /** Whether the engine has the image for certain, so that there is nothing to build: one that was loaded from a bundle, say. */
+  seesImage(reference: string): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
 }
@@ -21,6 +23,7 @@ export function hostFacts(host: Host): HostFacts {
   const has = (relative: string): boolean => !local || fs.existsSync(`${host.root}/${relative}`);
   return {
     hasImage: (reference) => images?.has(reference) ?? true,
+    seesImage: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: ({ repo, revision }) => has(`models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`),
   };
@@ -30,6 +33,7 @@ export function hostFacts(host: Host): HostFacts {
 export function withParts(facts: HostFacts, made: Release): HostFacts {
   const models = made.models.map(snapshotOf);
   return {
+    seesImage: (reference) => facts.seesImage(reference),
     hasImage: (reference) => Object.values(made.images).includes(reference) || facts.hasImage(reference),
     hasEnvironment: (key) => key === made.environment || facts.hasEnvironment(key),
     hasSnapshot: (model) => models.includes(snapshotOf(model)) || facts.hasSnapshot(model),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mlenv
 
+from .download import Lanes
 from .errors import UsageError
 from .failpoints import VARIABLE
 from .lock import PLATFORM
@@ -29,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     _prune(_command(commands, "prune", "remove what nobody needs: {mounted, root, images} on stdin"))
     _list(_command(commands, "list", "show what the store holds, and who uses it"))
     _purge(_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
+    _resolve(commands.add_parser("resolve", help="say what a branch of a model stands for", allow_abbrev=False))
+    _export(_command(commands, "export", "write environments and models as one stream, for hosts without network"))
+    _import(_command(commands, "import", "take over such a stream, from standard input"))
     _model(_command(commands, "record", "keep the known answers of a model, on stdin"))
     _lock(commands.add_parser("lock", help="resolve the lists together and write the locks", allow_abbrev=False))
     return top
@@ -51,12 +55,34 @@ def _populate(command: argparse.ArgumentParser) -> None:
 
 def _fetch(command: argparse.ArgumentParser) -> None:
     _model(command)
+    _hub(command)
+    command.add_argument("--connections", type=_positive, default=4, metavar="N", help="for a large file (default: 4)")
+    command.add_argument(
+        "--part-size",
+        type=_positive,
+        default=Lanes.part_bytes,
+        metavar="BYTES",
+        help="of a large file; a kill costs at most this times the connections (default: %(default)s)",
+    )
+    command.add_argument("--archive", metavar="-", help="take the files from a tar on standard input, not from a hub")
+
+
+def _resolve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repo", required=True, metavar="ORG/NAME")
+    command.add_argument("--revision", default="main", metavar="BRANCH", help="branch, tag or commit (default: main)")
+    _hub(command)
+
+
+def _hub(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to ask (default: %(default)s)"
     )
+    _many(command, "--mirror", "URL", "hubs to ask where it fails; the same hashes are demanded, the token stays here")
+    command.add_argument(
+        "--timeout", type=_positive, default=30, metavar="SECONDS", help="a line silent for so long is broken (30)"
+    )
     _many(command, "--allow", "PATTERN", "take these files instead of the usual ones")
     _many(command, "--ignore", "PATTERN", "leave these files out")
-    command.add_argument("--archive", metavar="-", help="take the files from a tar on standard input, not from a hub")
 
 
 def _verify(command: argparse.ArgumentParser) -> None:
@@ -110,6 +136,17 @@ def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
 
 
+def _export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--output", required=True, metavar="-", help="the stream, on standard output")
+    command.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
+    )
+
+
+def _import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--expect", metavar="NAME", help="what export called the bundle: 64 hex digits")
+
+
 def _lock(command: argparse.ArgumentParser) -> None:
     command.add_argument("--minimal", type=Path, required=True, metavar="FILE", help="what the image carries (.in)")
     command.add_argument("--ml", type=Path, required=True, metavar="FILE", help="what environments carry (.in)")
@@ -154,6 +191,12 @@ def _command(commands, name: str, text: str) -> argparse.ArgumentParser:
 
 def _many(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **options) -> None:
     command.add_argument(flag, metavar=metavar, nargs="+", action="extend", default=[], help=text, **options)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 def _owner(text: str) -> tuple[int, int]:

@@ -8,13 +8,12 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from . import checks, failpoints, progress, upkeep
+from . import checks, failpoints, progress, supply, upkeep
 from .arguments import indexes_of, parser, text_on_stdin
 from .errors import MlenvError, UsageError, advice
-from .fetch import FetchRequest, fetch
 from .lock import LockRequest, write_locks
 from .populate import PopulateRequest, populate
-from .store import Model, Store, initialise
+from .store import Store, initialise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,24 +65,6 @@ def _populate(options: argparse.Namespace) -> None:
     populate(Store.open(options.store), request)
 
 
-def _fetch(options: argparse.Namespace) -> None:
-    if options.archive not in (None, "-"):
-        raise UsageError(f"--archive {options.archive!r}: only '-' is known, the archive comes on standard input")
-    request = FetchRequest(
-        model=Model.parse(options.repo, options.revision),
-        archive=sys.stdin.buffer if options.archive else None,
-        endpoint=options.endpoint,
-        token=os.environ.get("HF_TOKEN") or None,
-        allow=tuple(options.allow),
-        ignore=tuple(options.ignore),
-    )
-    fetch(Store.open(options.store), request)
-    if request.archive:
-        # To its end, also where the snapshot was there already: whoever writes into a closed pipe dies of it.
-        while request.archive.read(1 << 20):
-            pass
-
-
 def _lock(options: argparse.Namespace) -> None:
     write_locks(
         LockRequest(
@@ -106,7 +87,7 @@ def _interrupt(*_: object) -> None:
 _COMMANDS = {
     "init": _init,
     "populate": _populate,
-    "fetch": _fetch,
+    "fetch": supply.fetch,
     "verify": checks.check,
     "repair": checks.mend,
     "hold": upkeep.hold,
@@ -115,5 +96,8 @@ _COMMANDS = {
     "list": upkeep.show,
     "purge": upkeep.purge,
     "record": upkeep.record,
+    "resolve": supply.resolve,
+    "export": supply.export,
+    "import": supply.take_in,
     "lock": _lock,
 }

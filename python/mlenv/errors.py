@@ -17,6 +17,14 @@ class NoSpaceError(MlenvError):
     """The file system of the store is full, or would be."""
 
 
+class HubError(MlenvError):
+    """A model hub refused, or could not be understood or reached."""
+
+
+class WrongContentError(HubError):
+    """What a hub sent is not what it lists."""
+
+
 class DamagedPackagesError(MlenvError):
     """Installed files differ from what their wheels recorded.
 

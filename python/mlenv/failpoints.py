@@ -28,6 +28,8 @@ STEPS = (
     "fetch.listed",
     "fetch.preflight",
     "fetch.downloading",
+    "fetch.part",
+    "fetch.recorded",
     "fetch.file",
     "fetch.extracting",
     "fetch.complete",
@@ -60,6 +62,12 @@ STEPS = (
     "purge.deleting",
     "purge.deleted",
     "record.written",
+    "import.extracting",
+    "import.extracted",
+    "import.synced",
+    "import.manifest",
+    "import.snapshot",
+    "import.environment",
 )
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from . import archive, durable, failpoints, manifest, preflight, progress
-from .download import download, prove
-from .errors import MlenvError, NoSpaceError, is_no_space
+from .download import Bring, Lanes, bring
+from .errors import HubError, MlenvError, NoSpaceError, is_no_space
 from .files import FileEntry, hash_tree, normalise
-from .hub import Hub, HubError, RemoteFile
+from .hub import TIMEOUT_SECONDS, RemoteFile
+from .known import link_known
 from .selection import select
+from .sources import Sources
 from .store import Model, Store, remove_tree
 from .verify import check_snapshot, demand_intact
 
@@ -23,7 +23,7 @@ MARGIN_BYTES = 16_000_000
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """Where a snapshot comes from: a tar if `archive` is there, else the hub at `endpoint`.
+    """Where a snapshot comes from: a tar if `archive` is there, else the hub at `endpoint`, else one of the mirrors.
 
     `allow` and `ignore` are those of `selection.select`. They decide what a new snapshot holds; once it is in the store
     nobody looks at them.
@@ -32,7 +32,10 @@ class FetchRequest:
     model: Model
     archive: BinaryIO | None = None
     endpoint: str = ""
+    mirrors: tuple[str, ...] = ()
     token: str | None = None
+    timeout: float = TIMEOUT_SECONDS
+    lanes: Lanes = field(default_factory=Lanes)
     allow: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
@@ -90,27 +93,25 @@ class _Work:
 
     def from_hub(self) -> tuple[list[FileEntry], dict]:
         """The files of a commit, each as the hub's listing describes it."""
-        hub = Hub(self._request.endpoint, self._request.token)
-        listed = {file.path: file for file in hub.listing(self._model)}
+        request = self._request
+        sources = Sources(request.endpoint, request.mirrors, request.token, request.timeout)
+        listed = {file.path: file for file in sources.listing(self._model)}
         failpoints.reach("fetch.listed")
         chosen = self._choose(list(listed))
         files = [listed[path] for path in chosen]
         _check_hashes(self._model, files)
         self._snapshot.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._drop_unlisted(set(chosen))
-        linked = self._link_known(files)
-        self._require_space([file for file in files if file.path not in linked])
+        linked = link_known(self._store, self._model, files, self._snapshot)
+        missing = [file for file in files if file.path not in linked]
+        self._require_space(missing)
         failpoints.reach("fetch.preflight")
-        hashes = {}
-        for file in files:
-            clock = progress.Clock()
-            hashes[file.path] = linked.get(file.path) or download(hub, self._model, file, self._snapshot / file.path)
-            origin = "linked from another snapshot" if file.path in linked else f"fetched in {clock}"
-            progress.say(f"{file.path}: {progress.size(file.size)}, {origin}")
-            failpoints.reach("fetch.file")
+        hashes = linked | bring(
+            Bring(sources, self._model, missing, self._snapshot, self._staging / "parts", request.lanes)
+        )
         tree = normalise(self._snapshot, executables=False)
         entries = [FileEntry(path, *tree.files[path], hashes[path]) for path in sorted(tree.files)]
-        return entries, {"endpoint": hub.endpoint, "left": sorted(listed.keys() - hashes.keys())}
+        return entries, {"endpoint": sources.endpoint, "left": sorted(listed.keys() - hashes.keys())}
 
     def _entries(self) -> list[FileEntry]:
         return hash_tree(self._snapshot, normalise(self._snapshot, executables=False))
@@ -129,23 +130,9 @@ class _Work:
             if not path.is_dir() and path.relative_to(self._snapshot).as_posix() not in chosen:
                 path.unlink()
 
-    def _link_known(self, files: Sequence[RemoteFile]) -> dict[str, str]:
-        """Link files that another commit of the same model has too; returns path -> sha256 of those."""
-        linked = {}
-        known = list(_other_snapshots(self._store, self._model))
-        for file in files:
-            target = self._snapshot / file.path
-            for path, entry in known:
-                if target.exists() or not _may_be(file, entry):
-                    continue
-                if digest := prove(file, path):
-                    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-                    if _link(path, target):
-                        linked[file.path] = digest
-        return linked
-
     def _require_space(self, files: Sequence[RemoteFile]) -> None:
-        there = sum(path.stat().st_size for path in (self._snapshot / file.path for file in files) if path.exists())
+        # Half-fetched files have their blocks already.
+        there = sum(path.stat().st_blocks * 512 for path in self._staging.rglob("*") if path.is_file())
         missing = max(0, sum(file.size for file in files) - there)
         parts = {f"for {progress.number(len(files), 'file')}": missing, "as a margin": MARGIN_BYTES}
         preflight.require(self._store.root, preflight.Need(f"model {self._model}", parts))
@@ -163,7 +150,7 @@ def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEn
     failpoints.reach("fetch.manifest")
     durable.move_into_place(staging / "snapshot", target)
     failpoints.reach("fetch.renamed")
-    _refer(store, model)
+    refer(store, model)
     failpoints.reach("fetch.reference")
     return summary
 
@@ -173,11 +160,12 @@ def _confirm(store: Store, model: Model) -> None:
     finding = check_snapshot(store, model)
     demand_intact(finding)
     # Here too: the run that put it in place may have been killed just before this.
-    _refer(store, model)
+    refer(store, model)
     progress.say(f"model {model} is already there: {finding.describe()}, checked in {clock}")
 
 
-def _refer(store: Store, model: Model) -> None:
+def refer(store: Store, model: Model) -> None:
+    """Make the snapshot the one that `main` means to huggingface_hub."""
     reference = store.reference(model)
     if reference.exists() and reference.read_text() == model.revision:
         return
@@ -192,30 +180,3 @@ def _check_hashes(model: Model, files: Sequence[RemoteFile]) -> None:
             f"the hub lists no hash for {', '.join(bare[:5])} of {model}; what cannot be proven is not fetched. "
             "Use another endpoint (archon:hubEndpoint)."
         )
-
-
-def _other_snapshots(store: Store, model: Model):
-    """Pairs of path and entry of every file in the other snapshots of a model."""
-    for path in sorted((store.manifests / model.folder).glob("*.json")):
-        snapshot = store.snapshot(Model(model.repo, path.stem))
-        if path.stem == model.revision or not snapshot.is_dir():
-            continue
-        try:
-            _, entries = manifest.read_snapshot(path)
-        except MlenvError:
-            continue
-        yield from ((snapshot / entry.path, entry) for entry in entries if (snapshot / entry.path).is_file())
-
-
-def _may_be(file: RemoteFile, entry: FileEntry) -> bool:
-    return file.size == entry.size and (file.sha256 == entry.sha256 if file.sha256 else file.path == entry.path)
-
-
-def _link(source: Path, target: Path) -> bool:
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):
-            raise
-        return False
-    return True

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
 import posixpath
 import re
 import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 
-from . import TOOL_VERSION, progress
-from .errors import MlenvError
+from . import TOOL_VERSION
+from .errors import HubError, UsageError
+from .patience import Patience, Trouble
 from .store import Model
+from .wire import BROKEN, Answer, Wire, origin
 
 TIMEOUT_SECONDS = 30.0
-"""For connecting and for each read, not for a whole file."""
+"""For connecting and for each read, not for a whole file: a line that is silent for so long counts as broken."""
 
-ATTEMPTS = 6
-"""Without progress in between. With the pauses below: about a minute of trying."""
-
-LONGEST_PAUSE_SECONDS = 60.0
-
-TRANSIENT = (OSError, HTTPException)
-"""What a broken connection raises; HTTP statuses are judged separately."""
+_REDIRECTS = (301, 302, 303, 307, 308)
+_LONGEST_CHAIN = 8
+_PROXY_USER = "the proxy wants a user: set HTTPS_PROXY to http://user:password@host:port"
 
 
 @dataclass(frozen=True)
@@ -41,29 +36,29 @@ class RemoteFile:
     git: str | None
 
 
-class HubError(MlenvError):
-    """The hub refused, or could not be understood or reached."""
-
-
 class Hub:
     """One endpoint. The token goes to its own scheme, host and port, and to no other place that it redirects to."""
 
-    def __init__(self, endpoint: str, token: str | None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, endpoint: str, token: str | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
         self.endpoint = endpoint.rstrip("/")
         if urllib.parse.urlsplit(self.endpoint).scheme not in ("http", "https"):
             raise HubError(f"endpoint {endpoint!r}: expected a URL that starts with https:// or http://")
         self._token = token
-        self._sleep = sleep
-        self._opener = urllib.request.build_opener(_Redirects(self._authorise, self.endpoint))
+        self._wire = Wire(timeout)
 
-    def listing(self, model: Model) -> list[RemoteFile]:
-        """All files of the commit. Raises HubError."""
+    def __str__(self) -> str:
+        return f"the hub at {self.endpoint}"
+
+    def interrupt(self) -> None:
+        """End what other threads read from this hub."""
+        self._wire.interrupt()
+
+    def listing(self, model: Model, patience: Patience) -> list[RemoteFile]:
+        """All files of the commit. Raises MlenvError."""
         url: str | None = f"{self.endpoint}/api/models/{model.repo}/tree/{model.revision}?recursive=true"
         files: list[RemoteFile] = []
         while url:
-            with self.get(url, model) as response:
-                body = response.read()
-                url = _next_page(response)
+            body, url = self._page(url, model, patience)
             try:
                 files += [_remote_file(item) for item in json.loads(body) if item["type"] == "file"]
             except (ValueError, KeyError, TypeError) as error:
@@ -73,99 +68,132 @@ class Hub:
                 ) from error
         return files
 
-    def open(self, model: Model, path: str, offset: int = 0) -> tuple[HTTPResponse, int]:
-        """Start to read a file at an offset; returns the response and the offset at which it really starts."""
-        url = f"{self.endpoint}/{model.repo}/resolve/{model.revision}/{urllib.parse.quote(path)}"
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        response = self.get(url, model, headers)
-        started = (
-            re.match(r"bytes (\d+)-", response.headers.get("Content-Range", "")) if response.status == 206 else None
-        )
-        return response, int(started[1]) if started else 0
+    def resolve(self, repo: str, branch: str, patience: Patience) -> str:
+        """The commit, 40 hex digits, that a branch or tag stands for at the moment. Raises HubError."""
+        model = Model(repo, branch)
+        url = f"{self.endpoint}/api/models/{repo}/revision/{urllib.parse.quote(branch, safe='')}"
+        body, _ = self._page(url, model, patience)
+        try:
+            return Model.parse(repo, json.loads(body)["sha"]).revision
+        except (ValueError, KeyError, TypeError, UsageError) as error:
+            raise HubError(f"{self.endpoint} did not answer with the commit of {repo}@{branch} ({error})") from error
 
-    def get(self, url: str, model: Model, headers: dict[str, str] | None = None) -> HTTPResponse:
-        """One GET that is tried again when that can help. Raises HubError with the last reason."""
-        attempt = 0
+    def address(self, model: Model, path: str) -> str:
+        """Where the hub has a file of the commit, or the redirect to it."""
+        return f"{self.endpoint}/{model.repo}/resolve/{model.revision}/{urllib.parse.quote(path)}"
+
+    def get(self, url: str, model: Model, headers: dict[str, str] | None = None) -> Answer:
+        """One GET through its redirects; the answer has a status below 300.
+
+        Raises Trouble where trying again can help, HubError where it cannot.
+        """
+        start = url
+        for _ in range(_LONGEST_CHAIN):
+            answer = self._ask(url, headers or {})
+            if answer.status in _REDIRECTS and "Location" in answer.headers:
+                with answer:
+                    target = urllib.parse.urljoin(url, answer.headers["Location"])
+                    _drain(answer)
+                if origin(url)[0] == "https" and origin(target)[0] != "https":
+                    raise HubError(
+                        f"{without_query(url)} redirects to {without_query(target)}, which is not encrypted; refused"
+                    )
+                url = target
+            elif answer.status < 300:
+                return answer
+            else:
+                with answer:
+                    _drain(answer)
+                    raise self._refusal(answer, model, start)
+        raise HubError(f"{without_query(start)} redirects in a circle")
+
+    def _ask(self, url: str, headers: dict[str, str]) -> Answer:
+        headers = {"User-Agent": f"mlenv/{TOOL_VERSION}", "Accept-Encoding": "identity", **headers}
+        if self._token and origin(url) == origin(self.endpoint):
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            return self._wire.get(url, headers)
+        except BROKEN as error:
+            raise trouble(url, error) from error
+
+    def _page(self, url: str, model: Model, patience: Patience) -> tuple[bytes, str | None]:
         while True:
-            attempt += 1
-            request = urllib.request.Request(url, headers={"User-Agent": f"mlenv/{TOOL_VERSION}", **(headers or {})})
-            self._authorise(request)
             try:
-                return self._opener.open(request, timeout=TIMEOUT_SECONDS)
-            except urllib.error.HTTPError as error:
-                with error:
-                    if error.code != 429 and error.code < 500:
-                        raise self._refusal(error, model, url) from None
-                    reason, pause = f"HTTP {error.code}", _retry_after(error)
-            except TRANSIENT as error:
-                _reject_certificate(error, self.endpoint)
-                reason, pause = str(getattr(error, "reason", error)) or type(error).__name__, None
-            self.pause(attempt, f"{_without_query(url)}: {reason}", pause)
+                with self.get(url, model) as answer:
+                    try:
+                        body = answer.read()
+                    except BROKEN as error:
+                        raise trouble(url, error) from error
+            except Trouble as error:
+                patience.bear(error)
+            else:
+                patience.restore()
+                return body, _next_page(answer)
 
-    def pause(self, attempt: int, reason: str, seconds: float | None = None) -> None:
-        """Wait before the next attempt. Raises HubError when this was the last one."""
-        if attempt >= ATTEMPTS:
-            raise HubError(
-                f"gave up on the hub at {self.endpoint} after {attempt} attempts; last: {reason}. Check the network, "
-                "the proxy and the CA bundle, or name an endpoint that answers (archon:hubEndpoint). "
-                "What was fetched so far is kept for the next run."
-            )
-        seconds = min(2.0 ** (attempt - 1) if seconds is None else seconds, LONGEST_PAUSE_SECONDS)
-        progress.say(f"{reason}; trying again in {seconds:.0f} s ({attempt} of {ATTEMPTS - 1})")
-        self._sleep(seconds)
-
-    def _authorise(self, request: urllib.request.Request) -> None:
-        if self._token and _origin(request.full_url) == _origin(self.endpoint):
-            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
-
-    def _refusal(self, error: urllib.error.HTTPError, model: Model, url: str) -> HubError:
-        code = error.headers.get("X-Error-Code", "")
+    def _refusal(self, answer: Answer, model: Model, start: str) -> HubError | Trouble:
+        """What an answer means that is neither the thing nor a redirect to it. `start` is what was asked for."""
+        status, shown = answer.status, without_query(answer.url)
+        code = answer.headers.get("X-Error-Code", "")
+        if status in (408, 425, 429) or status >= 500:
+            return Trouble(f"{shown}: HTTP {status}", _retry_after(answer))
+        if status == 407:
+            return HubError(f"{_PROXY_USER} (HTTP 407 for {shown})")
+        if origin(answer.url) != origin(self.endpoint):
+            # Signed addresses run out. The hub itself makes a new one.
+            return Trouble(f"{shown}: HTTP {status}, the signed address is not valid any more")
         page = f"{self.endpoint}/{model.repo}"
         where = "the token of a user who may read it, as secret configuration archon:hubToken (HF_TOKEN of this tool)"
-        if code == "GatedRepo" or (error.code == 403 and not code):
-            return HubError(f"{model.repo} is gated (HTTP {error.code}): accept its licence at {page} and give {where}")
-        if error.code in (401, 403):
+        if code == "GatedRepo" or (status == 403 and not code):
+            return HubError(f"{model.repo} is gated (HTTP {status}): accept its licence at {page} and give {where}")
+        if status in (401, 403):
             held = "the token that was given may not read it" if self._token else "no token was given"
             return HubError(
-                f"{model.repo} does not exist, or is private, and {held} (HTTP {error.code}). "
+                f"{model.repo} does not exist, or is private, and {held} (HTTP {status}). "
                 f"Check the name at {page}, or give {where}"
             )
-        if error.code == 404 and "/resolve/" not in url:
+        if status == 404 and "/resolve/" not in start:
             if code == "RevisionNotFound" or (not code and self._exists(model)):
+                kind = "commit" if re.fullmatch("[0-9a-f]{40}", model.revision) else "branch, tag or commit"
                 return HubError(
-                    f"{model.repo} has no commit {model.revision}; its commits are listed at {page}/commits/main"
+                    f"{model.repo} has no {kind} {model.revision}; its commits are listed at {page}/commits/main"
                 )
             return HubError(
                 f"there is no model {model.repo} at {self.endpoint}; expected Org/Name as in the address of its page"
             )
-        return HubError(f"{self.endpoint} answered HTTP {error.code} {error.reason} for {_without_query(url)}")
+        return HubError(f"{self.endpoint} answered HTTP {status} for {shown}")
 
     def _exists(self, model: Model) -> bool:
-        request = urllib.request.Request(f"{self.endpoint}/api/models/{model.repo}")
-        self._authorise(request)
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS):
-                return True
-        except TRANSIENT:
+            with self._ask(f"{self.endpoint}/api/models/{model.repo}", {}) as answer:
+                _drain(answer)
+                return answer.status < 300
+        except Trouble:
             return False
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects without taking the token to another host, and never from https to http."""
+def trouble(url: str, error: BaseException) -> Trouble | HubError:
+    """What a broken connection means: something that may pass, but for a certificate that is not trusted."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return HubError(
+            f"the certificate of {origin(url)[1]} is not trusted ({error.verify_message}); "
+            "if a proxy stands in between, name its CA bundle (archon:caBundle)"
+        )
+    if "Tunnel connection failed: 407" in str(error):
+        return HubError(f"{_PROXY_USER} ({error})")
+    return Trouble(f"{without_query(url)}: {str(error) or type(error).__name__}")
 
-    def __init__(self, authorise: Callable[[urllib.request.Request], None], endpoint: str) -> None:
-        self._authorise_request = authorise
-        self._endpoint = endpoint
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if _origin(req.full_url)[0] == "https" and _origin(newurl)[0] != "https":
-            raise HubError(
-                f"{_without_query(req.full_url)} redirects to {_without_query(newurl)}, which is not encrypted; refused"
-            )
-        request = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if request is not None:
-            self._authorise_request(request)
-        return request
+def without_query(url: str) -> str:
+    """A URL without signatures and passwords."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _drain(answer: Answer) -> None:
+    """Read what is left of a short body, so that the connection can be kept; a long or broken one closes it."""
+    with contextlib.suppress(*BROKEN):
+        answer.read(1 << 16)
 
 
 def _remote_file(item: dict) -> RemoteFile:
@@ -182,14 +210,14 @@ def _remote_file(item: dict) -> RemoteFile:
     return RemoteFile(path, int(large.get("size", size)), sha256, None if sha256 else git)
 
 
-def _next_page(response: HTTPResponse) -> str | None:
-    match = re.search(r'<([^>]+)>;\s*rel="next"', response.headers.get("Link", ""))
-    return urllib.parse.urljoin(response.url, match[1]) if match else None
+def _next_page(answer: Answer) -> str | None:
+    match = re.search(r'<([^>]+)>;\s*rel="next"', answer.headers.get("Link", ""))
+    return urllib.parse.urljoin(answer.url, match[1]) if match else None
 
 
-def _retry_after(error: urllib.error.HTTPError) -> float | None:
+def _retry_after(answer: Answer) -> float | None:
     """Seconds that the server asks for, given as a number or as a date."""
-    asked = error.headers.get("Retry-After")
+    asked = answer.headers.get("Retry-After")
     if asked is None:
         return None
     if asked.strip().isdigit():
@@ -198,24 +226,3 @@ def _retry_after(error: urllib.error.HTTPError) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(asked).timestamp() - time.time())
     except ValueError:
         return None
-
-
-def _reject_certificate(error: BaseException, endpoint: str) -> None:
-    reason = getattr(error, "reason", error)
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        raise HubError(
-            f"the certificate of {endpoint} is not trusted ({reason.verify_message}); "
-            "if a proxy stands in between, name its CA bundle (archon:caBundle)"
-        ) from error
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urllib.parse.urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _without_query(url: str) -> str:
-    """Without signatures and passwords."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))

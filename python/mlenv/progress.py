@@ -39,6 +39,16 @@ def size(count: int) -> str:
     return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 
+def seconds(count: float) -> str:
+    """A time to wait: 4 s, 3 min 05 s, 2 h 10 min."""
+    whole = round(count)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 def number(count: int, noun: str) -> str:
     """A count with its noun: `1 file`, `45,123 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

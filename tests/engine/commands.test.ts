@@ -131,18 +131,20 @@ describe("a preview", () => {
   });
 });
 
-test("verify finds a flipped byte when it reads everything", () => {
+test("verify finds a flipped byte when it reads everything, and mends it", () => {
   expect(run("verify", "--full")).toMatchObject({ code: 0, output: expect.stringContaining("intact") as string });
   const file = path.join(checkout.root, "envs", environments()[0] ?? "", "lib/python3.11/site-packages/six.py");
   const bytes = fs.readFileSync(file);
   const flipped = Buffer.from(bytes);
   flipped.writeUInt8(flipped.readUInt8(100) ^ 1, 100);
   fs.writeFileSync(file, flipped);
-  const { code, output } = run("verify", "--full");
-  fs.writeFileSync(file, bytes);
-  expect(code).toBe(1);
-  expect(output).toContain("six.py");
-  expect(output).toContain("npm run verify -- --full --repair");
+  const found = run("verify", "--full");
+  expect(found.code).toBe(1);
+  expect(found.output).toContain("six.py");
+  expect(found.output).toContain("npm run verify -- --full --repair");
+  expect(run("verify", "--full", "--repair")).toMatchObject({ code: 0 });
+  expect(fs.readFileSync(file)).toEqual(bytes);
+  expect(run("verify", "--full").code).toBe(0);
 });
 
 describe("the store at its end", () => {

@@ -90,6 +90,6 @@ test("the server's own tests of real cross encoders pass with the mounted enviro
     `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.directory}/python:/src:ro`,
     image, "-p", "no:cacheprovider", "-m", "ml", "server/tests",
   );
-  expect(report).toMatch(/\b11 passed\b/);
-  expect(report).not.toMatch(/skipped|failed/);
+  expect(report).toMatch(/\b[1-9]\d* passed\b/);
+  expect(report).not.toMatch(/skipped|failed|errors?\b/);
 });

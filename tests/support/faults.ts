@@ -3,6 +3,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Release } from "../../release/release";
+import { command, prepareCommands } from "./commands";
 import { Checkout, docker, inspect, type EngineStack } from "./engine";
 import { Load } from "./load";
 import { Random } from "./random";
@@ -45,7 +46,7 @@ const serverFile = "python/server/archon_server/__init__.py";
 
 /**
  * Hits updates of a small stack at random moments, and looks whether the next one mends everything, while a client asks all the time.
- * After each hit: the lock is given back (`pulumi cancel`), the next update succeeds, the wanted release serves, one server runs and
+ * After each hit: `npm run recover` ends well, the next update succeeds, the wanted release serves, one server runs and
  * no job is left, the store is intact, and everything that the ledger's releases need is there.
  */
 export async function updateFaults({ runs, seed, print }: FaultOptions): Promise<FaultReport> {
@@ -54,9 +55,11 @@ export async function updateFaults({ runs, seed, print }: FaultOptions): Promise
   const checkout = new Checkout();
   try {
     const stack = await checkout.stack();
+    prepareCommands(checkout);
     const start = performance.now();
     await stack.up();
     const usual = performance.now() - start;
+    await stack.healthy();
     const load = new Load(await stack.url(), 5);
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
@@ -139,7 +142,10 @@ function containers(stack: EngineStack, component: string): string[] {
 
 /** Does what a person does after a killed update, and says what is not as it must be then. */
 async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]> {
-  await stack.pulumi("cancel", "--yes");
+  const { code, output } = command(checkout, "recover", "--stack", stack.name);
+  if (code !== 0) {
+    return [`npm run recover failed: ${output}`];
+  }
   try {
     await stack.up();
     await stack.healthy();
@@ -158,6 +164,7 @@ async function problemsOfStack(stack: EngineStack): Promise<string[]> {
   return [
     ...(wanted === "" || wanted === release ? [] : [`the stack says it runs ${release}, ${wanted} was wanted`]),
     ...(served.length === 1 && served[0] === release ? [] : [`servers of ${served.join(", ") || "no release"} run, of ${release} one should`]),
+    ...(containers(stack, "gateway").length === 1 ? [] : [`${containers(stack, "gateway").length} gateways run`]),
     ...(jobs.length === 0 ? [] : [`${jobs.length} jobs for the store are left`]),
   ];
 }

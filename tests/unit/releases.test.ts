@@ -18,11 +18,11 @@ const ledger = { running: "bbbb00000000", releases: [release("bbbb00000000"), re
 describe("the ledger", () => {
   test("is read from the outputs, with the store's root from the environment's path", () => {
     const outputs = { release: "bbbb00000000", releases: ledger.releases, url: "http://127.0.0.1:1", environment: { key: "k", path: "/var/lib/archon/envs/k" }, images: { bootstrap: "b", gateway: "g" } };
-    expect(parseLedger(JSON.stringify(outputs))).toEqual({ ...ledger, url: "http://127.0.0.1:1", root: "/var/lib/archon" });
+    expect(parseLedger(JSON.stringify(outputs))).toEqual({ ...ledger, tools: ["b", "g"], url: "http://127.0.0.1:1", root: "/var/lib/archon" });
   });
 
   test("of a stack that was never updated is empty", () => {
-    expect(parseLedger("{}")).toEqual({ running: undefined, releases: [], url: undefined, root: undefined });
+    expect(parseLedger("{}")).toEqual({ running: undefined, releases: [], tools: [], url: undefined, root: undefined });
   });
 
   test("of another shape is refused", () => {

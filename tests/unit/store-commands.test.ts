@@ -1,3 +1,4 @@
+import { sourcesOf } from "../../commands/store/repair";
 import { describeCollection, describeInventory, parseCollection, parseInventory } from "../../commands/store/report";
 import { storeToolArguments } from "../../commands/store/store-tool";
 import { describeUsers, usersOf } from "../../commands/store/users";
@@ -102,4 +103,14 @@ test("the store tool runs as narrowly as the one-shots of an update, and never m
   expect(args).toContain("--mount=type=bind,source=/other/refs,target=/references/0,readonly");
   expect(args.some((each) => each.startsWith("--volume"))).toBe(false);
   expect(storeToolArguments({ root: "/s", command: ["verify"], network: true }, "i", undefined)).not.toContain("--network=none");
+});
+
+test("what is damaged is brought again from where the stack is configured to get it", () => {
+  const { options, mounts, directories } = sourcesOf("dev");
+  expect({ options, mounts: [...mounts] }).toEqual({ options: [], mounts: [] });
+  expect([...directories].map(([target, directory]) => [target.replace(/@[0-9a-f]{40}$/, "@commit"), directory])).toEqual([
+    ["models/local/demo@commit", expect.stringMatching(/\/models\/demo-reranker$/)],
+  ]);
+  // A hub's model is mended from the hub, by its own endpoint.
+  expect([...sourcesOf("prod").directories]).toEqual([]);
 });

@@ -1,17 +1,29 @@
-"""A small stand-in for a model hub on the loopback interface: listing, files, and every way in which they go wrong."""
+"""A stand-in for a model hub on the loopback interface: listings in pages, files, redirects to signed addresses of a
+store elsewhere (another port, so another origin), ranges, and every way in which they go wrong (see `faults`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LARGE = 1000
-"""From this many bytes on a file is listed as a large one, with its sha256 instead of its git blob id."""
+"""From this many bytes on a file is listed as a large one: with its sha256, and kept in the store elsewhere."""
+
+_BLOCK = 1 << 20
+
+Content = bytes | Path
+"""The bytes of a file, or where they are; a path stands for content that does not change."""
 
 
 @dataclass(frozen=True)
@@ -30,40 +42,58 @@ Answer = Callable[["Handler"], bool]
 
 @dataclass
 class Hub:
-    """Serves `models[repo][revision][path] = bytes`. Use it as a context manager.
+    """Serves `models[repo][revision][path] = content`. Use it as a context manager.
 
     `tampering` maps a path of the URL (without the query) to answers that are used up one a request; `token`, if set,
-    is demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured.
+    is demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured;
+    `signature_uses` how many requests a signed address is good for. `sent` counts the bytes of files that went out,
+    `busy` the requests under way; `delay` is the time in seconds before each answer with a file;
+    `host` is the address to listen at.
     """
 
-    models: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    models: dict[str, dict[str, dict[str, Content]]] = field(default_factory=dict)
     tampering: dict[str, list[Answer]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     token: str | None = None
     page: int = 1000
     ranges: bool = True
+    elsewhere: bool = True
+    signature_uses: int = 1 << 30
+    host: str = "127.0.0.1"
+    sent: int = 0
+    busy: int = 0
+    delay: float = 0.0
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
+        self._signatures: dict[str, int] = {}
 
     def __enter__(self) -> Hub:
-        handler = type("BoundHandler", (Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self._servers = [self._serve(kept_elsewhere) for kept_elsewhere in (False, True)]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.closing.set()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def _serve(self, elsewhere: bool) -> ThreadingHTTPServer:
+        handler = type("BoundHandler", (Handler,), {"hub": self, "elsewhere": elsewhere})
+        server = _Server((self.host, 0), handler)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return server
 
     @property
     def port(self) -> int:
-        return self._server.server_address[1]
+        return self._servers[0].server_address[1]
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
-    def add(self, repo: str, revision: str, files: dict[str, bytes]) -> None:
+    def add(self, repo: str, revision: str, files: dict[str, Content]) -> None:
         """Publish a commit."""
         self.models.setdefault(repo, {})[revision] = files
 
@@ -75,42 +105,131 @@ class Hub:
         """The requests whose path contains a text."""
         return [request for request in self.requests if part in request.path]
 
+    def sign(self, path: str) -> str:
+        """A new address of the store elsewhere."""
+        with self.lock:
+            signature = str(len(self._signatures) + 1)
+            self._signatures[signature] = self.signature_uses
+        return f"http://{self.host}:{self._servers[1].server_address[1]}{path}?Expires=1&Signature={signature}"
+
+    def admit(self, signature: str) -> bool:
+        """Use a signature once; False if it is used up."""
+        with self.lock:
+            left = self._signatures.get(signature, 0)
+            self._signatures[signature] = left - 1
+        return left > 0
+
+    def count(self, size: int) -> None:
+        with self.lock:
+            self.sent += size
+
 
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     hub: Hub
+    elsewhere: bool
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        with self.hub.lock:
+            self.hub.busy += 1
+        try:
+            self._answer()
+        finally:
+            with self.hub.lock:
+                self.hub.busy -= 1
+
+    def _answer(self) -> None:
         url = urlsplit(self.path)
         headers = self.headers
         self.hub.requests.append(Request(self.path, headers["Host"], headers["Authorization"], headers["Range"]))
-        answers = self.hub.tampering.get(url.path)
-        if answers and answers.pop(0)(self):
+        with self.hub.lock:
+            answers = self.hub.tampering.get(url.path)
+            answer = answers.pop(0) if answers else None
+        if answer and answer(self):
             return
-        if self.hub.token and headers["Authorization"] != f"Bearer {self.hub.token}":
+        if self.elsewhere:
+            if self.hub.admit(parse_qs(url.query).get("Signature", [""])[0]):
+                self._file(url.path)
+            else:
+                self.send(403, b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
+        elif self.hub.token and headers["Authorization"] != f"Bearer {self.hub.token}":
             self.send(401, b"{}", {"X-Error-Code": "RepoNotFound"})
         elif url.path.startswith("/api/models/"):
             self._listing(url.path.removeprefix("/api/models/"), parse_qs(url.query))
+        elif self.hub.elsewhere and self._is_large(url.path):
+            self.send(302, b"", {"Location": self.hub.sign(url.path.replace("/resolve/", "/stored/"))})
         else:
-            self._file(unquote(url.path.lstrip("/")))
+            self._file(url.path)
 
     def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         """Answer with a body."""
+        self.head(status, {"Content-Length": str(len(body))} | (headers or {}))
+        self.wfile.write(body)
+
+    def head(self, status: int, headers: dict[str, str]) -> None:
+        """Send what comes before a body."""
         self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+
+    def wanted(self) -> tuple[Content, int, int, int]:
+        """What a request for a file asks for: content, size, first byte, and the byte after the last."""
+        content = self.content(urlsplit(self.path).path)
+        if content is None:
+            raise LookupError(self.path)
+        size = _size(content)
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "") if self.hub.ranges else None
+        if match is None:
+            return content, size, 0, size
+        return content, size, int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
+
+    def announce(self, size: int, first: int, end: int) -> None:
+        """Send the head of a file's answer."""
+        if self.headers["Range"] and self.hub.ranges:
+            self.head(206, {"Content-Length": str(end - first), "Content-Range": f"bytes {first}-{end - 1}/{size}"})
+        else:
+            self.head(200, {"Content-Length": str(end - first)})
+
+    def deliver(self, content: Content, first: int, end: int) -> None:
+        """Send bytes of a file, counted as they go out."""
+        if isinstance(content, bytes):
+            for at in range(first, end, _BLOCK):
+                self.wfile.write(content[at : min(at + _BLOCK, end)])
+                self.hub.count(min(at + _BLOCK, end) - at)
+            return
+        with content.open("rb") as stream:
+            while first < end:
+                sent = os.sendfile(self.connection.fileno(), stream.fileno(), first, min(_BLOCK, end - first))
+                self.hub.count(sent)
+                first += sent
+
+    def content(self, path: str) -> Content | None:
+        """The file that a path of a URL means."""
+        repo, _, rest = re.sub("/stored/", "/resolve/", unquote(path.lstrip("/"))).partition("/resolve/")
+        revision, _, name = rest.partition("/")
+        return self.hub.models.get(repo, {}).get(revision, {}).get(name)
 
     def log_message(self, *_: object) -> None:
         pass
 
+    def _is_large(self, path: str) -> bool:
+        content = self.content(path)
+        return content is not None and _size(content) >= LARGE
+
     def _listing(self, path: str, query: dict[str, list[str]]) -> None:
         repo, tree, revision = path.partition("/tree/")
+        repo, asked, branch = repo.partition("/revision/")
         if repo not in self.hub.models:
             return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+        if asked:
+            commits = {"main": list(self.hub.models[repo])[-1], **{commit: commit for commit in self.hub.models[repo]}}
+            if unquote(branch) not in commits:
+                return self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+            return self.send(200, json.dumps({"id": repo, "sha": commits[unquote(branch)]}).encode())
         if not tree:
             return self.send(200, b"{}")
         if revision not in self.hub.models[repo]:
@@ -122,61 +241,51 @@ class Handler(BaseHTTPRequestHandler):
         return self.send(200, json.dumps(items[start:end]).encode(), {"Link": link} if end < len(items) else {})
 
     def _file(self, path: str) -> None:
-        repo, _, rest = path.partition("/resolve/")
-        revision, _, name = rest.partition("/")
-        data = self.hub.models.get(repo, {}).get(revision, {}).get(name)
-        if data is None:
+        if self.content(path) is None:
             return self.send(404, b"", {"X-Error-Code": "EntryNotFound"})
-        wanted = self.headers["Range"]
-        if wanted and self.hub.ranges:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            return self.send(206, data[start:], {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
-        return self.send(200, data)
+        time.sleep(self.hub.delay)
+        content, size, first, end = self.wanted()
+        if first >= end and size:
+            return self.send(416, b"", {"Content-Range": f"bytes */{size}"})
+        self.announce(size, first, end)
+        return self.deliver(content, first, end)
 
 
-def status(code: int, **headers: str) -> Answer:
-    """Answer with a status and headers (`retry_after="0"` becomes Retry-After)."""
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
 
-    def answer(request: Handler) -> bool:
-        request.send(code, b"", {name.replace("_", "-").title(): value for name, value in headers.items()})
-        return True
-
-    return answer
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is what half of the tests are about."""
 
 
-def body(data: bytes) -> Answer:
-    """Answer with other bytes than the listed ones."""
-
-    def answer(request: Handler) -> bool:
-        request.send(200, data)
-        return True
-
-    return answer
+def stored(repo: str, revision: str, path: str) -> str:
+    """The path of a large file's URL in the store elsewhere."""
+    return f"/{repo}/stored/{revision}/{quote(path)}"
 
 
-def cut_off(data: bytes, after: int) -> Answer:
-    """Promise all bytes, send some, and hang up."""
-
-    def answer(request: Handler) -> bool:
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data[:after])
-        request.close_connection = True
-        return True
-
-    return answer
-
-
-def redirect(target: str) -> Answer:
-    """Send the client elsewhere."""
-    return status(302, location=target)
-
-
-def _item(path: str, data: bytes) -> dict:
-    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-    item: dict = {"type": "file", "path": path, "size": len(data), "oid": blob}
-    if len(data) >= LARGE:
-        sha256 = hashlib.sha256(data).hexdigest()
-        item |= {"oid": "0" * 40, "lfs": {"oid": sha256, "size": len(data), "pointerSize": 134}}
+def _item(path: str, content: Content) -> dict:
+    size, (sha256, blob) = _size(content), _hashes(content)
+    item: dict = {"type": "file", "path": path, "size": size, "oid": blob}
+    if size >= LARGE:
+        item |= {"oid": "0" * 40, "lfs": {"oid": sha256, "size": size, "pointerSize": 134}}
     return item
+
+
+def _size(content: Content) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+@lru_cache(maxsize=256)
+def _hashes(content: Content) -> tuple[str, str]:
+    """sha256 and git blob id."""
+    sha256 = hashlib.sha256()
+    blob = hashlib.sha1(b"blob %d\0" % _size(content), usedforsecurity=False)
+    if isinstance(content, bytes):
+        sha256.update(content)
+        blob.update(content)
+    else:
+        with content.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                sha256.update(block)
+                blob.update(block)
+    return sha256.hexdigest(), blob.hexdigest()

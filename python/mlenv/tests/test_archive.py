@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import stat
 import tarfile
 
@@ -15,6 +14,7 @@ from mlenv.archive import is_left_out, revision
 from mlenv.files import FileEntry
 from mlenv.store import Store
 
+from .archives import pack
 from .running import mlenv, start
 from .trees import everything_below, left_in_staging, visible_snapshots
 
@@ -24,15 +24,6 @@ FILES = {"config.json": b"{}", "model.safetensors": b"w" * 5000, "1_Pooling/conf
 def fetch(store: Store, data: bytes, commit: str, **environment: str):
     arguments = ("--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
     return mlenv("fetch", *arguments, stdin=data, **environment)
-
-
-def pack(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for member, data in members:
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def test_the_files_become_a_snapshot(store: Store, archive_of):

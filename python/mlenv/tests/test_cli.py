@@ -17,7 +17,23 @@ def test_without_a_command():
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "populate", "fetch", "verify", "repair", "hold", "collect", "prune", "list", "purge", "record", "lock"],
+    [
+        "init",
+        "populate",
+        "fetch",
+        "verify",
+        "repair",
+        "hold",
+        "collect",
+        "prune",
+        "list",
+        "purge",
+        "record",
+        "resolve",
+        "export",
+        "import",
+        "lock",
+    ],
 )
 def test_every_command_explains_itself(command: str):
     result = mlenv(command, "--help")
@@ -32,6 +48,8 @@ def test_every_command_explains_itself(command: str):
         ("fetch", "--repo", "a/b", "--revision", "0" * 40, "--archive", "file.tar"),
         ("populate", "--key", "k"),
         ("verify", "--quick"),
+        ("export", "--output", "file.tar"),
+        ("fetch", "--repo", "a/b", "--revision", "0" * 40, "--connections", "0"),
         ("prune", "--everything"),
     ],
 )

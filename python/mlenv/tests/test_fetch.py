@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mlenv.store import Store
 
-from .hub import Hub, body, cut_off, redirect, status
+from .faults import body, redirect, status
+from .hub import Hub
 from .running import Result, mlenv
 from .trees import everything_below, left_in_staging, visible_snapshots
 
 REVISION = "c3" * 20
 OTHER = "d4" * 20
 WEIGHTS = bytes(range(256)) * 8000
+LARGE = ("--allow", "*.safetensors")
 FILES = {"config.json": b'{"a": 1}', "model.safetensors": WEIGHTS, "sub dir/vocab.txt": b"one\ntwo\n", "empty.txt": b""}
 
 
@@ -55,6 +60,22 @@ def test_a_snapshot_has_the_layout_that_huggingface_hub_reads(store: Store, fetc
         assert not path.is_symlink()
     assert left_in_staging(store) == []
     assert result.out.splitlines()[-1].startswith("model Org/Name@c3c3")
+
+
+def test_huggingface_hub_finds_it_without_network(store: Store, fetch, hub: Hub):
+    pytest.importorskip("huggingface_hub")
+    assert fetch().status == 0
+    script = (
+        "import huggingface_hub as h, sys\n"
+        "print(h.snapshot_download('Org/Name', revision=sys.argv[1]))\n"
+        "print(h.snapshot_download('Org/Name'))\n"
+        "print(h.hf_hub_download('Org/Name', 'sub dir/vocab.txt'))\n"
+    )
+    environment = os.environ | {"HF_HOME": str(store.hub.parent), "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run([sys.executable, "-c", script, REVISION], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    expected = snapshot(store)
+    assert result.stdout.splitlines() == [str(expected), str(expected), str(expected / "sub dir/vocab.txt")]
 
 
 def test_the_manifest_says_what_came_from_where(store: Store, fetch, hub: Hub):
@@ -136,39 +157,60 @@ def test_wrong_bytes_never_become_visible(store: Store, fetch, hub: Hub, path: s
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_a_short_body_is_continued(store: Store, fetch, hub: Hub):
-    hub.tamper(resolve("model.safetensors"), cut_off(WEIGHTS, 1_200_000))
-    result = fetch()
+def test_an_interrupted_run_is_continued_by_the_next(store: Store, fetch, hub: Hub):
+    assert fetch("--part-size", "500000", "--connections", "1", *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
+    hub.requests.clear()
+    result = fetch("--part-size", "500000")
     assert result.status == 0, result.err
-    assert [request.range for request in hub.asked("model.safetensors")] == [None, "bytes=1200000-"]
+    assert "model.safetensors: an earlier run fetched 500 kB of 2.05 MB" in result.out
+    ranges = {request.range for request in hub.asked("/stored/")} - {None}
+    assert ranges == {"bytes=500000-999999", "bytes=1000000-1499999", "bytes=1500000-1999999", "bytes=2000000-2047999"}
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_a_short_body_without_ranges_starts_again(store: Store, fetch, hub: Hub):
-    hub.ranges = False
-    hub.tamper(resolve("model.safetensors"), cut_off(WEIGHTS, 1_200_000))
+def test_parts_of_another_size_are_not_mixed(store: Store, fetch, hub: Hub):
+    assert fetch("--part-size", "500000", *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
+    assert fetch("--part-size", "400000").status == 0
+    assert everything_below(snapshot(store)) == FILES
+    assert left_in_staging(store) == []
+
+
+def test_whole_files_of_an_interrupted_run_are_proven_again(store: Store, fetch, hub: Hub):
+    assert fetch(MLENV_FAILPOINT="fetch.complete").status < 0
+    for path in ("config.json", "model.safetensors"):
+        [whole] = store.staging.glob(f"model-*/snapshot/{path}")
+        whole.write_bytes(whole.read_bytes()[:-1] + b"?")
+    hub.requests.clear()
     assert fetch().status == 0
     assert everything_below(snapshot(store)) == FILES
+    assert {request.path.split("/")[-1] for request in hub.asked("/resolve/")} == {"config.json", "model.safetensors"}
 
 
-def test_an_interrupted_run_is_continued_by_the_next(store: Store, fetch, hub: Hub):
-    assert fetch(MLENV_FAILPOINT="fetch.complete").status < 0
-    [partial] = store.staging.glob("model-*/snapshot/model.safetensors")
-    partial.write_bytes(WEIGHTS[:777_777])
-    hub.requests.clear()
-    result = fetch()
-    assert result.status == 0, result.err
-    assert [(request.range) for request in hub.asked("/resolve/")] == ["bytes=777777-"]
-    assert everything_below(snapshot(store)) == FILES
+def append(more: bytes):
+    return lambda path: path.write_bytes(path.read_bytes() + more)
 
 
-def test_a_spoilt_rest_of_an_interrupted_run_is_fetched_again(store: Store, fetch):
-    assert fetch(MLENV_FAILPOINT="fetch.complete").status < 0
-    [partial] = store.staging.glob("model-*/snapshot/model.safetensors")
-    partial.write_bytes(b"?" * 777_777)
-    [whole] = store.staging.glob("model-*/snapshot/config.json")
-    whole.write_bytes(b'{"a": 9}')
-    result = fetch()
+SPOILT = {
+    "a part has other bytes": ("", lambda path: path.write_bytes(b"?" + path.read_bytes()[1:])),
+    "a part was never written": ("", lambda path: path.write_bytes(bytes(len(path.read_bytes())))),
+    "the file is too short": ("", lambda path: path.write_bytes(b"?" * 777_777)),
+    "the file is gone": ("", Path.unlink),
+    "a record without a part": (".journal", append(b"7 00000000\n")),
+    "a record of no part": (".journal", append(b"7000 00000000\n")),
+    "half a record": (".journal", append(b"7 1")),
+    "no record at all": (".journal", append(bytes(100))),
+    "an empty journal": (".journal", lambda path: path.write_bytes(b"")),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_what_a_power_cut_may_leave_is_fetched_again(store: Store, fetch, spoil: str):
+    lanes = ("--part-size", "100000", "--connections", "1")
+    assert fetch(*lanes, *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
+    [journal] = store.staging.glob("model-*/parts/*.journal")
+    suffix, change = SPOILT[spoil]
+    change(journal.with_name(journal.stem + suffix))
+    result = fetch(*lanes)
     assert result.status == 0, result.err
     assert everything_below(snapshot(store)) == FILES
 
@@ -195,13 +237,10 @@ def test_a_hub_that_stays_busy(store: Store, fetch, hub: Hub):
 
 def test_redirects_are_followed_and_the_token_stays_here(store: Store, fetch, hub: Hub):
     hub.token = "hush"
-    with Hub() as elsewhere:
-        elsewhere.add("cdn", "1", {"weights": WEIGHTS})
-        hub.tamper(resolve("model.safetensors"), redirect(f"{elsewhere.endpoint}/cdn/resolve/1/weights?signature=s"))
-        result = fetch(HF_TOKEN="hush")
-        assert result.status == 0, result.err
-        assert [request.authorization for request in elsewhere.requests] == [None]
-    assert {request.authorization for request in hub.requests} == {"Bearer hush"}
+    result = fetch(HF_TOKEN="hush")
+    assert result.status == 0, result.err
+    assert {request.authorization for request in hub.asked("/stored/")} == {None}
+    assert {request.authorization for request in hub.requests if "/stored/" not in request.path} == {"Bearer hush"}
     assert "hush" not in result.out + result.err
     assert everything_below(snapshot(store)) == FILES
 
@@ -211,7 +250,7 @@ def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: Hub
     hub.tamper(f"/api/models/Org/Name/tree/{REVISION}", redirect(f"/api/models/Org/New/tree/{REVISION}?recursive=true"))
     hub.models["Org/New"] = hub.models["Org/Name"]
     assert fetch(HF_TOKEN="hush").status == 0
-    assert {request.authorization for request in hub.requests} == {"Bearer hush"}
+    assert {request.authorization for request in hub.asked("/Org/New/")} == {"Bearer hush"}
 
 
 @pytest.mark.parametrize(
@@ -287,3 +326,34 @@ def test_a_snapshot_that_was_changed_in_the_store(store: Store, fetch):
     result = fetch()
     assert result.status == 1
     assert "damaged: config.json (2 bytes instead of 8)" in result.err
+
+
+@pytest.mark.parametrize("branch", [(), ("--revision", "main"), ("--revision", OTHER)])
+def test_a_branch_is_resolved_to_its_commit_and_what_it_would_fetch(hub: Hub, branch: tuple[str, ...]):
+    hub.add("Org/Name", OTHER, FILES | {"pytorch_model.bin": b"x", "model.gguf": b"y"})
+    result = mlenv("resolve", "--repo", "Org/Name", "--endpoint", hub.endpoint, *branch)
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == {
+        "repo": "Org/Name",
+        "revision": OTHER,
+        "files": [{"path": path, "size": len(FILES[path])} for path in sorted(FILES)],
+        "left": ["model.gguf", "pytorch_model.bin"],
+        "bytes": sum(map(len, FILES.values())),
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, "Org/Name has no branch, tag or commit later"),
+        (body(b'{"sha": "main"}'), "did not answer with the commit of Org/Name@later"),
+        (body(b"<html>"), "did not answer with the commit of Org/Name@later"),
+        (status(403, x_error_code="GatedRepo"), "accept its licence at "),
+    ],
+)
+def test_a_branch_that_is_none(hub: Hub, answer, expected: str):
+    if answer:
+        hub.tamper("/api/models/Org/Name/revision/later", answer)
+    result = mlenv("resolve", "--repo", "Org/Name", "--revision", "later", "--endpoint", hub.endpoint)
+    assert (result.status, result.out) == (1, "")
+    assert expected in result.err

@@ -9,7 +9,8 @@ import pytest
 
 from mlenv.store import Store, initialise
 
-from .hub import Hub, status
+from .faults import status
+from .hub import Hub
 from .running import mlenv
 from .trees import left_in_staging, visible_environments
 from .wheels import Wheel, lock_of, make_wheel

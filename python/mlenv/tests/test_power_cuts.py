@@ -30,9 +30,9 @@ def steps(command: str) -> list[str]:
     return [step for step in failpoints.STEPS if step.startswith(f"{command}.")]
 
 
-def test_every_step_belongs_to_a_test_here_or_in_test_collect_power_cuts():
+def test_every_step_belongs_to_a_test_here_or_elsewhere():
     here = {*steps("init"), *steps("populate"), *steps("fetch")}
-    elsewhere = {step for name in ("repair", "hold", "collect", "purge", "record") for step in steps(name)}
+    elsewhere = {step for name in ("repair", "hold", "collect", "purge", "record", "import") for step in steps(name)}
     assert set(failpoints.STEPS) == here | elsewhere
     assert mlenv("--list-failpoints").out.split() == list(failpoints.STEPS)
 

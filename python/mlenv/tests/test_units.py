@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlenv import failpoints, preflight, progress
-from mlenv.errors import MlenvError, NoSpaceError
-from mlenv.hub import ATTEMPTS, Hub, HubError
+from mlenv.errors import HubError, MlenvError, NoSpaceError
+from mlenv.hub import Hub
 from mlenv.lock import render
+from mlenv.meter import Meter
+from mlenv.patience import ATTEMPTS, Patience, Trouble
 from mlenv.requirements import Lock, Requirement, canonical, parse
 from mlenv.selection import select
 from mlenv.uv import explain
@@ -172,14 +174,33 @@ def test_a_heartbeat_beats_while_the_work_lasts(capsys: pytest.CaptureFixture[st
 
 def test_pauses_grow_and_end():
     slept: list[float] = []
-    hub = Hub("http://127.0.0.1:1", None, sleep=slept.append)
-    for attempt in range(1, ATTEMPTS):
-        hub.pause(attempt, "busy")
+    patience = Patience("the hub at x", sleep=slept.append)
+    for _ in range(ATTEMPTS - 1):
+        patience.bear(Trouble("busy"))
     assert slept == [1, 2, 4, 8, 16]
-    with pytest.raises(HubError, match=r"gave up .* after 6 attempts; last: busy"):
-        hub.pause(ATTEMPTS, "busy")
-    hub.pause(1, "busy", 7200)
-    assert slept[-1] == 60
+    with pytest.raises(HubError, match=r"gave up on the hub at x after 6 attempts; last: busy"):
+        patience.bear(Trouble("busy"))
+    patience.restore()
+    patience.bear(Trouble("busy", 7200))
+    assert slept[-1] == 300
+
+
+def test_a_download_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    now = [100.0]
+    monkeypatch.setattr("mlenv.meter.time.monotonic", lambda: now[0])
+    meter = Meter("Org/Name", 1_000_000_000)
+    meter.skip(200_000_000)
+    for _ in range(80):
+        now[0] += 0.125
+        meter.add(5_000_000)
+    assert capsys.readouterr().out.splitlines() == [
+        "Org/Name: 400 MB of 1 GB, 40 MB/s, about 15 s left",
+        "Org/Name: 600 MB of 1 GB, 40 MB/s, about 10 s left",
+    ]
+
+
+def test_times_to_wait_are_readable():
+    assert [progress.seconds(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
 
 
 def test_an_endpoint_must_be_a_url():

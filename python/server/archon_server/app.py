@@ -17,8 +17,8 @@ from .page import ServePage
 from .preferences import Preferences
 from .realtime import PATH as REALTIME_PATH
 from .realtime import Realtime
-from .reranking import LoadReranker, memory
-from .reranking.service import Limits, RerankingService
+from .reranking import LoadReranker
+from .reranking.service import RerankingService
 from .settings import Settings
 from .storage import Storage
 from .vault import Vault
@@ -30,7 +30,7 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
     measured = Metrics()
     # A container keeps its host name over a restart, and two servers on one database differ in it or in the port.
     owner = f"{socket.gethostname()}:{settings.port}"
-    reranking = RerankingService(settings, load, storage, measured, _limits(settings), owner)
+    reranking = RerankingService(settings, load, storage, measured, owner, draining.begin)
     operations = Operations(storage, owner)
     preferences = Preferences(storage, Vault(settings.data_dir), settings.models)
     embeddings = Embeddings()
@@ -73,8 +73,3 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, drainin
         app.include_router(router)
     app.mount(REALTIME_PATH, realtime.app)
     return app
-
-
-def _limits(settings: Settings) -> Limits:
-    limit = memory.container_limit()
-    return Limits(settings.rerank_seconds, settings.model_memory_bytes or memory.default_budget(limit), limit)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from .draining import Draining
-from .reranking.cross_encoder import installed_versions
+from .reranking.environment import installed_versions
 from .reranking.service import RerankingService
 from .reranking.slot import Slot, Status
 from .settings import Settings
@@ -24,12 +24,13 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
         to stop.
         """
         status, message = "healthy", None
-        error = reranking.state.error if reranking.state else None
+        choice = reranking.choice
+        error = choice.state.error if choice.state else None
         if draining.active:
             status, message = "draining", "The server is stopping; requests are still answered"
-        elif reranking.status is Status.LOADING:
+        elif choice.status is Status.LOADING:
             status, message = "initializing", "The reranker is being loaded"
-        elif reranking.status is Status.FAILED:
+        elif choice.status is Status.FAILED:
             status, message = "failed", error
         ready = status == "healthy"
         body: dict[str, Any] = {
@@ -42,11 +43,11 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
             "release": settings.release,
             "service_name": settings.service,
             "reranking": {
-                "status": reranking.status,
-                "model": reranking.active and reranking.active.model.name,
-                "default": reranking.default and reranking.default.model.name,
+                "status": choice.status,
+                "model": choice.active and choice.active.model.name,
+                "default": choice.default and choice.default.model.name,
                 "error": error,
-                "notice": reranking.notice,
+                "notice": choice.notice,
             },
         }
         if message:
@@ -56,15 +57,15 @@ def router(settings: Settings, reranking: RerankingService, draining: Draining) 
     @api.get("/health/ml")
     async def health_ml() -> dict[str, Any]:
         """What the reranking stands on: environment, packages, hardware, models and their known answers."""
-        active, default = reranking.active, reranking.default
+        choice = reranking.choice
         return {
-            "status": reranking.status,
+            "status": choice.status,
             "environment_key": settings.environment_key,
             "versions": {"python": platform.python_version(), **installed_versions()},
-            "default": default and default.model.name,
-            "chosen": reranking.chosen,
-            "notice": reranking.notice,
-            **_proof(active),
+            "default": choice.default and choice.default.model.name,
+            "chosen": choice.chosen,
+            "notice": choice.notice,
+            **_proof(choice.active),
             "models": [_proof(slot) for slot in reranking.slots.values()],
         }
 

@@ -7,7 +7,8 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from .reranking import hub, weights
-from .reranking.service import RerankingService, Switch
+from .reranking.choice import Switch
+from .reranking.service import RerankingService
 from .reranking.slot import Slot
 from .settings import Settings
 
@@ -21,26 +22,26 @@ def router(settings: Settings, reranking: RerankingService) -> APIRouter:
 
     @api.get("")
     async def models() -> dict[str, Any]:
-        active, default = reranking.active, reranking.default
+        choice = reranking.choice
         return {
             "models": [await _description(slot) for slot in reranking.slots.values()],
-            "active": active and active.model.name,
-            "default": default and default.model.name,
-            "chosen": reranking.chosen,
-            "notice": reranking.notice,
-            "switch": _switch(reranking.switch),
+            "active": _name(choice.active),
+            "default": _name(choice.default),
+            "chosen": choice.chosen,
+            "notice": choice.notice,
+            "switch": _switch(choice.switch),
             "memory": {
-                "budget_bytes": reranking.limits.memory_bytes,
+                "budget_bytes": reranking.budget.memory_bytes,
                 "used_bytes": sum(slot.memory_bytes for slot in reranking.slots.values()),
-                "container_bytes": reranking.limits.container_bytes,
+                "container_bytes": reranking.budget.container_bytes,
             },
         }
 
     @api.post("/activate", status_code=202)
     async def activate(request: Activation) -> dict[str, Any]:
         """Returns at once; GET /api/models tells how it goes on."""
-        switch = reranking.activate(request.name)
-        return {"success": True, "active": reranking.active and reranking.active.model.name, "switch": _switch(switch)}
+        switch = reranking.choice.activate(request.name)
+        return {"success": True, "active": _name(reranking.choice.active), "switch": _switch(switch)}
 
     async def _description(slot: Slot) -> dict[str, Any]:
         model = slot.model
@@ -56,8 +57,8 @@ def router(settings: Settings, reranking: RerankingService) -> APIRouter:
             "error": slot.state.error,
             "present": present,
             "loaded": slot.ready is not None,
-            "active": slot is reranking.active,
-            "default": slot is reranking.default,
+            "active": slot is reranking.choice.active,
+            "default": slot is reranking.choice.default,
             "disk_bytes": size,
             "memory_bytes": slot.memory_bytes if slot.ready else estimate,
             "dtype": slot.state.runtime and slot.state.runtime.dtype,
@@ -77,6 +78,10 @@ def _state(slot: Slot, present: bool) -> str:
     if slot.state.error:
         return "failed" if present else "absent"
     return "present" if present else "absent"
+
+
+def _name(slot: Slot | None) -> str | None:
+    return slot and slot.model.name
 
 
 def _switch(switch: Switch | None) -> dict[str, Any] | None:

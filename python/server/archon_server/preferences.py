@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from .errors import Invalid, StorageError
-from .reranking.service import CHOICE
+from .reranking.choice import CHOICE
 from .settings import Model
 from .storage import Credential, Storage
 from .vault import Vault

@@ -56,7 +56,7 @@ def router(
         )
 
     async def judge(query: str, passages: list[Passage], named: Slot | None) -> Judgement:
-        if not passages or not reranking.active:
+        if not passages or not reranking.choice.active:
             return Judgement()
         try:
             scores, model = await reranking.rerank(query, [judged_text(each) for each in passages], named)
@@ -92,7 +92,7 @@ def router(
             "reranking_applied": judgement.scores is not None,
             "reranking_error": judgement.problem,
             "model": judgement.model,
-            "reranking_notice": reranking.notice,
+            "reranking_notice": reranking.choice.notice,
             "timings": {
                 "retrieval_ms": _milliseconds(found_at - started),
                 "rerank_ms": _milliseconds(ended - found_at),

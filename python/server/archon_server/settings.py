@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from .limits import CrawlLimits, Network
 
-VARIANTS = ("auto", "float32", "bfloat16")
+VARIANTS = ("auto", "float32", "bfloat16", "int8")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MEBIBYTE = 1024 * 1024
 _Number = TypeVar("_Number", int, float)

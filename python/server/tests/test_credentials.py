@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from archon_server.errors import StorageError
 from archon_server.preferences import DEFAULTS, Preferences
-from archon_server.reranking.service import CHOICE
+from archon_server.reranking.choice import CHOICE
 from archon_server.settings import Model
 from archon_server.storage import Credential
 from archon_server.storage.sqlite import SqliteStorage

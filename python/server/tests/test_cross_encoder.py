@@ -11,7 +11,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from archon_server.reranking import ModelError, Reranker, UnusableRelease, canary, cross_encoder, hub, recorded, weights
+from archon_server.reranking import (
+    ModelError,
+    Reranker,
+    UnusableRelease,
+    canary,
+    cross_encoder,
+    environment,
+    hub,
+    recorded,
+    weights,
+)
+from archon_server.reranking.environment import BrokenEnvironment
 from archon_server.settings import Model
 
 MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
@@ -19,13 +30,13 @@ MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
     found = {"torch": "2.9", "transformers": "5.9", "sentence-transformers": "6.0"} | versions
-    monkeypatch.setattr(cross_encoder, "installed_versions", lambda: found)
+    monkeypatch.setattr(environment, "installed_versions", lambda: found)
 
 
 def test_a_missing_environment_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pretend_installed(monkeypatch, torch=None, transformers=None)
     with pytest.raises(
-        UnusableRelease, match=r"^torch, transformers not installed\. Is the store's environment mounted"
+        BrokenEnvironment, match=r"^torch, transformers not installed\. Is the store's environment mounted"
     ):
         cross_encoder.load(MODEL, tmp_path)
 
@@ -36,10 +47,10 @@ def test_an_environment_that_would_make_up_scores_is_refused(
 ) -> None:
     pretend_installed(monkeypatch, **{"sentence-transformers": version})
     if good:
-        cross_encoder.require_environment()
+        environment.require_environment()
         return
     with pytest.raises(UnusableRelease, match=rf"{version} gives Qwen3-Reranker a random score head"):
-        cross_encoder.require_environment()
+        environment.require_environment()
 
 
 def test_a_missing_snapshot_is_told_before_anything_is_imported(
@@ -66,7 +77,7 @@ def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.Monk
     config.parent.mkdir(parents=True)
     config.write_text("{}")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(UnusableRelease, match=r"The environment cannot be imported \(ModuleNotFoundError"):
+    with pytest.raises(BrokenEnvironment, match=r"The environment cannot be imported \(ModuleNotFoundError"):
         cross_encoder.load(MODEL, tmp_path)
 
 
@@ -144,7 +155,7 @@ def test_a_bert_cross_encoder_is_loaded_and_gives_the_known_answers(written: tup
     scores = reranker.score(QUERY, PASSAGES)
     assert all(type(score) is float and 0 <= score <= 1 for score in scores)
     assert_as_classified(reranker, cache, bert)
-    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(cache, bert), rel=0.01)
+    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(cache, bert), rel=0.02)
 
 
 @pytest.mark.ml

@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from archon_server.reranking.hardware import available_cpus, choose_dtype, cpu_flags
+from archon_server.reranking.hardware import available_cpus, choose_dtype, cpu_flags, multiplies_int8
 
 HERE = len(os.sched_getaffinity(0))
 
@@ -22,6 +22,13 @@ def test_a_quota_of_cgroup_v1_bounds_the_processors(tmp_path: Path, quota: str, 
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota + "\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert available_cpus(tmp_path) == cpus
+
+
+@pytest.mark.parametrize(
+    ("flags", "exact"), [({"avx2", "avx_vnni"}, True), ({"avx512_vnni"}, True), ({"asimddp"}, True), ({"avx2"}, False)]
+)
+def test_products_of_8_bits_need_a_processor_that_adds_them_up_exactly(flags: set[str], exact: bool) -> None:
+    assert multiplies_int8(frozenset(flags)) is exact
 
 
 def test_without_a_quota_all_processors_are_there(tmp_path: Path) -> None:

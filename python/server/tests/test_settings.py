@@ -81,7 +81,7 @@ def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
         "ARCHON_MODELS[2]: got {'name': 'x'}, expected an object with exactly name, repo, revision "
         "and at most variant beside them",
         "ARCHON_MODELS[3].repo: got 5, expected text that matches [\\w.-]+/[\\w.-]+",
-        "ARCHON_MODELS[4].variant: got 'int3', expected text that matches auto|float32|bfloat16",
+        "ARCHON_MODELS[4].variant: got 'int3', expected text that matches auto|float32|bfloat16|int8",
         "PORT: got 'http', expected a whole number from 1 to 65535",
         "ARCHON_ACTIVE_MODEL: got 'qwen', expected one of demo",
         "ARCHON_DRAIN_SECONDS: got 'nan', expected a number from 0 to 3600",

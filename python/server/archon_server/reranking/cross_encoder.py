@@ -7,20 +7,16 @@ done.
 import gc
 import logging
 import os
-import re
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..settings import Model
 from . import ModelError, Runtime, UnusableRelease, hub, qwen3
-from .hardware import available_cpus
+from .environment import BrokenEnvironment, require_environment
+from .hardware import available_cpus, cpu_flags, multiplies_int8
 from .scorer import BATCH_SIZE
-from .weights import loaded_dtype
-
-PACKAGES = ("torch", "transformers", "sentence-transformers")
-OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
+from .weights import INT8, computing_dtype, loaded_dtype
 
 
 class CrossEncoderReranker:
@@ -57,6 +53,14 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     cuda = torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
     dtype = loaded_dtype(model, config, device)
+    if dtype == INT8:
+        if cuda or not multiplies_int8(cpu_flags()):
+            here = "a GPU" if cuda else "a processor without instructions for them (VNNI)"
+            raise UnusableRelease(
+                f"{model.repo} has weights of 8 bits, and this machine has {here}; use another variant"
+            )
+        # Makes its layers known to transformers.
+        from . import int8  # noqa: F401
     threads = available_cpus()
     torch.set_num_threads(threads)
     snapshot = hub.snapshot(hub_dir, model)
@@ -67,7 +71,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
             cache_folder=str(hub_dir),
             local_files_only=True,
             device=device,
-            model_kwargs={"dtype": getattr(torch, dtype)},
+            model_kwargs={"dtype": getattr(torch, computing_dtype(dtype, device))},
             processor_kwargs=_processor_options(config, snapshot),
             # Many models would give the raw logit.
             activation_fn=torch.nn.Sigmoid(),
@@ -83,35 +87,6 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda, size))
 
 
-def installed_versions() -> dict[str, str | None]:
-    """Versions of the packages that matter, without importing them; None for one that is not installed."""
-    found: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
-
-
-def require_environment() -> None:
-    """Raises UnusableRelease if a package is missing or too old."""
-    versions = installed_versions()
-    missing = [package for package, found in versions.items() if found is None]
-    if missing:
-        raise UnusableRelease(
-            f"{', '.join(missing)} not installed. Is the store's environment mounted at ~/.local? "
-            "`npm run verify` checks the store"
-        )
-    found = versions["sentence-transformers"] or ""
-    if tuple(int(number) for number in re.findall(r"\d+", found)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
-        oldest = ".".join(map(str, OLDEST_SENTENCE_TRANSFORMERS))
-        raise UnusableRelease(
-            f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; "
-            f"{oldest} or later is needed: raise it in requirements.server.ml.in and run `npm run lock`"
-        )
-
-
 def _import_environment() -> tuple[Any, Any]:
     # Progress bars write \r into the log; all of these are read at import.
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
@@ -121,7 +96,7 @@ def _import_environment() -> tuple[Any, Any]:
         from transformers.utils import logging as transformers_logging
     except Exception as error:
         # Half-imported modules stay behind, so a second attempt in this process would fail with a misleading reason.
-        raise UnusableRelease(f"The environment cannot be imported ({type(error).__name__}: {error})") from error
+        raise BrokenEnvironment(f"The environment cannot be imported ({type(error).__name__}: {error})") from error
     transformers_logging.disable_progress_bar()
     transformers_logging.disable_default_handler()
     transformers_logging.enable_propagation()

@@ -7,6 +7,10 @@ _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 """Flags of processors that multiply bfloat16 directly (the last is ARM's)."""
 
 
+_EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+"""Flags of processors that add up products of 8 bits in 32; the others lose what does not fit into 16."""
+
+
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Processors that this process may use, by affinity and by the container's quota; at least 1."""
     cpus = len(os.sched_getaffinity(0))
@@ -39,6 +43,10 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
         if name.strip() in ("flags", "Features"):
             return frozenset(value.split())
     return frozenset()
+
+
+def multiplies_int8(flags: frozenset[str]) -> bool:
+    return bool(flags & _EXACT_INT8)
 
 
 def choose_dtype(stored: str, device: str, flags: frozenset[str]) -> str:

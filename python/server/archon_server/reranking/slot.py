@@ -14,6 +14,7 @@ from pathlib import Path
 from ..metrics import Metrics
 from ..settings import Model
 from . import LoadReranker, ModelError, Reranker, Runtime, UnusableRelease, canary, hub, reason, recorded
+from .environment import BrokenEnvironment
 from .worker import Worker
 
 FIRST_RETRY_SECONDS = 1.0
@@ -70,6 +71,8 @@ class Slot:
         self.used: float = 0.0
         """When it was last used, in monotonic seconds."""
         self.last_used: str | None = None
+        self.lacks_environment = False
+        """Whether the last attempt failed because the packages cannot be imported."""
         self._load = load
         self._hub_dir = hub_dir
         self._workers = workers
@@ -201,6 +204,7 @@ class Slot:
 
     def _failed(self, error: Exception) -> None:
         hopeless = isinstance(error, UnusableRelease)
+        self.lacks_environment = isinstance(error, BrokenEnvironment)
         self._next_attempt = math.inf if hopeless else time.monotonic() + self._delay
         self._metrics.rerank_failures.labels("load").inc()
         self.state = State(Status.FAILED, reason(error))

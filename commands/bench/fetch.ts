@@ -1,0 +1,37 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { IMAGES, type ImageDefinition } from "../../components/shared/images";
+import { readMachine } from "../setup/machine";
+import { dockerEnvironment } from "../support/docker";
+import { ensureImage, pythonDirectory } from "../support/images";
+import type { Steps } from "../support/progress";
+import { run } from "../support/run";
+
+const image: ImageDefinition = { repository: "archon-bench", dockerfile: "Dockerfile.bench" };
+
+/**
+ * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost: python/mlenv/tests/bench_fetch.py, in the
+ * store tool's image with curl beside it. Takes about four minutes and 4 GB of disk for a while.
+ *
+ * @throws CommandError when a figure misses what is asked of it
+ */
+export async function benchFetch(steps: Steps): Promise<void> {
+  const bootstrap = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
+  const bench = await steps.run("Bench image", (progress) => ensureImage(image, progress, { BOOTSTRAP_IMAGE: bootstrap }), (reference) => reference);
+  const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-fetch-"));
+  try {
+    await steps.run("Fetch", (progress) => run("docker", [
+      ...["run", "--rm", "--init", "--label=io.archon.project=archon", "--label=io.archon.component=bench"],
+      ...[`--volume=${pythonDirectory}:/src:ro`, `--volume=${work}:/work`, "--workdir=/src", bench],
+    ], {
+      environment: dockerEnvironment(readMachine().dockerHost),
+      log: "bench-fetch",
+      onLine: (line) => {
+        progress.message(line);
+      },
+    }));
+  } finally {
+    fs.rmSync(work, { recursive: true, force: true });
+  }
+}

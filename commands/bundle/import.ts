@@ -1,0 +1,62 @@
+import * as fs from "node:fs";
+import type { Readable } from "node:stream";
+import { readMachine } from "../setup/machine";
+import { storeToolArguments } from "../store/store-tool";
+import { dockerEnvironment } from "../support/docker";
+import { UserError } from "../support/errors";
+import type { Steps } from "../support/progress";
+import { runStreaming } from "../support/stream";
+import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
+
+/**
+ * Takes over a bundle: images into the engine, environments and models into the store at `root`. Everything is compared with its hash
+ * before anything can use it. What is there already stays; a killed import is run again.
+ */
+export async function importBundle(file: string, root: string, steps: Steps): Promise<BundleIndex> {
+  const descriptor = open(file);
+  try {
+    const { index, images, store } = openBundle(descriptor, file);
+    const environment = dockerEnvironment(readMachine().dockerHost);
+    const { tool } = index;
+    await steps.run("Hashes of the images", () => checkMember(file, images, index));
+    const stream = (what: string, args: readonly string[], from?: Readable): Promise<void> =>
+      steps.run(what, (progress) => runStreaming("docker", args, {
+        environment,
+        ...(from === undefined ? {} : { from }),
+        onLine: (line) => {
+          progress.message(line.replace(/^mlenv: error: /, ""));
+        },
+      }));
+    await stream("Images", ["load"], readMember(file, images));
+    fs.mkdirSync(root, { recursive: true });
+    await stream("Store", storeToolArguments({ root, command: ["init"] }, tool, undefined));
+    await stream("Environments and models", storeToolArguments({ root, command: ["import", "--expect", index.store] }, tool, undefined), readMember(file, store));
+    return index;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** What to do with an imported bundle: the same checkout and the same base image make the same keys, so an update finds everything. */
+export function describeImported({ releases, baseImage }: BundleIndex, root: string, stack: string): string[] {
+  return [
+    `In the store ${root} and in the engine are now:`,
+    ...releases.map(({ id, commit, message, environment, models }) =>
+      `  release ${id}${commit === undefined ? "" : ` of commit ${commit.slice(0, 12)}`}${message === undefined ? "" : ` (${message})`}: environment ${environment}, ${models.map(({ name }) => name).join(", ") || "no model"}`),
+    "",
+    "To run the first of them:",
+    ...(releases[0]?.commit === undefined ? [] : [`  git checkout ${releases[0].commit.replace(/-dirty$/, "")}`]),
+    `  npm run pulumi -- config set archon:root ${root} --stack ${stack}`,
+    `  npm run pulumi -- config set archon:baseImage ${baseImage} --stack ${stack}`,
+    `  npm run pulumi -- up --stack ${stack}`,
+    "with the stack's other configuration as it was where the bundle comes from. Nothing is built or fetched then.",
+  ];
+}
+
+function open(file: string): number {
+  try {
+    return fs.openSync(file, "r");
+  } catch (error) {
+    throw new UserError(`The bundle cannot be read: ${(error as Error).message}`);
+  }
+}

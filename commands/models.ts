@@ -1,0 +1,57 @@
+import * as fs from "node:fs";
+import { catalogue, configuredModels, describeCatalogue } from "./models/catalogue";
+import { describePin, parseSize } from "./models/pin";
+import { resolveBranch } from "./models/resolve";
+import { ensureSetup } from "./setup/ensure";
+import { devStack } from "./setup/stack";
+import { parseInventory, type Inventory } from "./store/report";
+import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
+import { UserError } from "./support/errors";
+import { main } from "./support/main";
+import { parseOptions } from "./support/options";
+import { projectRoot } from "./support/paths";
+import { silent, Steps } from "./support/progress";
+
+const usage = [
+  "npm run models [-- --stack STACK --json]",
+  "       npm run models -- pin ORG/NAME [--revision BRANCH] [--max-bytes 5GB] [--application ORG/NAME] [--force] [--stack STACK]",
+].join("\n");
+
+main(async (args) => {
+  const { values, positionals } = parseOptions(args, usage, {
+    "stack": { type: "string", default: devStack },
+    "json": { type: "boolean", default: false },
+    "revision": { type: "string", default: "main" },
+    "max-bytes": { type: "string", default: "5GB" },
+    "application": { type: "string" },
+    "force": { type: "boolean", default: false },
+  }, 2);
+  const { stack, json, force, revision } = values;
+  const [action, repo] = positionals;
+  if (action !== undefined && (action !== "pin" || repo === undefined)) {
+    throw new UserError(`${action === "pin" ? "Which model is to be pinned?" : `There is no action "${action}".`}\nUsage: ${usage}`);
+  }
+  const maxBytes = parseSize(values["max-bytes"]);
+  // stdout is for the answer alone: scripts read it.
+  const steps = new Steps({ output: process.stderr });
+  await ensureSetup(steps);
+  if (repo !== undefined) {
+    const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
+    const found = await steps.run("Hub", (progress) => resolveBranch(stack, repo, revision, image, progress), ({ revision: commit }) => commit);
+    const application = values.application ?? process.env.RERANKING_MODEL;
+    console.log(describePin(found, { stack, maxBytes, force, application: application === "" ? undefined : application }).join("\n"));
+    return;
+  }
+  const { models, active } = configuredModels(stack, projectRoot);
+  const listed = catalogue(models, active, await storedModels(stack));
+  console.log(json ? JSON.stringify(listed, undefined, 2) : describeCatalogue(stack, listed).join("\n"));
+}, "npm run models");
+
+/** What the store of a stack holds; nothing where there is none yet. */
+async function storedModels(stack: string): Promise<Inventory["models"]> {
+  const root = await storeRoot(stack);
+  if (!fs.existsSync(root)) {
+    return [];
+  }
+  return parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, await storeImage(silent), silent)).models;
+}

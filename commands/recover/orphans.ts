@@ -1,0 +1,32 @@
+import { project } from "../setup/stack";
+
+/** Something on the engine that carries a stack's labels. */
+export interface Labelled {
+  id: string;
+  name: string;
+  kind: "container" | "network";
+}
+
+interface Checkpoint {
+  deployment?: { resources?: { type: string; id?: string }[] };
+}
+
+/** Ids of the containers and networks that a stack's state knows, those that are still to be deleted among them. */
+export function knownIds(exported: string): ReadonlySet<string> {
+  const { deployment } = JSON.parse(exported) as Checkpoint;
+  const kinds = ["docker:index/container:Container", "docker:index/network:Network"];
+  return new Set((deployment?.resources ?? []).filter(({ type }) => kinds.includes(type)).flatMap(({ id }) => (id === undefined ? [] : [id])));
+}
+
+/**
+ * What an update made and could not write down any more, because it was killed between the two. Pulumi never deletes it: a server like
+ * that would go on to answer requests, a gateway to hold the port.
+ */
+export function orphans(labelled: readonly Labelled[], known: ReadonlySet<string>): Labelled[] {
+  return labelled.filter(({ id }) => !known.has(id));
+}
+
+/** Options of docker that choose what belongs to a stack; the jobs for the store end and go by themselves. */
+export function labelFilters(stack: string, component: "server" | "gateway" | "network"): string[] {
+  return [`--filter=label=io.archon.project=${project}`, `--filter=label=io.archon.stack=${stack}`, `--filter=label=io.archon.component=${component}`];
+}

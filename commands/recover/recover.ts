@@ -1,0 +1,57 @@
+import { readMachine } from "../setup/machine";
+import { dockerEnvironment } from "../support/docker";
+import { UserError } from "../support/errors";
+import type { Progress } from "../support/progress";
+import { pulumi } from "../support/pulumi";
+import { run } from "../support/run";
+import { heldLock, releaseStaleLocks } from "./lock";
+import { knownIds, labelFilters, orphans, type Labelled } from "./orphans";
+
+/**
+ * Makes a stack ready for its next update after one was killed: gives back the lock, and removes what Pulumi has lost track of.
+ *
+ * @returns what was removed
+ * @throws UserError while an update is running
+ */
+export async function recover(stack: string, progress: Progress): Promise<Labelled[]> {
+  releaseStaleLocks(stack, progress);
+  const holder = heldLock(stack);
+  if (holder !== undefined) {
+    throw new UserError(`An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nLet it end. If it is not there any more: npm run pulumi -- cancel --yes --stack ${stack}`);
+  }
+  return removeOrphans(stack, progress);
+}
+
+/** {@link recover} where an update was killed, and nothing where none was. */
+export async function mendAfterKill(stack: string, progress: Progress): Promise<void> {
+  if (releaseStaleLocks(stack, progress)) {
+    await removeOrphans(stack, progress);
+  }
+}
+
+async function removeOrphans(stack: string, progress: Progress): Promise<Labelled[]> {
+  const lost = orphans(await labelled(stack), knownIds(await pulumi(stack, ["stack", "export"])));
+  for (const { kind, id, name } of lost) {
+    await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
+    progress.message(`Removed the ${kind} ${name}: a killed update had made it, and not written it down.`);
+  }
+  return lost;
+}
+
+/** What carries the stack's labels, containers before the network that they are in. */
+async function labelled(stack: string): Promise<Labelled[]> {
+  const containers = await Promise.all((["server", "gateway"] as const).map((component) => list("container", ["ps", "--all", ...labelFilters(stack, component)], "{{.Names}}")));
+  return [...containers.flat(), ...(await list("network", ["network", "ls", ...labelFilters(stack, "network")], "{{.Name}}"))];
+}
+
+async function list(kind: Labelled["kind"], command: readonly string[], name: string): Promise<Labelled[]> {
+  const listed = await docker([...command, "--no-trunc", "--format", `{{.ID}} ${name}`]);
+  return listed
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => ({ kind, id: line.slice(0, line.indexOf(" ")), name: line.slice(line.indexOf(" ") + 1) }));
+}
+
+function docker(args: readonly string[]): Promise<string> {
+  return run("docker", args, { environment: dockerEnvironment(readMachine().dockerHost) });
+}

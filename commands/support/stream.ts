@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { forwardSignals, interruption, kill } from "./interruption";
+import { lineSplitter } from "./lines";
+import { projectRoot } from "./paths";
+import { CommandError } from "./run";
+
+export interface StreamOptions {
+  environment: NodeJS.ProcessEnv;
+  /** What the child reads from stdin. @default nothing */
+  from?: Readable;
+  /** Where its stdout goes as it comes, bytes and all. Is not ended. @default to `onLine` */
+  to?: Writable;
+  /** Called with every line for people. */
+  onLine: (line: string) => void;
+}
+
+const lastLineCount = 15;
+
+/**
+ * Runs a program that reads or writes more than fits into memory.
+ *
+ * @throws CommandError when it cannot be started or exits with another code than 0
+ * @throws what reading `from` or writing `to` failed with
+ */
+export async function runStreaming(command: string, args: readonly string[], { environment, from, to, onLine }: StreamOptions): Promise<void> {
+  interruption.throwIfAborted();
+  const child = spawn(command, args, { cwd: projectRoot, env: environment, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  forwardSignals(child);
+  if (from === undefined) {
+    child.stdin.end();
+  }
+  const lastLines: string[] = [];
+  const receive = (line: string): void => {
+    lastLines.push(line);
+    lastLines.splice(0, lastLines.length - lastLineCount);
+    onLine(line);
+  };
+  const outcome = new Promise<string | undefined>((resolve) => {
+    child.once("error", (error) => resolve(`could not be started: ${error.message}`));
+    child.once("close", (code, signal) => resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`));
+  });
+  const work = [
+    ...(to === undefined ? [lines(child.stdout, receive)] : [pipeline(child.stdout, to, { end: false })]),
+    lines(child.stderr, receive),
+    ...(from === undefined ? [] : [pipeline(from, child.stdin)]),
+  ];
+  const failed = await Promise.allSettled(work.map((each) => each.catch((error: unknown) => {
+    kill(child, "SIGTERM");
+    throw error;
+  })));
+  const ended = await outcome;
+  interruption.throwIfAborted();
+  const failure = failed.find((each) => each.status === "rejected");
+  // A child that ended early says why by its last words; the broken pipe to it adds nothing.
+  if (ended !== undefined && (failure === undefined || lastLines.length > 0)) {
+    throw new CommandError([command, ...args].join(" "), ended, lastLines);
+  }
+  if (failure !== undefined) {
+    throw failure.reason;
+  }
+}
+
+async function lines(stream: Readable, receive: (line: string) => void): Promise<void> {
+  const splitter = lineSplitter(receive);
+  stream.setEncoding("utf8");
+  for await (const chunk of stream) {
+    splitter.push(chunk as string);
+  }
+  splitter.end();
+}

@@ -1,0 +1,151 @@
+"""How fast a large model is fetched, and what kill -9 costs; over loopback, from the test hub.
+
+    python3 -m mlenv.tests.bench_fetch --work DIRECTORY [--runs N] [--kills N] [--json]
+
+Throughput: `mlenv fetch` (proven, synced, with manifest) and `curl -o file && sha256sum file` take turns with the
+stand-in of Qwen3-Reranker-0.6B. Only their ratio travels from one machine to another. Resume: downloads killed at
+random moments; the hub counts what it sent, and every snapshot that shows is compared with the original.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from mlenv import progress
+from mlenv.download import Lanes
+from mlenv.store import Model, Store, initialise, remove_tree
+
+from .hub import Hub
+from .killing import Download, Run, kill_again_and_again, measure
+from .stand_in import REPO, WEIGHTS, make
+
+REVISION = "6e9e69830b95c52b5fd889b7690dda3329508de3"
+MODEL = Model(REPO, REVISION)
+PEAK_LIMIT_BYTES = 300_000_000
+KILL_LIMIT_BYTES = 16_000_000
+RATIO_LIMIT = 0.9
+
+
+class Bench:
+    """A hub with the model and a store, in a directory of the bench's own."""
+
+    def __init__(self, work: Path, hub: Hub, files: dict[str, Path]) -> None:
+        self._work = work
+        self._hub = hub
+        self._files = files
+        self.total = sum(path.stat().st_size for path in files.values())
+        self.store = Store(work / "store")
+
+    def throughput(self, runs: int) -> dict:
+        """Both ways in turn; the figures of each run."""
+        self._curl()
+        rows = []
+        for number in range(runs):
+            ours, theirs = (self._ours(), self._curl()) if number % 2 else tuple(reversed((self._curl(), self._ours())))
+            ratio = theirs.seconds / ours.seconds
+            rows.append({"fetch": ours.seconds, "curl": theirs.seconds, "ratio": ratio, "peak": ours.peak})
+            progress.say(
+                f"run {number + 1}: fetch {ours.seconds:.2f} s, curl and sha256sum {theirs.seconds:.2f} s, "
+                f"ratio {ratio:.2f}, peak {progress.size(ours.peak)}"
+            )
+        return {
+            "bytes": self.total,
+            "runs": rows,
+            "ratio": statistics.median(row["ratio"] for row in rows),
+            "peak": max(row["peak"] for row in rows),
+        }
+
+    def resume(self, kills: int, seed: int) -> dict:
+        """One download after another, killed so often in all."""
+        self._empty()
+        download = Download(self._hub, self.store, MODEL, self._command(), self.total, Lanes.part_bytes)
+        return asdict(kill_again_and_again(download, kills, seed, self._completed))
+
+    def _ours(self) -> Run:
+        self._empty()
+        run = measure(self._command())
+        if run.status:
+            raise SystemExit(f"mlenv fetch failed with {run.status}")
+        return run
+
+    def _curl(self) -> Run:
+        target = self._work / "curl"
+        target.unlink(missing_ok=True)
+        os.sync()
+        url = f"{self._hub.endpoint}/{REPO}/resolve/{REVISION}/{WEIGHTS}"
+        run = measure(
+            ["sh", "-c", f"curl --silent --fail --location -o {target} {url} && sha256sum {target} >/dev/null"]
+        )
+        if run.status:
+            raise SystemExit(f"curl failed with {run.status}")
+        target.unlink()
+        return run
+
+    def _command(self) -> list[str]:
+        arguments = ["--store", str(self.store.root), "--repo", REPO, "--revision", REVISION]
+        return [sys.executable, "-m", "mlenv", "fetch", *arguments, "--endpoint", self._hub.endpoint]
+
+    def _empty(self) -> None:
+        remove_tree(self.store.root)
+        initialise(self.store.root, [], (os.getuid(), os.getgid()))
+        os.sync()
+
+    def _completed(self) -> None:
+        for name, source in self._files.items():
+            if subprocess.run(["cmp", "--quiet", source, self.store.snapshot(MODEL) / name], check=False).returncode:
+                raise SystemExit(f"{name} is visible and differs from the original")
+        self._empty()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, metavar="DIRECTORY", help="takes about 4 GB for a while")
+    parser.add_argument("--runs", type=int, default=5, help="of each way (default: 5)")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="the last line is all figures as JSON")
+    options = parser.parse_args()
+    work = options.work / "bench-fetch"
+    remove_tree(work)
+    try:
+        make(work / "model")
+        files = {path.name: path for path in (work / "model").iterdir()}
+        with Hub() as hub:
+            hub.add(REPO, REVISION, files)
+            bench = Bench(work, hub, files)
+            throughput = bench.throughput(options.runs)
+            resume = bench.resume(options.kills, options.seed)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return report(throughput, resume, as_json=options.json)
+
+
+def report(throughput: dict, resume: dict, *, as_json: bool) -> int:
+    """Print the figures beside what is asked of them; 1 if one is missed."""
+    peak = max(throughput["peak"], resume["peak"])
+    rows = [
+        (f"fetch against curl and sha256sum, median {throughput['ratio']:.2f}", throughput["ratio"] >= RATIO_LIMIT),
+        (f"most memory held: {progress.size(peak)}", peak <= PEAK_LIMIT_BYTES),
+        (
+            f"{resume['kills']} kills in {progress.number(resume['downloads'], 'download')}: fetched again "
+            f"{progress.size(resume['again'] // resume['kills'])} a kill, {progress.size(resume['worst'])} at worst",
+            resume["worst"] <= KILL_LIMIT_BYTES,
+        ),
+    ]
+    for text, kept in rows:
+        progress.say(f"{'ok' if kept else 'MISSED'}: {text}")
+    if as_json:
+        print(json.dumps({"throughput": throughput, "resume": resume}))
+    return 0 if all(kept for _, kept in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""A store's content on its way to a host without network: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import signal
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mlenv import failpoints
+from mlenv.store import Store, initialise
+
+from .archives import pack
+from .hub import Hub
+from .running import Result, mlenv, start
+from .trees import everything_below, left_in_staging, visible_environments, visible_snapshots
+from .wheels import Wheel
+
+REVISION = "b7" * 20
+FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 100}
+MODEL = f"models/Org/Name@{REVISION}"
+SHOWN = ("cache/uv", "cache/pyc", "staging", "logs", "refs", "data")
+STEPS = [step for step in failpoints.STEPS if step.startswith("import.")]
+
+
+@pytest.fixture
+def filled(store: Store, populate, alpha: Wheel, beta: Wheel, hub: Hub) -> Store:
+    """A store with one environment, `k1`, and one proven model."""
+    assert populate("k1", alpha, beta, imports=("alpha",)).status == 0
+    hub.add("Org/Name", REVISION, FILES)
+    name = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION)
+    assert mlenv("fetch", *name, "--endpoint", hub.endpoint).status == 0
+    answers = [{"query": "q", "right": 1.0, "best_other": 0.0}]
+    proof = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
+    assert mlenv("record", *name, stdin=json.dumps(proof)).status == 0
+    return store
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Store:
+    """An empty store on the other host."""
+    return initialise(tmp_path / "elsewhere", [], (0, 0))
+
+
+def export(store: Store, *targets: str) -> bytes:
+    process = start("export", "--store", store.root, "--output", "-", *targets)
+    out, err = process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out
+
+
+def take(store: Store, data: bytes, *options: str, **environment: str) -> Result:
+    return mlenv("import", "--store", store.root, *options, stdin=data, **environment)
+
+
+def content(store: Store) -> dict[str, bytes]:
+    """What belongs to environments and models, manifests and proofs included."""
+    return {path: data for path, data in everything_below(store.root).items() if not path.startswith(SHOWN)}
+
+
+def test_everything_arrives_as_it_was(filled: Store, elsewhere: Store):
+    result = take(elsewhere, export(filled))
+    assert (result.status, result.err) == (0, "")
+    assert content(elsewhere) == content(filled)
+    assert left_in_staging(elsewhere) == []
+    assert mlenv("verify", "--store", elsewhere.root, "--full").status == 0
+    assert [path.stat().st_nlink for path in (elsewhere.root / "envs/k1").rglob("*.py")] == [1] * 4
+    listed = json.loads(mlenv("list", "--store", elsewhere.root, "--json").out)
+    assert [(model["model"], model["proven"]) for model in listed["models"]] == [(f"Org/Name@{REVISION}", True)]
+
+
+def test_the_same_content_is_the_same_stream(filled: Store, elsewhere: Store):
+    data = export(filled)
+    assert take(elsewhere, data).status == 0
+    assert export(elsewhere) == data
+
+
+def test_what_is_there_already_stays(filled: Store):
+    data = export(filled)
+    before = (filled.root / "envs/k1").stat().st_ino
+    result = take(filled, data)
+    assert result.status == 0, result.err
+    assert "environment k1 is already there" in result.out
+    assert f"model Org/Name@{REVISION} is already there" in result.out
+    assert (filled.root / "envs/k1").stat().st_ino == before
+
+
+def test_only_what_was_asked_for(filled: Store, elsewhere: Store):
+    assert take(elsewhere, export(filled, MODEL)).status == 0
+    assert (visible_environments(elsewhere), len(visible_snapshots(elsewhere))) == ([], 1)
+
+
+@pytest.mark.parametrize("target", ["envs/none", f"models/Org/None@{REVISION}", "k1"])
+def test_what_is_not_there_is_not_exported(filled: Store, target: str):
+    process = start("export", "--store", filled.root, "--output", "-", target)
+    out, err = process.communicate()
+    assert (process.returncode in (1, 2), out) == (True, b"")
+    assert target.split("@")[0] in err.decode()
+
+
+def test_a_damaged_file_is_not_exported(filled: Store):
+    path = filled.hub / f"models--Org--Name/snapshots/{REVISION}/model.safetensors"
+    path.write_bytes(b"?" + path.read_bytes()[1:])
+    process = start("export", "--store", filled.root, "--output", "-")
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert "model.safetensors is not what its manifest says" in err.decode()
+
+
+def test_the_name_is_demanded(filled: Store, elsewhere: Store):
+    data = export(filled)
+    result = take(elsewhere, data, "--expect", "0" * 64)
+    assert (result.status, f"asked for was {'0' * 64}" in result.err) == (1, True)
+    assert visible_environments(elsewhere) == []
+
+
+@pytest.mark.parametrize("keep", [0, 0.001, 0.3, 0.6, 0.8])
+def test_a_bundle_that_ends_early(filled: Store, elsewhere: Store, keep: float):
+    data = export(filled)
+    refused(elsewhere, take(elsewhere, data[: int(len(data) * keep)]))
+
+
+CHANGES = {
+    "a byte of a file": lambda members: flip(members, "model.safetensors"),
+    "a byte of a manifest": lambda members: flip(members, f"{REVISION}.json"),
+    "a byte of the list": lambda members: flip(members, "files.tsv"),
+    "a file less": lambda members: members.pop(),
+    "a file more": lambda members: members.append((tarfile.TarInfo("envs/k1/more.py"), b"import this")),
+    "another order": lambda members: members.append(members.pop(3)),
+    "a link": lambda members: link(members[-1][0]),
+    "not a bundle": lambda members: members.pop(0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_bundle_that_was_changed(filled: Store, elsewhere: Store, change: str):
+    members = unpack(export(filled))
+    CHANGES[change](members)
+    refused(elsewhere, take(elsewhere, pack(*members)))
+
+
+FORGED = {
+    "outside": ("envs/k1/../../../escape", 0o644, "not part of what it says it holds"),
+    "at an absolute place": ("/escape", 0o644, "not part of what it says it holds"),
+    "of another environment": ("envs/k2/more.py", 0o644, "not part of what it says it holds"),
+    "with a mode of its own": ("envs/k1/more.py", 0o4755, "the mode 4755"),
+    "that no manifest lists": ("envs/k1/more.py", 0o644, "its manifests list other files than it holds"),
+}
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_a_bundle_that_lists_a_file(filled: Store, elsewhere: Store, case: str):
+    """Changed with care: the list, its hash and the file fit each other."""
+    path, mode, expected = FORGED[case]
+    refused(elsewhere, take(elsewhere, pack(*forge(unpack(export(filled)), path, mode))), expected)
+    assert not (elsewhere.root.parent / "escape").exists()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_it_leaves_nothing_half_made_and_the_next_run_completes(filled: Store, elsewhere: Store, step: str):
+    data = export(filled)
+    assert take(elsewhere, data, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    assert mlenv("verify", "--store", elsewhere.root, "--full").status == 0
+    result = take(elsewhere, data)
+    assert result.status == 0, result.err
+    assert content(elsewhere) == content(filled)
+    assert left_in_staging(elsewhere) == []
+
+
+def test_a_disk_that_is_too_small(filled: Store, small_disk):
+    root = small_disk(20_000_000)
+    assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
+    result = take(Store(root), export(filled))
+    assert (result.status, "not enough disk space for bundle" in result.err) == (1, True)
+    assert left_in_staging(Store(root)) == []
+
+
+def refused(store: Store, result: Result, expected: str = "the bundle") -> None:
+    assert result.status == 1
+    assert expected in result.err or "this is no bundle" in result.err
+    assert "Traceback" not in result.err
+    assert (visible_environments(store), visible_snapshots(store), left_in_staging(store)) == ([], [], [])
+    assert list(store.manifests.rglob("*.json")) == []
+
+
+Members = list[tuple[tarfile.TarInfo, bytes]]
+
+
+def unpack(data: bytes) -> Members:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return [(member, archive.extractfile(member).read()) for member in archive]
+
+
+def flip(members: Members, name: str) -> None:
+    [index] = [index for index, (member, _) in enumerate(members) if member.name.endswith(name)][:1]
+    member, data = members[index]
+    members[index] = (member, data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+
+
+def link(member: tarfile.TarInfo) -> None:
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+
+
+def forge(members: Members, path: str, mode: int) -> Members:
+    (head, text), (table, lines), *rest = members
+    new = tarfile.TarInfo(path)
+    digest = sha256(b"import this")
+    lines += f"{digest}\t11\t{mode:04o}\t{path}\n".encode()
+    document = json.loads(text) | {"filesSha256": sha256(lines)}
+    return [(head, json.dumps(document).encode()), (table, lines), *rest, (new, b"import this")]
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,39 @@
+"""kill -9 at random moments of a download: it goes on where it was, and what is fetched twice is bounded.
+
+The same with the real size is `python3 -m mlenv.tests.bench_fetch`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+
+from mlenv.store import Model, Store, remove_tree
+
+from .hub import Hub
+from .killing import Download, kill_again_and_again
+from .trees import everything_below
+
+MODEL = Model("Org/Name", "f6" * 20)
+PART = 20_000
+CONNECTIONS = 4
+FILES = {"config.json": b'{"a": 1}', "model.safetensors": random.Random(3).randbytes(2_000_000)}
+
+
+def test_every_kill_costs_at_most_one_part_a_connection(store: Store, hub: Hub):
+    hub.add(MODEL.repo, MODEL.revision, FILES)
+    # Or the download would be over before the first kill.
+    hub.delay = 0.01
+    command = [sys.executable, "-m", "mlenv", "fetch", "--store", str(store.root), "--repo", MODEL.repo]
+    command += ["--revision", MODEL.revision, "--endpoint", hub.endpoint]
+    command += ["--part-size", str(PART), "--connections", str(CONNECTIONS)]
+
+    def completed() -> None:
+        assert everything_below(store.snapshot(MODEL)) == FILES
+        remove_tree(store.snapshot(MODEL))
+
+    total = sum(map(len, FILES.values()))
+    killed = kill_again_and_again(Download(hub, store, MODEL, command, total, PART), 12, 5, completed)
+    assert killed.kills == 12
+    assert 0 < killed.worst <= CONNECTIONS * PART
+    assert hub.sent == killed.downloads * total + killed.again

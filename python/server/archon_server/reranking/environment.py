@@ -1,0 +1,67 @@
+"""The mounted packages: which are there, and whether they could be imported by now.
+
+A process that failed to import them cannot try again: what is half imported stays. So a process of its own tries, and
+if that succeeds, this one has itself started anew.
+"""
+
+import asyncio
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from . import UnusableRelease
+
+PACKAGES = ("torch", "transformers", "sentence-transformers")
+OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
+
+CHECK_SECONDS = 5.0
+"""How often a broken environment is tried."""
+
+_IMPORT = "import torch, sentence_transformers"
+_IMPORT_SECONDS = 180
+
+
+class BrokenEnvironment(UnusableRelease):
+    """The packages are missing or cannot be imported."""
+
+
+def installed_versions() -> dict[str, str | None]:
+    """Versions of the packages that matter, without importing them; None for one that is not installed."""
+    found: dict[str, str | None] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def require_environment() -> None:
+    """Raises BrokenEnvironment if a package is missing, UnusableRelease if it is too old."""
+    versions = installed_versions()
+    missing = [package for package, found in versions.items() if found is None]
+    if missing:
+        raise BrokenEnvironment(
+            f"{', '.join(missing)} not installed. Is the store's environment mounted at ~/.local? "
+            "`npm run verify` checks the store"
+        )
+    found = versions["sentence-transformers"] or ""
+    if tuple(int(number) for number in re.findall(r"\d+", found)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
+        oldest = ".".join(map(str, OLDEST_SENTENCE_TRANSFORMERS))
+        raise UnusableRelease(
+            f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; "
+            f"{oldest} or later is needed: raise it in requirements.server.ml.in and run `npm run lock`"
+        )
+
+
+async def is_importable() -> bool:
+    """Asks a process of its own, which takes seconds and as much memory as this one does for its packages."""
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _IMPORT, stdout=quiet, stderr=quiet)
+    try:
+        return await asyncio.wait_for(process.wait(), _IMPORT_SECONDS) == 0
+    except TimeoutError:
+        return False
+    finally:
+        if process.returncode is None:
+            process.kill()
