@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,6 +177,17 @@ class Store:
         ):
             self._remove_orphans(own=name)
             yield self.staging / name, descriptor
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the store shared, so that nothing is removed meanwhile; where nobody can write, nobody removes."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locks.hold(self._lock("store"), "the whole store", shared=True))
+            except OSError as error:
+                if error.errno not in (errno.EROFS, errno.EACCES):
+                    raise
+            yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -1,0 +1,14 @@
+import { parsePreview } from "../../commands/preview/document";
+import { summarise, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
+
+const sizes: Sizes = { environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined), directory: () => 3_130_000 };
+
+/** The summary of a recorded preview, with sizes that no checkout changes. */
+export function summaryOf(json: string): PreviewSummary {
+  return summarise(parsePreview(json, "the recording"), "test", sizes);
+}
+
+/** Kind of change and what, without the tags and keys that another recording would change. */
+export function told({ changes }: PreviewSummary): string[] {
+  return changes.map(({ action, what }) => `${action} ${what.replace(/[:@]?\b[0-9a-f]{12,16}$/, "")}`.trim());
+}
