@@ -77,7 +77,7 @@ test("a changed lock replaces only environment and server, and the container rea
   const mounted = mountSource("/root/.local");
   stack.configure({ requirements: "tests/support/locks/small-changed.txt" });
   const steps = names(await stack.up());
-  expect(steps.filter((name) => !/^archon-(environment-[0-9a-f]+-populate$|server-0|hold-|collection-)/.test(name))).toEqual([]);
+  expect(steps.filter((name) => !/^archon-(environment-[0-9a-f]+-populate$|server-0|server-drain|hold-|collection-)/.test(name))).toEqual([]);
   expect(stack.containers("server")).not.toContain(before);
   expect(mountSource("/root/.local")).not.toBe(mounted);
   expect(fs.existsSync(path.join(mounted ?? "", ".mlenv", "manifest.json"))).toBe(true);
