@@ -26,9 +26,10 @@ def matches(base: Path, text: bytes) -> bool:
     expected = {line[_DIGEST:] for line in text.decode().split("\n") if line}
     directories = {""}
     for line in expected:
-        path = line.rpartition("\t")[2]
-        while (path := path.rpartition("/")[0]) not in directories:
-            directories.add(path)
+        directory = line[line.rindex("\t") + 1 : max(line.rfind("/"), 0)]
+        while directory not in directories:
+            directories.add(directory)
+            directory = directory.rpartition("/")[0]
     workers = os.cpu_count() or 2 if len(expected) > ALONE else 1
     if workers == 1:
         return _count(base, directories, directories, expected) == len(expected)
