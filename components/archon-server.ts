@@ -92,7 +92,7 @@ export function serverVariables(release: Release, service: string): Record<strin
     ARCHON_RELEASE: release.id,
     ARCHON_SERVICE: service,
     ARCHON_ENVIRONMENT_KEY: release.environment,
-    ARCHON_MODELS: JSON.stringify(release.models.map(({ name, repo, revision }) => ({ name, repo, revision }))),
+    ARCHON_MODELS: JSON.stringify(release.models),
     ARCHON_ACTIVE_MODEL: release.activeModel ?? "",
     ARCHON_DATA_DIR: "/data",
     HF_HUB_OFFLINE: "1",

@@ -60,7 +60,7 @@ export function short(hash: string | undefined): string {
  */
 export function readable(text: string, headings: string | undefined): string {
   const [first = "", ...rest] = text.split("\n");
-  const title = /^#{1,6}\s+(.*?)\s*#*$/.exec(first)?.[1];
+  const title = /^#{1,6}\s+(\S.*?)\s*#*$/.exec(first)?.[1];
   const body = title !== undefined && (headings ?? "").endsWith(title) && rest.some((line) => line.trim() !== "") ? rest.join("\n").trim() : text;
   // What is fenced stands at the odd places.
   return body.split(/(^```[^]*?(?:^```\s*$|(?![^])))/m).map((part, index) => (index % 2 === 1 ? part : part.replace(/(\S)\n(?=[^\s|#>`*+-])(?!\d+[.)])/g, "$1 "))).join("");

@@ -1,0 +1,162 @@
+import autocannon from "autocannon";
+import { readMachine } from "../setup/machine";
+import { dockerEnvironment } from "../support/docker";
+import type { Steps } from "../support/progress";
+import { run } from "../support/run";
+import { gatewayUrl, runningServer } from "./running-server";
+
+/** Where a server answers, which container it is, and its API token if it wants one. */
+export interface LoadTarget {
+  url: string;
+  container: string;
+  token?: string;
+}
+
+export interface LoadOptions {
+  /** @default 4 */
+  clients?: number;
+  /** Seconds of load that is measured. @default 600 */
+  seconds?: number;
+  /** Seconds of load before that, after which memory is taken as settled. @default 60 */
+  warmUpSeconds?: number;
+}
+
+export interface LoadResult {
+  requests: number;
+  /** Answers that were no 2xx, connections that broke, and requests that timed out. */
+  failures: number;
+  requestsPerSecond: number;
+  /** Milliseconds of a search, as clients saw them. */
+  search: { p50: number; p95: number; p99: number };
+  /** Bytes of the container's memory that are its processes' own, after the warm-up and at the end, and the growth in percent. */
+  memory: { before: number; after: number; growth: number };
+}
+
+const searches = [
+  "How does a release come back after a rollback?",
+  "What happens when the disk is full?",
+  "which files enter the key of an environment",
+  "model switch while running",
+  "port already in use",
+  "gateway health check",
+];
+
+/**
+ * Ten minutes of load on the running server, by `npm run bench -- server`. Its API token, if it wants one, is that of the
+ * environment variable ARCHON_API_TOKEN.
+ */
+export async function benchServer(steps: Steps): Promise<void> {
+  const [{ container }, url] = await Promise.all([runningServer(), gatewayUrl()]);
+  const token = process.env["ARCHON_API_TOKEN"];
+  const target = { url, container, ...(token === undefined ? {} : { token }) };
+  const { requests: made, failures, requestsPerSecond, search, memory: anonymous } = await steps.run(
+    "Load, 11 minutes",
+    () => load(target),
+    ({ requests: count }) => `${String(count)} requests`,
+  );
+  console.table([
+    { what: "requests, failures", value: `${String(made)}, ${String(failures)}` },
+    { what: "requests a second", value: requestsPerSecond.toFixed(1) },
+    { what: "search p50, p95, p99, ms", value: [search.p50, search.p95, search.p99].map((time) => time.toFixed(0)).join(", ") },
+    { what: "memory after warm-up, at the end, MB", value: [anonymous.before, anonymous.after].map((bytes) => (bytes / 1e6).toFixed(0)).join(", ") },
+    { what: "growth of memory, %", value: anonymous.growth.toFixed(1) },
+  ]);
+}
+
+/**
+ * Mixed load as people make it: of ten requests seven search, one lists, one asks for the models, one uploads a small document.
+ * Everything uploaded is removed at the end.
+ */
+export async function load(target: LoadTarget, options: LoadOptions = {}): Promise<LoadResult> {
+  const { clients = 4, seconds = 600, warmUpSeconds = 60 } = options;
+  await fire(target, clients, warmUpSeconds);
+  await removeUploads(target);
+  const before = await memory(target.container);
+  const { result, searchTimes } = await fire(target, clients, seconds);
+  await removeUploads(target);
+  const after = await memory(target.container);
+  const at = (share: number): number => searchTimes[Math.min(searchTimes.length - 1, Math.floor(share * searchTimes.length))] ?? NaN;
+  return {
+    requests: result.requests.total,
+    failures: result.non2xx + result.errors + result.timeouts,
+    requestsPerSecond: result.requests.average,
+    search: { p50: at(0.5), p95: at(0.95), p99: at(0.99) },
+    memory: { before, after, growth: (100 * (after - before)) / before },
+  };
+}
+
+const marker = "bench-load";
+const boundary = "archon-bench";
+
+/** The requests of one client, which it makes in turn. Only searches come between others, so that their times can be told apart. */
+function requests(authorization: Record<string, string>): autocannon.Request[] {
+  const json = { ...authorization, "content-type": "application/json" };
+  const upload = [
+    `--${boundary}`,
+    `Content-Disposition: form-data; name="file"; filename="${marker}.md"`,
+    "",
+    `# ${marker}\n\n${"A release comes back after a rollback without a download. ".repeat(40)}`,
+    `--${boundary}--`,
+    "",
+  ].join("\r\n");
+  const search = (query: string): autocannon.Request => ({ method: "POST", path: "/api/rag/query", headers: json, body: JSON.stringify({ query }) });
+  return [
+    ...searches.map(search),
+    { method: "GET", path: "/api/knowledge-items", headers: authorization },
+    search("rollback without network"),
+    { method: "GET", path: "/api/models", headers: authorization },
+    {
+      method: "POST",
+      path: "/api/documents/upload",
+      headers: { ...authorization, "content-type": `multipart/form-data; boundary=${boundary}` },
+      body: upload,
+    },
+  ];
+}
+
+function fire(target: LoadTarget, connections: number, duration: number): Promise<{ result: autocannon.Result; searchTimes: number[] }> {
+  const searchTimes: number[] = [];
+  const sequence = requests(authorization(target));
+  const turns = new WeakMap<object, number>();
+  return new Promise((resolve, reject) => {
+    const instance = autocannon({ url: target.url, connections, duration, timeout: 60, requests: sequence }, (error: Error | null, result) => {
+      if (error === null) {
+        resolve({ result, searchTimes: searchTimes.sort((left, right) => left - right) });
+      } else {
+        reject(error);
+      }
+    });
+    instance.on("response", (client, _status, _bytes, milliseconds) => {
+      const turn = turns.get(client) ?? 0;
+      turns.set(client, turn + 1);
+      if (sequence[turn % sequence.length]?.path === "/api/rag/query") {
+        searchTimes.push(milliseconds);
+      }
+    });
+  });
+}
+
+function authorization({ token }: LoadTarget): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+}
+
+async function removeUploads(target: LoadTarget): Promise<void> {
+  const headers = authorization(target);
+  for (;;) {
+    const reply = await fetch(`${target.url}/api/knowledge-items?per_page=100&search=${marker}.md`, { headers });
+    const { items } = (await reply.json()) as { items: { source_id: string }[] };
+    if (items.length === 0) {
+      return;
+    }
+    for (const { source_id: id } of items) {
+      await fetch(`${target.url}/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE", headers });
+    }
+  }
+}
+
+/** Anonymous memory of all processes of the container: file pages come and go with the load and are not the server's. */
+async function memory(container: string): Promise<number> {
+  const script = "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";
+  const kibibytes = await run("docker", ["exec", container, "python3", "-c", script], { environment: dockerEnvironment(readMachine().dockerHost) });
+  return Number(kibibytes) * 1024;
+}
