@@ -9,6 +9,8 @@ import type { Host } from "./shared/host";
 export interface ServerArgs {
   host: Host;
   service: string;
+  /** Id of the release that it runs. A changed one replaces the container. */
+  release: string;
   /** Reference of the server image. A changed one replaces the container. */
   image: pulumi.Input<string>;
   /** Name of the network, and the alias that the gateway looks for. */
@@ -59,7 +61,7 @@ export class ArchonServer extends pulumi.ComponentResource {
         ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
       ],
       envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
-      labels: labels("server", { service: args.service }),
+      labels: labels("server", { service: args.service, release: args.release }),
       // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
       healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
       destroyGraceSeconds: DESTROY_GRACE_SECONDS,

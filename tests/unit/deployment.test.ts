@@ -43,7 +43,7 @@ const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<ty
 test("a stack is exactly its images, jobs, network, server, gate and gateway", async () => {
   const { resources } = await run();
   const count = (type: string): number => resources.filter((each) => each.type === type).length;
-  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 7, 2, 1, 0]);
+  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 8, 2, 1, 0]);
   expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
 });
 
