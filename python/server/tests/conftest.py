@@ -5,18 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from archon_server.app import create_app
 from archon_server.draining import Draining
 from archon_server.reranking import LoadReranker
-from archon_server.settings import Settings
+from archon_server.settings import Model, Settings
 from archon_server.storage import FINISHED
 from archon_server.storage.sqlite import SqliteStorage
 from starlette.testclient import TestClient
 from tests.fakes import MODEL, WordReranker
 
+ML_SECONDS = 900
 ML_PACKAGES = ("torch", "transformers", "sentence_transformers")
 
 
@@ -27,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("ml"):
+            # Importing torch and training tiny models takes minutes on a machine that is busy with other things.
+            item.add_marker(pytest.mark.timeout(ML_SECONDS))
     missing = [package for package in ML_PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         for item in items:
@@ -71,6 +77,21 @@ class Api:
     def metric(self, line: str) -> float:
         values = dict(row.rsplit(" ", 1) for row in self.http.get("/metrics").text.splitlines() if row[0] != "#")
         return float(values[line])
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    # Not at the top: it imports torch.
+    from tests import tiny_models
+
+    return tiny_models
+
+
+@pytest.fixture(scope="session")
+def written(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Model]:
+    """A hub with a BERT cross-encoder and a Qwen3 reranker."""
+    cache = tmp_path_factory.mktemp("home") / "hub"
+    return cache, tiny.write_bert(cache), tiny.write_qwen3(cache)
 
 
 @pytest.fixture

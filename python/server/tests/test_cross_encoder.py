@@ -81,20 +81,6 @@ def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.Monk
         cross_encoder.load(MODEL, tmp_path)
 
 
-@pytest.fixture(scope="module")
-def tiny() -> ModuleType:
-    # Not at the top: it imports torch.
-    from tests import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
-def written(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Model]:
-    cache = tmp_path_factory.mktemp("hub")
-    return cache, tiny.write_bert(cache), tiny.write_qwen3(cache)
-
-
 @pytest.fixture
 def copied(written: tuple[Path, Model, Model], tmp_path: Path) -> tuple[Path, Model, Model]:
     """The same, to be changed."""

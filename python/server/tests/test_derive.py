@@ -7,7 +7,6 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from archon_server import derive
@@ -20,18 +19,10 @@ pytestmark = pytest.mark.ml
 ZERO = "0" * 40
 
 
-@pytest.fixture(scope="module")
-def tiny() -> ModuleType:
-    # Not at the top: it imports torch.
-    from tests import tiny_models
-
-    return tiny_models
-
-
-@pytest.fixture(scope="module")
-def qwen3(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
-    home = tmp_path_factory.mktemp("home")
-    return home / "hub", tiny.write_qwen3(home / "hub")
+@pytest.fixture
+def qwen3(written: tuple[Path, Model, Model]) -> tuple[Path, Model]:
+    cache, _, model = written
+    return cache, model
 
 
 @pytest.fixture(autouse=True)

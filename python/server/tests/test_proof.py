@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from archon_server import proof
-from archon_server.reranking import hub
+from archon_server.reranking import canary, hub
 from archon_server.reranking.canary import KNOWN
-from archon_server.settings import Settings
+from archon_server.settings import Model, Settings
 from tests.conftest import Api, eventually
-from tests.fakes import MODEL, WordReranker, share
+from tests.fakes import MODEL, WordReranker, share, write_snapshot
 from tests.processes import ServerProcess, python
 
 FIRST = KNOWN[0][0]
@@ -22,9 +22,9 @@ def recorded(api: Api) -> dict[str, Any]:
     return api.http.get("/health/ml").json()["known_answer"]["recorded"]
 
 
-def keep(settings: Settings, document: dict[str, Any]) -> Path:
+def keep(settings: Settings, document: dict[str, Any], model: Model = MODEL) -> Path:
     """As the store tool does it."""
-    path = hub.proof_path(settings.hub_dir, MODEL)
+    path = hub.proof_path(settings.hub_dir, model)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"format": 1, "recorded": "2026-01-02T03:04:05+00:00", **document}))
     return path
@@ -58,6 +58,26 @@ def test_what_a_server_answered_is_what_a_later_one_must_answer(
         assert reranker.closed
         path.unlink()
         eventually(lambda: api.http.get("/health").status_code == 200)
+
+
+def test_a_variant_is_compared_with_the_record_of_what_it_was_derived_from(
+    serve: Callable[..., Any], settings: Settings, reranker: WordReranker
+) -> None:
+    source = Model("source", "tests/source", "a" * 40)
+    folder = write_snapshot(settings.hub_dir, MODEL)
+    origin = {"quant_method": "archon-int8", "from": f"{source.repo}@{source.revision}"}
+    (folder / "config.json").write_text(json.dumps({"quantization_config": origin}))
+    answers = [vars(answer) for answer in canary.check(reranker)]
+    document = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "e"}
+    path = keep(settings, document, source)
+    with serve(lambda _: reranker.opened()) as api:
+        eventually(lambda: api.http.get("/health").status_code == 200)
+        assert recorded(api)["largest_difference"] == 0.0
+    answers[0]["right"] -= 0.2
+    assert keep(settings, document, source) == path
+    with serve(lambda _: reranker.opened()) as api:
+        eventually(lambda: api.http.get("/health").json()["status"] == "failed")
+        assert "otherwise than when it was proven" in api.http.get("/health").json()["message"]
 
 
 def test_a_server_that_is_not_ready_has_no_proof() -> None:

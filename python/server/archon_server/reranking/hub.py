@@ -60,6 +60,14 @@ def read_config(hub_dir: Path, model: Model) -> dict[str, Any]:
     return config
 
 
+def derived_from(hub_dir: Path, model: Model) -> Model | None:
+    """The snapshot that this one is a variant of, None if it is none. Raises ModelError like `read_config`."""
+    quantisation = read_config(hub_dir, model).get("quantization_config")
+    origin = quantisation.get("from") if isinstance(quantisation, dict) else None
+    repo, separator, revision = str(origin).partition("@")
+    return Model(repo, repo, revision) if separator else None
+
+
 def stored_dtype(config: dict[str, Any]) -> str:
     """The dtype of the weights, as config.json names it."""
     return config.get("dtype") or config.get("torch_dtype") or "float32"

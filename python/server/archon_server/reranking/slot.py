@@ -192,8 +192,7 @@ class Slot:
             reranker = self._load(self.model)
             try:
                 answers = tuple(canary.check(reranker))
-                path = hub.proof_path(self._hub_dir, self.model)
-                return reranker, answers, recorded.compare(path, reranker.runtime, answers)
+                return reranker, answers, self._compared(reranker, answers)
             except BaseException:
                 reranker.close()
                 raise
@@ -201,6 +200,14 @@ class Slot:
             # What is half loaded hangs in cycles.
             gc.collect()
             raise
+
+    def _compared(self, reranker: Reranker, answers: tuple[canary.KnownAnswer, ...]) -> recorded.Comparison:
+        """With what was recorded of this snapshot, else with what was of the one that it is a variant of."""
+        path = hub.proof_path(self._hub_dir, self.model)
+        if not path.exists() and hub.is_present(self._hub_dir, self.model):
+            origin = hub.derived_from(self._hub_dir, self.model)
+            path = hub.proof_path(self._hub_dir, origin) if origin else path
+        return recorded.compare(path, reranker.runtime, answers)
 
     def _failed(self, error: Exception) -> None:
         hopeless = isinstance(error, UnusableRelease)
