@@ -109,13 +109,13 @@ def write_snapshot(hub_dir: Path, model: Model, weights: int = 1000) -> Path:
 
 
 def hold(percent: int, filename: str) -> None:
-    """Lets the upload of this name get no further than so far: its transaction stays open."""
+    """Lets the upload of this name get no further than so far until it is cancelled: its transaction stays open."""
     advance = Operations.advance
 
     def held(self: Operations, operation: Operation, status: str, progress: int, *message: str, **result: Any) -> None:
         advance(self, operation, status, progress, *message, **result)
         if progress >= percent and operation.about.get("fileName") == filename:
-            threading.Event().wait()
+            operation.cancelled.wait()
 
     Operations.advance = held
 
