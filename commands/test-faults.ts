@@ -30,9 +30,10 @@ main(async (args) => {
   if (updates > 0) {
     // The harness of the engine tests starts Pulumi and docker by name.
     Object.assign(process.env, pulumiEnvironment());
-    const { hit, broken, requests } = await updateFaults({ runs: updates, seed, print: (line) => console.log(line) });
+    const { hit, broken, requests, lost } = await updateFaults({ runs: updates, seed, print: (line) => console.log(line) });
     broken.forEach((line) => console.error(`broken: ${line}`));
-    console.log(`\nUpdates: ${updates} runs, ${hit} hit, ${broken.length} broken, ${requests} requests meanwhile, seed ${seed}`);
+    lost.forEach((line) => console.error(`lost: ${line}`));
+    console.log(`\nUpdates: ${updates} runs, ${hit} hit, ${broken.length} broken, ${lost.length} of ${requests} requests lost, seed ${seed}`);
     failed = failed || broken.length > 0;
   }
   return failed ? 1 : 0;

@@ -34,9 +34,13 @@ const inputWords: Readonly<Record<string, string>> = {
   user: "user",
 };
 
+/** Inputs in the order in which they are told; the others come after them. Pulumi gives them in any order. */
+const order = ["#initerror", "image", "mounts", "envs", "ports", "memory"];
+
 /** Why a resource changes, each reason once, from the inputs that differ. */
 export function reasonsOf({ diffReasons, replaceReasons, oldState, newState }: PreviewStep): string[] {
-  const keys = [...new Set([...(replaceReasons ?? []), ...(diffReasons ?? [])])];
+  const place = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
+  const keys = [...new Set([...(replaceReasons ?? []), ...(diffReasons ?? [])])].sort((one, other) => place(one) - place(other) || one.localeCompare(other));
   const before = oldState?.inputs ?? {};
   const after = newState?.inputs ?? {};
   return [...new Set(keys.flatMap((key) => reason(key, before, after)))];

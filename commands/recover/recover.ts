@@ -1,3 +1,4 @@
+import { DESTROY_GRACE_SECONDS } from "../../components/shared/containers";
 import { readMachine } from "../setup/machine";
 import { dockerEnvironment } from "../support/docker";
 import { UserError } from "../support/errors";
@@ -32,6 +33,10 @@ export async function mendAfterKill(stack: string, progress: Progress): Promise<
 async function removeOrphans(stack: string, progress: Progress): Promise<Labelled[]> {
   const lost = orphans(await labelled(stack), knownIds(await pulumi(stack, ["stack", "export"])));
   for (const { kind, id, name } of lost) {
+    if (kind === "container") {
+      // It may be answering requests: what it has in flight it finishes.
+      await docker(["stop", `--time=${DESTROY_GRACE_SECONDS}`, id]);
+    }
     await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
     progress.message(`Removed the ${kind} ${name}: a killed update had made it, and not written it down.`);
   }

@@ -39,7 +39,7 @@ async function runChecks(): Promise<Counts> {
   const installed = (program: string): string => path.join(projectRoot, "node_modules", ".bin", program);
   return sum([
     await check("tsc", installed("tsc"), ["--noEmit"]),
-    await check("tsc, the page", installed("tsc"), ["--noEmit", "--project", "python/server/page"]),
+    await check("tsc-page", installed("tsc"), ["--noEmit", "--project", "python/server/page"]),
     await check("eslint", installed("eslint"), ["."]),
     await checkWorkflows(),
   ]);

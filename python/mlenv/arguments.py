@@ -96,6 +96,7 @@ def _repair(command: argparse.ArgumentParser) -> None:
     command.add_argument("--lock", metavar="-", help="for environments that keep none: the lock, on standard input")
     command.add_argument("--archive", metavar="-", help="for a model from a directory: a tar on standard input")
     command.add_argument("--endpoint", metavar="URL", help="hub to ask (default: the one that a model came from)")
+    _many(command, "--mirror", "URL", "hubs to ask where it fails; the same hashes are demanded")
     _indexes(command)
     command.add_argument(
         "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"

@@ -145,7 +145,7 @@ def _environment(store: Store, key: str) -> list[FileEntry]:
     base = store.environment(key)
     _demand(base, f"envs/{key}")
     entries = manifest.read_environment_files(base, manifest.read_environment(base))
-    own = [base / manifest.DIRECTORY / name for name in ("files.tsv", "manifest.json")]
+    own = sorted(path for path in (base / manifest.DIRECTORY).rglob("*") if path.is_file())
     return [entry._replace(path=f"envs/{key}/{entry.path}") for entry in entries] + [
         _hashed(store, path) for path in own
     ]
@@ -156,7 +156,7 @@ def _snapshot(store: Store, model: Model) -> list[FileEntry]:
     _demand(snapshot, f"models/{model}")
     _, entries = manifest.read_snapshot(store.snapshot_manifest(model))
     below = snapshot.relative_to(store.root).as_posix()
-    own = [path for path in (store.snapshot_manifest(model), store.snapshot_proof(model)) if path.exists()]
+    own = sorted(path for path in store.snapshot_papers(model) if path.exists())
     return [entry._replace(path=f"{below}/{entry.path}") for entry in entries] + [_hashed(store, path) for path in own]
 
 

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 
 from . import progress
 from .arguments import indexes_of, text_on_stdin
-from .errors import MlenvError, UsageError
+from .errors import AbsentError, MlenvError, UsageError
 from .finding import Finding
 from .repair import Repaired, RepairRequest, repair
 from .store import Store
@@ -24,7 +24,8 @@ def check(options: argparse.Namespace) -> int:
     """Compare; with --repair, mend what is not right. Returns 0 if everything is intact, then or now."""
     store = Store.open(options.store)
     clock = progress.Clock()
-    findings = [_verified(store, target, options) for target in options.targets or everything(store)]
+    with store.reading():
+        findings = [_verified(store, target, options) for target in options.targets or everything(store)]
     broken = [finding.target for finding in findings if not finding.ok]
     if broken and options.repair:
         return _mend_all(store, broken, options)
@@ -73,6 +74,12 @@ def _mend_all(store: Store, targets: Sequence[str], options: argparse.Namespace)
             result = repair(store, target, request)
         except UsageError:
             raise
+        except AbsentError as error:
+            if options.targets:
+                raise
+            # A collection was quicker.
+            progress.say(str(error))
+            continue
         except MlenvError as error:
             progress.complain(str(error))
             failed[target] = str(error)
@@ -101,6 +108,7 @@ def _request(options: argparse.Namespace) -> RepairRequest:
         lock=text_on_stdin() if options.lock else None,
         archive=sys.stdin.buffer if options.archive else None,
         endpoint=options.endpoint,
+        mirrors=tuple(options.mirror),
         token=os.environ.get("HF_TOKEN") or None,
     )
 

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.complain(message)
         return 1
     except KeyboardInterrupt:
-        progress.complain("interrupted; the next run cleans up and starts again")
+        progress.complain("interrupted; nothing half-made can be seen, run this again")
         return 1
 
 

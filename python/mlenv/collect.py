@@ -12,7 +12,7 @@ from pathlib import Path
 from . import caches, disk, durable, failpoints, manifest, progress
 from .caches import Cached
 from .disk import Doomed
-from .errors import MlenvError
+from .errors import MlenvError, is_no_space
 from .references import References
 from .store import Model, Store, remove_tree
 from .usage import Running, unneeded
@@ -155,11 +155,21 @@ def _point_elsewhere(store: Store, model: Model) -> None:
     if not reference.exists() or reference.read_text().strip() != model.revision:
         return
     others = [other for other in store.all_models() if other.repo == model.repo and other != model]
-    if others:
-        durable.write_text(reference, max(others, key=lambda other: _created(store, other)).revision)
-    else:
-        reference.unlink()
-        durable.sync_directory(reference.parent)
+    if others and _write(reference, max(others, key=lambda other: _created(store, other)).revision):
+        return
+    reference.unlink()
+    durable.sync_directory(reference.parent)
+
+
+def _write(path: Path, text: str) -> bool:
+    """Whether a text could be written: collection is the way out of a full disk, so it must go on without space."""
+    try:
+        durable.write_text(path, text)
+    except OSError as error:
+        if not is_no_space(error):
+            raise
+        return False
+    return True
 
 
 def _created(store: Store, model: Model) -> str:

@@ -10,13 +10,17 @@ from pathlib import Path
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file at once: a reader sees the old text or the new one, also after a crash."""
     half = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fchmod(stream.fileno(), mode)
-        os.fsync(stream.fileno())
-    half.replace(path)
+    try:
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        half.replace(path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
     sync_directory(path.parent)
 
 
@@ -38,6 +42,21 @@ def sync_file_system(path: Path) -> None:
             raise OSError(code, os.strerror(code), str(path))
     finally:
         os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Write the files of a tree and their names to the disk.
+
+    For few files; unlike `sync_file_system` it does not wait for what everybody else is writing to that disk.
+    """
+    for directory, _, names in os.walk(root):
+        for name in names:
+            descriptor = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(directory))
 
 
 def start_writing(descriptor: int, offset: int, length: int) -> None:

@@ -13,6 +13,10 @@ class UsageError(MlenvError):
     """The command line or the lock text cannot be used as given. Exit status 2."""
 
 
+class AbsentError(MlenvError):
+    """What was named is not in the store."""
+
+
 class NoSpaceError(MlenvError):
     """The file system of the store is full, or would be."""
 

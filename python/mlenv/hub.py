@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import json
 import posixpath
 import re
-import ssl
-import time
 import urllib.parse
 from dataclasses import dataclass
 
 from . import TOOL_VERSION
 from .errors import HubError, UsageError
 from .patience import Patience, Trouble
+from .refusals import Asked, refusal, trouble, without_query
 from .store import Model
 from .wire import BROKEN, Answer, Wire, origin
 
@@ -23,7 +21,6 @@ TIMEOUT_SECONDS = 30.0
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LONGEST_CHAIN = 8
-_PROXY_USER = "the proxy wants a user: set HTTPS_PROXY to http://user:password@host:port"
 
 
 @dataclass(frozen=True)
@@ -131,36 +128,8 @@ class Hub:
                 return body, _next_page(answer)
 
     def _refusal(self, answer: Answer, model: Model, start: str) -> HubError | Trouble:
-        """What an answer means that is neither the thing nor a redirect to it. `start` is what was asked for."""
-        status, shown = answer.status, without_query(answer.url)
-        code = answer.headers.get("X-Error-Code", "")
-        if status in (408, 425, 429) or status >= 500:
-            return Trouble(f"{shown}: HTTP {status}", _retry_after(answer))
-        if status == 407:
-            return HubError(f"{_PROXY_USER} (HTTP 407 for {shown})")
-        if origin(answer.url) != origin(self.endpoint):
-            # Signed addresses run out. The hub itself makes a new one.
-            return Trouble(f"{shown}: HTTP {status}, the signed address is not valid any more")
-        page = f"{self.endpoint}/{model.repo}"
-        where = "the token of a user who may read it, as secret configuration archon:hubToken (HF_TOKEN of this tool)"
-        if code == "GatedRepo" or (status == 403 and not code):
-            return HubError(f"{model.repo} is gated (HTTP {status}): accept its licence at {page} and give {where}")
-        if status in (401, 403):
-            held = "the token that was given may not read it" if self._token else "no token was given"
-            return HubError(
-                f"{model.repo} does not exist, or is private, and {held} (HTTP {status}). "
-                f"Check the name at {page}, or give {where}"
-            )
-        if status == 404 and "/resolve/" not in start:
-            if code == "RevisionNotFound" or (not code and self._exists(model)):
-                kind = "commit" if re.fullmatch("[0-9a-f]{40}", model.revision) else "branch, tag or commit"
-                return HubError(
-                    f"{model.repo} has no {kind} {model.revision}; its commits are listed at {page}/commits/main"
-                )
-            return HubError(
-                f"there is no model {model.repo} at {self.endpoint}; expected Org/Name as in the address of its page"
-            )
-        return HubError(f"{self.endpoint} answered HTTP {status} for {shown}")
+        asked = Asked(self.endpoint, model, start, self._token is not None)
+        return refusal(answer, asked, lambda: self._exists(model))
 
     def _exists(self, model: Model) -> bool:
         try:
@@ -169,25 +138,6 @@ class Hub:
                 return answer.status < 300
         except Trouble:
             return False
-
-
-def trouble(url: str, error: BaseException) -> Trouble | HubError:
-    """What a broken connection means: something that may pass, but for a certificate that is not trusted."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return HubError(
-            f"the certificate of {origin(url)[1]} is not trusted ({error.verify_message}); "
-            "if a proxy stands in between, name its CA bundle (archon:caBundle)"
-        )
-    if "Tunnel connection failed: 407" in str(error):
-        return HubError(f"{_PROXY_USER} ({error})")
-    return Trouble(f"{without_query(url)}: {str(error) or type(error).__name__}")
-
-
-def without_query(url: str) -> str:
-    """A URL without signatures and passwords."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _drain(answer: Answer) -> None:
@@ -213,16 +163,3 @@ def _remote_file(item: dict) -> RemoteFile:
 def _next_page(answer: Answer) -> str | None:
     match = re.search(r'<([^>]+)>;\s*rel="next"', answer.headers.get("Link", ""))
     return urllib.parse.urljoin(answer.url, match[1]) if match else None
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds that the server asks for, given as a number or as a date."""
-    asked = answer.headers.get("Retry-After")
-    if asked is None:
-        return None
-    if asked.strip().isdigit():
-        return float(asked)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(asked).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -16,8 +16,11 @@ from .store import Model, Store
 _MODE = 0o644
 
 
-def check_environment(base: Path, finding: Finding) -> dict | None:
-    """Add what is wrong with the papers of a user base; returns the summary, from the copy if need be, or None."""
+def check_environment(base: Path, finding: Finding, *, full: bool) -> dict | None:
+    """Add what is wrong with the papers of a user base; returns the summary, from the copy if need be, or None.
+
+    The list of files is left to whoever reads it next; quickly, only the size of its copy is compared.
+    """
     directory = base / manifest.DIRECTORY
     summary = _check_manifest(directory / manifest.MANIFEST, directory / manifest.COPY, "environment", base, finding)
     if summary is None:
@@ -28,10 +31,13 @@ def check_environment(base: Path, finding: Finding) -> dict | None:
         name = path.relative_to(base).as_posix()
         if not path.is_file():
             finding.missing.append(name)
-        elif digest is not None and _sha256(path) != digest:
+        elif digest is not None and (full or path.name == manifest.LOCK) and _sha256(path) != digest:
             finding.damaged.append((name, f"its sha256 is not the one in {manifest.MANIFEST}"))
         elif (mode := stat.S_IMODE(path.stat().st_mode)) != _MODE:
             finding.damaged.append((name, f"mode {mode:04o} instead of {_MODE:04o}"))
+    if not full and _differ(directory / manifest.COPIES / manifest.FILES, directory / manifest.FILES):
+        name = f"{manifest.DIRECTORY}/{manifest.COPIES}/{manifest.FILES}"
+        finding.damaged.append((name, f"its size is not that of {manifest.FILES}"))
     names = {path.relative_to(directory).as_posix() for path in expected}
     finding.added += [
         f"{manifest.DIRECTORY}/{name}" for name in sorted((*present.files, *present.odd)) if name not in names
@@ -151,6 +157,10 @@ def _lost(target: str, why: str) -> str:
 def _text(path: Path) -> str:
     """The text with the line ends that it has."""
     return path.read_bytes().decode()
+
+
+def _differ(copy: Path, path: Path) -> bool:
+    return copy.is_file() and path.is_file() and copy.stat().st_size != path.stat().st_size
 
 
 def _sha256(path: Path) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import archive, failpoints, manifest, preflight, progress
-from .download import download
+from .download import Bring, bring
 from .errors import MlenvError
 from .files import FileEntry
-from .hub import Hub, RemoteFile
+from .hub import RemoteFile
+from .sources import Sources
 from .store import Model, Store
 from .switching import Good, proven
 
@@ -25,6 +26,7 @@ class Refetch:
         model: Model,
         staging: Path,
         endpoint: str | None,
+        mirrors: tuple[str, ...],
         token: str | None,
         stream: BinaryIO | None,
     ) -> None:
@@ -33,6 +35,7 @@ class Refetch:
         self._staging = staging
         self._fresh = staging / "fresh"
         self._endpoint = endpoint
+        self._mirrors = mirrors
         self._token = token
         self._stream = stream
 
@@ -77,13 +80,10 @@ class Refetch:
         if self._stream:
             archive.extract(self._stream, self._fresh)
         elif endpoint:
-            hub = Hub(endpoint, self._token)
-            for entry in lacking:
-                download(
-                    hub, self._model, RemoteFile(entry.path, entry.size, entry.sha256, None), self._fresh / entry.path
-                )
-                progress.say(f"{entry.path}: {progress.size(entry.size)}, fetched again")
-                failpoints.reach("repair.fetched")
+            sources = Sources(endpoint, self._mirrors, self._token)
+            files = [RemoteFile(entry.path, entry.size, entry.sha256, None) for entry in lacking]
+            bring(Bring(sources, self._model, files, self._fresh, self._staging / "parts"))
+            failpoints.reach("repair.fetched")
         else:
             raise MlenvError(
                 f"models/{self._model} was made from a directory: give its files as a tar on standard input "

@@ -23,12 +23,13 @@ from .verify import parse, verify
 @dataclass(frozen=True)
 class RepairRequest:
     """Where the good files come from. `lock` is for environments that do not keep their own; `archive` for a model from
-    a directory; `endpoint` stands in for the one in a snapshot's manifest."""
+    a directory; `endpoint` stands in for the one in a snapshot's manifest, `mirrors` are asked where it fails."""
 
     indexes: Indexes = field(default_factory=Indexes)
     lock: str | None = None
     archive: BinaryIO | None = None
     endpoint: str | None = None
+    mirrors: tuple[str, ...] = ()
     token: str | None = None
 
 
@@ -123,7 +124,7 @@ def _listed(store: Store, named: str | Model) -> list[FileEntry]:
 def _source(store: Store, named: str | Model, request: RepairRequest, staging: Path, descriptor: int) -> Source:
     def bring(bad: list[FileEntry], result: Repaired) -> tuple[list[Good], Path]:
         if isinstance(named, Model):
-            work = Refetch(store, named, staging, request.endpoint, request.token, request.archive)
+            work = Refetch(store, named, staging, request.endpoint, request.mirrors, request.token, request.archive)
         else:
             work = Rebuild(store, named, staging, request.indexes, request.lock, descriptor)
         return work.bring(bad, result.brought), staging

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,12 +171,23 @@ class Store:
         What interrupted runs left in staging is removed first. The directory may still hold what an earlier run of the
         same object left: that is for the caller to continue or to clear.
         """
-        with (
-            locks.hold(self._lock("store"), "the whole store (a prune)", shared=True),
-            locks.hold(self._lock(name), what) as descriptor,
-        ):
-            self._remove_orphans(own=name)
-            yield self.staging / name, descriptor
+        with locks.hold(self._lock("store"), "the whole store (a prune)", shared=True):
+            # A purge may have been what was waited for; its lock went with the store.
+            Store.open(self.root)
+            with locks.hold(self._lock(name), what) as descriptor:
+                self._remove_orphans(own=name)
+                yield self.staging / name, descriptor
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the store shared, so that nothing is removed meanwhile; where nobody can write, nobody removes."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locks.hold(self._lock("store"), "the whole store", shared=True))
+            except OSError as error:
+                if error.errno not in (errno.EROFS, errno.EACCES):
+                    raise
+            yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:

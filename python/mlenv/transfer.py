@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, wait
 
 from . import durable, failpoints, progress
-from .errors import HubError, WrongContentError
-from .hub import Hub, RemoteFile, trouble, without_query
+from .address import Address
+from .hub import Hub, RemoteFile
 from .journal import Journal, Part, checksum_of, divide
 from .meter import Meter
 from .parts import Parts, Stopped
 from .patience import Patience, Trouble
 from .proof import Proof
+from .refusals import trouble, without_query
 from .store import Model
 from .wire import BROKEN, Answer
 
@@ -30,7 +30,6 @@ class Transfer:
         self, hub: Hub, model: Model, file: RemoteFile, journal: Journal, part_bytes: int, attempts: int, meter: Meter
     ) -> None:
         self._hub = hub
-        self._model = model
         self._file = file
         self._journal = journal
         self._attempts = attempts
@@ -38,8 +37,7 @@ class Transfer:
         self._every = divide(file.size, part_bytes)
         self._there = {part.number for part in self._every if part.number in journal.checksums}
         self._parts = Parts(self._every, self._there)
-        self._plain = hub.address(model, file.path)
-        self._signed: str | None = None
+        self._address = Address(hub, model, file)
 
     def run(self, pool: Executor, connections: int) -> str:
         """Fetch what is missing; returns the sha256 of the whole.
@@ -79,7 +77,7 @@ class Transfer:
                 count = os.preadv(descriptor, [buffer[: part.end - at]], at)
                 proof.take(buffer[:count])
         if problem := proof.problem():
-            raise self._wrong(problem)
+            raise self._address.wrong(problem)
         return proof.sha256
 
     def _work(self, first: bool) -> None:
@@ -98,7 +96,7 @@ class Transfer:
         at, checksum = part.start, 0
         while at < part.end and not self._parts.is_there(part):
             try:
-                with self._open(at, part.end) as answer:
+                with self._address.open(at, part.end) as answer:
                     if answer.status == 206:
                         self._parts.settle()
                     elif len(self._every) > 1:
@@ -178,41 +176,3 @@ class Transfer:
         self._parts.arrived(part)
         failpoints.reach("fetch.recorded")
         durable.start_writing(self._journal.descriptor, part.start, part.size)
-
-    def _open(self, at: int, end: int) -> Answer:
-        """Ask for bytes `at` to `end`; the answer is that (206) or the whole file (200). Raises Trouble or HubError."""
-        url = self._signed or self._plain
-        # A whole file is asked for without a range: some servers and caches know nothing else.
-        headers = {} if at == 0 and end == self._file.size else {"Range": f"bytes={at}-{end - 1}"}
-        try:
-            answer = self._hub.get(url, self._model, headers)
-        except (Trouble, HubError) as error:
-            if url == self._plain:
-                raise
-            # The hub makes a new one.
-            self._signed = None
-            if isinstance(error, Trouble):
-                raise
-            raise Trouble(str(error)) from error
-        self._signed = answer.url if answer.url != self._plain else None
-        self._check(answer, at, end)
-        return answer
-
-    def _check(self, answer: Answer, at: int, end: int) -> None:
-        """Raises WrongContentError if by its own headers the file is another one, Trouble if the answer is."""
-        if answer.status == 206:
-            found = answer.headers.get("Content-Range", "")
-            match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", found)
-            if match and match[3] not in ("*", str(self._file.size)):
-                raise self._wrong(f"{match[3]} bytes, listed {self._file.size}")
-            if not match or (int(match[1]), int(match[2])) != (at, end - 1):
-                raise Trouble(f"{without_query(answer.url)}: asked for bytes {at}-{end - 1}, got {found or 'no range'}")
-        elif (length := answer.headers.get("Content-Length")) and int(length) != self._file.size:
-            raise self._wrong(f"{length} bytes, listed {self._file.size}")
-
-    def _wrong(self, problem: str) -> WrongContentError:
-        return WrongContentError(
-            f"{self._model}: {self._file.path} is not what the hub lists: {problem} (from {self._hub}). "
-            "Nothing of the model was put in place. Run this again; if it stays, a proxy or mirror changes files: "
-            "use another endpoint (archon:hubEndpoint)."
-        )

@@ -136,7 +136,7 @@ class _Import:
                 demand_intact(check_snapshot(store, model))
                 refer(store, model)
                 return progress.say(f"model {model} is already there")
-            for path in (staged.snapshot_manifest(model), staged.snapshot_proof(model)):
+            for path in staged.snapshot_papers(model):
                 if path.exists():
                     _move(path, store.root / path.relative_to(staged.root))
             failpoints.reach("import.manifest")
@@ -160,8 +160,7 @@ def _places(store: Store, content: Bundle) -> tuple[str, ...]:
     paths = [f"envs/{key}/" for key in content.environments if store.environment(key)]
     for model in content.models:
         paths.append(store.snapshot(model).relative_to(store.root).as_posix() + "/")
-        own = (store.snapshot_manifest(model), store.snapshot_proof(model))
-        paths += [path.relative_to(store.root).as_posix() for path in own]
+        paths += [path.relative_to(store.root).as_posix() for path in store.snapshot_papers(model)]
     return tuple(paths)
 
 

@@ -72,7 +72,9 @@ def prune(options: argparse.Namespace) -> None:
 
 def show(options: argparse.Namespace) -> None:
     """List what the store holds."""
-    document = listing.document(Store.open(options.store))
+    store = Store.open(options.store)
+    with store.reading():
+        document = listing.document(store)
     print(json.dumps(document, indent=1) if options.json else "\n".join(listing.table(document)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import manifest, papers, quick
-from .errors import MlenvError, UsageError
+from .errors import AbsentError, MlenvError, UsageError
 from .files import DIRECTORY_MODE, FileEntry, Hashed, Tree, hash_tree, ignore, scan
 from .finding import Finding
 from .store import Model, Store
@@ -53,14 +53,16 @@ def check_environment(base: Path, target: str, *, full: bool = False, hashed: Ha
     """Compare an environment with its manifest. `hashed` hears the size of every file that was read."""
     _demand(base, target)
     finding = Finding(target)
-    summary = papers.check_environment(base, finding)
+    summary = papers.check_environment(base, finding, full=full)
     if summary is None:
         return finding
     finding.files, finding.bytes = summary["files"], summary["bytes"]
     try:
         text = manifest.read_table(base, summary)
-    except MlenvError:
-        # Its own line is there already; what it listed cannot be compared.
+    except MlenvError as error:
+        name = f"{manifest.DIRECTORY}/{manifest.FILES}"
+        if name not in (*finding.missing, *(path for path, _ in finding.damaged)):
+            finding.damaged.append((name, str(error)))
         return finding
     if not full and quick.matches(base, text):
         return finding
@@ -84,7 +86,7 @@ def check_snapshot(store: Store, model: Model, *, full: bool = False, hashed: Ha
 
 def _demand(path: Path, target: str) -> None:
     if not path.is_dir():
-        raise MlenvError(f"{target} is not in the store ({path} does not exist)")
+        raise AbsentError(f"{target} is not in the store ({path} does not exist)")
 
 
 def _compare(

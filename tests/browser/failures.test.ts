@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import type { Browser } from "playwright-core";
 import { projectRoot } from "../../commands/support/paths";
-import { findings, gone, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
+import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /** States that need no model: a server that wants a token, and one whose model cannot be loaded. */
@@ -24,7 +24,7 @@ test("a server that wants a token is asked for it once, and the tab keeps it", a
   const { page, errors } = await openPage(browser);
   const { apiToken } = (await stack.outputs()) as { apiToken: string };
   // Two requests are refused at the same time; there is one question.
-  await page.goto(`${await stack.url()}/#/status`);
+  await open(page, `${await stack.url()}/#/status`);
   const dialog = page.getByRole("dialog", { name: "This server needs its API token" });
   await seen(dialog);
   expect(await page.getByRole("dialog").count()).toBe(1);
@@ -39,13 +39,14 @@ test("a server that wants a token is asked for it once, and the tab keeps it", a
   await gone(dialog);
   await seen(page.getByText("Running for"));
 
-  await page.reload();
+  await page.goto("about:blank");
+  await open(page, `${await stack.url()}/#/status`);
   await seen(page.getByText("Running for"));
   expect(await page.getByRole("dialog").count()).toBe(0);
   expect(await page.evaluate("localStorage.length + document.cookie.length")).toBe(0);
 
   const upload = page.locator("input[type=file]");
-  await page.goto(`${await stack.url()}/#/knowledge`);
+  await open(page, `${await stack.url()}/#/knowledge`);
   await upload.setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
   await seen(page.locator(".job.done"));
   expect(errors).toEqual([]);
@@ -54,7 +55,7 @@ test("a server that wants a token is asked for it once, and the tab keeps it", a
 
 test("whoever gives no token sees why nothing is shown, and can still give it", async () => {
   const { page } = await openPage(browser);
-  await page.goto(`${await stack.url()}/#/knowledge`);
+  await open(page, `${await stack.url()}/#/knowledge`);
   await seen(page.getByRole("dialog"));
   await page.keyboard.press("Escape");
   await seen(page.getByText("This server is protected by an API token."));
@@ -77,16 +78,16 @@ test("a server whose model cannot be loaded says so on every view and still answ
     const url = `http://127.0.0.1:${port}`;
     await until("the server answers", () => fetch(`${url}/health`).then(() => true, () => false));
     const { page } = await openPage(browser);
-    await page.goto(`${url}/#/knowledge`);
+    await open(page, `${url}/#/knowledge`);
     await seen(page.getByRole("status").filter({ hasText: /Reranking does not work at the moment: .*out of memory/ }));
     await page.locator("input[type=file]").setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
     await seen(page.locator(".job.done"));
-    await page.goto(`${url}/#/search?q=otters`);
+    await open(page, `${url}/#/search?q=otters`);
     await seen(page.getByText("These passages are not reranked."));
     expect(await page.locator(".result").first().innerText()).toContain("hold hands");
     await screenshot(page, "model-failing");
     expect(await findings(page)).toEqual([]);
-    await page.goto(`${url}/#/models`);
+    await open(page, `${url}/#/models`);
     await seen(page.getByRole("listitem", { name: "words" }).getByText(/out of memory/));
     await page.context().close();
   } finally {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { removeImage } from "../../commands/support/docker";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
@@ -102,7 +103,7 @@ describe("a preview", () => {
     const live = run("preview", "--markdown");
     expect(live.code).toBe(0);
     expect(live.stdout.split("\n")[0]).toBe(`<!-- archon-preview:${stack.name} -->`);
-    expect(live.stdout).toContain("`server archon-server-0`: release, image");
+    expect(live.stdout).toMatch(/- `server archon-server-0`: image [0-9a-f]{16} → [0-9a-f]{16}, release$/m);
 
     const decisions = stackFile();
     const exported = path.join(checkout.directory, ".archon", "export.json");
@@ -117,7 +118,7 @@ describe("a preview", () => {
     const saved = path.join(checkout.directory, "preview.json");
     fs.writeFileSync(saved, stdout);
     const remote = run("preview", "--markdown", "--json", saved);
-    expect(remote.stdout).toContain("`server archon-server-0`: release, image");
+    expect(remote.stdout).toMatch(/- `server archon-server-0`: image [0-9a-f]{16} → [0-9a-f]{16}, release$/m);
     expect(/\| Release \| .* \|/.exec(remote.stdout)?.[0]).toBe(/\| Release \| .* \|/.exec(live.stdout)?.[0]);
     checkout.edit(server, (text) => text.replace("\n# third\n", ""));
   });
@@ -154,6 +155,20 @@ describe("the store at its end", () => {
     expect(output).toContain(`of the stack ${stack.name}`);
     expect(output).toContain(`npm run pulumi -- destroy --stack ${stack.name}`);
     expect(await healthy()).toBe(true);
+  });
+
+  test("names images that nothing refers to, and an image goes only when no container uses it", async () => {
+    const { images } = (await stack.outputs()) as { images: { server: string } };
+    const unused = `archon-server:${stack.name}`;
+    docker("tag", images.server, unused);
+    // Only a dry run: other stores of this engine may not be known by their networks.
+    const { output } = run("prune", "--dry-run");
+    expect(output).toMatch(new RegExp(`^image {2}${unused} {2}up to [\\d.]+ MB$`, "m"));
+    expect(output).not.toContain(`image  ${images.server} `);
+    expect(await removeImage(unused, undefined)).toBeUndefined();
+    expect(docker("image", "ls", "--quiet", unused)).toBe("");
+    const [id = ""] = stack.containers("server");
+    expect(await removeImage(docker("inspect", "--format", "{{.Image}}", id), undefined)).toMatch(/running container/);
   });
 
   test("keeps what the stack refers to, until it is forgotten; a dry run only tells", async () => {

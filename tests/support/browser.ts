@@ -48,6 +48,11 @@ export async function openPage(browser: Browser, { size = "desktop", scheme = "l
   return { page, errors };
 }
 
+/** Opens an address, again while the gateway has nobody who could answer it: until then it is the gateway's own page. */
+export async function open(page: Page, url: string): Promise<void> {
+  await until(`${url} is answered`, async () => (await page.goto(url))?.ok() !== false);
+}
+
 /** Waits until an element is there and can be seen. */
 export async function seen(locator: Locator): Promise<void> {
   await locator.first().waitFor({ state: "visible" });

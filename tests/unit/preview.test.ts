@@ -5,26 +5,21 @@ import { parsePreview } from "../../commands/preview/document";
 import { commentLimit, markdownPreview, marker } from "../../commands/preview/markdown";
 import { hidden, redact, secretsOf } from "../../commands/preview/redact";
 import { installedBytes } from "../../commands/preview/sizes";
-import { actions, summarise, type Change, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
+import { actions, summarise, type Change, type PreviewSummary } from "../../commands/preview/summary";
 import { describePreview } from "../../commands/preview/text";
 import { fetchTotal, releaseLine } from "../../commands/preview/words";
+import { summaryOf, told } from "../support/told";
 
-// The previews were recorded on a real engine by tests/support/record-previews.ts.
+// The previews were recorded on a real engine; tests/engine/previews.test.ts compares them with new ones.
 
 const directory = path.join(__dirname, "..", "fixtures", "previews");
 const recorded = (name: string): string => fs.readFileSync(path.join(directory, `${name}.json`), "utf8");
-const sizes: Sizes = { environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined), directory: () => 3_130_000 };
-const summary = (name: string): PreviewSummary => summarise(parsePreview(recorded(name), name), "test", sizes);
-/** Kind of change → what, without the tags and keys that another recording would change. */
-const told = (name: string): string[] => summary(name).changes.map(({ action, what }) => `${action} ${what.replace(/[:@]?\b[0-9a-f]{12,16}$/, "")}`.trim());
+const summary = (name: string): PreviewSummary => summaryOf(recorded(name));
 const reasons = (name: string, what: string): string[] => summary(name).changes.filter((change) => change.what.startsWith(what)).flatMap((change) => change.reasons);
 
 describe("a recorded preview", () => {
   test("of a new stack", () => {
-    expect(told("new").sort()).toEqual([
-      "build image archon-bootstrap",
-      "build image archon-gateway",
-      "build image archon-server",
+    expect(told(summary("new")).sort()).toEqual([
       "create API token",
       "create directories of the store",
       "create gateway of the service server",
@@ -32,6 +27,9 @@ describe("a recorded preview", () => {
       "create server archon-server-0",
       "fetch environment",
       "fetch model local/demo",
+      "make image archon-bootstrap",
+      "make image archon-gateway",
+      "make image archon-server",
       "remove what no kept release needs",
     ]);
     expect(summary("new")).toMatchObject({ release: { now: undefined }, downtime: { expected: false, reasons: ["nothing serves yet"] }, problems: [] });
@@ -47,26 +45,26 @@ describe("a recorded preview", () => {
   });
 
   test("of a changed server", () => {
-    expect(told("server")).toEqual(["build image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
-    expect(reasons("server", "server")).toEqual(["release", expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/)]);
+    expect(told(summary("server"))).toEqual(["make image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
+    expect(reasons("server", "server")).toEqual([expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
     expect(releaseLine(summary("server"))).toMatch(/^[0-9a-f]{12} → [0-9a-f]{12}$/);
     expect(summary("server").downtime.expected).toBe(false);
   });
 
   test("of another environment, whose lock has no sizes", () => {
-    expect(told("environment")).toEqual(["fetch environment", "replace server archon-server-0", "remove what no kept release needs"]);
-    expect(reasons("environment", "server")).toEqual(["release", expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/)]);
+    expect(told(summary("environment"))).toEqual(["fetch environment", "replace server archon-server-0", "remove what no kept release needs"]);
+    expect(reasons("environment", "server")).toEqual([expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
     expect(fetchTotal(summary("environment"))).toBe("1 of a size unknown until fetched");
   });
 
   test("of a rollback: only the server is replaced, nothing is built or fetched", () => {
-    expect(told("rollback")).toEqual(["replace server archon-server-0"]);
+    expect(told(summary("rollback"))).toEqual(["replace server archon-server-0"]);
     expect(fetchTotal(summary("rollback"))).toBe("nothing");
     expect(summary("rollback").release.then).toBe(summary("server").release.now);
   });
 
   test("of more models and a token: the servers that get it are told, though Pulumi does not see them", () => {
-    expect(told("models-and-token").sort()).toEqual([
+    expect(told(summary("models-and-token")).sort()).toEqual([
       "create API token",
       "fetch model Org/Name",
       "fetch model local/demo",
@@ -92,7 +90,7 @@ describe("a recorded preview", () => {
   });
 
   test("after an update that failed", () => {
-    expect(told("after-a-failure")).toEqual(expect.arrayContaining(["build image archon-server", "replace server archon-server-0"]));
+    expect(told(summary("after-a-failure"))).toEqual(expect.arrayContaining(["make image archon-server", "replace server archon-server-0"]));
     expect(summary("after-a-failure").downtime.expected).toBe(false);
   });
 
@@ -107,10 +105,29 @@ describe("a recorded preview", () => {
   });
 });
 
+test("an image that the engine has is not told as built, an environment that the store has not as fetched", () => {
+  const made = (types: string, inputs: object): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:${types}::it`, newState: { inputs } });
+  const reference = { name: "archon-server:t" };
+  const job = (args: string): object => ({ environment: { ONE_SHOT_ARGS: args } });
+  const steps = [
+    made("Image$docker:index/remoteImage:RemoteImage", { ...reference, build: {} }),
+    made("Image$docker:index/remoteImage:RemoteImage", reference),
+    made("Environment$command:local:Command", job("verify\n--store\n/store\nenvs/k")),
+    made("ModelSnapshot$command:local:Command", job(`verify\n--store\n/store\nmodels/Org/Name@${"a".repeat(40)}`)),
+  ];
+  const { changes } = summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", { environment: () => 1, directory: () => 1 });
+  expect(changes.map(({ action, what, reasons: why }) => [action, what, ...why])).toEqual([
+    ["build", "image archon-server:t"],
+    ["create", "image archon-server:t", "already in the engine"],
+    ["create", "environment k", "already in the store"],
+    ["create", "model Org/Name@aaaaaaaaaaaa", "already in the store"],
+  ]);
+});
+
 test("what an update only waits for or writes down is not told; what nobody knows yet is", () => {
   const step = (types: string, name: string): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:Deployment$${types}::${name}`, newState: { inputs: {} } });
   const steps = [step("archon:index:Proof$command:local:Command", "archon-proof"), step("archon:index:Hold$command:local:Command", "archon-hold"), step("aws:s3:Bucket", "archon-bucket")];
-  expect(summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", sizes).changes).toEqual([{ action: "create", what: "archon-bucket (aws:s3:Bucket)", reasons: [] }]);
+  expect(summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", { environment: () => undefined, directory: () => undefined }).changes).toEqual([{ action: "create", what: "archon-bucket (aws:s3:Bucket)", reasons: [] }]);
 });
 
 test.each(["", "{", '{"steps":[{"op":1}]}'])("what is no preview is refused: %j", (text) => {
@@ -202,7 +219,7 @@ describe("secrets", () => {
   test("in a preview are hidden before anything is made of it", () => {
     const text = JSON.stringify({ diagnostics: [{ severity: "error", message: 'error: said "canary-value"\n' }] });
     const parsed = parsePreview(text, "FILE", (each) => redact(each, ["canary-value"]));
-    expect(summarise(parsed, "test", sizes).problems).toEqual([`said "${hidden}"`]);
+    expect(summarise(parsed, "test", { environment: () => undefined, directory: () => undefined }).problems).toEqual([`said "${hidden}"`]);
   });
 });
 

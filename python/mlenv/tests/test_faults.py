@@ -1,133 +1,26 @@
-"""Every way in which a hub goes wrong: the fetch survives it, or says what happened; a wrong file is never visible."""
+"""A short seeded part of the fault suite; the long one is `npm run test:faults -- --runs 1000`."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+import re
+import subprocess
+import sys
 
 import pytest
 
-from mlenv.store import Store
-
-from .faults import (
-    body,
-    cut,
-    expired,
-    redirect,
-    silent,
-    slow,
-    stall,
-    status,
-    untouched,
-    whole,
-    whole_cut,
-    wrong_byte,
-    wrong_length,
-)
-from .hub import Answer, Hub, stored
-from .running import Result, mlenv
-from .trees import everything_below, visible_snapshots
-
-REVISION = "e5" * 20
-LISTING = f"/api/models/Org/Name/tree/{REVISION}"
-WEIGHTS = random.Random(7).randbytes(1_000_000)
-FILES = {"config.json": b'{"a": 1}', "model.safetensors": WEIGHTS, "tokenizer.json": WEIGHTS[:70_000]}
-CONFIG = f"/Org/Name/resolve/{REVISION}/config.json"
-RESOLVE = f"/Org/Name/resolve/{REVISION}/model.safetensors"
-STORED = stored("Org/Name", REVISION, "model.safetensors")
-TOKENIZER = stored("Org/Name", REVISION, "tokenizer.json")
-BUSY = status(503, retry_after="0")
+from .running import ROOT
 
 
-@pytest.fixture(params=[1, 4], ids=["1 connection", "4 connections"])
-def fetch(store: Store, hub: Hub, request: pytest.FixtureRequest) -> Iterator:
-    """Runs `mlenv fetch` with parts of 100,000 bytes, so that the large file has ten, and a short time-out."""
-    hub.add("Org/Name", REVISION, FILES)
-
-    def run(*options: str) -> Result:
-        arguments = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
-        lanes = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
-        return mlenv("fetch", *arguments, *lanes, *options, MLENV_TEST_PAUSE="0.01")
-
-    return run
-
-
-SURVIVED: dict[str, tuple[str, list[Answer]]] = {
-    "listing: busy": (LISTING, [status(429, retry_after="0"), BUSY, status(500, retry_after="0")]),
-    "listing: silent": (LISTING, [silent]),
-    "small file: busy": (CONFIG, [status(429, retry_after="0"), BUSY]),
-    "small file: cut": (CONFIG, [cut(3)]),
-    "small file: stalls": (CONFIG, [stall(3)]),
-    "one part: cut": (TOKENIZER, [cut(30_000), cut(0), cut(10_000)]),
-    "one part: stalls": (TOKENIZER, [stall(30_000)]),
-    "one part: cut, and no ranges": (TOKENIZER, [cut(30_000), whole]),
-    "address: busy": (RESOLVE, [BUSY, status(429, retry_after="0")]),
-    "address: silent": (RESOLVE, [silent]),
-    "first part: cut": (STORED, [cut(50_000)]),
-    "later parts: cut": (STORED, [untouched, cut(1), cut(99_999), cut(0), cut(50_000)]),
-    "first part: stalls": (STORED, [stall(50_000)]),
-    "later parts: stall": (STORED, [untouched, stall(50_000), stall(0)]),
-    "parts: busy": (STORED, [BUSY, untouched, BUSY, BUSY]),
-    "address: expired at once": (STORED, [expired]),
-    "address: expired later": (STORED, [untouched, untouched, expired, expired]),
-    "parts: slow": (STORED, [slow(200_000, 40_000), untouched, slow(200_000, 40_000)]),
-    "no ranges": (STORED, [whole] * 20),
-    "no ranges, and cut": (STORED, [whole_cut(50_000), whole_cut(450_000), whole]),
-    "ranges ignored once": (STORED, [untouched, untouched, whole]),
-}
-
-
-@pytest.mark.parametrize("fault", SURVIVED)
-def test_survived(store: Store, hub: Hub, fetch, fault: str):
-    path, answers = SURVIVED[fault]
-    hub.tamper(path, *answers)
-    result = fetch()
-    assert result.status == 0, result.err
-    assert everything_below(store.hub / "models--Org--Name/snapshots" / REVISION) == FILES
-    assert hub.tampering[path] == [] or set(hub.tampering[path]) == {whole}
-
-
-REPORTED: dict[str, tuple[str, list[Answer], str]] = {
-    "small file: wrong byte": (CONFIG, [wrong_byte(2)], "config.json is not what the hub lists: git blob "),
-    "small file: too long": (CONFIG, [body(b'{"a": 1} ')], "9 bytes, listed 8"),
-    "small file: too short": (CONFIG, [body(b'{"a": 1')], "7 bytes, listed 8"),
-    "small file: gone": (CONFIG, [status(404)], "answered HTTP 404 for "),
-    "part: wrong byte": (STORED, [untouched, wrong_byte(99)], "model.safetensors is not what the hub lists: sha256 "),
-    "part: of a longer file": (STORED, [wrong_length(1)], "1000001 bytes, listed 1000000"),
-    "part: of a shorter file": (STORED, [untouched, wrong_length(-1)], "999999 bytes, listed 1000000"),
-    "no ranges: wrong byte": (STORED, [body(b"?" + WEIGHTS[1:])], "sha256 "),
-    "no ranges: too short": (STORED, [body(WEIGHTS[1:])], "999999 bytes, listed 1000000"),
-    "stays busy": (STORED, [BUSY] * 30, "HTTP 503"),
-    "stays cut": (STORED, [cut(0)] * 30, "bytes early"),
-    "stays expired": (STORED, [expired] * 30, "the signed address is not valid any more"),
-    "gated": (RESOLVE, [status(403, x_error_code="GatedRepo")], "accept its licence at "),
-    "goes in a circle": (RESOLVE, [redirect(RESOLVE)] * 30, "redirects in a circle"),
-}
-
-
-@pytest.mark.parametrize("fault", REPORTED)
-def test_reported(store: Store, hub: Hub, fetch, fault: str):
-    path, answers, expected = REPORTED[fault]
-    hub.tamper(path, *answers)
-    result = fetch()
-    assert (result.status, expected in result.err) == (1, True), result.err
-    assert "Traceback" not in result.err
-    assert visible_snapshots(store) == []
-    hub.tampering.clear()
-    again = fetch()
-    assert again.status == 0, again.err
-    assert everything_below(store.hub / "models--Org--Name/snapshots" / REVISION) == FILES
-
-
-def test_addresses_that_expire_all_the_time(store: Store, hub: Hub, fetch):
-    hub.signature_uses = 3
-    result = fetch()
-    assert result.status == 0, result.err
-    assert everything_below(store.hub / "models--Org--Name/snapshots" / REVISION) == FILES
-    assert len(hub.asked("/resolve/")) > 4
-
-
-def test_a_dropped_line_costs_nothing_that_had_come(store: Store, hub: Hub, fetch):
-    hub.tamper(STORED, untouched, cut(60_000), cut(20_000))
-    assert fetch().status == 0
-    assert hub.sent == sum(map(len, FILES.values()))
+@pytest.mark.timeout(600)
+def test_some_runs_with_faults():
+    command = [sys.executable, "-m", "mlenv.tests.faults", "--runs", "25", "--seed", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last.endswith(" s")
+    assert "; 0 broken states, 0 wrong collections, in " in last
+    # It would prove nothing if nothing was ever killed.
+    counts = re.match(r"faults: 25 runs, ([\d,]+) operations, ([\d,]+) killed, ", last)
+    assert counts
+    assert int(counts[1].replace(",", "")) > 200
+    assert int(counts[2].replace(",", "")) > 20

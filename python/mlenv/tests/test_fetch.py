@@ -14,9 +14,9 @@ import pytest
 
 from mlenv.store import Store
 
-from .faults import body, redirect, status
 from .hub import Hub
 from .running import Result, mlenv
+from .tampering import body, redirect, status
 from .trees import everything_below, left_in_staging, visible_snapshots
 
 REVISION = "c3" * 20

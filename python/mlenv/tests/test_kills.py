@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 
 from mlenv.store import Model, Store, remove_tree
 
 from .hub import Hub
 from .killing import Download, kill_again_and_again
+from .running import mlenv, start
 from .trees import everything_below
 
 MODEL = Model("Org/Name", "f6" * 20)
@@ -37,3 +39,21 @@ def test_every_kill_costs_at_most_one_part_a_connection(store: Store, hub: Hub):
     assert killed.kills == 12
     assert 0 < killed.worst <= CONNECTIONS * PART
     assert hub.sent == killed.downloads * total + killed.again
+
+
+def test_a_terminated_download_ends_at_once_and_is_continued(store: Store, hub: Hub):
+    hub.add(MODEL.repo, MODEL.revision, FILES)
+    hub.delay = 0.02
+    command = ["fetch", "--store", store.root, "--repo", MODEL.repo, "--revision", MODEL.revision]
+    command += ["--endpoint", hub.endpoint, "--part-size", PART, "--connections", CONNECTIONS]
+    process = start(*command)
+    while hub.sent < 400_000:
+        time.sleep(0.005)
+    process.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.decode() == "mlenv: error: interrupted; nothing half-made can be seen, run this again\n"
+    result = mlenv(*command)
+    assert result.status == 0, result.err
+    assert everything_below(store.snapshot(MODEL)) == FILES
+    assert hub.sent <= sum(map(len, FILES.values())) + CONNECTIONS * PART

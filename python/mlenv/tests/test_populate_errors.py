@@ -9,9 +9,9 @@ import pytest
 
 from mlenv.store import Store, initialise
 
-from .faults import status
 from .hub import Hub
 from .running import mlenv
+from .tampering import status
 from .trees import left_in_staging, visible_environments
 from .wheels import Wheel, lock_of, make_wheel
 

@@ -344,6 +344,7 @@ FLIPS = 208
 AT_ONCE = 26
 
 
+@pytest.mark.timeout(600)
 def test_any_flipped_bit_is_found_and_mended(store: Store, base: Path, snapshot: Path, wheelhouse: Path):
     """In any file: of packages, byte code, weights, manifests, the lock, the reference."""
     seed = int(os.environ.get("MLENV_TEST_SEED", "20250101"))

@@ -16,9 +16,9 @@ import pytest
 
 from mlenv.store import Store
 
-from .faults import status, wrong_byte
 from .hub import Hub, stored
 from .running import Result, mlenv
+from .tampering import status, wrong_byte
 from .trees import everything_below, visible_snapshots
 
 REVISION = "a9" * 20

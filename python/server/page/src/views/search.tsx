@@ -4,7 +4,6 @@ import { api } from "../api/client";
 import { Unreachable } from "../api/errors";
 import type { SearchReply } from "../api/shapes";
 import { count } from "../format";
-import { useHealth } from "../health";
 import { announce } from "../parts/announce";
 import { Loading, Switch } from "../parts/controls";
 import { Failure } from "../parts/notice";
@@ -13,6 +12,8 @@ import { Comparison } from "./search/comparison";
 import { Results } from "./search/results";
 
 const COUNTS = [5, 10, 20];
+/** How long after the server did not answer the question is asked again. */
+const RETRY_SECONDS = 3;
 
 interface Question {
   text: string;
@@ -34,13 +35,16 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
   const [turn, setTurn] = useState(0);
   const { answer, error, busy } = useAnswer(question, turn);
   const id = useId();
-  const { error: noAnswer } = useHealth();
 
   useEffect(() => {
-    if (noAnswer === undefined && error instanceof Unreachable) {
-      setTurn((last) => last + 1);
+    if (!(error instanceof Unreachable) || busy) {
+      return;
     }
-  }, [noAnswer]);
+    const timer = setTimeout(() => { setTurn((last) => last + 1); }, RETRY_SECONDS * 1000);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [error, busy]);
   useEffect(() => {
     setText(question.text);
   }, [question.text]);
@@ -88,7 +92,7 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
       </form>
       {error && <Failure what="The search did not work" error={error} retry={() => { setTurn((last) => last + 1); }} />}
       <div aria-busy={busy} class={busy ? "stale" : ""}>
-        {answer ? <Shown answer={answer} /> : busy ? <Loading what="passages, and letting the model judge them" /> : !error && <Invitation />}
+        {answer ? <Shown answer={answer} /> : busy && !error ? <Loading what="passages, and letting the model judge them" /> : !error && <Invitation />}
       </div>
     </>
   );
@@ -117,7 +121,8 @@ function useAnswer(question: Question, turn: number): { answer: Answer | undefin
       return;
     }
     const stop = new AbortController();
-    setState((last) => ({ answer: last.answer, error: undefined, busy: true }));
+    // That the server does not answer stays said until it does: said anew each time it would be read out each time.
+    setState((last) => ({ answer: last.answer, error: last.error instanceof Unreachable ? last.error : undefined, busy: true }));
     // One after the other: together they would share the processor and spoil each other's timings.
     const run = async (): Promise<Answer> => {
       const plain = compare ? await api.search(text, { matchCount, rerank: false }, stop.signal) : undefined;

@@ -1,0 +1,41 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { Checkout } from "../support/engine";
+import { recordPreviews } from "../support/record-previews";
+import { summaryOf, told } from "../support/told";
+
+/**
+ * The recorded previews that the unit tests read are still what Pulumi says: new ones tell the same. RECORD_PREVIEWS=1 writes the new
+ * ones over the old ones.
+ */
+jest.setTimeout(1_200_000);
+
+const fixtures = path.join(__dirname, "..", "fixtures", "previews");
+const fresh = process.env["RECORD_PREVIEWS"] === undefined ? fs.mkdtempSync(path.join(os.tmpdir(), "archon-previews-")) : fixtures;
+const checkout = new Checkout();
+afterAll(async () => {
+  await checkout.remove();
+  if (fresh !== fixtures) {
+    fs.rmSync(fresh, { recursive: true });
+  }
+});
+
+test("every recorded preview is told as a new one of the same situation", async () => {
+  await recordPreviews(checkout, await checkout.stack(), fresh);
+  const names = fs.readdirSync(fixtures).sort();
+  expect(fs.readdirSync(fresh).sort()).toEqual(names);
+  const all = (directory: string): unknown[] => names.map((name) => ({ name, ...essence(fs.readFileSync(path.join(directory, name), "utf8")) }));
+  expect(all(fresh)).toEqual(all(fixtures));
+});
+
+/** What does not depend on the moment and the machine. */
+function essence(json: string): object {
+  const summary = summaryOf(json);
+  return {
+    told: told(summary).sort(),
+    downtime: summary.downtime.expected,
+    release: [summary.release.now !== undefined, summary.release.then !== undefined],
+    problems: summary.problems.map((problem) => problem.replace(/\b[0-9a-f]{12}\b/g, "ID")),
+  };
+}

@@ -1,0 +1,20 @@
+import { parsePreview } from "../../commands/preview/document";
+import { summarise, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
+
+const sizes: Sizes = { environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined), directory: () => 3_130_000 };
+
+/** The summary of a recorded preview, with sizes that no checkout changes. */
+export function summaryOf(json: string): PreviewSummary {
+  return summarise(parsePreview(json, "the recording"), "test", sizes);
+}
+
+/**
+ * Kind of change and what, without what another recording would change: tags and keys, and whether the engine has an image from
+ * another test already ("make") or it is built.
+ */
+export function told({ changes }: PreviewSummary): string[] {
+  return changes.map(({ action, what }) => {
+    const made = what.startsWith("image ") && (action === "build" || action === "create");
+    return `${made ? "make" : action} ${what.replace(/[:@]?\b[0-9a-f]{12,16}$/, "")}`.trim();
+  });
+}
