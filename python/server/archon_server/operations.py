@@ -91,17 +91,21 @@ class Operations:
         if operation.cancelled.is_set():
             raise Cancelled
         self._change(operation, status, progress, message, result)
+        self._publish(operation)
 
     def finish(self, operation: Operation, status: str, message: str, **result: Any) -> None:
         """`status` is one of FINISHED; without success the percentage stays at which it happened."""
         self._change(operation, status, 100 if status == "completed" else 0, message, result)
         self._running.pop(operation.progress_id, None)
         try:
+            # First, so that an end that is seen here is seen by the other servers of the database as well.
             self._save(operation)
         except StorageError as error:
             log.error("the end of operation %s is known to this server only: %s", operation.progress_id, error)
+            self._publish(operation)
         else:
             del self._live[operation.progress_id]
+            self._tell(operation.body())
 
     def cancel(self, progress_id: str) -> None:
         """Asks the operation to end. Raises NotFound if it is not running in this server."""
@@ -133,18 +137,21 @@ class Operations:
         bodies = self._storage.unfinished_operations() | dict(self._live)
         return [body for body in bodies.values() if body["status"] not in FINISHED]
 
-    def _change(self, operation: Operation, status: str, progress: int, message: str, result: dict[str, Any]) -> None:
+    @staticmethod
+    def _change(operation: Operation, status: str, progress: int, message: str, result: dict[str, Any]) -> None:
         operation.status = status
         operation.progress = max(operation.progress, progress)
         operation.result |= result
         if message:
             operation.message = message
             operation.logs = [*operation.logs, message][-200:]
-        self._publish(operation)
 
     def _publish(self, operation: Operation) -> None:
         # A finished copy: request threads read it while the worker goes on.
         body = self._live[operation.progress_id] = operation.body()
+        self._tell(body)
+
+    def _tell(self, body: dict[str, Any]) -> None:
         for listener in self._listeners:
             listener(body)
 

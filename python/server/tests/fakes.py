@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from archon_server.operations import Operation, Operations
 from archon_server.reranking import Runtime, hub
 from archon_server.settings import Model, Settings
 
@@ -106,6 +108,18 @@ def write_snapshot(hub_dir: Path, model: Model, weights: int = 1000) -> Path:
     return folder
 
 
+def hold(percent: int, filename: str) -> None:
+    """Lets the upload of this name get no further than so far until it is cancelled: its transaction stays open."""
+    advance = Operations.advance
+
+    def held(self: Operations, operation: Operation, status: str, progress: int, *message: str, **result: Any) -> None:
+        advance(self, operation, status, progress, *message, **result)
+        if progress >= percent and operation.about.get("fileName") == filename:
+            operation.cancelled.wait()
+
+    Operations.advance = held
+
+
 def main() -> None:
     from archon_server.serving import serve
 
@@ -117,6 +131,8 @@ def main() -> None:
         reranker.seconds = float(os.environ.get("FAKE_SCORE_SECONDS", "0"))
         return reranker
 
+    if percent := os.environ.get("FAKE_HOLD_PERCENT"):
+        hold(int(percent), "held.md")
     serve(Settings.from_environment(os.environ), load)
 
 

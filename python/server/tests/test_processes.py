@@ -43,9 +43,9 @@ def stored(data_dir: Path) -> tuple[int, int]:
 def test_a_kill_during_an_upload_leaves_no_half_document(
     start: Callable[..., ServerProcess], tmp_path: Path, percent: int
 ) -> None:
-    server = start().ready()
+    server = start(fake={"hold_percent": percent}).ready()
     whole = server.ended(server.begin_upload("# Whole\n\nAn otter."))["sourceId"]
-    progress_id = server.begin_upload(LARGE)
+    progress_id = server.begin_upload(LARGE, "held.md")
     eventually(lambda: server.progress(progress_id)["progress"] >= percent)
     server.kill()
     assert stored(tmp_path) == (1, 1)
