@@ -13,12 +13,11 @@ const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "allowed 
 const absolutePath = z.string().regex(/^\/(?!.*\/\.\.?(\/|$)).+/, "must be an absolute path without . or .. parts");
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 
-const hubModel = z.strictObject({
-  name,
-  repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be <organisation>/<name>"),
-  revision: z.string().regex(/^[0-9a-f]{40}$/, "must be a commit of 40 hex digits; a branch such as main would not be the same model tomorrow"),
-});
-const directoryModel = z.strictObject({ name, directory: z.string().min(1) });
+const revision = z.string().regex(/^[0-9a-f]{40}$/, "must be a commit of 40 hex digits; a branch such as main would not be the same model tomorrow");
+const variant = z.enum(["auto", "float32", "bfloat16"]).default("auto");
+const hubModel = z.strictObject({ name, repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be <organisation>/<name>"), revision, variant });
+const directoryModel = z.strictObject({ name, directory: z.string().min(1), variant });
+const derivedModel = z.strictObject({ name, from: name, variant: z.literal("int8"), revision });
 
 const service = z.strictObject({
   name,
@@ -38,7 +37,9 @@ const schema = z.strictObject({
   requirements: z.string().min(1),
   imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
   hubEndpoint: url,
-  models: z.array(z.union([hubModel, directoryModel], { error: "must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }" })),
+  models: z.array(z.union([hubModel, directoryModel, derivedModel], {
+    error: 'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
+  })),
   activeModel: z.string(),
   services: z.array(service).min(1),
   requireToken: z.boolean(),
@@ -50,12 +51,18 @@ const schema = z.strictObject({
 });
 type Decisions = z.infer<typeof schema>;
 
-/** A model at one commit. `directory` is absolute, and set for models that come from the checkout. */
+/** A model at one commit. */
 export interface Model {
   name: string;
+  /** `<organisation>/<name>` on the hub; `local/<name>` for what does not come from there. */
   repo: string;
   revision: string;
+  /** Precision of its weights in memory; "auto" is what suits the processor. */
+  variant: "auto" | "float32" | "bfloat16" | "int8";
+  /** Absolute; set for a model from the checkout. */
   directory?: string;
+  /** Name of the model that it is derived from; set for a derived one. */
+  from?: string;
 }
 
 export type Service = z.infer<typeof service>;
@@ -158,6 +165,11 @@ function crossCheck(decisions: Decisions, problems: Problem[]): void {
     problems.push({ key: keyName(["services", index, "name"]), received: services[index]?.name, reason: "is used by an earlier service; give each its own name" }));
   duplicates(services.map((each) => String(each.port))).forEach((index) =>
     problems.push({ key: keyName(["services", index, "port"]), received: services[index]?.port, reason: "is used by an earlier service; give each its own port" }));
+  models.forEach((model, index) => {
+    if ("from" in model && !models.some((other) => other.name === model.from && !("from" in other))) {
+      problems.push({ key: keyName(["models", index, "from"]), received: model.from, reason: "must be the name of another of the models that is not derived itself" });
+    }
+  });
   if (activeModel !== "" && !models.some((model) => model.name === activeModel)) {
     const known = models.map((model) => model.name).join(", ");
     problems.push({ key: keyName(["activeModel"]), received: activeModel, reason: `must be the name of one of the models (${known === "" ? "none is configured" : known})` });
@@ -182,12 +194,16 @@ function resolveModel(project: string, model: Decisions["models"][number], index
   if ("repo" in model) {
     return model;
   }
+  if ("from" in model) {
+    return { ...model, repo: `local/${model.name}` };
+  }
+  const { variant } = model;
   const directory = path.resolve(project, model.directory);
   if (!fs.existsSync(path.join(directory, "config.json"))) {
     problems.push({ key: keyName(["models", index, "directory"]), received: model.directory, reason: "must be a directory, relative to the project, that holds a model (config.json and weights)" });
-    return { name: model.name, repo: `local/${model.name}`, revision: "" };
+    return { name: model.name, repo: `local/${model.name}`, revision: "", variant };
   }
-  return { name: model.name, repo: `local/${model.name}`, revision: directoryRevision(readTree(directory, isModelFile)), directory };
+  return { name: model.name, repo: `local/${model.name}`, revision: directoryRevision(readTree(directory, isModelFile)), variant, directory };
 }
 
 function readLock(project: string, file: string, problems: Problem[]): string | undefined {

@@ -1,4 +1,6 @@
 import { benchFetch } from "./bench/fetch";
+import { benchRelevance } from "./bench/relevance";
+import { benchServer } from "./bench/server";
 import { benchStore } from "./bench/store";
 import { ensureSetup } from "./setup/ensure";
 import { UserError } from "./support/errors";
@@ -6,17 +8,19 @@ import { main } from "./support/main";
 import { Steps } from "./support/progress";
 
 /** Every benchmark by the name that one asks for it with. */
-const benchmarks: Readonly<Record<string, (steps: Steps) => Promise<void>>> = {
+const benchmarks: Readonly<Record<string, (steps: Steps, args: readonly string[]) => Promise<void>>> = {
   store: benchStore,
   fetch: benchFetch,
+  relevance: benchRelevance,
+  server: benchServer,
 };
 
 main(async ([name = "store", ...rest]) => {
   const run = benchmarks[name];
-  if (run === undefined || rest.length > 0) {
+  if (run === undefined || (rest.length > 0 && run !== benchRelevance)) {
     throw new UserError(`There is no benchmark "${[name, ...rest].join(" ")}". The benchmarks are: ${Object.keys(benchmarks).join(", ")}.`);
   }
   const steps = new Steps();
   await ensureSetup(steps);
-  await run(steps);
+  await run(steps, rest);
 }, "npm run bench");

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { catalogue, configuredModels, describeCatalogue } from "./models/catalogue";
+import { deriveModel } from "./models/derive";
 import { describePin, parseSize } from "./models/pin";
 import { resolveBranch } from "./models/resolve";
 import { ensureSetup } from "./setup/ensure";
@@ -14,6 +15,7 @@ import { silent, Steps } from "./support/progress";
 
 const usage = [
   "npm run models [-- --stack STACK --json]",
+  "       npm run models -- derive NAME [--stack STACK]",
   "       npm run models -- pin ORG/NAME [--revision BRANCH] [--max-bytes 5GB] [--application ORG/NAME] [--force] [--stack STACK]",
 ].join("\n");
 
@@ -27,17 +29,21 @@ main(async (args) => {
     "force": { type: "boolean", default: false },
   }, 2);
   const { stack, json, force, revision } = values;
-  const [action, repo] = positionals;
-  if (action !== undefined && (action !== "pin" || repo === undefined)) {
-    throw new UserError(`${action === "pin" ? "Which model is to be pinned?" : `There is no action "${action}".`}\nUsage: ${usage}`);
+  const [action, subject] = positionals;
+  if (action !== undefined && (!["pin", "derive"].includes(action) || subject === undefined)) {
+    throw new UserError(`${["pin", "derive"].includes(action) ? "Which model?" : `There is no action "${action}".`}\nUsage: ${usage}`);
   }
   const maxBytes = parseSize(values["max-bytes"]);
   // stdout is for the answer alone: scripts read it.
   const steps = new Steps({ output: process.stderr });
   await ensureSetup(steps);
-  if (repo !== undefined) {
+  if (action === "derive" && subject !== undefined) {
+    console.log((await steps.run("Derivation", (progress) => deriveModel(stack, subject, progress), () => "")).join("\n"));
+    return;
+  }
+  if (subject !== undefined) {
     const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
-    const found = await steps.run("Hub", (progress) => resolveBranch(stack, repo, revision, image, progress), ({ revision: commit }) => commit);
+    const found = await steps.run("Hub", (progress) => resolveBranch(stack, subject, revision, image, progress), ({ revision: commit }) => commit);
     const application = values.application ?? process.env.RERANKING_MODEL;
     console.log(describePin(found, { stack, maxBytes, force, application: application === "" ? undefined : application }).join("\n"));
     return;

@@ -9,6 +9,8 @@ import type { Host } from "./shared/host";
 export interface ServerArgs {
   host: Host;
   service: string;
+  /** Id of the release that it runs. A changed one replaces the container. */
+  release: string;
   /** Reference of the server image. A changed one replaces the container. */
   image: pulumi.Input<string>;
   /** Name of the network, and the alias that the gateway looks for. */
@@ -59,7 +61,7 @@ export class ArchonServer extends pulumi.ComponentResource {
         ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
       ],
       envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
-      labels: labels("server", { service: args.service }),
+      labels: labels("server", { service: args.service, release: args.release }),
       // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
       healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
       destroyGraceSeconds: DESTROY_GRACE_SECONDS,
@@ -92,7 +94,7 @@ export function serverVariables(release: Release, service: string): Record<strin
     ARCHON_RELEASE: release.id,
     ARCHON_SERVICE: service,
     ARCHON_ENVIRONMENT_KEY: release.environment,
-    ARCHON_MODELS: JSON.stringify(release.models.map(({ name, repo, revision }) => ({ name, repo, revision }))),
+    ARCHON_MODELS: JSON.stringify(release.models),
     ARCHON_ACTIVE_MODEL: release.activeModel ?? "",
     ARCHON_DATA_DIR: "/data",
     HF_HUB_OFFLINE: "1",

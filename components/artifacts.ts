@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
-import type { Settings } from "../config";
+import type { Model, Settings } from "../config";
 import type { Plan } from "../release/plan";
 import { snapshotOf, type ModelReference } from "../release/release";
 import { Environment, type EnvironmentSource } from "./environment";
@@ -46,10 +46,10 @@ export class Artifacts extends pulumi.ComponentResource {
       const source = plan.fromCheckout && key === plan.active.environment ? environmentSource(settings) : undefined;
       this.#environments.set(key, new Environment(`${name}-environment-${key}`, { ...job, key, source, gone: !facts.hasEnvironment(key) }, child));
     }
-    for (const [id, model] of new Map(releases.flatMap(({ models }) => models.map((each) => [snapshotOf(each), each])))) {
+    for (const model of derivedLast(settings, releases.flatMap(({ models }) => models))) {
       const { repo, revision } = model;
-      const source = snapshotSource(settings, model);
-      this.#snapshots.set(id, new ModelSnapshot(snapshotName(name, model), { ...job, repo, revision, source, gone: !facts.hasSnapshot(model) }, child));
+      const { source, needs } = this.snapshotSource(settings, plan, model);
+      this.#snapshots.set(snapshotOf(model), new ModelSnapshot(snapshotName(name, model), { ...job, repo, revision, source, gone: !facts.hasSnapshot(model) }, { ...child, dependsOn: needs }));
     }
     this.registerOutputs({});
   }
@@ -64,6 +64,23 @@ export class Artifacts extends pulumi.ComponentResource {
 
   snapshot(model: ModelReference): ModelSnapshot {
     return found(this.#snapshots, snapshotOf(model));
+  }
+
+  /** Where a snapshot comes from, and what must be there before; nothing for one that the checkout does not name. */
+  private snapshotSource({ models, hubEndpoint, hubToken }: Settings, plan: Plan, wanted: ModelReference): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
+    const model = configured(models, wanted);
+    const origin = models.find(({ name }) => name === model?.from);
+    if (model === undefined || (model.from !== undefined && !plan.fromCheckout)) {
+      return { source: undefined, needs: [] };
+    }
+    if (origin !== undefined) {
+      const [image, environment] = [this.image(plan.active.images.server), this.environment(plan.active.environment)];
+      return {
+        source: { derivedFrom: origin, variant: model.variant, serverImage: image.reference, environmentPath: environment.path },
+        needs: [environment, this.snapshot(origin)],
+      };
+    }
+    return { source: model.directory === undefined ? { hubEndpoint, hubToken } : { directory: model.directory }, needs: [] };
   }
 }
 
@@ -81,9 +98,15 @@ function environmentSource({ project, requirements, imports, pythonIndex, python
   return { lockFile: path.resolve(project, requirements), imports, index: pythonIndex, extraIndexes: pythonExtraIndexes, wheelhouse };
 }
 
-function snapshotSource({ models, hubEndpoint, hubToken }: Settings, wanted: ModelReference): SnapshotSource | undefined {
-  const model = models.find((each) => snapshotOf(each) === snapshotOf(wanted));
-  return model && (model.directory === undefined ? { hubEndpoint, hubToken } : { directory: model.directory });
+function configured(models: readonly Model[], wanted: ModelReference): Model | undefined {
+  return models.find((each) => snapshotOf(each) === snapshotOf(wanted));
+}
+
+/** Every snapshot once; one that is derived comes after what it is derived from. */
+function derivedLast({ models }: Settings, wanted: readonly ModelReference[]): ModelReference[] {
+  const once = [...new Map(wanted.map((model) => [snapshotOf(model), model])).values()];
+  const derived = (model: ModelReference): boolean => configured(models, model)?.from !== undefined;
+  return [...once.filter((model) => !derived(model)), ...once.filter(derived)];
 }
 
 function found<T>(parts: ReadonlyMap<string, T>, key: string): T {

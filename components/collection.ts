@@ -29,9 +29,12 @@ export class Hold extends pulumi.ComponentResource {
  * references of any stack and no running container of anybody.
  */
 export class Collection extends pulumi.ComponentResource {
+  /** Resolves when it is done: the last step of an update. */
+  readonly done: pulumi.Output<unknown>;
+
   constructor(name: string, args: ReferencesArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Collection", name, {}, opts);
-    oneShot(`${name}-${shortDigest(args.keep)}`, { ...job("collect", args, "--json"), script: "collect.sh" }, { parent: this });
+    this.done = oneShot(`${name}-${shortDigest(args.keep)}`, { ...job("collect", args, "--json"), script: "collect.sh" }, { parent: this }).id;
     this.registerOutputs({});
   }
 }

@@ -38,6 +38,7 @@ export class Deployment extends pulumi.ComponentResource {
   readonly services: { name: string; url: string }[];
   /** Secret; undefined where none is required. */
   readonly apiToken: pulumi.Output<string> | undefined;
+  readonly #done: pulumi.Output<unknown>;
 
   /** @throws pulumi.RunError when `settings.release` names a release that cannot be run, before anything is created. */
   constructor(name: string, settings: Settings, previous: Previous, opts: pulumi.ComponentResourceOptions = {}) {
@@ -63,6 +64,7 @@ export class Deployment extends pulumi.ComponentResource {
     const services = settings.services.map(({ name: service, port, bind, memoryMiB, replicas }) => new Service(`${name}-${service}`, {
       host: settings,
       service,
+      release: active.id,
       port,
       bind,
       memoryMiB,
@@ -84,7 +86,7 @@ export class Deployment extends pulumi.ComponentResource {
     if (model !== undefined && container !== undefined) {
       new Proof(`${name}-proof-${model.revision.slice(0, 12)}`, { ...job, model, containerId: container }, { parent: this, dependsOn: services });
     }
-    new Collection(`${name}-collection`, { ...job, keep: planned.keep }, { parent: this, dependsOn: services });
+    const { done } = new Collection(`${name}-collection`, { ...job, keep: planned.keep }, { parent: this, dependsOn: services });
 
     this.services = settings.services.map((service, index) => ({ name: service.name, url: services[index]?.url ?? "" }));
     this.url = this.services[0]?.url ?? "";
@@ -93,13 +95,19 @@ export class Deployment extends pulumi.ComponentResource {
     this.environment = { key: active.environment, path: environment.path };
     this.images = { ...tools, server: active.images.server };
     this.models = active.models;
+    this.#done = done;
     this.registerOutputs(this.outputs());
   }
 
-  /** What a person or a script needs to know of the stack. The token is there only where one is required. */
+  /**
+   * What a person or a script needs to know of the stack. The token is there only where one is required. An update that fails leaves
+   * all of it as it was, the ledger above all: it is said only when the last step is done. A preview has no such step.
+   */
   outputs(): pulumi.Inputs {
     const { url, release, releases, environment, images, models, services, apiToken } = this;
-    return { url, release, releases, environment, images, models, services, ...(apiToken === undefined ? {} : { apiToken }) };
+    const values = { url, release, releases, environment, images, models, services };
+    const settled = <T>(value: T): pulumi.Input<T> => (pulumi.runtime.isDryRun() ? value : this.#done.apply(() => value));
+    return { ...Object.fromEntries(Object.entries(values).map(([key, value]) => [key, settled(value)])), ...(apiToken === undefined ? {} : { apiToken }) };
   }
 }
 

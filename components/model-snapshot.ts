@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { oneShot } from "./one-shot";
+import { oneShot, type OneShotArgs } from "./one-shot";
 import type { Host } from "./shared/host";
 
 /** Where a new snapshot comes from. */
@@ -7,7 +7,9 @@ export type SnapshotSource =
   /** A directory on the deployer's machine. */
   | { directory: string }
   /** A hub, with a token for repositories that want one. */
-  | { hubEndpoint: string; hubToken: pulumi.Input<string> | undefined };
+  | { hubEndpoint: string; hubToken: pulumi.Input<string> | undefined }
+  /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
+  | { derivedFrom: { repo: string; revision: string }; variant: string; serverImage: pulumi.Input<string>; environmentPath: string };
 
 export interface ModelSnapshotArgs {
   host: Host;
@@ -32,12 +34,26 @@ export class ModelSnapshot extends pulumi.ComponentResource {
   }
 }
 
-function work({ repo, revision, source }: ModelSnapshotArgs): { command: string[]; input?: { directory: string }; environment?: Record<string, pulumi.Input<string>> } {
+function work({ host, repo, revision, source }: ModelSnapshotArgs): Pick<OneShotArgs, "command" | "input" | "environment" | "script" | "settings"> {
   if (source === undefined) {
     return { command: ["verify", "--store", "/store", `models/${repo}@${revision}`] };
   }
   const fetch = ["fetch", "--store", "/store", "--repo", repo, "--revision", revision];
-  return "directory" in source
-    ? { command: [...fetch, "--archive", "-"], input: { directory: source.directory } }
-    : { command: [...fetch, "--endpoint", source.hubEndpoint], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
+  if ("directory" in source) {
+    return { command: [...fetch, "--archive", "-"], input: { directory: source.directory } };
+  }
+  if ("derivedFrom" in source) {
+    const { derivedFrom, variant, serverImage, environmentPath } = source;
+    return {
+      command: [...fetch, "--archive", "-"],
+      script: "derive.sh",
+      settings: {
+        DERIVE_IMAGE: serverImage,
+        DERIVE_ENVIRONMENT: environmentPath,
+        DERIVE_MODELS: `${host.root}/models/huggingface`,
+        DERIVE_ARGS: ["--repo", derivedFrom.repo, "--revision", derivedFrom.revision, "--variant", variant].join("\n"),
+      },
+    };
+  }
+  return { command: [...fetch, "--endpoint", source.hubEndpoint], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
 }

@@ -4,6 +4,7 @@ import { ArchonServer, type ServerArgs } from "./archon-server";
 import { Gateway } from "./gateway";
 import { STRICT_SHELL } from "./one-shot";
 import { DESTROY_GRACE_SECONDS } from "./shared/containers";
+import type { Host } from "./shared/host";
 
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopped"> {
   /** Servers behind the gateway, 1 to 4. */
@@ -34,10 +35,18 @@ export class Service extends pulumi.ComponentResource {
       alias,
       stopped: room !== undefined && autoRollback ? room.stdout : "",
     }, { parent: this, dependsOn: room ?? [] }));
+    const ids = servers.map((each) => each.containerId);
+    new command.local.Command(`${name}-drain`, {
+      create: "components/scripts/drain.sh",
+      interpreter: STRICT_SHELL,
+      addPreviousOutputInEnv: false,
+      environment: { ...serversOf("DRAIN", args.host, args.service), DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")) },
+      triggers: ids,
+    }, { parent: this, dependsOn: servers });
     const gateway = new Gateway(`${name}-gateway`, { service: args.service, image: gatewayImage, network: args.network, alias, bind, port }, { parent: this, dependsOn: servers });
 
     this.url = gateway.url;
-    this.containerIds = servers.map((each) => each.containerId);
+    this.containerIds = ids;
     this.registerOutputs({ url: this.url, containerIds: this.containerIds });
   }
 }
@@ -52,14 +61,19 @@ function makeRoom(name: string, server: Omit<ServerArgs, "alias" | "stopped">, p
     create: "components/scripts/make-room.sh",
     interpreter: STRICT_SHELL,
     addPreviousOutputInEnv: false,
-    environment: {
-      DOCKER_HOST: host.dockerHost,
-      ROOM_PROJECT: pulumi.getProject(),
-      ROOM_STACK: pulumi.getStack(),
-      ROOM_SERVICE: service,
-      ROOM_GRACE: String(DESTROY_GRACE_SECONDS),
-    },
+    environment: serversOf("ROOM", host, service),
     triggers: [pulumi.jsonStringify({ image, environmentPath, variables, memoryMiB, readyTimeout })],
   }, { parent });
 }
 
+
+/** What a script needs to find the servers of a service and to stop them. */
+function serversOf(prefix: string, { dockerHost }: Host, service: string): Record<string, string> {
+  return {
+    DOCKER_HOST: dockerHost,
+    [`${prefix}_PROJECT`]: pulumi.getProject(),
+    [`${prefix}_STACK`]: pulumi.getStack(),
+    [`${prefix}_SERVICE`]: service,
+    [`${prefix}_GRACE`]: String(DESTROY_GRACE_SECONDS),
+  };
+}

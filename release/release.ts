@@ -7,9 +7,9 @@ export interface ReleaseContent {
   serverImage: string;
   /** Key of the environment. */
   environment: string;
-  /** `repo@commit` of every model, in the order of the configuration. */
+  /** Every model as {@link contentOf} names it, in the order of the configuration. */
   models: readonly string[];
-  /** `repo@commit` of the default model, or undefined without models. */
+  /** The default model, named in the same way, or undefined without models. */
   activeModel: string | undefined;
 }
 
@@ -18,7 +18,13 @@ export function releaseId(content: ReleaseContent): string {
   return digest(content.serverImage, content.environment, ...[...content.models].sort(), "active", content.activeModel ?? "").slice(0, 12);
 }
 
-const model = z.object({ name: z.string(), repo: z.string(), revision: z.string() });
+const model = z.object({
+  name: z.string(),
+  repo: z.string(),
+  revision: z.string(),
+  /** Precision of its weights in memory; absent for what suits the processor. */
+  variant: z.string().optional(),
+});
 
 /** A release as the ledger keeps it: an entry of the stack output `releases`. */
 export const releaseSchema = z.object({
@@ -46,4 +52,9 @@ export type ModelReference = z.infer<typeof model>;
 /** `repo@commit`, by which the store knows a snapshot. */
 export function snapshotOf({ repo, revision }: Pick<ModelReference, "repo" | "revision">): string {
   return `${repo}@${revision}`;
+}
+
+/** What of a model makes a release another one: the snapshot, and the precision in which it is loaded. */
+export function contentOf(model: Pick<ModelReference, "repo" | "revision" | "variant">): string {
+  return model.variant === undefined || model.variant === "auto" ? snapshotOf(model) : `${snapshotOf(model)} ${model.variant}`;
 }

@@ -1,31 +1,60 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { parseArgs } from "node:util";
 import { readMachine } from "../setup/machine";
 import { dockerEnvironment } from "../support/docker";
 import { UserError } from "../support/errors";
 import { pythonDirectory } from "../support/images";
+import type { Steps } from "../support/progress";
 import { run } from "../support/run";
 import { runningServer } from "./running-server";
 
-/** Own documents and questions about them, both paths of this machine. */
-export interface OwnQuestions {
-  documents: string;
-  questions: string;
+interface Arguments {
+  /** Models of the store, like "Org/Name"; all of them when empty. */
+  models: readonly string[];
+  /** Own documents and questions about them, both paths of this machine. */
+  own?: { documents: string; questions: string };
 }
 
 /**
- * NDCG@10 and MRR of retrieval alone and reranked, for the models of the store (or only those of `models`, like "Org/Name"), with
- * the image, environment and models of the running server, in a container of its own without a network.
- *
- * @returns what `python3 -m relevance` prints
+ * NDCG@10 and MRR of retrieval alone and reranked by the models of the store:
+ * `npm run bench -- relevance [--model Org/Name]... [--documents DIR --questions FILE]`.
  */
-export async function relevance(models: readonly string[] = [], own?: OwnQuestions): Promise<string> {
+export async function benchRelevance(steps: Steps, args: readonly string[]): Promise<void> {
+  const chosen = parse(args);
+  const table = await steps.run("Relevance", () => relevance(chosen), () => "measured");
+  console.log(`\n${table}`);
+}
+
+function parse(args: readonly string[]): Arguments {
+  const usage = "Usage: npm run bench -- relevance [--model Org/Name]... [--documents DIR --questions FILE]";
+  const text = { type: "string" } as const;
+  try {
+    const { values } = parseArgs({ args: [...args], options: { model: { ...text, multiple: true }, documents: text, questions: text } });
+    const { model: models = [], documents, questions } = values;
+    if (documents === undefined && questions === undefined) {
+      return { models };
+    }
+    if (documents !== undefined && questions !== undefined) {
+      return { models, own: { documents: existing(documents), questions: existing(questions) } };
+    }
+  } catch (error) {
+    if (error instanceof UserError || !(error instanceof TypeError)) {
+      throw error;
+    }
+    throw new UserError(`${error.message}\n${usage}`);
+  }
+  throw new UserError(`--documents and --questions go together.\n${usage}`);
+}
+
+/** With the image, environment and models of the running server, in a container of its own without a network. */
+async function relevance({ models, own }: Arguments): Promise<string> {
   const server = await runningServer();
   const mounts = [
     `${server.environment}:/root/.local:ro`,
     `${server.models}:/root/.cache/huggingface:ro`,
     `${pythonDirectory}:/src:ro`,
-    ...(own === undefined ? [] : [`${existing(own.documents)}:/own/documents:ro`, `${existing(own.questions)}:/own/questions.json:ro`]),
+    ...(own === undefined ? [] : [`${own.documents}:/own/documents:ro`, `${own.questions}:/own/questions.json:ro`]),
   ];
   return run(
     "docker",

@@ -17,6 +17,7 @@ const inspected = z.array(
   z.object({
     Name: z.string(),
     Config: z.object({ Image: z.string() }),
+    NetworkSettings: z.object({ Ports: z.record(z.string(), z.array(z.object({ HostIp: z.string(), HostPort: z.string() })).nullable()) }),
     Mounts: z.array(z.object({ Source: z.string(), Destination: z.string() })),
   }),
 );
@@ -27,25 +28,45 @@ const inspected = z.array(
  * @throws UserError when none runs
  */
 export async function runningServer(): Promise<RunningServer> {
-  const environment = dockerEnvironment(readMachine().dockerHost);
-  const labels = { "io.archon.project": project, "io.archon.stack": devStack, "io.archon.component": "server" };
-  const filters = Object.entries(labels).map(([name, value]) => `--filter=label=${name}=${value}`);
-  const [id] = (await run("docker", ["ps", "--quiet", "--no-trunc", ...filters], { environment })).split("\n").filter((line) => line !== "");
-  if (id === undefined) {
-    throw new UserError(`No server of the stack ${devStack} is running. Deploy one with \`npm start\`.`);
-  }
-  const [server] = inspected.parse(JSON.parse(await run("docker", ["inspect", id], { environment })));
+  const server = await running("server");
   const source = (target: string): string => {
-    const mount = server?.Mounts.find(({ Destination }) => Destination === target);
+    const mount = server.Mounts.find(({ Destination }) => Destination === target);
     if (mount === undefined) {
-      throw new UserError(`The container ${id.slice(0, 12)} mounts nothing at ${target}, so it is no server of this project.`);
+      throw new UserError(`The container ${server.Name} mounts nothing at ${target}, so it is no server of this project.`);
     }
     return mount.Source;
   };
   return {
-    container: id,
-    image: server?.Config.Image ?? "",
+    container: server.Name.replace("/", ""),
+    image: server.Config.Image,
     environment: source("/root/.local"),
     models: source("/root/.cache/huggingface"),
   };
+}
+
+/**
+ * Where the gateway of the stack `dev` answers.
+ *
+ * @throws UserError when none runs
+ */
+export async function gatewayUrl(): Promise<string> {
+  const gateway = await running("gateway");
+  const [published] = Object.values(gateway.NetworkSettings.Ports).flatMap((ports) => ports ?? []);
+  if (published === undefined) {
+    throw new UserError(`The container ${gateway.Name} publishes no port.`);
+  }
+  const host = published.HostIp === "0.0.0.0" ? "127.0.0.1" : published.HostIp;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${published.HostPort}`;
+}
+
+async function running(component: string): Promise<z.infer<typeof inspected>[number]> {
+  const environment = dockerEnvironment(readMachine().dockerHost);
+  const labels = { "io.archon.project": project, "io.archon.stack": devStack, "io.archon.component": component };
+  const filters = Object.entries(labels).map(([name, value]) => `--filter=label=${name}=${value}`);
+  const [id] = (await run("docker", ["ps", "--quiet", "--no-trunc", ...filters], { environment })).split("\n").filter((line) => line !== "");
+  const [found] = id === undefined ? [] : inspected.parse(JSON.parse(await run("docker", ["inspect", id], { environment })));
+  if (found === undefined) {
+    throw new UserError(`No ${component} of the stack ${devStack} is running. Deploy one with \`npm start\`.`);
+  }
+  return found;
 }

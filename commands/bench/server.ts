@@ -1,7 +1,9 @@
 import autocannon from "autocannon";
 import { readMachine } from "../setup/machine";
 import { dockerEnvironment } from "../support/docker";
+import type { Steps } from "../support/progress";
 import { run } from "../support/run";
+import { gatewayUrl, runningServer } from "./running-server";
 
 /** Where a server answers, which container it is, and its API token if it wants one. */
 export interface LoadTarget {
@@ -38,6 +40,28 @@ const searches = [
   "port already in use",
   "gateway health check",
 ];
+
+/**
+ * Ten minutes of load on the running server, by `npm run bench -- server`. Its API token, if it wants one, is that of the
+ * environment variable ARCHON_API_TOKEN.
+ */
+export async function benchServer(steps: Steps): Promise<void> {
+  const [{ container }, url] = await Promise.all([runningServer(), gatewayUrl()]);
+  const token = process.env["ARCHON_API_TOKEN"];
+  const target = { url, container, ...(token === undefined ? {} : { token }) };
+  const { requests: made, failures, requestsPerSecond, search, memory: anonymous } = await steps.run(
+    "Load, 11 minutes",
+    () => load(target),
+    ({ requests: count }) => `${String(count)} requests`,
+  );
+  console.table([
+    { what: "requests, failures", value: `${String(made)}, ${String(failures)}` },
+    { what: "requests a second", value: requestsPerSecond.toFixed(1) },
+    { what: "search p50, p95, p99, ms", value: [search.p50, search.p95, search.p99].map((time) => time.toFixed(0)).join(", ") },
+    { what: "memory after warm-up, at the end, MB", value: [anonymous.before, anonymous.after].map((bytes) => (bytes / 1e6).toFixed(0)).join(", ") },
+    { what: "growth of memory, %", value: anonymous.growth.toFixed(1) },
+  ]);
+}
 
 /**
  * Mixed load as people make it: of ten requests seven search, one lists, one asks for the models, one uploads a small document.

@@ -31,6 +31,8 @@ ${rows.join("\n")}
 | \`name\` | models, services | required | Lower-case letters, digits, dots and hyphens; its own within the list. |
 | \`repo\`, \`revision\` | models | required together | \`<organisation>/<name>\` and the commit, 40 hex digits. |
 | \`directory\` | models | instead of repo | Directory of the checkout; its commit is computed from its files. |
+| \`variant\` | models | \`"auto"\` | Precision of the weights in memory: \`float32\`, \`bfloat16\`, or what suits the processor. Another one is another release. |
+| \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | Weights of 8 bits, derived from the model of that name; \`npm run models -- derive NAME\` prints the line. |
 | \`port\` | services | required | Port on the host. A changed one replaces the gateway. |
 | \`bind\` | services | \`"127.0.0.1"\` | IP address of the host. Beyond loopback, \`requireToken\` must be true. |
 | \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap. A changed one replaces the servers. |

@@ -9,7 +9,7 @@ import { bytes, table } from "../support/render";
 export interface ConfiguredModel {
   name: string;
   snapshot: string;
-  /** Relative to the checkout; undefined for a model from the hub. */
+  /** Relative to the checkout; undefined for a model from the hub and a derived one. */
   directory: string | undefined;
 }
 
@@ -34,6 +34,7 @@ export interface Catalogue {
 }
 
 const hubModel = z.object({ name: z.string(), repo: z.string(), revision: z.string() });
+const derivedModel = z.object({ name: z.string(), from: z.string(), revision: z.string() });
 const directoryModel = z.object({ name: z.string(), directory: z.string() });
 
 /**
@@ -47,6 +48,10 @@ export function configuredModels(stack: string, project: string): { models: Conf
     if (fromHub.success) {
       const { name, repo, revision } = fromHub.data;
       return [{ name, snapshot: `${repo}@${revision}`, directory: undefined }];
+    }
+    const derived = derivedModel.safeParse(item);
+    if (derived.success) {
+      return [{ name: derived.data.name, snapshot: `local/${derived.data.name}@${derived.data.revision}`, directory: undefined }];
     }
     const local = directoryModel.safeParse(item);
     return local.success ? [{ name: local.data.name, snapshot: directorySnapshot(project, local.data), directory: local.data.directory }] : [];

@@ -44,6 +44,21 @@ def sync_file_system(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(root: Path) -> None:
+    """Write the files of a tree and their names to the disk.
+
+    For few files; unlike `sync_file_system` it does not wait for what everybody else is writing to that disk.
+    """
+    for directory, _, names in os.walk(root):
+        for name in names:
+            descriptor = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(directory))
+
+
 def start_writing(descriptor: int, offset: int, length: int) -> None:
     """Have the kernel begin to write a range to the disk. It promises nothing, but a later sync is short."""
     _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _SYNC_FILE_RANGE_WRITE)

@@ -142,11 +142,14 @@ def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEn
     """Manifest first: a snapshot that is visible can be verified. Reference last: it never names a missing snapshot."""
     target = store.snapshot(model)
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    durable.sync_file_system(staging)
+    for directory in (store.hub, target.parent.parent):
+        durable.sync_directory(directory)
+    durable.sync_tree(staging / "snapshot")
     failpoints.reach("fetch.synced")
     summary = manifest.write_snapshot(
         store.snapshot_manifest(model), {"repo": model.repo, "revision": model.revision, "source": source}, entries
     )
+    durable.sync_directory(store.manifests)
     failpoints.reach("fetch.manifest")
     durable.move_into_place(staging / "snapshot", target)
     failpoints.reach("fetch.renamed")

@@ -171,12 +171,12 @@ class Store:
         What interrupted runs left in staging is removed first. The directory may still hold what an earlier run of the
         same object left: that is for the caller to continue or to clear.
         """
-        with (
-            locks.hold(self._lock("store"), "the whole store (a prune)", shared=True),
-            locks.hold(self._lock(name), what) as descriptor,
-        ):
-            self._remove_orphans(own=name)
-            yield self.staging / name, descriptor
+        with locks.hold(self._lock("store"), "the whole store (a prune)", shared=True):
+            # A purge may have been what was waited for; its lock went with the store.
+            Store.open(self.root)
+            with locks.hold(self._lock(name), what) as descriptor:
+                self._remove_orphans(own=name)
+                yield self.staging / name, descriptor
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`python3 -m relevance`: NDCG@10 and MRR of retrieval alone and reranked, for models of a cache."""
+"""`python3 -m relevance`: NDCG@10 and MRR of retrieval alone, reranked, and fused, for models of a cache."""
 
 import argparse
 import json
@@ -63,7 +63,7 @@ def measured(collection: questions.Collection, models: Sequence[Model], hub: Pat
         asked = comparing.ask(collection, storage)
         storage.close()
     if not models:
-        return [_result(None, comparing.rows(asked, None))]
+        return [_result(None, comparing.rows(asked, {}))]
     results = []
     for model in models:
         try:
@@ -88,13 +88,13 @@ def table(result: dict[str, Any]) -> str:
     )
     if result["error"]:
         return f"{title}: {result['error']}"
-    lines = [title, f"{'questions':<28}{'':>5}  NDCG@10: alone  reranked   MRR: alone  reranked"]
+    orders = [name for name in ("retrieval", *comparing.ORDERS) if name in result["rows"][0]]
+    heading = "".join(f"{name:>11}" for name in orders)
+    lines = [title, f"{'questions':<24}{'':>5}  NDCG@10:{heading}   MRR:{heading}"]
     for row in result["rows"]:
-        alone, reranked = row["retrieval"], row["reranked"] or {"ndcg10": float("nan"), "mrr": float("nan")}
-        lines.append(
-            f"{row['group']:<28}{row['questions']:>5}  {alone['ndcg10']:>14.3f}  {reranked['ndcg10']:>8.3f}"
-            f"  {alone['mrr']:>11.3f}  {reranked['mrr']:>8.3f}"
-        )
+        ndcg = "".join(f"{row[name]['ndcg10']:>11.3f}" for name in orders)
+        mrr = "".join(f"{row[name]['mrr']:>11.3f}" for name in orders)
+        lines.append(f"{row['group']:<24}{row['questions']:>5}          {ndcg}       {mrr}")
     if result["seconds_per_question"] is not None:
         lines.append(f"{result['seconds_per_question']:.3f} s a question of up to 50 candidates")
     return "\n".join(lines)

@@ -1,17 +1,18 @@
-"""Asks every question twice: retrieval alone, and reranked by a model, both as the server does it."""
+"""Asks every question as the server does it: retrieval alone, reranked by a model, and with both orders fused."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from archon_server import ordering
 from archon_server.reranking import Reranker
 from archon_server.search import MAX_CANDIDATES, judged_text
 from archon_server.storage import Document, Passage, Storage
 from archon_server.storage.sqlite import SqliteStorage
 
-from .measures import Quality, quality
+from .measures import quality
 from .questions import Collection, Question
 
 Ranking = tuple[list[bool], int]
@@ -60,30 +61,30 @@ def groups(asked: Sequence[Asked]) -> dict[str, list[int]]:
     return found | ({MISLED: misled} if misled else {})
 
 
-def rerank(asked: Sequence[Asked], reranker: Reranker) -> tuple[list[Ranking], float]:
-    """The rankings by the model's scores, equal ones as retrieval had them, and the seconds that a question took."""
+ORDERS: dict[str, Callable[[Sequence[float]], list[int]]] = {"reranked": ordering.by_scores, "fused": ordering.fused}
+"""The server's orders: by the model's scores, and with FUSE_RERANKING."""
+
+
+def rerank(asked: Sequence[Asked], reranker: Reranker) -> tuple[dict[str, list[Ranking]], float]:
+    """The rankings in each of ORDERS, and the seconds that a question took."""
     started = time.perf_counter()
-    rankings = []
+    rankings: dict[str, list[Ranking]] = {name: [] for name in ORDERS}
     for each in asked:
         texts = [judged_text(passage) for passage in each.candidates]
         scores = reranker.score(each.question.text, texts) if texts else []
-        rankings.append(each.ranking(sorted(range(len(texts)), key=lambda index, scores=scores: -scores[index])))
+        for name, order in ORDERS.items():
+            rankings[name].append(each.ranking(order(scores)))
     return rankings, (time.perf_counter() - started) / len(asked)
 
 
-def rows(asked: Sequence[Asked], reranked: Sequence[Ranking] | None) -> list[dict[str, Any]]:
-    """One row a group: its name, the quality of retrieval alone, and that of the reranked lists if there are any."""
-
-    def of(rankings: Sequence[Ranking], numbers: Sequence[int]) -> Quality:
-        return quality([rankings[number] for number in numbers])
-
-    alone = [each.ranking() for each in asked]
+def rows(asked: Sequence[Asked], reranked: dict[str, list[Ranking]]) -> list[dict[str, Any]]:
+    """One row a group: its name, the quality of retrieval alone, and of what there is of ORDERS."""
+    rankings = {"retrieval": [each.ranking() for each in asked], **reranked}
     return [
         {
-            "group": name,
+            "group": group,
             "questions": len(numbers),
-            "retrieval": asdict(of(alone, numbers)),
-            "reranked": asdict(of(reranked, numbers)) if reranked else None,
+            **{name: asdict(quality([found[number] for number in numbers])) for name, found in rankings.items()},
         }
-        for name, numbers in groups(asked).items()
+        for group, numbers in groups(asked).items()
     ]

@@ -66,7 +66,7 @@ test("a changed line of the server replaces only the server", async () => {
   const before = mountSource("/root/.local");
   checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\n# changed\n`);
   const steps = names(await stack.up());
-  expect(steps.filter((name) => !/^archon-(server-0|server-image-|hold-|collection-)/.test(name))).toEqual([]);
+  expect(steps.filter((name) => !/^archon-(server-0|server-drain|server-image-|hold-|collection-)/.test(name))).toEqual([]);
   expect(steps).toContain("archon-server-0");
   expect(mountSource("/root/.local")).toBe(before);
   expect((await request("/health")).status).toBe(200);

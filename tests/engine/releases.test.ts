@@ -31,7 +31,7 @@ const release = async (line: string): Promise<string> => {
 };
 
 /** All that a rollback may touch. What it holds and collects is another set only when the ledger is. */
-const SERVER_ONLY = ["archon-server-0", "archon-server-0-ready"];
+const SERVER_ONLY = ["archon-server-0", "archon-server-0-ready", "archon-server-drain"];
 
 describe("a rollback", () => {
   let first: string;

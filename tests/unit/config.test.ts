@@ -80,6 +80,8 @@ test.each([
   ["imports", "no module name", ["import os; os"]],
   ["hubEndpoint", "no URL", "hub"],
   ["models", "a branch for a commit", [{ name: "m", repo: "Org/Name", revision: "main" }]],
+  ["models", "an unknown variant", [{ name: "m", directory: "model", variant: "int4" }]],
+  ["models", "derived from nothing", [{ name: "m", from: "other", variant: "int8", revision: "e".repeat(40) }]],
   ["models", "a directory without a model", [{ name: "m", directory: "nowhere" }]],
   ["models", "the same name twice", [{ name: "m", directory: "model" }, { name: "m", directory: "model" }]],
   ["activeModel", "an unknown model", "other"],

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/gateway";
-import type { Settings } from "../../config";
+import type { Model, Settings } from "../../config";
 import { environmentKey } from "../../release/keys";
 import type { Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
@@ -28,7 +28,7 @@ afterAll(() => {
   fs.rmSync(project, { recursive: true });
 });
 
-const demo = { name: "demo", repo: "local/demo", revision: "d".repeat(40), directory: "/checkout/models/demo" };
+const demo: Model = { name: "demo", repo: "local/demo", revision: "d".repeat(40), variant: "auto", directory: "/checkout/models/demo" };
 function settings(changes: Partial<Settings> = {}): Settings {
   return {
     project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], wheelhouse: "", requirements: "lock.txt", lock: "six==1\n",
@@ -43,7 +43,7 @@ const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<ty
 test("a stack is exactly its images, jobs, network, server, gate and gateway", async () => {
   const { resources } = await run();
   const count = (type: string): number => resources.filter((each) => each.type === type).length;
-  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 6, 2, 1, 0]);
+  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 8, 2, 1, 0]);
   expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
 });
 
@@ -94,6 +94,16 @@ test("a token is made only when required, and stays secret on its way into the s
   expect(isSecret(sole(CONTAINER, "archon-server-0").inputs["envs"])).toBe(true);
   expect(result.apiToken).toBeDefined();
   expect((await run()).result.apiToken).toBeUndefined();
+});
+
+test("a derived model is made after the one that it is derived from, by the server image, and is another release", async () => {
+  const small: Model = { name: "small", repo: "local/small", revision: "e".repeat(40), variant: "int8", from: "demo" };
+  const [plain, { result, sole }] = [await run(), await run({ models: [small, demo], activeModel: small })];
+  const job = sole(COMMAND, "archon-model-local-small-eeeeeeeeeeee-fetch");
+  expect(job.inputs["create"]).toBe("components/scripts/derive.sh");
+  expect(job.inputs["environment"]).toMatchObject({ DERIVE_ARGS: `--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`, DERIVE_ENVIRONMENT: result.environment.path });
+  expect(result.models).toContainEqual({ name: "small", repo: "local/small", revision: small.revision, variant: "int8" });
+  expect(result.release).not.toBe(plain.result.release);
 });
 
 test("a stack without models has no snapshot and says so to its server", async () => {

@@ -1,4 +1,5 @@
 import { catalogue, describeCatalogue } from "../../commands/models/catalogue";
+import { deriveJob } from "../../commands/models/derive";
 import { describePin, modelName, parseResolved, parseSize, type Resolved } from "../../commands/models/pin";
 import { resolveArguments } from "../../commands/models/resolve";
 
@@ -94,4 +95,13 @@ describe("pinning", () => {
     expect(bare).not.toContain("--env=HF_TOKEN");
     expect(resolveArguments({ ...job, withToken: true, caBundle: "/ca.pem" })).toEqual(expect.arrayContaining(["--env=HF_TOKEN", "--env=SSL_CERT_FILE=/run/ca-bundle.pem"]));
   });
+});
+
+test("a variant is derived by the running release's image, from its own environment and models, without a network", () => {
+  const release = { id: "r", created: "", images: { server: "archon-server:1", bootstrap: "b", gateway: "g" }, environment: "key", models: [{ name: "demo", repo: "local/demo", revision: "d".repeat(40) }] };
+  const ledger = { running: "r", releases: [release], tools: [], url: undefined, root: "/srv/archon" };
+  const job = deriveJob(ledger, "dev", "demo");
+  expect(job).toEqual(expect.arrayContaining(["--network=none", "--mount=type=bind,source=/srv/archon/envs/key,target=/root/.local,readonly", "archon-server:1", "--repo=local/demo", "--print-revision"]));
+  expect(() => deriveJob(ledger, "dev", "other")).toThrow('The running release has no model "other"; it has demo.');
+  expect(() => deriveJob({ ...ledger, running: undefined }, "dev", "demo")).toThrow("runs nothing yet");
 });

@@ -20,9 +20,6 @@ const reasons = (name: string, what: string): string[] => summary(name).changes.
 describe("a recorded preview", () => {
   test("of a new stack", () => {
     expect(told(summary("new")).sort()).toEqual([
-      "build image archon-bootstrap",
-      "build image archon-gateway",
-      "build image archon-server",
       "create API token",
       "create directories of the store",
       "create gateway of the service server",
@@ -30,6 +27,9 @@ describe("a recorded preview", () => {
       "create server archon-server-0",
       "fetch environment",
       "fetch model local/demo",
+      "make image archon-bootstrap",
+      "make image archon-gateway",
+      "make image archon-server",
       "remove what no kept release needs",
     ]);
     expect(summary("new")).toMatchObject({ release: { now: undefined }, downtime: { expected: false, reasons: ["nothing serves yet"] }, problems: [] });
@@ -45,7 +45,7 @@ describe("a recorded preview", () => {
   });
 
   test("of a changed server", () => {
-    expect(told(summary("server"))).toEqual(["build image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
+    expect(told(summary("server"))).toEqual(["make image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
     expect(reasons("server", "server")).toEqual([expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
     expect(releaseLine(summary("server"))).toMatch(/^[0-9a-f]{12} → [0-9a-f]{12}$/);
     expect(summary("server").downtime.expected).toBe(false);
@@ -90,7 +90,7 @@ describe("a recorded preview", () => {
   });
 
   test("after an update that failed", () => {
-    expect(told(summary("after-a-failure"))).toEqual(expect.arrayContaining(["build image archon-server", "replace server archon-server-0"]));
+    expect(told(summary("after-a-failure"))).toEqual(expect.arrayContaining(["make image archon-server", "replace server archon-server-0"]));
     expect(summary("after-a-failure").downtime.expected).toBe(false);
   });
 
@@ -103,6 +103,25 @@ describe("a recorded preview", () => {
     expect(text).not.toContain("Downtime");
     expect(markdownPreview(summary(name))).toContain("### The update of test would fail");
   });
+});
+
+test("an image that the engine has is not told as built, an environment that the store has not as fetched", () => {
+  const made = (types: string, inputs: object): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:${types}::it`, newState: { inputs } });
+  const reference = { name: "archon-server:t" };
+  const job = (args: string): object => ({ environment: { ONE_SHOT_ARGS: args } });
+  const steps = [
+    made("Image$docker:index/remoteImage:RemoteImage", { ...reference, build: {} }),
+    made("Image$docker:index/remoteImage:RemoteImage", reference),
+    made("Environment$command:local:Command", job("verify\n--store\n/store\nenvs/k")),
+    made("ModelSnapshot$command:local:Command", job(`verify\n--store\n/store\nmodels/Org/Name@${"a".repeat(40)}`)),
+  ];
+  const { changes } = summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", { environment: () => 1, directory: () => 1 });
+  expect(changes.map(({ action, what, reasons: why }) => [action, what, ...why])).toEqual([
+    ["build", "image archon-server:t"],
+    ["create", "image archon-server:t", "already in the engine"],
+    ["create", "environment k", "already in the store"],
+    ["create", "model Org/Name@aaaaaaaaaaaa", "already in the store"],
+  ]);
 });
 
 test("what an update only waits for or writes down is not told; what nobody knows yet is", () => {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from pathlib import Path
 
 import pytest
 
-from mlenv.store import Store
+from mlenv.store import Store, remove_tree
 
-from .running import mlenv
+from .running import mlenv, start
 from .stores import ROOT, used
 from .trees import visible_environments
-from .wheels import Wheel
+from .wheels import Wheel, lock_of
 
 
 def purge(store: Store, *options: str, mounted=()):
@@ -46,6 +49,23 @@ def test_data_stay_unless_said_otherwise(filled: Store):
     assert used(filled.root / "cache") < 20_000
     assert mlenv("verify", "--store", filled.root).status == 0
     assert purge(filled, "--data").status == 0
+    assert list(filled.root.iterdir()) == []
+
+
+def test_whoever_waited_for_a_purge_says_that_the_store_is_gone(filled: Store, wheelhouse: Path, beta: Wheel):
+    descriptor = os.open(filled.staging / "locks/store.lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    process = start("populate", "--store", filled.root, "--key", "k2", "--lock", "-", "--wheelhouse", wheelhouse)
+    process.stdin.write(lock_of(beta).encode())
+    process.stdin.close()
+    process.stdin = None
+    assert process.stdout.readline().startswith(b"waiting: another run holds the whole store")
+    for path in filled.root.iterdir():
+        remove_tree(path)
+    os.close(descriptor)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "is not a store: store.json is missing" in err.decode()) == (1, True)
+    assert "Traceback" not in err.decode()
     assert list(filled.root.iterdir()) == []
 
 

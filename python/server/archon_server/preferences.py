@@ -20,6 +20,7 @@ ENCRYPTED = "[ENCRYPTED]"
 
 DEFAULTS = (
     Credential("USE_RERANKING", "true", False, RAG_STRATEGY, "Let the reranker judge what retrieval finds"),
+    Credential("FUSE_RERANKING", "false", False, RAG_STRATEGY, "Let retrieval's order count as much as the reranker's"),
     Credential("USE_HYBRID_SEARCH", "true", False, RAG_STRATEGY, "Search by words and by vectors; else by one of them"),
     Credential(MODEL, "", False, RAG_STRATEGY, "Name of the model that reranks; empty means the release's default"),
     Credential(
@@ -31,7 +32,7 @@ DEFAULTS = (
 
 log = logging.getLogger(__name__)
 
-_FLAGS = {"USE_RERANKING", "USE_HYBRID_SEARCH"}
+_FLAGS = {"USE_RERANKING", "FUSE_RERANKING", "USE_HYBRID_SEARCH"}
 _FROM_ENVIRONMENT = ("LLM_BASE_URL", "EMBEDDING_MODEL", "OPENAI_API_KEY")
 _SECRET = re.compile(r"(API_KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -42,6 +43,7 @@ class Effective:
     """The values that hold at one moment: saved, else from the environment, else the default. Secrets are readable."""
 
     use_reranking: bool
+    fuse_reranking: bool
     use_hybrid_search: bool
     llm_base_url: str
     embedding_model: str
@@ -101,6 +103,7 @@ class Preferences:
 
         return Effective(
             use_reranking=text("USE_RERANKING", "true") == "true",
+            fuse_reranking=text("FUSE_RERANKING", "false") == "true",
             use_hybrid_search=text("USE_HYBRID_SEARCH", "true") == "true",
             llm_base_url=text("LLM_BASE_URL"),
             embedding_model=text("EMBEDDING_MODEL"),

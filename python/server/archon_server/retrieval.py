@@ -6,11 +6,9 @@ from typing import Literal
 
 from .embeddings import Embeddings, EmbeddingsUnavailable, Endpoint
 from .errors import StorageError
+from .ordering import RANK_CONSTANT
 from .preferences import Effective
 from .storage import Passage, Storage
-
-RANK_CONSTANT = 60
-"""Of reciprocal rank fusion: how little the first place counts more than the second. 60 is the usual value."""
 
 Mode = Literal["keyword", "vector", "hybrid"]
 

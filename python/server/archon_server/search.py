@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from . import retrieval, shapes
+from . import ordering, retrieval, shapes
 from .chunking import code_blocks
 from .embeddings import Embeddings
 from .errors import Invalid
@@ -76,7 +76,7 @@ def router(
         wanted = effective.use_reranking if request.rerank is None else request.rerank
         judgement = await judge(request.query, found.passages, named) if wanted else Judgement()
         ended = time.perf_counter()
-        rows = _ranked(found.passages, judgement.scores)[: request.match_count]
+        rows = _ranked(found.passages, judgement.scores, effective.fuse_reranking)[: request.match_count]
         return {
             "rows": rows,
             "query": request.query,
@@ -128,13 +128,11 @@ def router(
     return api
 
 
-def _ranked(passages: list[Passage], scores: list[float] | None) -> list[tuple[Passage, float | None, int]]:
-    """Passages with their scores and their places in retrieval's order, from 1. Best first; retrieval's order decides
-    between equal scores, and is the order if there are none.
-    """
+def _ranked(passages: list[Passage], scores: list[float] | None, fuse: bool) -> list[tuple[Passage, float | None, int]]:
+    """Passages with their scores and their places in retrieval's order, from 1; best first."""
     if scores is None:
         return [(passage, None, place) for place, passage in enumerate(passages, 1)]
-    best_first = sorted(range(len(passages)), key=lambda index: -scores[index])
+    best_first = ordering.fused(scores) if fuse else ordering.by_scores(scores)
     return [(passages[index], scores[index], index + 1) for index in best_first]
 
 

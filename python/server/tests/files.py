@@ -54,14 +54,16 @@ def docx(body: str, *, prologue: str = "", styles: str = "", parts: Sequence[str
     return out.getvalue()
 
 
-def docx_bomb(size: int) -> bytes:
-    """A Word document of some hundred kilobytes whose XML unpacks to `size` bytes."""
+def docx_bomb(size: int, part: str = "word/document.xml") -> bytes:
+    """A Word document of some hundred kilobytes, of which one part unpacks to `size` bytes of XML."""
     out = io.BytesIO()
     piece = b" " * 1024 * 1024
-    with (
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("word/document.xml", "w", force_zip64=True) as document,
-    ):
-        for _ in range(size // len(piece) + 1):
-            document.write(piece)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        if part != "word/document.xml":
+            archive.writestr("word/document.xml", f"<w:document {_NAMESPACE}>{paragraph('otter')}</w:document>")
+        with archive.open(part, "w", force_zip64=True) as bomb:
+            bomb.write(b"<a>")
+            for _ in range(size // len(piece) + 1):
+                bomb.write(piece)
+            bomb.write(b"</a>")
     return out.getvalue()

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 from tests.conftest import Api
 
 PATHS = [
@@ -101,3 +102,9 @@ def test_an_unforeseen_error_has_the_shape_of_the_others(serve: Callable[..., An
         reply = api.http.get("/api/knowledge-items")
         assert reply.status_code == 503
         assert "did not answer" in reply.json()["detail"]["error"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/api/progress/x"])
+def test_a_websocket_elsewhere_than_socket_io_gets_nowhere(closed: Api, path: str) -> None:
+    with pytest.raises(WebSocketDisconnect), closed.http.websocket_connect(path):
+        pass

@@ -21,6 +21,7 @@ def test_without_changes_the_defaults_hold(api: Api) -> None:
     assert api.http.get("/api/credentials/categories/rag_strategy").json() == {
         "credentials": {
             "USE_RERANKING": "true",
+            "FUSE_RERANKING": "false",
             "USE_HYBRID_SEARCH": "true",
             "RERANKING_MODEL": "",
             "LLM_BASE_URL": "",
@@ -155,6 +156,22 @@ def test_reranking_is_switched_off_and_on_without_a_restart(api: Api) -> None:
             None,
         )
         assert ("rerank_score" in body["results"][0]) is applied
+
+
+def test_retrieval_can_be_given_as_much_weight_as_the_model(api: Api) -> None:
+    # Retrieval prefers the passage with the rare word, the reranker the one with more of the words.
+    common = "".join(f"# {word} {n}\n\n{word} and more\n\n" for word in ("kelp", "fish") for n in range(20))
+    api.upload(f"# A\n\nan otter\n\n# B\n\nkelp with fish\n\n{common}")
+
+    def first() -> str:
+        body = api.search("otter kelp fish")
+        assert body["reranking_applied"] is True
+        assert "rerank_score" in body["results"][0]
+        return body["results"][0]["metadata"]["headers"]
+
+    assert first() == "B"
+    api.http.put("/api/credentials/FUSE_RERANKING", json={"value": "true"})
+    assert first() == "A"
 
 
 @pytest.mark.parametrize("called", [MODEL.name, MODEL.repo])

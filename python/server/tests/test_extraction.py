@@ -142,12 +142,13 @@ def test_what_cannot_be_read_is_refused_with_what_is_allowed(
 def test_a_bomb_is_refused_whatever_it_says_about_its_size(
     api: Api, rows: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = files.docx_bomb(extraction.TEXT_BYTES + 1)
+    honest = files.docx_bomb(extraction.TEXT_BYTES)
     assert len(honest) < 1_000_000
-    size = (extraction.TEXT_BYTES // 2**20 + 1) * 2**20
+    size = (extraction.TEXT_BYTES // 2**20 + 1) * 2**20 + len("<a></a>")
     lying = honest.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little"))
     assert lying != honest
-    for content in (honest, lying):
+    elsewhere = files.docx_bomb(extraction.TEXT_BYTES, "word/styles.xml")
+    for content in (honest, lying, elsewhere):
         body = api.upload(content, "bomb.docx")
         assert body["status"] == "error", body
         assert "llowed is PDF" in body["error"]

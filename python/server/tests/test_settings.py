@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from archon_server.limits import CrawlLimits
 from archon_server.settings import Model, Settings, SettingsError
 
 QWEN = {"name": "qwen", "repo": "Qwen/Qwen3-Reranker-0.6B", "revision": "e61197ed45024b0ed8a2d74b80b4d909f1255473"}
@@ -101,3 +102,25 @@ def test_models_that_are_no_list_are_refused(models: str) -> None:
 def test_a_name_used_twice_is_refused() -> None:
     with pytest.raises(SettingsError, match="the name 'demo' is used 2 times"):
         Settings.from_environment({"ARCHON_MODELS": json.dumps([DEMO, DEMO])})
+
+
+def test_limits_of_crawls_are_read() -> None:
+    settings = Settings.from_environment(
+        {"ARCHON_CRAWL_ALLOW": "10.0.0.0/8, fd00::/8,127.0.0.1", "ARCHON_CRAWL_MAX_PAGES": "3"}
+    )
+    assert [str(network) for network in settings.crawl.allowed] == ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"]
+    assert settings.crawl.max_pages == 3
+    assert Settings.from_environment({}).crawl == CrawlLimits()
+
+
+def test_a_network_that_is_none_is_refused_with_examples() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(
+            {"ARCHON_CRAWL_ALLOW": "10.0.0.0/8,localhost,10.0.0.1/8", "ARCHON_CRAWL_MAX_PAGES": "0"}
+        )
+    _, *problems = str(caught.value).split("\n  - ")
+    assert problems == [
+        "ARCHON_CRAWL_MAX_PAGES: got '0', expected a whole number from 1 to 10000",
+        "ARCHON_CRAWL_ALLOW: got 'localhost', expected networks like 10.0.0.0/8, 127.0.0.1, fd00::/8",
+        "ARCHON_CRAWL_ALLOW: got '10.0.0.1/8', expected networks like 10.0.0.0/8, 127.0.0.1, fd00::/8",
+    ]

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from archon_server.errors import StorageError
 from archon_server.settings import Model, Settings
+from archon_server.storage.sqlite import SqliteStorage
 from tests.conftest import Api, eventually
 from tests.fakes import MODEL, OTHER, THIRD, Shelf, WordReranker, write_snapshot
 
@@ -354,3 +356,21 @@ def test_a_container_that_restarts_without_its_model_serves_unranked_and_a_new_o
     for changed in ({"release": "r2"}, {"release": "r1", "port": 8182}, {}):
         with start(**changed) as api:
             eventually(lambda api=api: api.http.get("/health").json()["status"] == "failed")
+
+
+def test_a_database_that_does_not_answer_keeps_no_model_from_serving(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise StorageError("The database did not answer")
+
+    with start(release="r1") as api:
+        monkeypatch.setattr(SqliteStorage, "setting", silent)
+        monkeypatch.setattr(SqliteStorage, "save_setting", silent)
+        eventually(lambda: state(api, MODEL.name) == "ready")
+        assert api.http.get("/health").status_code == 200
+        switch = activate(api, OTHER.name)
+        assert (switch["state"], switch["error"]) == ("failed", "The database did not answer")
+        assert listed(api)["active"] == MODEL.name
+        monkeypatch.undo()
+        assert activate(api, OTHER.name)["state"] == "done"

@@ -135,6 +135,8 @@ class Choice:
                     return
                 await slot.ensure(again=True)
                 await asyncio.to_thread(self._storage.save_setting, CHOICE, slot.model.name)
+                # It may have had to make room meanwhile. If not, nothing comes between this and its taking over.
+                await slot.ensure(again=True)
             except (ModelError, StorageError) as error:
                 self._metrics.model_switches.labels("failed").inc()
                 log.error("the active model stays: %s", error)
@@ -163,8 +165,6 @@ class Choice:
                 async with self._switching:
                     await self._follow()
                     await self._heal()
-            except StorageError as error:
-                log.warning("the chosen model cannot be looked up: %s", error)
             except Exception:
                 log.exception("looking after the models failed")
             try:
@@ -174,9 +174,13 @@ class Choice:
 
     async def _follow(self) -> None:
         """Takes up a choice that was made through another server, or before this one started."""
-        self.chosen = await asyncio.to_thread(self._storage.setting, CHOICE)
-        if not self._proven and await asyncio.to_thread(self._storage.setting, self._proven_key) == self._release != "":
-            self._proven_before = True
+        try:
+            self.chosen = await asyncio.to_thread(self._storage.setting, CHOICE)
+            if not self._proven:
+                proven = await asyncio.to_thread(self._storage.setting, self._proven_key)
+                self._proven_before = proven == self._release != ""
+        except StorageError as error:
+            log.warning("the chosen model cannot be looked up: %s", error)
         slot = self.slots.get(self.chosen or "") or self.default
         if slot is None or slot is self.active:
             return
@@ -203,9 +207,17 @@ class Choice:
                 self._serve_by(slot)
             if not self._proven:
                 self._proven = True
-                if self._release:
-                    await asyncio.to_thread(self._storage.save_setting, self._proven_key, self._release)
+                await self._remember_proof()
             return
+
+    async def _remember_proof(self) -> None:
+        """So that this container, started again without its model, serves unranked results and not none."""
+        if not self._release:
+            return
+        try:
+            await asyncio.to_thread(self._storage.save_setting, self._proven_key, self._release)
+        except StorageError as error:
+            log.warning("that this release is proven cannot be kept: %s", error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,0 +1,42 @@
+import { readMachine } from "../setup/machine";
+import { project } from "../setup/stack";
+import { readLedger, type Ledger } from "../releases/ledger";
+import { dockerEnvironment } from "../support/docker";
+import { UserError } from "../support/errors";
+import type { Progress } from "../support/progress";
+import { run } from "../support/run";
+
+/** The variant that is a snapshot of its own. The other ones are only another way of loading. */
+const variant = "int8";
+
+/** Makes the variant once without keeping it, to know its revision: the same snapshot always gives the same. @returns lines to print */
+export async function deriveModel(stack: string, name: string, progress: Progress): Promise<string[]> {
+  const job = deriveJob(await readLedger(stack), stack, name);
+  const revision = (await run("docker", job, { environment: dockerEnvironment(readMachine().dockerHost), log: "models-derive", onLine: (line) => progress.update(0, 0, line) })).trim();
+  return [
+    `${name} as ${variant} has the revision ${revision}.`,
+    "",
+    `Below archon:models in Pulumi.${stack}.yaml:`,
+    `    - { name: ${name}-${variant}, from: ${name}, variant: ${variant}, revision: ${revision} }`,
+    "The next update makes it, and compares it with that revision before it becomes visible.",
+  ];
+}
+
+/** The arguments of `docker`: the running release's image, with its environment and the store's models. */
+export function deriveJob({ running, releases, root }: Ledger, stack: string, name: string): string[] {
+  const release = releases.find(({ id }) => id === running);
+  const model = release?.models.find((each) => each.name === name);
+  if (release === undefined || root === undefined) {
+    throw new UserError(`The stack "${stack}" runs nothing yet. Deploy it first: npm run pulumi -- up --stack ${stack}`);
+  }
+  if (model === undefined) {
+    throw new UserError(`The running release has no model "${name}"; it has ${release.models.map((each) => each.name).join(", ") || "none"}.`);
+  }
+  return [
+    ...["run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--log-driver=none"],
+    ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=derive"],
+    `--mount=type=bind,source=${root}/envs/${release.environment},target=/root/.local,readonly`,
+    `--mount=type=bind,source=${root}/models/huggingface,target=/root/.cache/huggingface,readonly`,
+    ...[release.images.server, "python3", "-m", "archon_server.derive", `--repo=${model.repo}`, `--revision=${model.revision}`, `--variant=${variant}`, "--print-revision"],
+  ];
+}

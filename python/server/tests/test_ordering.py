@@ -1,0 +1,29 @@
+"""Orders of results, by hand-made scores of a ranking's passages."""
+
+from archon_server.ordering import by_scores, fused
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_scores_decide_and_the_ranking_between_equals() -> None:
+    assert by_scores([0.1, 0.9, 0.1, 0.5]) == [1, 3, 0, 2]
+    assert by_scores([]) == []
+
+
+def test_fused_what_both_put_high_comes_first() -> None:
+    # Third by the ranking and first by scores; first by the ranking and last by scores; second by both.
+    assert by_scores([0.0, 0.8, 0.9, 0.1]) == [2, 1, 3, 0]
+    assert fused([0.0, 0.8, 0.9, 0.1]) == [2, 1, 0, 3]
+    assert fused([0.9, 0.5, 0.1]) == [0, 1, 2]
+
+
+def test_fused_neither_order_decides_alone() -> None:
+    # Last by the ranking of 20 and first by scores, against the second of both.
+    scores = [0.0] + [0.9] + [0.5 - n / 100 for n in range(17)] + [1.0]
+    assert by_scores(scores)[0] == 19
+    assert fused(scores)[0] == 1
+
+
+@given(st.lists(st.floats(0, 1)))
+def test_every_passage_has_one_place(scores: list[float]) -> None:
+    assert sorted(fused(scores)) == sorted(by_scores(scores)) == list(range(len(scores)))
