@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import { Unreachable } from "../api/errors";
 import type { SearchReply } from "../api/shapes";
@@ -45,8 +45,13 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
       clearTimeout(timer);
     };
   }, [error, busy]);
+  const asked = useRef(question.text);
   useEffect(() => {
-    setText(question.text);
+    // Not when the view appears: what was typed before this ran would be lost.
+    if (asked.current !== question.text) {
+      asked.current = question.text;
+      setText(question.text);
+    }
   }, [question.text]);
 
   const ask = (changes: Partial<Question>): void => {
