@@ -33,10 +33,12 @@ const schema = z.strictObject({
   caBundle: z.union([z.enum(["auto", "none"]), absolutePath], { error: 'must be "auto", "none" or an absolute path' }),
   pythonIndex: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   pythonExtraIndexes: z.array(url),
+  npmRegistry: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   wheelhouse: z.union([z.literal(""), absolutePath], { error: "must be empty or an absolute path" }),
   requirements: z.string().min(1),
   imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
   hubEndpoint: url,
+  hubMirrors: z.array(url),
   models: z.array(z.union([hubModel, directoryModel, derivedModel], {
     error: 'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
   })),

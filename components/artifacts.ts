@@ -67,7 +67,7 @@ export class Artifacts extends pulumi.ComponentResource {
   }
 
   /** Where a snapshot comes from, and what must be there before; nothing for one that the checkout does not name. */
-  private snapshotSource({ models, hubEndpoint, hubToken }: Settings, plan: Plan, wanted: ModelReference): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
+  private snapshotSource({ models, hubEndpoint, hubMirrors, hubToken }: Settings, plan: Plan, wanted: ModelReference): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
     const model = configured(models, wanted);
     const origin = models.find(({ name }) => name === model?.from);
     if (model === undefined || (model.from !== undefined && !plan.fromCheckout)) {
@@ -80,7 +80,7 @@ export class Artifacts extends pulumi.ComponentResource {
         needs: [environment, this.snapshot(origin)],
       };
     }
-    return { source: model.directory === undefined ? { hubEndpoint, hubToken } : { directory: model.directory }, needs: [] };
+    return { source: model.directory === undefined ? { hubEndpoint, hubMirrors, hubToken } : { directory: model.directory }, needs: [] };
   }
 }
 

@@ -6,8 +6,8 @@ import type { Host } from "./shared/host";
 export type SnapshotSource =
   /** A directory on the deployer's machine. */
   | { directory: string }
-  /** A hub, with a token for repositories that want one. */
-  | { hubEndpoint: string; hubToken: pulumi.Input<string> | undefined }
+  /** A hub, with a token for repositories that want one, and the hubs that are asked where it fails. */
+  | { hubEndpoint: string; hubMirrors: readonly string[]; hubToken: pulumi.Input<string> | undefined }
   /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
   | { derivedFrom: { repo: string; revision: string }; variant: string; serverImage: pulumi.Input<string>; environmentPath: string };
 
@@ -55,5 +55,6 @@ function work({ host, repo, revision, source }: ModelSnapshotArgs): Pick<OneShot
       },
     };
   }
-  return { command: [...fetch, "--endpoint", source.hubEndpoint], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
+  const sources = ["--endpoint", source.hubEndpoint, ...source.hubMirrors.flatMap((mirror) => ["--mirror", mirror])];
+  return { command: [...fetch, ...sources], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
 }

@@ -6,6 +6,9 @@ import type { Host } from "./shared/host";
 /** Fails the step on any error, an undefined variable and a broken pipe; the provider's default shell does none of it. */
 export const STRICT_SHELL = ["/bin/bash", "-euo", "pipefail", "-c"];
 
+/** A job fetches through the proxy of whoever deploys. By name alone: an address may carry a password. Unset ones are not passed. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+
 export interface OneShotArgs {
   host: Host;
   /** Reference of the bootstrap image. */
@@ -37,7 +40,7 @@ export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomReso
   const { host, input, gone = false } = args;
   const environment = args.environment ?? {};
   const flags = [
-    ...Object.keys(environment).map((variable) => `--env=${variable}`),
+    ...[...Object.keys(environment), ...PROXIES].map((variable) => `--env=${variable}`),
     ...(host.caBundle === undefined ? [] : [`--volume=${host.caBundle}:${CA_BUNDLE}:ro`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     `--label=io.archon.project=${pulumi.getProject()}`,
     `--label=io.archon.stack=${pulumi.getStack()}`,

@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { buildRecipe, type ImageDefinition } from "../../components/shared/images";
 import { readMachine } from "../setup/machine";
-import { chosenBaseImage, packageIndexes } from "./decisions";
+import { devStack } from "../setup/stack";
+import { chosenBaseImage, configuredText, packageIndexes } from "./decisions";
 import { dockerEnvironment, hasImage } from "./docker";
 import { UserError } from "./errors";
 import { projectRoot } from "./paths";
@@ -21,7 +22,7 @@ export const pythonDirectory = path.join(projectRoot, "python");
  */
 export async function ensureImage(image: ImageDefinition, progress: Progress, more: Readonly<Record<string, string>> = {}): Promise<string> {
   const { caBundle, dockerHost } = readMachine();
-  const choices = { project: projectRoot, baseImage: chosenBaseImage(), caBundle, ...packageIndexes() };
+  const choices = { project: projectRoot, baseImage: chosenBaseImage(), caBundle, npmRegistry: configuredText("npmRegistry", devStack), ...packageIndexes() };
   const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
   if (await hasImage(reference, dockerHost)) {
     return reference;

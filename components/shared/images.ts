@@ -20,6 +20,8 @@ export interface BuildChoices {
   baseImage: string;
   pythonIndex: string;
   pythonExtraIndexes: readonly string[];
+  /** Empty for npm's own. */
+  npmRegistry: string;
   /** PEM file that the build trusts, given as a build secret so that it is in no layer. */
   caBundle: string | undefined;
 }
@@ -59,6 +61,6 @@ export function contentArguments(baseImage: string): Record<string, string> {
  * Build arguments that say where packages come from. They are not part of a tag: what comes is fixed by hashes. They stand in the
  * image's history, so an address must not carry a password.
  */
-function indexArguments(choice: { pythonIndex: string; pythonExtraIndexes: readonly string[] }): Record<string, string> {
-  return { PYTHON_INDEX: choice.pythonIndex, PYTHON_EXTRA_INDEX: choice.pythonExtraIndexes.join(" ") };
+function indexArguments({ pythonIndex, pythonExtraIndexes, npmRegistry }: BuildChoices): Record<string, string> {
+  return { PYTHON_INDEX: pythonIndex, PYTHON_EXTRA_INDEX: pythonExtraIndexes.join(" "), NPM_REGISTRY: npmRegistry };
 }

@@ -31,8 +31,8 @@ afterAll(() => {
 const demo: Model = { name: "demo", repo: "local/demo", revision: "d".repeat(40), variant: "auto", directory: "/checkout/models/demo" };
 function settings(changes: Partial<Settings> = {}): Settings {
   return {
-    project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], wheelhouse: "", requirements: "lock.txt", lock: "six==1\n",
-    imports: ["six"], hubEndpoint: "https://hub.example", hubToken: undefined, models: [demo], activeModel: demo,
+    project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], npmRegistry: "", wheelhouse: "", requirements: "lock.txt", lock: "six==1\n",
+    imports: ["six"], hubEndpoint: "https://hub.example", hubMirrors: ["https://mirror.example"], hubToken: undefined, models: [demo], activeModel: demo,
     services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1 }], requireToken: false, retain: 3, release: "", rollout: "overlap", autoRollback: false, readyTimeout: 180,
     dockerHost: "unix:///var/run/docker.sock", ...changes,
   };
@@ -104,6 +104,13 @@ test("a derived model is made after the one that it is derived from, by the serv
   expect(job.inputs["environment"]).toMatchObject({ DERIVE_ARGS: `--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`, DERIVE_ENVIRONMENT: result.environment.path });
   expect(result.models).toContainEqual({ name: "small", repo: "local/small", revision: small.revision, variant: "int8" });
   expect(result.release).not.toBe(plain.result.release);
+});
+
+test("a model of the hub is fetched from the endpoint or a mirror, through the deployer's proxy", async () => {
+  const model: Model = { name: "m", repo: "Org/Name", revision: "f".repeat(40), variant: "auto" };
+  const environment = (await run({ models: [model], activeModel: model })).sole(COMMAND, "archon-model-org-name-ffffffffffff-fetch").inputs["environment"] as Record<string, string>;
+  expect(environment["ONE_SHOT_ARGS"]).toContain("--endpoint\nhttps://hub.example\n--mirror\nhttps://mirror.example");
+  expect(environment["ONE_SHOT_FLAGS"]).toContain("--env=HTTPS_PROXY\n");
 });
 
 test("a stack without models has no snapshot and says so to its server", async () => {
