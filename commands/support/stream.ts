@@ -41,24 +41,27 @@ export async function runStreaming(command: string, args: readonly string[], { e
     child.once("error", (error) => resolve(`could not be started: ${error.message}`));
     child.once("close", (code, signal) => resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`));
   });
-  const work = [
-    ...(to === undefined ? [lines(child.stdout, receive)] : [pipeline(child.stdout, to, { end: false })]),
-    lines(child.stderr, receive),
-    ...(from === undefined ? [] : [pipeline(from, child.stdin)]),
-  ];
-  const failed = await Promise.allSettled(work.map((each) => each.catch((error: unknown) => {
+  const stopping = async (work: Promise<unknown>): Promise<Error | undefined> => work.then(() => undefined, (error: unknown) => {
     kill(child, "SIGTERM");
-    throw error;
-  })));
+    return error instanceof Error ? error : new Error(String(error));
+  });
+  const [given, taken] = await Promise.all([
+    from === undefined ? undefined : stopping(pipeline(from, child.stdin)),
+    stopping(to === undefined ? lines(child.stdout, receive) : pipeline(child.stdout, to, { end: false })),
+    lines(child.stderr, receive),
+  ]);
   const ended = await outcome;
   interruption.throwIfAborted();
-  const failure = failed.find((each) => each.status === "rejected");
-  // A child that ended early says why by its last words; the broken pipe to it adds nothing.
-  if (ended !== undefined && (failure === undefined || lastLines.length > 0)) {
+  // A place that takes no more ends the child, whatever it says then; a child that ended early says why, and the broken pipe to it
+  // adds nothing.
+  if (taken !== undefined) {
+    throw taken;
+  }
+  if (ended !== undefined && (given === undefined || lastLines.length > 0)) {
     throw new CommandError([command, ...args].join(" "), ended, lastLines);
   }
-  if (failure !== undefined) {
-    throw failure.reason;
+  if (given !== undefined) {
+    throw given;
   }
 }
 
