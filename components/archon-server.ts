@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Release } from "../release/release";
+import { snapshotOf, type Release } from "../release/release";
 import { STRICT_SHELL } from "./one-shot";
 import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
 import type { Host } from "./shared/host";
@@ -9,8 +9,8 @@ import type { Host } from "./shared/host";
 export interface ServerArgs {
   host: Host;
   service: string;
-  /** Id of the release that it runs. A changed one replaces the container. */
-  release: string;
+  /** What it runs. Another one replaces the container. */
+  release: Release;
   /** Reference of the server image. A changed one replaces the container. */
   image: pulumi.Input<string>;
   /** Name of the network, and the alias that the gateway looks for. */
@@ -61,7 +61,7 @@ export class ArchonServer extends pulumi.ComponentResource {
         ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
       ],
       envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
-      labels: labels("server", { service: args.service, release: args.release }),
+      labels: labels("server", { service: args.service, release: args.release.id, models: args.release.models.map(snapshotOf).join(" ") }),
       // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
       healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
       destroyGraceSeconds: DESTROY_GRACE_SECONDS,

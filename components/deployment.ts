@@ -64,7 +64,7 @@ export class Deployment extends pulumi.ComponentResource {
     const services = settings.services.map(({ name: service, port, bind, memoryMiB, replicas }) => new Service(`${name}-${service}`, {
       host: settings,
       service,
-      release: active.id,
+      release: active,
       port,
       bind,
       memoryMiB,

@@ -12,8 +12,8 @@ const rootLabel = "io.archon.root";
 /** What the store tool has to know of the engine before it collects. */
 export interface EngineUse {
   root: string;
-  /** Paths of the host that a live container has mounted, whosever it is. */
-  mounted: string[];
+  /** What live containers have mounted of the host, whosever they are; of a server also its stack and the snapshots that it serves. */
+  mounted: { path: string; stack: string; models: string }[];
   /** Images that may go if nothing refers to them. */
   images: string[];
 }
@@ -25,7 +25,10 @@ export interface EngineUse {
  */
 export async function engineUse(root: string, keep: string, engineHost: string | undefined): Promise<EngineUse> {
   const [containers, images] = await Promise.all([liveContainers(engineHost), localImages(releaseRepositories, engineHost)]);
-  const mounted = [...new Set(containers.flatMap(({ bindSources }) => bindSources))].sort();
+  const mounted = containers.flatMap(({ bindSources, labels }) => {
+    const [owner, stack, models] = ["project", "stack", "models"].map((name) => labels[`io.archon.${name}`] ?? "");
+    return bindSources.map((source) => ({ path: source, stack: `${owner ?? ""}-${stack ?? ""}`, models: models ?? "" }));
+  });
   return { root, mounted, images: images.filter((reference) => reference !== keep).sort() };
 }
 

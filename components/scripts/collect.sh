@@ -5,13 +5,14 @@
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 
-# Bind sources of every running container, whoever owns it, as JSON strings. Fails when a container ends in between: a list that
-# misses one would have collected what it uses.
+# What every running container has mounted, whoever owns it, as JSON. A server mounts all models at once: its labels say which ones
+# it serves. Fails when a container ends in between: a list that misses one would have collected what it uses.
+format='{{$l := .Config.Labels}}{{range .Mounts}}{"path":{{json .Source}},"stack":{{json (printf "%s-%s" (index $l "io.archon.project") (index $l "io.archon.stack"))}},"models":{{json (index $l "io.archon.models")}}}{{println}}{{end}}'
 list_mounts() {
   local ids
   ids=$(docker ps --quiet) || return
   # shellcheck disable=SC2086  # ids are words
-  [[ -z "$ids" ]] || docker inspect --format '{{range .Mounts}}{{json .Source}}{{println}}{{end}}' $ids 2>/dev/null
+  [[ -z "$ids" ]] || docker inspect --format "$format" $ids 2>/dev/null
 }
 
 for attempt in 1 2 3 4 5; do

@@ -83,6 +83,13 @@ test("no request was lost and none was answered wrongly", async () => {
   expect(stack.containers("server")).toHaveLength(1);
 });
 
+test("the snapshots of the releases that failed are collected, the one that serves is not", async () => {
+  const { models } = (await stack.outputs()) as { models: { revision: string }[] };
+  server("# last");
+  await stack.up();
+  expect(fs.readdirSync(path.join(checkout.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(models.map(({ revision }) => revision));
+});
+
 /** Makes the stack's model another one: the demo model with changed files. */
 function modelFrom(change: (file: string, bytes: Buffer) => Buffer): void {
   const [from, to] = [path.join(checkout.directory, "models/demo-reranker"), path.join(checkout.directory, "models/spoiled")];
