@@ -23,7 +23,6 @@ const inputWords: Readonly<Record<string, string>> = {
   create: "what the job does",
   environment: "settings of the job",
   healthcheck: "health check",
-  labels: "labels",
   logDriver: "logging",
   logOpts: "logging",
   name: "name",
@@ -52,6 +51,8 @@ function reason(key: string, before: Inputs, after: Inputs): string[] {
       return [change("image", tag(before["image"]), tag(after["image"]))];
     case "envs":
       return changedVariables(before, after);
+    case "labels":
+      return changedLabels(before, after);
     case "mounts":
       return changedMounts(before, after);
     case "ports":
@@ -83,6 +84,17 @@ function changedVariables(before: Inputs, after: Inputs): string[] {
   }
   const names = [...new Set([...old.keys(), ...now.keys()])].filter((name) => old.get(name) !== now.get(name) && name !== toldByMount);
   return names.map((name) => variableWords[name] ?? `setting ${name}`);
+}
+
+/** Labels of a server that say what it runs. */
+const labelWords: Readonly<Record<string, string>> = { "io.archon.release": "release", "io.archon.models": "models" };
+
+const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });
+
+function changedLabels(before: Inputs, after: Inputs): string[] {
+  const [old, now] = [before, after].map((inputs) => new Map((labelled.safeParse(inputs).data?.labels ?? []).map(({ label, value }) => [label, value])));
+  const names = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter((name) => old?.get(name) !== now?.get(name));
+  return names.length === 0 ? ["labels"] : names.map((name) => labelWords[name] ?? "labels");
 }
 
 const mounted = z.object({ mounts: z.array(z.object({ source: z.string(), target: z.string() })) });

@@ -11,11 +11,13 @@ export interface Resource {
 }
 
 /** Roles of a resource by its own type and that of the component around it; the first that fits. */
-const roles: readonly { parent?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
+const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
   // The stack, components and providers have no life outside the state.
   { type: /^(pulumi|archon):/, role: "hidden" },
   // A gate waits for the server that it belongs to; a hold and a proof write down what they see.
   { parent: /:(ArchonServer|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
+  // Old servers go with the change that brings new ones.
+  { parent: /:Service$/, name: /-drain$/, type: /:Command$/, role: "hidden" },
   { type: /:RemoteImage$/, role: "image" },
   { parent: /:Environment$/, type: /:Command$/, role: "environment" },
   { parent: /:ModelSnapshot$/, type: /:Command$/, role: "model" },
@@ -34,7 +36,8 @@ export function resourceOf({ urn, oldState, newState }: PreviewStep): Resource |
   const chain = types.split("$");
   const type = chain.at(-1) ?? "";
   const parent = chain.at(-2) ?? "";
-  const role = roles.find((each) => each.type.test(type) && (each.parent === undefined || each.parent.test(parent)))?.role ?? "other";
+  const fits = (pattern: RegExp | undefined, text: string): boolean => pattern === undefined || pattern.test(text);
+  const role = roles.find((each) => each.type.test(type) && fits(each.parent, parent) && fits(each.name, name))?.role ?? "other";
   return role === "hidden" ? undefined : { role, title: titleOf(role, name, type, newState ?? oldState) };
 }
 
