@@ -239,6 +239,12 @@ export function docker(...args: string[]): string {
   return execFileSync("docker", args, { encoding: "utf8", env: pulumiEnvironment() }).trim();
 }
 
+/** Everything that a container has written. */
+export function logsOf(container: string): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8", env: pulumiEnvironment() });
+  return stdout + stderr;
+}
+
 export function hasImage(reference: string): boolean {
   return docker("image", "ls", "--quiet", reference) !== "";
 }
