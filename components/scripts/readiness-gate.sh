@@ -22,6 +22,13 @@ ready_since=
 while ((SECONDS < deadline)); do
   state=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$state"
+  # While it starts the engine does not count what its health check says. One that says twice that its release has failed is not
+  # waited for any longer.
+  said=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
+  if [[ $(grep --count '^failed: ' <<<"$said") == 2 ]]; then
+    health=failed
+    break
+  fi
   case "$status $health $restarts" in
     "running healthy 0")
       : "${ready_since:=$SECONDS}"
@@ -40,6 +47,8 @@ if [[ "${oom:-false}" == true ]]; then
   reason="it ran out of memory; raise memoryMiB of the service"
 elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
   reason="it ended by itself"
+elif [[ "${health:-}" == failed ]]; then
+  reason="it says ${said##*$'\n'}"
 elif [[ "${health:-}" == starting ]]; then
   reason="it did not get ready within ${GATE_TIMEOUT} s (archon:readyTimeout)"
 else

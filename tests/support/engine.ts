@@ -1,5 +1,5 @@
 import * as automation from "@pulumi/pulumi/automation";
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess, spawnSync } from "node:child_process";
 import * as crypto from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";

@@ -9,6 +9,8 @@ export interface Loss {
 export interface LoadReport {
   searches: number;
   uploads: number;
+  /** Requests that were told to come back (429 with Retry-After), did, and count once. */
+  askedAgain: number;
   seconds: number;
   lost: Loss[];
 }
@@ -18,10 +20,10 @@ const KNOWN = { name: "known.md", text: "# Lighthouses\n\nThe keeper of the ligh
 
 /**
  * A client that asks without pause while something else changes the servers: searches whose answer it knows, and uploads, each of
- * which must be accepted and then be stored. Every request is its own connection, so that none hides behind another's.
+ * which must be accepted and then be stored. One that a busy server tells to come back later does so. Every request is its own connection, so that none hides behind another's.
  */
 export class Load {
-  private readonly report: LoadReport = { searches: 0, uploads: 0, seconds: 0, lost: [] };
+  private readonly report: LoadReport = { searches: 0, uploads: 0, askedAgain: 0, seconds: 0, lost: [] };
   private readonly accepted: string[] = [];
   private stopping = false;
   private running: Promise<unknown> = Promise.resolve();
@@ -62,7 +64,7 @@ export class Load {
   private async search(): Promise<void> {
     this.report.searches += 1;
     await this.counted("search", async () => {
-      const { status, body } = await this.request("POST", "/api/rag/query", "application/json", JSON.stringify({ query: KNOWN.question, match_count: 3 }));
+      const { status, body } = await this.patient("POST", "/api/rag/query", "application/json", JSON.stringify({ query: KNOWN.question, match_count: 3 }));
       const { results = [] } = JSON.parse(body) as { results?: { content: string }[] };
       if (status !== 200 || !results.some(({ content }) => content.includes(KNOWN.answer)) || results.length > 3) {
         throw new Error(`${status}: ${body.slice(0, 300)}`);
@@ -75,7 +77,7 @@ export class Load {
     await this.counted("upload", async () => {
       const boundary = "archon-load-boundary";
       const form = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: text/markdown\r\n\r\n${text}\r\n--${boundary}--\r\n`;
-      const { status, body } = await this.request("POST", "/api/documents/upload", `multipart/form-data; boundary=${boundary}`, form);
+      const { status, body } = await this.patient("POST", "/api/documents/upload", `multipart/form-data; boundary=${boundary}`, form);
       if (status !== 200) {
         throw new Error(`${status}: ${body.slice(0, 300)}`);
       }
@@ -114,13 +116,25 @@ export class Load {
     }
   }
 
-  private request(method: string, route: string, type?: string, body?: string): Promise<{ status: number; body: string }> {
+  /** Comes back when it is told to, as often as that is. */
+  private async patient(method: string, route: string, type: string, body: string): Promise<{ status: number; body: string }> {
+    for (;;) {
+      const reply = await this.request(method, route, type, body);
+      if (reply.status !== 429) {
+        return reply;
+      }
+      this.report.askedAgain += 1;
+      await new Promise((resolve) => setTimeout(resolve, reply.retryAfter * 1000));
+    }
+  }
+
+  private request(method: string, route: string, type?: string, body?: string): Promise<{ status: number; body: string; retryAfter: number }> {
     return new Promise((resolve, reject) => {
       const request = http.request(`${this.url}${route}`, { method, agent: false, timeout: 60_000, headers: body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) } }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("end", () => {
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") });
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8"), retryAfter: Number(response.headers["retry-after"] ?? 1) });
         });
         response.on("error", reject);
       });
