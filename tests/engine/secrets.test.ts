@@ -39,7 +39,7 @@ test("neither secret is in the state, in what was printed, in a log, or in an im
   const { images } = (await stack.outputs()) as { images: Record<string, string> };
   const logs = path.join(checkout.directory, ".archon", "logs");
   const places: Record<string, string> = {
-    state: await stack.state(),
+    state: stack.state(),
     "output of the updates": printed.join("\n"),
     ...Object.fromEntries(fs.readdirSync(logs).map((file) => [file, fs.readFileSync(path.join(logs, file), "utf8")])),
     ...Object.fromEntries(Object.values(images).map((image) => [image, docker("history", "--no-trunc", image) + docker("inspect", image)])),

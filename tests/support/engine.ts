@@ -108,9 +108,9 @@ export class EngineStack {
     await this.stack.setConfig(`archon:${key}`, { value, secret: true });
   }
 
-  /** The state as it lies on the disk, secrets encrypted. */
-  async state(): Promise<string> {
-    return JSON.stringify(await this.stack.exportStack());
+  /** The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt them. */
+  state(): string {
+    return fs.readFileSync(path.join(this.directory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`), "utf8");
   }
 
   configure(changes: Readonly<Record<string, unknown>>): void {
