@@ -41,7 +41,8 @@ export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomReso
   const environment = args.environment ?? {};
   const flags = [
     ...[...Object.keys(environment), ...PROXIES].map((variable) => `--env=${variable}`),
-    ...(host.caBundle === undefined ? [] : [`--volume=${host.caBundle}:${CA_BUNDLE}:ro`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
+    // A bind mount fails where the source is missing; `--volume` would make an empty directory of that name on the host.
+    ...(host.caBundle === undefined ? [] : [`--mount=type=bind,source=${host.caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     `--label=io.archon.project=${pulumi.getProject()}`,
     `--label=io.archon.stack=${pulumi.getStack()}`,
     "--label=io.archon.component=one-shot",
