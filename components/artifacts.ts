@@ -37,9 +37,9 @@ export class Artifacts extends pulumi.ComponentResource {
 
     const releases = plan.releases.filter(({ lost }) => lost === undefined);
     for (const reference of new Set([...releases.flatMap(({ images }) => Object.values(images)), plan.tools.gateway])) {
-      const recipe = recipes.find((each) => each.reference === reference);
+      const recipe = recipeFor(reference, recipes, facts);
       if (!this.#images.has(reference) && (recipe !== undefined || facts.hasImage(reference))) {
-        this.#images.set(reference, new Image(imageName(name, reference), { reference, recipe: facts.seesImage(reference) ? undefined : recipe }, child));
+        this.#images.set(reference, new Image(imageName(name, reference), { reference, recipe }, child));
       }
     }
     for (const key of new Set(releases.map(({ environment }) => environment))) {
@@ -82,6 +82,11 @@ export class Artifacts extends pulumi.ComponentResource {
     }
     return { source: model.directory === undefined ? { hubEndpoint, hubMirrors, hubToken } : { directory: model.directory }, needs: [] };
   }
+}
+
+/** How to build an image; undefined for one that the engine certainly has, or that the checkout does not make. */
+export function recipeFor(reference: string, recipes: readonly BuildRecipe[], facts: HostFacts): BuildRecipe | undefined {
+  return facts.seesImage(reference) ? undefined : recipes.find((each) => each.reference === reference);
 }
 
 /** `archon-server:tag` becomes `<name>-server-image-tag`. */

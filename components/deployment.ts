@@ -7,7 +7,7 @@ import type { Previous } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
 import type { Release } from "../release/release";
 import { serverVariables } from "./archon-server";
-import { Artifacts, imageName } from "./artifacts";
+import { Artifacts, imageName, recipeFor } from "./artifacts";
 import { Collection, Hold } from "./collection";
 import { HostStore } from "./host-store";
 import { Image } from "./image";
@@ -50,7 +50,7 @@ export class Deployment extends pulumi.ComponentResource {
     super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: provider } });
     const child = { parent: this };
 
-    const recipe = recipes.bootstrap.reference === tools.bootstrap && !facts.seesImage(tools.bootstrap) ? recipes.bootstrap : undefined;
+    const recipe = recipeFor(tools.bootstrap, Object.values(recipes), facts);
     const bootstrap = new Image(imageName(name, tools.bootstrap), { reference: tools.bootstrap, recipe }, child);
     const job = { host: settings, bootstrapImage: bootstrap.reference };
     const store = new HostStore(`${name}-store`, { ...job, services: settings.services.map((service) => service.name) }, child);

@@ -66,7 +66,6 @@ function makeRoom(name: string, server: Omit<ServerArgs, "alias" | "stopped">, p
   }, { parent });
 }
 
-
 /** What a script needs to find the servers of a service and to stop them. */
 function serversOf(prefix: string, { dockerHost }: Host, service: string): Record<string, string> {
   return {
