@@ -35,6 +35,7 @@ const schema = z.strictObject({
   pythonExtraIndexes: z.array(url),
   npmRegistry: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   wheelhouse: z.union([z.literal(""), absolutePath], { error: "must be empty or an absolute path" }),
+  browser: z.boolean(),
   requirements: z.string().min(1),
   imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
   hubEndpoint: url,

@@ -17,7 +17,7 @@ import { labels } from "./shared/containers";
 import { configurationError } from "./shared/errors";
 import { gitCommit } from "./shared/git";
 import { hostFacts, lostPart, withParts, type HostFacts } from "./shared/host-facts";
-import { buildRecipe, IMAGES, type BuildRecipe } from "./shared/images";
+import { buildRecipe, IMAGES, serverArguments, type BuildRecipe } from "./shared/images";
 
 type Recipes = Record<keyof Release["images"], BuildRecipe>;
 
@@ -113,7 +113,7 @@ export class Deployment extends pulumi.ComponentResource {
 
 function recipesOf(settings: Settings): Recipes {
   return {
-    server: buildRecipe(IMAGES.server, settings),
+    server: buildRecipe(IMAGES.server, settings, serverArguments(settings.browser)),
     bootstrap: buildRecipe(IMAGES.bootstrap, settings),
     gateway: buildRecipe(IMAGES.gateway, settings),
   };

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { IMAGES, type ImageDefinition } from "../../components/shared/images";
+import { IMAGES, serverArguments, type ImageDefinition } from "../../components/shared/images";
 import { readMachine } from "../setup/machine";
 import { dockerEnvironment } from "../support/docker";
 import { ensureImage, pythonDirectory } from "../support/images";
@@ -13,7 +13,7 @@ export const testsImage: ImageDefinition = { repository: "archon-tests", dockerf
 
 const report = "test-python.xml";
 
-/** Runs pytest on the checkout's sources in the server image, as root, so that the store tool may change owners. */
+/** Runs pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
 export async function runPython(print: (line: string) => void): Promise<Counts> {
   const file = path.join(logDirectory, report);
   fs.rmSync(file, { force: true });
@@ -29,7 +29,7 @@ export async function runPython(print: (line: string) => void): Promise<Counts> 
 /** Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; what it wrote has been printed. */
 export async function runInTestsImage(args: readonly string[], print: (line: string) => void): Promise<boolean> {
   const progress = { ...silent, message: print };
-  const server = await ensureImage(IMAGES.server, progress);
+  const server = await ensureImage(IMAGES.server, progress, serverArguments(true));
   const image = await ensureImage(testsImage, progress, { SERVER_IMAGE: server });
   fs.mkdirSync(logDirectory, { recursive: true });
   try {

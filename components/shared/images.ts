@@ -52,6 +52,11 @@ export function buildRecipe({ repository, dockerfile }: ImageDefinition, choices
   };
 }
 
+/** Build arguments of the server image alone. Without a browser there are none, so that its tag tells only of what is in it. */
+export function serverArguments(browser: boolean): Record<string, string> {
+  return browser ? { BROWSER: "chromium" } : {};
+}
+
 /** The build argument that every image takes and that is part of its tag. */
 export function contentArguments(baseImage: string): Record<string, string> {
   return { BASE_IMAGE: baseImage };

@@ -4,10 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 _SOURCES = str(Path(__file__).parents[1])
+_BURIAL_SECONDS = 5
 _KEPT = ("PATH", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -27,3 +31,26 @@ def start(
         encoding="utf-8",
         **options,
     )
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Kills the process and whatever it has started, and waits until all of them have gone."""
+    if process.poll() is not None:
+        return
+    family: set[psutil.Process] = set()
+    with suppress(psutil.NoSuchProcess):
+        first = psutil.Process(process.pid)
+        # Stopped, it starts no more while its family is counted; those whose parent has gone could not be found.
+        first.suspend()
+        while more := set(first.children(recursive=True)) - family:
+            for each in more:
+                with suppress(psutil.NoSuchProcess):
+                    each.suspend()
+            family |= more
+    for each in family:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.kill()
+    process.wait()
+    # Not for ever: where the container has no init, nobody buries them.
+    psutil.wait_procs(family, timeout=_BURIAL_SECONDS)

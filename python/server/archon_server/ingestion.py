@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from . import incoming
@@ -29,11 +30,19 @@ log = logging.getLogger(__name__)
 class Ingestion:
     """One worker stores, so that two large documents do not fight for the database's one write lock; another crawls."""
 
-    def __init__(self, storage: Storage, operations: Operations, vectors: Vectors, limits: CrawlLimits) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        operations: Operations,
+        vectors: Vectors,
+        limits: CrawlLimits,
+        browser: Path | None = None,
+    ) -> None:
         self._storage = storage
         self._operations = operations
         self._vectors = vectors
         self._limits = limits
+        self._browser = browser
         self._worker = ThreadPoolExecutor(1, "ingestion")
         self._crawler = ThreadPoolExecutor(1, "crawler")
         self._uploads: dict[Future[None], Operation] = {}
@@ -111,7 +120,7 @@ class Ingestion:
 
         def work() -> None:
             self._operations.begin(operation, "crawling", 1, f"Crawling {request.url}")
-            with crawl(request, self._limits, operation.cancelled, fetched) as site:
+            with crawl(request, self._limits, self._browser, operation.cancelled, fetched) as site:
                 # By the worker that stores uploads, too: one writer at a time.
                 self._worker.submit(self._store_site, request, site, operation).result()
 

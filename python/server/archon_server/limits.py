@@ -11,10 +11,14 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 @dataclass(frozen=True)
 class CrawlLimits:
-    """`allowed` are networks that may be reached although they are private, local or reserved."""
+    """`allowed` are networks that may be reached although they are private, local or reserved.
+
+    `page_bytes` count unpacked; `browser_bytes` are what the scripts of a page may fetch, as transferred.
+    """
 
     max_pages: int = 50
     page_bytes: int = 5 * 1024 * 1024
+    browser_bytes: int = 20 * 1024 * 1024
     total_bytes: int = 100 * 1024 * 1024
     seconds: int = 900
     page_seconds: int = 30

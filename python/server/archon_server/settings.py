@@ -1,6 +1,7 @@
 """The server's settings: read once from the environment, checked as a whole."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Model:
 class Settings:
     """No `active_model` means no reranking; an empty `token` means open to everybody who reaches the port.
 
+    `browser` is the Chromium that runs the scripts of crawled pages; None to take pages as they come.
     `rerank_seconds` is the time budget of a search; 0 `model_memory_bytes` means what the container's limit allows.
     """
 
@@ -56,6 +58,7 @@ class Settings:
     log_level: str = "INFO"
     page_dir: Path = Path("/opt/archon/page")
     crawl: CrawlLimits = field(default_factory=CrawlLimits)
+    browser: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -86,6 +89,7 @@ class Settings:
                 max_pages=read.number("ARCHON_CRAWL_MAX_PAGES", int, CrawlLimits.max_pages, minimum=1, maximum=10_000),
                 allowed=read.networks("ARCHON_CRAWL_ALLOW"),
             ),
+            browser=read.program("ARCHON_BROWSER"),
         )
         if read.problems:
             raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))
@@ -124,6 +128,12 @@ class _Reader:
             self.problems.append(f"{name}: got {self.text(name)!r}, expected one of {', '.join(allowed)}")
             return default
         return value
+
+    def program(self, name: str) -> Path | None:
+        text = self.text(name)
+        if text and not os.access(text, os.X_OK):
+            self.problems.append(f"{name}: got {text!r}, expected a program that this user may run")
+        return Path(text) if text else None
 
     def networks(self, name: str) -> tuple[Network, ...]:
         networks = []

@@ -1,56 +1,14 @@
 """Crawls of a web site on the loopback, by what a client sees of them."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from archon_server.limits import AddressRefused, CrawlLimits, check_address
 from tests.conftest import Api, eventually
-
-LOOPBACK = (ip_network("127.0.0.0/8"),)
-
-
-class Site:
-    """Pages by path: text, or what to send instead. `asked` are the paths that were asked for, in order."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, tuple[str, bytes]] = {}
-        self.redirects: dict[str, str] = {}
-        self.asked: list[str] = []
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                site.may_answer.wait(30)
-                if self.path in site.redirects:
-                    self.send_response(302)
-                    self.send_header("Location", site.redirects[self.path])
-                    self.end_headers()
-                elif self.path in site.pages:
-                    kind, body = site.pages[self.path]
-                    self.send_response(200)
-                    self.send_header("Content-Type", kind)
-                    self.end_headers()
-                    self.wfile.write(body)
-                else:
-                    self.send_error(404)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def page(self, path: str, body: str, kind: str = "text/html; charset=utf-8") -> None:
-        self.pages[path] = (kind, body.encode())
+from tests.sites import LOOPBACK, Site, crawl
 
 
 @pytest.fixture
@@ -64,9 +22,7 @@ def site() -> Iterator[Site]:
     site.page("/food", '<h1>Food</h1><p>Urchins and fish.</p><pre><code>feed()</code></pre><a href="/deep">deep</a>')
     site.page("/deep", "# Kelp\n\nIt holds them.", "text/markdown")
     yield site
-    site.may_answer.set()
-    site.server.shutdown()
-    site.server.server_close()
+    site.close()
 
 
 @pytest.fixture
@@ -74,12 +30,6 @@ def crawler(serve: Callable[..., Any]) -> Iterator[Api]:
     """An application that may crawl the loopback."""
     with serve(crawl=CrawlLimits(allowed=LOOPBACK, page_bytes=100_000)) as api:
         yield api
-
-
-def crawl(api: Api, url: str, **options: Any) -> dict[str, Any]:
-    reply = api.http.post("/api/knowledge-items/crawl", json={"url": url, **options})
-    assert reply.status_code == 200, reply.text
-    return api.ended(reply.json()["progressId"])
 
 
 def test_a_site_is_crawled_to_a_depth_and_found_by_page(crawler: Api, site: Site) -> None:

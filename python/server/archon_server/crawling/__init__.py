@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from .. import children
@@ -62,14 +63,23 @@ class Site:
 
 @contextmanager
 def crawl(
-    request: CrawlRequest, limits: CrawlLimits, cancelled: threading.Event, progressed: Callable[[Fetched], None]
+    request: CrawlRequest,
+    limits: CrawlLimits,
+    browser: Path | None,
+    cancelled: threading.Event,
+    progressed: Callable[[Fetched], None],
 ) -> Iterator[Site]:
-    """Blocks until the site is fetched. Raises CrawlFailed; Cancelled, soon after the event is set."""
+    """Blocks until the site is fetched; with a `browser`, after the scripts of its pages have run.
+
+    Raises CrawlFailed; Cancelled, soon after the event is set.
+    """
     # Neither directory nor file is left by a kill: the first is on the container's /tmp, the second has no name.
-    with tempfile.TemporaryDirectory(dir="/tmp") as work, tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+    # A browser whose parent the kernel has killed may still be writing there.
+    directory = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
+    with directory as work, tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
         reasons: list[str] = []
         title, count, ended = "", 0, False
-        for message in _messages(request, limits, cancelled, work):
+        for message in _messages(request, limits, browser, cancelled, work):
             kind = message.pop("kind")
             if kind == "fetched":
                 progressed(Fetched(**message))
@@ -90,11 +100,11 @@ def crawl(
 
 
 def _messages(
-    request: CrawlRequest, limits: CrawlLimits, cancelled: threading.Event, work: str
+    request: CrawlRequest, limits: CrawlLimits, browser: Path | None, cancelled: threading.Event, work: str
 ) -> Iterator[dict[str, Any]]:
     process = children.start(
         __name__,
-        environment={"HOME": work, "CRAWL4_AI_BASE_DIRECTORY": work},
+        environment={"HOME": work, "TMPDIR": work, "CRAWL4_AI_BASE_DIRECTORY": work},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -105,7 +115,12 @@ def _messages(
         assert process.stdin
         assert process.stdout
         allowed = [str(network) for network in limits.allowed]
-        job = {"url": request.url, "max_depth": request.max_depth, "limits": asdict(limits) | {"allowed": allowed}}
+        job = {
+            "url": request.url,
+            "max_depth": request.max_depth,
+            "limits": asdict(limits) | {"allowed": allowed},
+            "browser": browser and str(browser),
+        }
         with process.stdin:
             json.dump(job, process.stdin)
         for line in process.stdout:
@@ -115,14 +130,13 @@ def _messages(
     except BrokenPipeError:
         return
     finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        children.end(process)
         watcher.join()
+        process.stdout.close()
 
 
 def _kill_in_time(process: subprocess.Popen[str], seconds: float, cancelled: threading.Event) -> None:
     left = seconds
     while process.poll() is None and left > 0 and not cancelled.wait(0.2):
         left -= 0.2
-    process.kill()
+    children.end(process)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import resource
 import sys
 from collections import deque
 from ipaddress import ip_network
@@ -11,32 +10,40 @@ from typing import Any, TextIO
 from urllib.parse import urldefrag, urlsplit
 
 from crawl4ai import AsyncWebCrawler, CacheMode, CrawlerRunConfig
+from playwright.async_api import Error
 
 from ..extraction.html import converted
 from ..limits import CrawlLimits
+from . import memory
 from .fetching import FetchFailed, GuardedStrategy
-
-MEMORY_BYTES = 3 * 1024 * 1024 * 1024
+from .rendering import RenderingStrategy
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     job = json.load(sys.stdin)
+    browser = job["browser"]
+    memory.bound(with_browser=browser is not None)
     # Whatever the libraries print must not get between our lines.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     allowed = tuple(ip_network(text) for text in job["limits"].pop("allowed"))
     limits = CrawlLimits(**job["limits"], allowed=allowed)
-    asyncio.run(crawl(job["url"], job["max_depth"], limits, output))
+    strategy = GuardedStrategy(limits) if browser is None else RenderingStrategy(browser, limits)
+    try:
+        asyncio.run(crawl(job["url"], job["max_depth"], limits, strategy, output))
+    except Error as error:
+        _tell(output, "failed", url=job["url"], reason=f"{browser} does not run: {error}")
+        _tell(output, "done")
 
 
-async def crawl(start: str, max_depth: int, limits: CrawlLimits, output: TextIO) -> None:
+async def crawl(
+    start: str, max_depth: int, limits: CrawlLimits, strategy: GuardedStrategy | RenderingStrategy, output: TextIO
+) -> None:
     """Breadth first from `start`, on its host only. A page that fails is told and left out."""
     waiting = deque([(start, 0)])
     known = {start}
     host = None
     done = stored = 0
-    strategy = GuardedStrategy(limits)
     reader = AsyncWebCrawler(crawler_strategy=strategy, verbose=False)
     await reader.start()
     while waiting and done < limits.max_pages and stored < limits.total_bytes:

@@ -1,6 +1,5 @@
 """crawl4ai's HTTP strategy, with a guard on every connection and a bound on every page."""
 
-import socket
 from typing import Any
 
 import aiohttp
@@ -8,7 +7,8 @@ from crawl4ai.async_configs import CrawlerRunConfig
 from crawl4ai.async_crawler_strategy import AsyncHTTPCrawlerStrategy
 from crawl4ai.models import AsyncCrawlResponse
 
-from ..limits import CrawlLimits, check_address
+from ..limits import CrawlLimits
+from .guard import guarded_sockets
 
 USER_AGENT = "archon-server"
 MAX_REDIRECTS = 5
@@ -19,11 +19,7 @@ class FetchFailed(Exception):
 
 
 class GuardedStrategy(AsyncHTTPCrawlerStrategy):
-    """Fetches pages for crawl4ai.
-
-    The check is made on the address that a socket is about to connect to, so it holds for names, numbers and redirects
-    alike, and no answer of a name server can change it afterwards.
-    """
+    """Fetches pages for crawl4ai, from addresses that may be reached and within the limits."""
 
     def __init__(self, limits: CrawlLimits) -> None:
         super().__init__()
@@ -32,7 +28,7 @@ class GuardedStrategy(AsyncHTTPCrawlerStrategy):
     async def start(self) -> None:
         if not self._session:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(socket_factory=self._guarded_socket),
+                connector=aiohttp.TCPConnector(socket_factory=guarded_sockets(self._limits.allowed)),
                 headers={"User-Agent": USER_AGENT, "Accept": "text/html,text/markdown,text/plain"},
                 timeout=aiohttp.ClientTimeout(total=self._limits.page_seconds),
                 # A proxy would connect in our place, where no guard stands.
@@ -74,8 +70,3 @@ class GuardedStrategy(AsyncHTTPCrawlerStrategy):
         # Only now `get_encoding` has something to look at.
         response._body = bytes(content)
         return bytes(content)
-
-    def _guarded_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, where = address
-        check_address(where[0], self._limits.allowed)
-        return socket.socket(family, kind, protocol)

@@ -1,0 +1,57 @@
+"""What a confined program may do, with the interpreter in the place of the browser."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from archon_server.crawling import confined
+
+pytestmark = pytest.mark.skipif(confined.available() < 6, reason="this kernel offers no Landlock of version 6")
+
+
+@pytest.fixture
+def listeners() -> tuple[socket.socket, socket.socket]:
+    return socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+
+
+def run_confined(script: str, port: int, directory: Path) -> subprocess.CompletedProcess[str]:
+    own = {"CONFINED_PROGRAM": sys.executable, "CONFINED_PORT": str(port), "TMPDIR": str(directory)}
+    return subprocess.run(
+        [confined.__file__, "-I", "-c", script], env=os.environ | own, capture_output=True, text=True, check=False
+    )
+
+
+def outcome(statement: str, port: int, directory: Path) -> str:
+    """The last line that it wrote: the name of an error, or "done"."""
+    ended = run_confined(f"import os, socket, pathlib\n{statement}\nprint('done')", port, directory)
+    return (ended.stdout or ended.stderr).strip().splitlines()[-1].partition(":")[0]
+
+
+def test_only_the_proxys_port_is_reached(listeners: tuple[socket.socket, socket.socket], tmp_path: Path) -> None:
+    proxy, other = (each.getsockname()[1] for each in listeners)
+    connect = "socket.create_connection(('127.0.0.1', {}))"
+    assert outcome(connect.format(proxy), proxy, tmp_path) == "done"
+    assert outcome(connect.format(other), proxy, tmp_path) == "PermissionError"
+
+
+def test_the_data_is_not_read_and_nothing_is_written_outside(tmp_path: Path) -> None:
+    own, data = tmp_path / "own", tmp_path / "data"
+    own.mkdir()
+    data.mkdir()
+    (data / "secrets.key").write_text("secret")
+    for statement, expected in {
+        f"pathlib.Path('{own}/new').write_text('x')": "done",
+        f"pathlib.Path('{own}/new').rename('{own}/newer')": "done",
+        f"pathlib.Path('{data}/secrets.key').read_text()": "PermissionError",
+        f"os.listdir('{data}')": "PermissionError",
+        f"os.rename('{own}/newer', '{data}/newer')": "PermissionError",
+        f"os.truncate('{data}/secrets.key', 0)": "PermissionError",
+        "pathlib.Path('/etc/hostname').read_text()": "done",
+        "pathlib.Path('/etc/new').write_text('x')": "PermissionError",
+        f"os.kill({os.getpid()}, 0)": "PermissionError",
+    }.items():
+        assert outcome(statement, 1, own) == expected, statement
+    assert (data / "secrets.key").read_text() == "secret"
