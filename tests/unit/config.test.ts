@@ -53,6 +53,11 @@ test("the defaults alone are a valid stack: loopback, no models", () => {
   expect(settings.baseImage).toMatch(/^python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$/);
 });
 
+test("the server image has no browser unless it is asked for", () => {
+  expect(load().browser).toBe(false);
+  expect(load({ browser: true }).browser).toBe(true);
+});
+
 test("facts of the machine fill what is left to auto, and nothing else", () => {
   fs.mkdirSync(path.join(project, ".archon"));
   fs.writeFileSync(path.join(project, ".archon/machine.json"), JSON.stringify({ baseImage: "local:1", caBundle: "/etc/ca.pem" }));
@@ -77,6 +82,7 @@ test.each([
   ["pythonExtraIndexes", "no URL", ["pypi"]],
   ["npmRegistry", "no URL", "npm"],
   ["wheelhouse", "relative", "wheels"],
+  ["browser", "text", "chromium"],
   ["requirements", "missing file", "none.txt"],
   ["imports", "no module name", ["import os; os"]],
   ["hubEndpoint", "no URL", "hub"],

@@ -31,7 +31,7 @@ afterAll(() => {
 const demo: Model = { name: "demo", repo: "local/demo", revision: "d".repeat(40), variant: "auto", directory: "/checkout/models/demo" };
 function settings(changes: Partial<Settings> = {}): Settings {
   return {
-    project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], npmRegistry: "", wheelhouse: "", requirements: "lock.txt", lock: "six==1\n",
+    project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], npmRegistry: "", wheelhouse: "", browser: false, requirements: "lock.txt", lock: "six==1\n",
     imports: ["six"], hubEndpoint: "https://hub.example", hubMirrors: ["https://mirror.example"], hubToken: undefined, models: [demo], activeModel: demo,
     services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1 }], requireToken: false, retain: 3, release: "", rollout: "overlap", autoRollback: false, readyTimeout: 180,
     dockerHost: "unix:///var/run/docker.sock", ...changes,
@@ -70,6 +70,20 @@ test("a server mounts its own environment and the models read-only, and only its
     { type: "bind", source: "/srv/archon/models/huggingface", target: "/root/.cache/huggingface", readOnly: true },
     { type: "bind", source: "/srv/archon/data/test/server", target: "/data" },
   ]);
+});
+
+test("a browser is a build argument of the server image alone, and makes another image and another release", async () => {
+  const built = async (browser: boolean): Promise<{ release: string; images: Release["images"]; args: Record<string, unknown> }> => {
+    const { result, resources } = await run({ browser });
+    const args = resources.filter(({ type }) => type === IMAGE).map(({ inputs }) => [inputs["name"], (inputs["build"] as { buildArgs: unknown }).buildArgs] as const);
+    return { release: result.release, images: result.images, args: Object.fromEntries(args) };
+  };
+  const [without, having] = [await built(false), await built(true)];
+  const common = { BASE_IMAGE: "base:1", PYTHON_INDEX: "", PYTHON_EXTRA_INDEX: "", NPM_REGISTRY: "" };
+  expect(without.args[without.images.server]).toEqual(common);
+  expect(having.args).toEqual({ [having.images.server]: { ...common, BROWSER: "chromium" }, [having.images.bootstrap]: common, [having.images.gateway]: common });
+  expect(having.images).toEqual({ ...without.images, server: expect.not.stringMatching(without.images.server) as string });
+  expect(having.release).not.toBe(without.release);
 });
 
 test("images and jobs stay when their resources go, and are not made again under the same name", async () => {

@@ -113,6 +113,14 @@ def test_limits_of_crawls_are_read() -> None:
     assert Settings.from_environment({}).crawl == CrawlLimits()
 
 
+def test_the_browser_is_one_that_can_be_run_or_none() -> None:
+    assert Settings.from_environment({"ARCHON_BROWSER": "/bin/sh"}).browser == Path("/bin/sh")
+    assert Settings.from_environment({"ARCHON_BROWSER": ""}).browser is None
+    for path in ("/no/such/browser", "/etc/hostname"):
+        with pytest.raises(SettingsError, match=f"ARCHON_BROWSER: got '{path}', expected a program"):
+            Settings.from_environment({"ARCHON_BROWSER": path})
+
+
 def test_a_network_that_is_none_is_refused_with_examples() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(
