@@ -75,7 +75,7 @@ test("a server mounts its own environment and the models read-only, and only its
 test("a browser is a build argument of the server image alone, and makes another image and another release", async () => {
   const built = async (browser: boolean): Promise<{ release: string; images: Release["images"]; args: Record<string, unknown> }> => {
     const { result, resources } = await run({ browser });
-    const args = resources.filter(({ type }) => type === IMAGE).map(({ inputs }) => [inputs["name"], (inputs["build"] as { buildArgs: unknown }).buildArgs] as const);
+    const args = resources.filter(({ type }) => type === IMAGE).map(({ inputs }): [string, unknown] => [String(inputs["name"]), (inputs["build"] as { buildArgs: unknown }).buildArgs]);
     return { release: result.release, images: result.images, args: Object.fromEntries(args) };
   };
   const [without, having] = [await built(false), await built(true)];

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,7 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-from archon_server.crawling.fetching import FetchFailed
 from archon_server.limits import CrawlLimits
 from tests.conftest import eventually
 from tests.sites import Site, crawl
@@ -76,13 +77,18 @@ fetch("/text").then((reply) => reply.text()).then((words) => {
 """
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    site = Site()
+def otters(tls: ssl.SSLContext | None = None) -> Site:
+    site = Site(tls=tls)
     site.page("/", "<title>Otters</title><div id=text>Loading</div><script src=/app.js></script>")
     site.page("/app.js", APP, "text/javascript")
     site.page("/text", "They sleep on their backs.", "text/plain")
     site.page("/kelp", "# Kelp\n\nIt holds them.", "text/markdown")
+    return site
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = otters()
     yield site
     site.close()
 
@@ -137,6 +143,40 @@ def test_no_way_leads_to_an_address_that_may_not_be_reached(render: Callable[...
     assert came == []
 
 
+def test_a_certificate_is_checked_against_the_authorities_of_the_machine(
+    render: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, tls = issue(tmp_path / "mine")
+    others, _ = issue(tmp_path / "others")
+    site = otters(tls)
+    try:
+        with render() as api:
+            monkeypatch.setenv("SSL_CERT_FILE", str(others))
+            assert "CERTIFICATE_VERIFY_FAILED" in crawl(api, f"{site.url}/", max_depth=0)["error"]
+            monkeypatch.setenv("SSL_CERT_FILE", str(mine))
+            crawl(api, f"{site.url}/", max_depth=0)
+            assert api.search("backs")["total_found"] == 1
+    finally:
+        site.close()
+
+
+def issue(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """A new authority, and what a site on 127.0.0.1 needs that it vouches for."""
+    directory.mkdir()
+    authority, certificate, key = (directory / name for name in ("authority.pem", "site.pem", "site.key"))
+    for command in (
+        f"req -x509 -newkey rsa:2048 -nodes -keyout {directory}/authority.key -out {authority} -subj /CN=Otters"
+        " -addext keyUsage=critical,keyCertSign",
+        f"req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -subj /CN=127.0.0.1"
+        f" -CA {authority} -CAkey {directory}/authority.key"
+        " -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE",
+    ):
+        subprocess.run(["openssl", *command.split(), "-days", "30"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return authority, context
+
+
 def test_scripts_may_send_a_page_elsewhere_on_its_host(render: Callable[..., Any], site: Site) -> None:
     site.page("/old", '<p>Moved</p><meta http-equiv=refresh content="0; url=/older">')
     site.page("/older", "<p>Moved again</p><script>location.href = '/'</script>")
@@ -172,6 +212,7 @@ def test_a_page_that_scripts_spoil_is_told_and_the_next_is_read(
     # crawl4ai makes directories when it is imported.
     monkeypatch.setenv("CRAWL4_AI_BASE_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    from archon_server.crawling.fetching import FetchFailed
     from archon_server.crawling.rendering import RenderingStrategy
 
     limits = CrawlLimits(allowed=ONE, page_bytes=100_000, browser_bytes=200_000, page_seconds=3)

@@ -7,6 +7,7 @@ out but the guarded proxy.
 import asyncio
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from crawl4ai import AsyncLogger, BrowserConfig, CacheMode, CrawlerRunConfig
@@ -19,6 +20,7 @@ from ..limits import CrawlLimits
 from .confined import __file__ as confined_program
 from .fetching import MAX_REDIRECTS, USER_AGENT, FetchFailed, GuardedStrategy
 from .proxy import LOOPBACK, GuardedProxy
+from .trust import trust
 
 QUIET_SECONDS = 10
 """How long the scripts of a page may go on fetching before it is taken as it is then."""
@@ -38,6 +40,8 @@ class RenderingStrategy(AsyncPlaywrightCrawlerStrategy):
         self.browser_manager = _GuardedBrowser(browser, self.browser_config, self.logger)
 
     async def start(self) -> None:
+        if bundle := os.environ.get("SSL_CERT_FILE"):
+            trust(Path(bundle), Path.home())
         self.browser_manager.proxy_port = await self._proxy.start()
         await super().start()
 
