@@ -171,8 +171,21 @@ describe("what somebody changed by hand is put back by an update", () => {
 });
 
 describe("with rollout replace", () => {
-  test("a failing release takes the service down, says so, and the next good update brings it back", async () => {
+  test("no server that was stopped to make room stays so", async () => {
+    const before = await running();
     stack.configure({ rollout: "replace" });
+    await stack.up();
+    await stack.healthy();
+    // The engine could change it in the running container, which was stopped for it.
+    stack.configure({ services: (stack.configuration["services"] as object[]).map((service) => ({ ...service, memoryMiB: 1100 })) });
+    await stack.up();
+    await stack.healthy();
+    expect(await running()).toBe(before);
+    expect(stack.containers("server").map((id) => inspect(id).HostConfig.Memory)).toEqual([1100 * 1024 * 1024]);
+    expect(await stack.up()).toEqual([]);
+  });
+
+  test("a failing release takes the service down, says so, and the next good update brings it back", async () => {
     const good = await release("nine");
     checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
     expect(await stack.failingUp()).toContain("The service is down: the old server was stopped to make room");
