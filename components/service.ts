@@ -51,8 +51,8 @@ export class Service extends pulumi.ComponentResource {
 
 /**
  * Stops the old servers before new ones start. It is done again with every difference in what the container is made from, and the
- * container with it, also for a difference that the engine could change in place: a stopped server must not stay so. The old
- * containers stay until the update has succeeded, so that they can be started again.
+ * container with it: a stopped server must not stay so. The old containers stay until the update has succeeded, so that they can
+ * be started again.
  */
 function makeRoom(name: string, server: Omit<ServerArgs, "room">, parent: pulumi.Resource): command.local.Command {
   return new command.local.Command(name, {

@@ -28,10 +28,11 @@ export const hardened = {
 
 /**
  * Properties that the provider plans as an update in place and then does not change in the container: a changed mount reports
- * success and the container keeps the old one. Replacing is the only way to make them true. `#initerror` makes the next update
- * try a container again that failed to come up.
+ * success and the container keeps the old one. Replacing is the only way to make them true. A memory limit does change in place,
+ * and a lower one kills a server that has more in use: another server must first be ready with it. `#initerror` makes the next
+ * update try a container again that failed to come up.
  */
-export const REPLACE_ON_CHANGES = ["#initerror", "mounts", "healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"];
+export const REPLACE_ON_CHANGES = ["#initerror", "mounts", "healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota", "memory", "memorySwap"];
 
 /** Memory limit without swap. Both figures are set: with one alone the provider reports a difference for ever. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
