@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { pulumiEnvironment } from "../../commands/support/environment";
 import type { Release } from "../../release/release";
 import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
@@ -168,6 +170,16 @@ describe("what somebody changed by hand is put back by an update", () => {
     expect(await stack.failingUp()).toContain("it cannot be run again: the image");
     stack.configure({ release: "" });
   });
+});
+
+test("no server is stopped for a new one that has ended since it was ready", () => {
+  const [server = ""] = stack.containers("server");
+  const ended = docker("create", docker("inspect", "--format={{.Image}}", server));
+  const environment = { ...pulumiEnvironment(), SERVERS_PROJECT: "archon", SERVERS_STACK: stack.name, SERVERS_SERVICE: "server", SERVERS_GRACE: "5", DRAIN_KEEP: ended };
+  const { status, stderr } = spawnSync(path.join(checkout.directory, "components/scripts/drain.sh"), { env: environment, encoding: "utf8" });
+  docker("rm", ended);
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(`runs no more: ${ended.slice(0, 12)}. What served before serves on.`) as string });
+  expect(stack.containers("server")).toEqual([server]);
 });
 
 describe("with rollout replace", () => {
