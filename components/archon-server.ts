@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../release/release";
 import { STRICT_SHELL } from "./one-shot";
-import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
+import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT, type ReservedVariable } from "./shared/containers";
 import type { Host } from "./shared/host";
 
 export interface ServerArgs {
@@ -99,7 +99,7 @@ export function containerArgs(args: Omit<ServerArgs, "room" | "autoRollback">): 
 }
 
 /** Variables that every server gets; the image's own settings are not repeated here. */
-export function serverVariables(release: Release, service: string): Record<string, string> {
+export function serverVariables(release: Release, service: string): Partial<Record<ReservedVariable, string>> {
   return {
     ARCHON_RELEASE: release.id,
     ARCHON_SERVICE: service,

@@ -13,6 +13,13 @@ export const DESTROY_GRACE_SECONDS = 30;
 /** Where a container finds the host's certificate authorities. */
 export const CA_BUNDLE = "/run/ca-bundle.pem";
 
+/** Environment variables of a server that the program sets itself. */
+export const RESERVED_VARIABLES = [
+  "ARCHON_RELEASE", "ARCHON_SERVICE", "ARCHON_ENVIRONMENT_KEY", "ARCHON_MODELS", "ARCHON_ACTIVE_MODEL", "ARCHON_DATA_DIR", "ARCHON_API_TOKEN",
+  "HF_HUB_OFFLINE", "PORT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+] as const;
+export type ReservedVariable = (typeof RESERVED_VARIABLES)[number];
+
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
  * to gain any, bounded logs.
