@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { z } from "zod";
 import { DEFAULT_BASE_IMAGE } from "./components/shared/base-image";
+import { RESERVED_VARIABLES } from "./components/shared/containers";
 import { configurationError, type Problem } from "./components/shared/errors";
 import { directoryRevision, isModelFile, readTree } from "./components/shared/hashing";
 
@@ -19,12 +20,16 @@ const hubModel = z.strictObject({ name, repo: z.string().regex(/^[\w.-]+\/[\w.-]
 const directoryModel = z.strictObject({ name, directory: z.string().min(1), variant });
 const derivedModel = z.strictObject({ name, from: name, variant: z.literal("int8"), revision });
 
+const variableName = z.string()
+  .regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores")
+  .refine((each) => !RESERVED_VARIABLES.some((reserved) => reserved === each), { error: "is set by the program; remove it" });
 const service = z.strictObject({
   name,
   port: z.int().min(1).max(65535),
   bind: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of the host" }).default("127.0.0.1"),
   memoryMiB: z.int().min(256, "must be at least 256").default(4096),
   replicas: z.int().min(1).max(4).default(1),
+  variables: z.record(variableName, z.union([z.string(), z.number(), z.boolean()], { error: "must be text" }).transform(String)).default({}),
 });
 
 const schema = z.strictObject({
@@ -119,12 +124,14 @@ export function loadSettings(project = __dirname): Settings {
   };
 }
 
-/** Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. */
+/**
+ * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. In plain text also where a
+ * variable of a service is secret: `Deployment` makes all of those secret again.
+ */
 function rawConfig(): Record<string, unknown> {
-  const config = new pulumi.Config();
   const prefix = `${pulumi.getProject()}:`;
-  const keys = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)).filter((key) => key !== HUB_TOKEN);
-  return Object.fromEntries(keys.map((key) => [key, parseValue(key, config.require(key))]));
+  const values = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value] as const);
+  return Object.fromEntries(values.filter(([key]) => key !== HUB_TOKEN).map(([key, value]) => [key, parseValue(key, value)]));
 }
 
 /** Pulumi hands every value over as text; everything that is not text is JSON. */
@@ -154,7 +161,9 @@ function parseDecisions(raw: Record<string, unknown>, problems: Problem[]): Deci
         reason: issue.path.length === 0 ? `unknown key; the keys are ${allowed}` : "unknown key; remove it or mend its spelling",
       }));
     } else {
-      problems.push({ key: keyName(issue.path), received: valueAt(raw, issue.path), reason: issue.message });
+      // The value of a variable may be a secret.
+      const received = issue.path.includes("variables") ? undefined : valueAt(raw, issue.path);
+      problems.push({ key: keyName(issue.path), received, reason: issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message });
     }
   }
   return undefined;

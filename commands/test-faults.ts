@@ -7,14 +7,15 @@ import { parseOptions } from "./support/options";
 import { Steps } from "./support/progress";
 import { runInTestsImage } from "./test/python";
 
-const usage = "npm run test:faults -- --runs N [--up M --seed S]";
+const usage = "npm run test:faults -- --runs N [--up M [--engine] --seed S]";
 
 /*
  * Kills at random moments, and counts what is broken afterwards: N times jobs for a store of its own, inside the tests' image, and
- * M times updates of a small stack on the real engine. The seed repeats the choices; the moments themselves are the machine's.
+ * M times updates of a small stack on the real engine. With --engine it is the engine itself that is killed and started again, with
+ * all containers of the machine. The seed repeats the choices; the moments themselves are the machine's.
  */
 main(async (args) => {
-  const { values } = parseOptions(args, usage, { runs: { type: "string", default: "0" }, up: { type: "string", default: "0" }, seed: { type: "string" } });
+  const { values } = parseOptions(args, usage, { runs: { type: "string", default: "0" }, up: { type: "string", default: "0" }, engine: { type: "boolean", default: false }, seed: { type: "string" } });
   const runs = count(values.runs, "--runs");
   const updates = count(values.up, "--up");
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : count(values.seed, "--seed");
@@ -30,7 +31,7 @@ main(async (args) => {
   if (updates > 0) {
     // The harness of the engine tests starts Pulumi and docker by name.
     Object.assign(process.env, pulumiEnvironment());
-    const { hit, broken, requests, lost } = await updateFaults({ runs: updates, seed, print: (line) => console.log(line) });
+    const { hit, broken, requests, lost } = await updateFaults({ runs: updates, seed, engine: values.engine, print: (line) => console.log(line) });
     broken.forEach((line) => console.error(`broken: ${line}`));
     lost.forEach((line) => console.error(`lost: ${line}`));
     console.log(`\nUpdates: ${updates} runs, ${hit} hit, ${broken.length} broken, ${lost.length} of ${requests} requests lost, seed ${seed}`);

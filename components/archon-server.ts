@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../release/release";
 import { STRICT_SHELL } from "./one-shot";
-import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "./shared/containers";
+import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT, type ReservedVariable } from "./shared/containers";
 import type { Host } from "./shared/host";
 
 export interface ServerArgs {
@@ -25,14 +25,14 @@ export interface ServerArgs {
   memoryMiB: number;
   /** Seconds that a new server may take until it is ready. A changed one replaces the container. */
   readyTimeout: number;
-  /** Whether the old servers run on until the new ones are ready, or were stopped. */
-  rollout: "overlap" | "replace";
   /** Id of the release that ran before, for the message of a failing one. */
   previousRelease: string | undefined;
   /** The job that made the environment: when that is done again, its directory is another one, which only a new container mounts. */
   environmentJob: pulumi.Resource;
-  /** Ids of stopped servers to start again when this one does not get ready, one a line; empty for none. */
-  stopped: pulumi.Input<string>;
+  /** The job that stops the old servers first, and says which; none where they run on until this one is ready. */
+  room: command.local.Command | undefined;
+  /** Whether the servers that `room` stopped are started again when this one does not get ready. */
+  autoRollback: boolean;
 }
 
 /**
@@ -44,40 +44,23 @@ export class ArchonServer extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServerArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ArchonServer", name, {}, opts);
-    const { host } = args;
-    const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];
-    const trust = host.caBundle === undefined ? {} : { SSL_CERT_FILE: CA_BUNDLE, REQUESTS_CA_BUNDLE: CA_BUNDLE };
-    const container = new docker.Container(name, {
-      ...hardened,
-      image: args.image,
-      user: APPLICATION_USER,
-      restart: "unless-stopped",
-      init: true,
-      networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
-      mounts: [
-        { type: "bind", source: args.environmentPath, target: "/root/.local", readOnly: true },
-        { type: "bind", source: `${host.root}/models/huggingface`, target: "/root/.cache/huggingface", readOnly: true },
-        { type: "bind", source: args.dataDirectory, target: "/data" },
-        ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
-      ],
-      envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
-      labels: labels("server", { service: args.service, release: args.release.id, models: args.release.models.map(snapshotOf).join(" ") }),
-      // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
-      healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
-      destroyGraceSeconds: DESTROY_GRACE_SECONDS,
-      ...memoryLimit(args.memoryMiB),
-    }, { parent: this, deleteBeforeReplace: false, replaceOnChanges: REPLACE_ON_CHANGES, replaceWith: [args.environmentJob] });
+    const container = new docker.Container(name, containerArgs(args), {
+      parent: this,
+      deleteBeforeReplace: false,
+      replaceOnChanges: REPLACE_ON_CHANGES,
+      replaceWith: [args.environmentJob, ...(args.room === undefined ? [] : [args.room])],
+    });
 
     new command.local.Command(`${name}-ready`, {
       create: "components/scripts/readiness-gate.sh",
       interpreter: STRICT_SHELL,
       addPreviousOutputInEnv: false,
       environment: {
-        DOCKER_HOST: host.dockerHost,
+        DOCKER_HOST: args.host.dockerHost,
         GATE_CONTAINER: container.id,
         GATE_TIMEOUT: String(args.readyTimeout),
-        GATE_ROLLOUT: args.rollout,
-        GATE_STOPPED: args.stopped,
+        GATE_ROLLOUT: args.room === undefined ? "overlap" : "replace",
+        GATE_STOPPED: args.room !== undefined && args.autoRollback ? args.room.stdout : "",
         GATE_BACK: args.previousRelease ?? "",
       },
       triggers: [container.id],
@@ -88,8 +71,35 @@ export class ArchonServer extends pulumi.ComponentResource {
   }
 }
 
+/** What a server's container is made from. */
+export function containerArgs(args: Omit<ServerArgs, "room" | "autoRollback">): docker.ContainerArgs {
+  const { host } = args;
+  const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];
+  const trust = host.caBundle === undefined ? {} : { SSL_CERT_FILE: CA_BUNDLE, REQUESTS_CA_BUNDLE: CA_BUNDLE };
+  return {
+    ...hardened,
+    image: args.image,
+    user: APPLICATION_USER,
+    restart: "unless-stopped",
+    init: true,
+    networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
+    mounts: [
+      { type: "bind", source: args.environmentPath, target: "/root/.local", readOnly: true },
+      { type: "bind", source: `${host.root}/models/huggingface`, target: "/root/.cache/huggingface", readOnly: true },
+      { type: "bind", source: args.dataDirectory, target: "/data" },
+      ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
+    ],
+    envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
+    labels: labels("server", { service: args.service, release: args.release.id, models: args.release.models.map(snapshotOf).join(" ") }),
+    // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
+    healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
+    destroyGraceSeconds: DESTROY_GRACE_SECONDS,
+    ...memoryLimit(args.memoryMiB),
+  };
+}
+
 /** Variables that every server gets; the image's own settings are not repeated here. */
-export function serverVariables(release: Release, service: string): Record<string, string> {
+export function serverVariables(release: Release, service: string): Partial<Record<ReservedVariable, string>> {
   return {
     ARCHON_RELEASE: release.id,
     ARCHON_SERVICE: service,

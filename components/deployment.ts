@@ -61,7 +61,7 @@ export class Deployment extends pulumi.ComponentResource {
     this.apiToken = settings.requireToken ? pulumi.secret(new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result) : undefined;
     const token: Record<string, pulumi.Input<string>> = this.apiToken === undefined ? {} : { ARCHON_API_TOKEN: this.apiToken };
     const network = new docker.Network(`${name}-network`, { labels: labels("network", { root: settings.root }) }, { parent: this, dependsOn: store });
-    const services = settings.services.map(({ name: service, port, bind, memoryMiB, replicas }) => new Service(`${name}-${service}`, {
+    const services = settings.services.map(({ name: service, port, bind, memoryMiB, replicas, variables }) => new Service(`${name}-${service}`, {
       host: settings,
       service,
       release: active,
@@ -75,7 +75,7 @@ export class Deployment extends pulumi.ComponentResource {
       environmentPath: environment.path,
       environmentJob: environment.job,
       dataDirectory: store.dataDirectory(service),
-      variables: { ...serverVariables(active, service), ...token },
+      variables: { ...secrets(variables), ...serverVariables(active, service), ...token },
       rollout: settings.rollout,
       autoRollback: settings.autoRollback,
       readyTimeout: settings.readyTimeout,
@@ -140,4 +140,9 @@ function planUpdate(settings: Settings, previous: Previous, recipes: Recipes, fa
     }
     throw error;
   }
+}
+
+/** Whether one of them is a secret is not known: Pulumi marks a key as secret as a whole. */
+function secrets(variables: Readonly<Record<string, string>>): Record<string, pulumi.Output<string>> {
+  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, pulumi.secret(value)]));
 }

@@ -1,12 +1,12 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { ArchonServer, type ServerArgs } from "./archon-server";
+import { ArchonServer, containerArgs, type ServerArgs } from "./archon-server";
 import { Gateway } from "./gateway";
 import { STRICT_SHELL } from "./one-shot";
 import { DESTROY_GRACE_SECONDS } from "./shared/containers";
 import type { Host } from "./shared/host";
 
-export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopped"> {
+export interface ServiceArgs extends Omit<ServerArgs, "alias" | "room"> {
   /** Servers behind the gateway, 1 to 4. */
   replicas: number;
   /** Reference of the gateway image. */
@@ -14,8 +14,8 @@ export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopped"> {
   /** Address and port on the host. */
   bind: string;
   port: number;
-  /** With `rollout: "replace"`, whether the old server is started again when the new one does not get ready. */
-  autoRollback: boolean;
+  /** Whether the old servers run on until the new ones are ready, or are stopped first. */
+  rollout: "overlap" | "replace";
 }
 
 /** What answers on one port of the host: servers of one release, and the gateway that finds them by their alias. */
@@ -27,20 +27,18 @@ export class Service extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServiceArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Service", name, {}, opts);
-    const { replicas, gatewayImage, bind, port, autoRollback, ...server } = args;
+    const { replicas, gatewayImage, bind, port, rollout, ...rest } = args;
     const alias = `archon-${args.service}`;
-    const room = args.rollout === "replace" ? makeRoom(`${name}-room`, server, this) : undefined;
-    const servers = Array.from({ length: replicas }, (_, index) => new ArchonServer(`${name}-${index}`, {
-      ...server,
-      alias,
-      stopped: room !== undefined && autoRollback ? room.stdout : "",
-    }, { parent: this, dependsOn: room ?? [] }));
+    const server = { ...rest, alias };
+    const room = rollout === "replace" ? makeRoom(`${name}-room`, server, this) : undefined;
+    const servers = Array.from({ length: replicas }, (_, index) =>
+      new ArchonServer(`${name}-${index}`, { ...server, room }, { parent: this, dependsOn: room ?? [] }));
     const ids = servers.map((each) => each.containerId);
     new command.local.Command(`${name}-drain`, {
       create: "components/scripts/drain.sh",
       interpreter: STRICT_SHELL,
       addPreviousOutputInEnv: false,
-      environment: { ...serversOf("DRAIN", args.host, args.service), DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")) },
+      environment: { ...serversOf(args.host, args.service), DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")) },
       triggers: ids,
     }, { parent: this, dependsOn: servers });
     const gateway = new Gateway(`${name}-gateway`, { service: args.service, image: gatewayImage, network: args.network, alias, bind, port }, { parent: this, dependsOn: servers });
@@ -52,27 +50,27 @@ export class Service extends pulumi.ComponentResource {
 }
 
 /**
- * Stops the old servers before new ones start, whenever something replaces them. The old containers stay until the update has
- * succeeded, so that they can be started again.
+ * Stops the old servers before new ones start. It is done again with every difference in what the container is made from, and the
+ * container with it: a stopped server must not stay so. The old containers stay until the update has succeeded, so that they can
+ * be started again.
  */
-function makeRoom(name: string, server: Omit<ServerArgs, "alias" | "stopped">, parent: pulumi.Resource): command.local.Command {
-  const { host, service, image, environmentPath, variables, memoryMiB, readyTimeout } = server;
+function makeRoom(name: string, server: Omit<ServerArgs, "room">, parent: pulumi.Resource): command.local.Command {
   return new command.local.Command(name, {
     create: "components/scripts/make-room.sh",
     interpreter: STRICT_SHELL,
     addPreviousOutputInEnv: false,
-    environment: serversOf("ROOM", host, service),
-    triggers: [pulumi.jsonStringify({ image, environmentPath, variables, memoryMiB, readyTimeout })],
-  }, { parent });
+    environment: serversOf(server.host, server.service),
+    triggers: [pulumi.jsonStringify(containerArgs(server))],
+  }, { parent, replaceWith: [server.environmentJob] });
 }
 
 /** What a script needs to find the servers of a service and to stop them. */
-function serversOf(prefix: string, { dockerHost }: Host, service: string): Record<string, string> {
+function serversOf({ dockerHost }: Host, service: string): Record<string, string> {
   return {
     DOCKER_HOST: dockerHost,
-    [`${prefix}_PROJECT`]: pulumi.getProject(),
-    [`${prefix}_STACK`]: pulumi.getStack(),
-    [`${prefix}_SERVICE`]: service,
-    [`${prefix}_GRACE`]: String(DESTROY_GRACE_SECONDS),
+    SERVERS_PROJECT: pulumi.getProject(),
+    SERVERS_STACK: pulumi.getStack(),
+    SERVERS_SERVICE: service,
+    SERVERS_GRACE: String(DESTROY_GRACE_SECONDS),
   };
 }

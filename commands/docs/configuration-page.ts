@@ -37,6 +37,7 @@ ${rows.join("\n")}
 | \`bind\` | services | \`"127.0.0.1"\` | IP address of the host. Beyond loopback, \`requireToken\` must be true. |
 | \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap. A changed one replaces the servers. |
 | \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4. |
+| \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here. A changed one replaces the servers. Secret ones: \`pulumi config set --secret --path 'archon:services[0].variables.NAME'\`. |
 
 Facts about one machine (the certificate authorities it trusts, a base image made because no registry answers, where the engine listens) are
 found by the set-up and stand in \`.archon/machine.json\`, which is not committed. A value in the stack's file wins over them.

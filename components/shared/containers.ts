@@ -13,6 +13,13 @@ export const DESTROY_GRACE_SECONDS = 30;
 /** Where a container finds the host's certificate authorities. */
 export const CA_BUNDLE = "/run/ca-bundle.pem";
 
+/** Environment variables of a server that the program sets itself. */
+export const RESERVED_VARIABLES = [
+  "ARCHON_RELEASE", "ARCHON_SERVICE", "ARCHON_ENVIRONMENT_KEY", "ARCHON_MODELS", "ARCHON_ACTIVE_MODEL", "ARCHON_DATA_DIR", "ARCHON_API_TOKEN",
+  "HF_HUB_OFFLINE", "PORT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+] as const;
+export type ReservedVariable = (typeof RESERVED_VARIABLES)[number];
+
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
  * to gain any, bounded logs.
@@ -28,10 +35,11 @@ export const hardened = {
 
 /**
  * Properties that the provider plans as an update in place and then does not change in the container: a changed mount reports
- * success and the container keeps the old one. Replacing is the only way to make them true. `#initerror` makes the next update
- * try a container again that failed to come up.
+ * success and the container keeps the old one. Replacing is the only way to make them true. A memory limit does change in place,
+ * and a lower one kills a server that has more in use: another server must first be ready with it. `#initerror` makes the next
+ * update try a container again that failed to come up.
  */
-export const REPLACE_ON_CHANGES = ["#initerror", "mounts", "healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"];
+export const REPLACE_ON_CHANGES = ["#initerror", "mounts", "healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota", "memory", "memorySwap"];
 
 /** Memory limit without swap. Both figures are set: with one alone the provider reports a difference for ever. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {

@@ -7,9 +7,9 @@ import re
 
 from .errors import HubError, WrongContentError
 from .hub import Hub, RemoteFile
+from .model import Model
 from .patience import Trouble
 from .refusals import without_query
-from .store import Model
 from .wire import Answer
 
 

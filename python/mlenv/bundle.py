@@ -20,8 +20,9 @@ from typing import BinaryIO
 from . import manifest, progress
 from .errors import MlenvError, UsageError
 from .files import FileEntry
-from .store import FORMAT as STORE_FORMAT
-from .store import Model, Store
+from .layout import FORMAT as STORE_FORMAT
+from .model import Model
+from .store import Store
 
 FORMAT = 1
 HEAD = "bundle.json"

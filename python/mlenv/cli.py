@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from . import checks, failpoints, progress, supply, upkeep
 from .arguments import indexes_of, parser, text_on_stdin
 from .errors import MlenvError, UsageError, advice
+from .initialise import initialise
 from .lock import LockRequest, write_locks
 from .populate import PopulateRequest, populate
-from .store import Store, initialise
+from .store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,8 +13,9 @@ from . import caches, disk, durable, failpoints, manifest, progress
 from .caches import Cached
 from .disk import Doomed
 from .errors import MlenvError, is_no_space
+from .model import Model
 from .references import References
-from .store import Model, Store, remove_tree
+from .store import Store, remove_tree
 from .usage import Running, unneeded
 
 HEAP = "collected"

@@ -13,9 +13,9 @@ from .errors import WrongContentError
 from .hub import Hub, RemoteFile
 from .journal import Journal
 from .meter import Meter
+from .model import Model
 from .proof import prove
 from .sources import Sources
-from .store import Model
 from .transfer import Transfer
 
 

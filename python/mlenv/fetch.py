@@ -13,9 +13,10 @@ from .errors import HubError, MlenvError, NoSpaceError, is_no_space
 from .files import FileEntry, hash_tree, normalise
 from .hub import TIMEOUT_SECONDS, RemoteFile
 from .known import link_known
+from .model import Model
 from .selection import select
 from .sources import Sources
-from .store import Model, Store, remove_tree
+from .store import Store, remove_tree
 from .verify import check_snapshot, demand_intact
 
 MARGIN_BYTES = 16_000_000

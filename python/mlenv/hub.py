@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from . import TOOL_VERSION
 from .errors import HubError, UsageError
+from .model import Model
 from .patience import Patience, Trouble
 from .refusals import Asked, refusal, trouble, without_query
-from .store import Model
 from .wire import BROKEN, Answer, Wire, origin
 
 TIMEOUT_SECONDS = 30.0

@@ -11,8 +11,9 @@ from . import manifest, progress
 from .errors import MlenvError
 from .files import FileEntry
 from .hub import RemoteFile
+from .model import Model
 from .proof import prove
-from .store import Model, Store
+from .store import Store
 
 
 def link_known(store: Store, model: Model, files: Sequence[RemoteFile], into: Path) -> dict[str, str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from . import caches, disk, manifest, progress, references
 from .disk import Doomed
 from .errors import MlenvError
+from .layout import FORMAT
+from .model import Model
 from .references import References
-from .store import FORMAT, Model, Store
+from .store import Store
 
 
 def document(store: Store) -> dict:

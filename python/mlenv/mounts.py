@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from .errors import UsageError
-from .store import Model
+from .model import Model
 
 
 @dataclass(frozen=True)

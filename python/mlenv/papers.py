@@ -11,7 +11,8 @@ from . import durable, manifest
 from .errors import MlenvError
 from .files import hash_tree, scan
 from .finding import Finding
-from .store import Model, Store
+from .model import Model
+from .store import Store
 
 _MODE = 0o644
 

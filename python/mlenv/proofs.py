@@ -7,7 +7,8 @@ import json
 from . import durable, failpoints, progress
 from .errors import MlenvError, UsageError
 from .manifest import now
-from .store import Model, Store
+from .model import Model
+from .store import Store
 
 FORMAT = 1
 

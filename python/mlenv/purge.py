@@ -6,8 +6,10 @@ from pathlib import Path
 
 from . import disk, durable, failpoints, progress
 from .errors import MlenvError
+from .initialise import initialise
+from .layout import FORMAT_FILE
 from .mounts import below
-from .store import FORMAT_FILE, Store, initialise, remove_tree
+from .store import Store, remove_tree
 from .usage import Running
 
 _LAST = ("data", "staging", FORMAT_FILE)

@@ -10,7 +10,8 @@ from pathlib import Path
 from . import durable
 from .errors import MlenvError, UsageError
 from .manifest import now
-from .store import KEY, Model
+from .model import Model
+from .store import KEY
 
 FORMAT = 1
 

@@ -10,8 +10,9 @@ from .download import Bring, bring
 from .errors import MlenvError
 from .files import FileEntry
 from .hub import RemoteFile
+from .model import Model
 from .sources import Sources
-from .store import Model, Store
+from .store import Store
 from .switching import Good, proven
 
 MARGIN_BYTES = 16_000_000

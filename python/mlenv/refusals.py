@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import HubError
+from .model import Model
 from .patience import Trouble
-from .store import Model
 from .wire import Answer, origin
 
 _PROXY_USER = "the proxy wants a user: set HTTPS_PROXY to http://user:password@host:port"

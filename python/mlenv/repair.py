@@ -12,9 +12,10 @@ from . import durable, failpoints, manifest, papers, progress, switching
 from .errors import MlenvError
 from .files import DIRECTORY_MODE, FileEntry, scan
 from .finding import Finding
+from .model import Model
 from .rebuild import Rebuild
 from .refetch import Refetch
-from .store import Model, Store, remove_tree
+from .store import Store, remove_tree
 from .switching import Good
 from .uv import Indexes
 from .verify import parse, verify

@@ -8,8 +8,8 @@ from typing import TypeVar
 from . import progress
 from .errors import HubError, WrongContentError
 from .hub import TIMEOUT_SECONDS, Hub, RemoteFile
+from .model import Model
 from .patience import ATTEMPTS, Patience
-from .store import Model
 
 ATTEMPTS_BEFORE_ANOTHER = 3
 """Where there is another source to ask."""

@@ -3,88 +3,23 @@
 from __future__ import annotations
 
 import errno
-import json
-import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import failpoints, locks, progress
-from .durable import write_text
+from . import locks, progress
 from .errors import MlenvError, UsageError
-
-FORMAT = 1
-"""The version of this layout. A store of a newer format is refused, never guessed at."""
-
-_DIRECTORIES = {
-    "envs": 0o755,
-    "models": 0o755,
-    "models/huggingface": 0o755,
-    "models/huggingface/hub": 0o755,
-    "models/huggingface/manifests": 0o755,
-    "cache": 0o755,
-    "cache/uv": 0o755,
-    "cache/pyc": 0o755,
-    "staging": 0o755,
-    "staging/locks": 0o755,
-    "refs": 0o755,
-    "data": 0o755,
-    "logs": 0o755,
-}
-FORMAT_FILE = "store.json"
-_NOT_OURS_BUT_HARMLESS = {"lost+found"}
+from .layout import DIRECTORIES, FORMAT_FILE, recorded_format
+from .model import Model
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_REPO_PART = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-_REVISION = re.compile(r"[0-9a-f]{40}")
 
 PARTIAL_DOWNLOADS_KEPT_SECONDS = 24 * 3600
 """How long an interrupted model download waits to be continued before any other run removes it."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model repository at one commit."""
-
-    repo: str
-    revision: str
-
-    @staticmethod
-    def parse(repo: str, revision: str) -> Model:
-        """Check both parts. Raises UsageError that lists all that is wrong."""
-        problems = []
-        parts = repo.split("/")
-        if len(parts) != 2 or not all(_REPO_PART.fullmatch(part) for part in parts):
-            problems.append(
-                f"repository {repo!r}: expected Org/Name, of letters, digits, '-', '_' and '.' without '--' and '..'"
-            )
-        if not _REVISION.fullmatch(revision):
-            problems.append(f"revision {revision!r}: expected a full commit of 40 hex digits; a branch or tag can move")
-        if problems:
-            raise UsageError("; ".join(problems))
-        return Model(repo, revision)
-
-    @staticmethod
-    def named(name: str) -> Model:
-        """The model that prints as `Org/Name@<commit>`. Raises UsageError."""
-        repo, _, revision = name.partition("@")
-        return Model.parse(repo, revision)
-
-    @staticmethod
-    def at(folder: str, revision: str) -> Model:
-        """The model whose snapshots lie in a folder of the hub; the name comes from the store and is not checked."""
-        return Model(folder.removeprefix("models--").replace("--", "/", 1), revision)
-
-    @property
-    def folder(self) -> str:
-        return "models--" + self.repo.replace("/", "--")
-
-    def __str__(self) -> str:
-        return f"{self.repo}@{self.revision}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +31,7 @@ class Store:
     @staticmethod
     def open(root: Path) -> Store:
         """A store that exists and whose format this tool knows."""
-        recorded = _recorded_format(root)
+        recorded = recorded_format(root)
         if recorded is None:
             raise MlenvError(f"{root} is not a store: {FORMAT_FILE} is missing. Make one: mlenv init --store {root}")
         return Store(root)
@@ -211,7 +146,7 @@ class Store:
 
     def own(self) -> list[Path]:
         """What lies in the store's directory and belongs to it."""
-        names = {name.split("/")[0] for name in _DIRECTORIES} | {FORMAT_FILE}
+        names = {name.split("/")[0] for name in DIRECTORIES} | {FORMAT_FILE}
         return sorted(path for path in self.root.iterdir() if path.name in names)
 
     def halves(self) -> list[Path]:
@@ -232,84 +167,12 @@ class Store:
                     progress.say(f"removed what an interrupted run left: staging/{entry.name}")
 
 
-def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store:
-    """Make a store, or complete one; `data` are `STACK/SERVICE` directories for the servers' own files.
-
-    Raises MlenvError where the directory holds something else, or a store of a newer format.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    if _recorded_format(root) is None:
-        _refuse_foreign_directory(root)
-    for name, mode in _DIRECTORIES.items():
-        _directory(root / name, mode)
-        failpoints.reach("init.directories")
-    for service in data:
-        _data_directory(root, service, owner)
-    failpoints.reach("init.data")
-    marker = root / FORMAT_FILE
-    if not marker.exists():
-        write_text(marker, json.dumps({"format": FORMAT}) + "\n")
-    failpoints.reach("init.format")
-    return Store(root)
-
-
 def remove_tree(path: Path) -> None:
     """Remove a directory or file and all below it; nothing there is fine."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _recorded_format(root: Path) -> int | None:
-    marker = root / FORMAT_FILE
-    try:
-        recorded = json.loads(marker.read_text())["format"]
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise MlenvError(f'{marker} is damaged ({error}); expected {{"format": {FORMAT}}}') from error
-    if not isinstance(recorded, int) or recorded > FORMAT:
-        raise MlenvError(
-            f"the store at {root} has format {recorded!r}, this tool knows up to {FORMAT}. "
-            "A newer version of this project made it: use that one, or another directory (archon:root)"
-        )
-    return recorded
-
-
-def _refuse_foreign_directory(root: Path) -> None:
-    ours = {name.split("/")[0] for name in _DIRECTORIES} | _NOT_OURS_BUT_HARMLESS
-    foreign = sorted(
-        entry.name
-        for entry in root.iterdir()
-        if entry.name not in ours and not entry.name.startswith(f".{FORMAT_FILE}.")
-    )
-    if foreign:
-        shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
-        raise MlenvError(
-            f"{root} is no store and not empty (it holds {shown}); name an empty or new directory (archon:root)"
-        )
-
-
-def _data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:
-    parts = service.split("/")
-    if len(parts) != 2 or not all(KEY.fullmatch(part) for part in parts):
-        raise UsageError(f"data directory {service!r}: expected STACK/SERVICE, of letters, digits, '.', '_' and '-'")
-    stack = root / "data" / parts[0]
-    _directory(stack, 0o755)
-    target = stack / parts[1]
-    # Closed before it is handed over: it must not be readable by others even for a moment.
-    target.mkdir(mode=0o700, exist_ok=True)
-    if (target.stat().st_uid, target.stat().st_gid) != owner:
-        os.chown(target, *owner)
-    if target.stat().st_mode & 0o7777 != 0o700:
-        target.chmod(0o700)
-
-
-def _directory(path: Path, mode: int) -> None:
-    path.mkdir(mode=mode, exist_ok=True)
-    if path.stat().st_mode & 0o7777 != mode:
-        path.chmod(mode)
 
 
 def _is_fresh_download(entry: Path) -> bool:

@@ -14,9 +14,10 @@ from .download import Lanes
 from .errors import MlenvError, UsageError
 from .fetch import FetchRequest
 from .fetch import fetch as fetch_model
+from .model import Model
 from .selection import select
 from .sources import Sources
-from .store import Model, Store
+from .store import Store
 from .unpack import import_bundle
 from .verify import everything
 

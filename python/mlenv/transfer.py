@@ -12,11 +12,11 @@ from .address import Address
 from .hub import Hub, RemoteFile
 from .journal import Journal, Part, checksum_of, divide
 from .meter import Meter
+from .model import Model
 from .parts import Parts, Stopped
 from .patience import Patience, Trouble
 from .proof import Proof
 from .refusals import trouble, without_query
-from .store import Model
 from .wire import BROKEN, Answer
 
 _READ_BYTES = 1 << 18

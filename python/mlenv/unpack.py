@@ -13,7 +13,8 @@ from .bundle import FILES, HEAD, Bundle
 from .errors import MlenvError
 from .fetch import refer
 from .files import FileEntry
-from .store import Model, Store, remove_tree
+from .model import Model
+from .store import Store, remove_tree
 from .verify import check_environment, check_snapshot, demand_intact
 
 MARGIN_BYTES = 64_000_000

@@ -12,9 +12,10 @@ from pathlib import Path
 from . import collect as collection
 from . import failpoints, listing, progress, proofs, references
 from .errors import UsageError
+from .model import Model
 from .purge import purge as remove_store
 from .references import Content, References
-from .store import Model, Store
+from .store import Store
 from .usage import Running
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .errors import UsageError
+from .model import Model
 from .mounts import Mount, in_use, parse
 from .references import References
-from .store import Model, Store
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from . import manifest, papers, quick
 from .errors import AbsentError, MlenvError, UsageError
 from .files import DIRECTORY_MODE, FileEntry, Hashed, Tree, hash_tree, ignore, scan
 from .finding import Finding
-from .store import Model, Store
+from .model import Model
+from .store import Store
 
 
 def everything(store: Store) -> list[str]:

@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { pulumiEnvironment } from "../../commands/support/environment";
 import type { Release } from "../../release/release";
 import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
@@ -170,9 +172,31 @@ describe("what somebody changed by hand is put back by an update", () => {
   });
 });
 
+test("no server is stopped for a new one that has ended since it was ready", () => {
+  const [server = ""] = stack.containers("server");
+  const ended = docker("create", docker("inspect", "--format={{.Image}}", server));
+  const environment = { ...pulumiEnvironment(), SERVERS_PROJECT: "archon", SERVERS_STACK: stack.name, SERVERS_SERVICE: "server", SERVERS_GRACE: "5", DRAIN_KEEP: ended };
+  const { status, stderr } = spawnSync(path.join(checkout.directory, "components/scripts/drain.sh"), { env: environment, encoding: "utf8" });
+  docker("rm", ended);
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(`runs no more: ${ended.slice(0, 12)}. What served before serves on.`) as string });
+  expect(stack.containers("server")).toEqual([server]);
+});
+
 describe("with rollout replace", () => {
-  test("a failing release takes the service down, says so, and the next good update brings it back", async () => {
+  test("no server that was stopped to make room stays so, whatever the update changes", async () => {
+    const before = await running();
     stack.configure({ rollout: "replace" });
+    await stack.up();
+    await stack.healthy();
+    stack.configure({ services: (stack.configuration["services"] as object[]).map((service) => ({ ...service, memoryMiB: 1100 })) });
+    await stack.up();
+    await stack.healthy();
+    expect(await running()).toBe(before);
+    expect(stack.containers("server").map((id) => inspect(id).HostConfig.Memory)).toEqual([1100 * 1024 * 1024]);
+    expect(await stack.up()).toEqual([]);
+  });
+
+  test("a failing release takes the service down, says so, and the next good update brings it back", async () => {
     const good = await release("nine");
     checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
     expect(await stack.failingUp()).toContain("The service is down: the old server was stopped to make room");

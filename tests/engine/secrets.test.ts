@@ -2,10 +2,11 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Checkout, docker, logsOf, type EngineStack } from "../support/engine";
 
-/** Looks for the plain text of both secrets wherever something is kept or printed. That TLS protects them on the wire is not proven. */
+/** Looks for the plain text of the secrets wherever something is kept or printed. That TLS protects them on the wire is not proven. */
 jest.setTimeout(600_000);
 
 const HUB_TOKEN = "hf_canaryCanaryCanary0123456789";
+const VARIABLE = "sk-canaryCanaryCanary9876543210";
 const checkout = new Checkout();
 let stack: EngineStack;
 let apiToken: string;
@@ -35,7 +36,13 @@ test("a fetch that fails with the hub's token does not print it", async () => {
   stack.configure({ models: [] });
 });
 
-test("neither secret is in the state, in what was printed, in a log, or in an image's history", async () => {
+test("a secret variable of a service reaches its server", async () => {
+  await stack.setSecret("services[0].variables.OPENAI_API_KEY", VARIABLE);
+  printed.push(await stack.upOutput());
+  expect(docker("exec", stack.containers("server")[0] ?? "", "printenv", "OPENAI_API_KEY")).toBe(VARIABLE);
+});
+
+test("no secret is in the state, in what was printed, in a log, or in an image's history", async () => {
   const { images } = (await stack.outputs()) as { images: Record<string, string> };
   const logs = path.join(checkout.directory, ".archon", "logs");
   const places: Record<string, string> = {
@@ -46,7 +53,7 @@ test("neither secret is in the state, in what was printed, in a log, or in an im
     ...Object.fromEntries(stack.containers("server").map((id) => [`log of ${id}`, logsOf(id)])),
   };
   expect(Object.keys(places)).toEqual(expect.arrayContaining([...Object.values(images), `log of ${stack.containers("server")[0] ?? ""}`]));
-  for (const secret of [HUB_TOKEN, apiToken]) {
+  for (const secret of [HUB_TOKEN, apiToken, VARIABLE]) {
     expect(Object.entries(places).filter(([, text]) => text.includes(secret)).map(([place]) => place)).toEqual([]);
   }
 });

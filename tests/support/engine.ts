@@ -103,9 +103,9 @@ export class EngineStack {
     fs.writeFileSync(file, JSON.stringify({ encryptionsalt, config: { ...qualified(values), ...Object.fromEntries(secrets) } }));
   }
 
-  /** Sets a secret value, encrypted by Pulumi. */
+  /** Sets a secret value, encrypted by Pulumi. The key may be a path, such as `services[0].variables.NAME`; `configure` forgets that one. */
   async setSecret(key: string, value: string): Promise<void> {
-    await this.stack.setConfig(`archon:${key}`, { value, secret: true });
+    await this.stack.setConfig(`archon:${key}`, { value, secret: true }, true);
   }
 
   /** The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt them. */

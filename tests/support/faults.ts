@@ -1,15 +1,17 @@
-import type { ChildProcess } from "node:child_process";
+import { spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { ensureDocker } from "../../commands/setup/docker";
+import { silent } from "../../commands/support/progress";
 import type { Release } from "../../release/release";
 import { command, prepareCommands } from "./commands";
 import { Checkout, docker, inspect, type EngineStack } from "./engine";
 import { Load } from "./load";
 import { Random } from "./random";
 
-/** Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new server. */
-type Victim = "update" | "cli" | "job" | "server";
+/** Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new server, the Docker engine. */
+type Victim = "update" | "cli" | "job" | "server" | "engine";
 
 interface Scenario {
   /** What the update is about. */
@@ -30,6 +32,8 @@ const scenarios: readonly [Scenario, ...Scenario[]] = [
 export interface FaultOptions {
   runs: number;
   seed: number;
+  /** Hit the Docker engine every time, and nothing else. Whatever else runs on it is hit too. @default false */
+  engine?: boolean;
   print: (line: string) => void;
 }
 
@@ -44,6 +48,8 @@ export interface FaultReport {
 }
 
 const pollMilliseconds = 50;
+const killedStatus = 128 + 9;
+const enginePidFile = "/var/run/docker.pid";
 const serverFile = "python/server/archon_server/__init__.py";
 
 /**
@@ -51,7 +57,7 @@ const serverFile = "python/server/archon_server/__init__.py";
  * After each hit: `npm run recover` ends well, the next update succeeds, the wanted release serves, one server runs and
  * no job is left, the store is intact, and everything that the ledger's releases need is there.
  */
-export async function updateFaults({ runs, seed, print }: FaultOptions): Promise<FaultReport> {
+export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
   const report: FaultReport = { hit: 0, broken: [], requests: 0, lost: [] };
   const checkout = new Checkout();
@@ -66,7 +72,7 @@ export async function updateFaults({ runs, seed, print }: FaultOptions): Promise
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
       const { change, victims, share } = random.pick(scenarios);
-      const victim = random.pick(victims);
+      const victim = engine ? "engine" : random.pick(victims);
       await prepare(change, run, checkout, stack);
       // Jobs come first in an update.
       const latest = usual * share * (victim === "job" ? 0.4 : 1);
@@ -110,9 +116,30 @@ async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: 
   update.stderr?.resume();
   const ended = once(update, "exit");
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, afterMilliseconds))]);
-  const hit = victim === "update" || victim === "cli" ? killProcess(update, victim) : await killContainer(stack, victim, update, known);
+  const hit = await kill(victim, stack, update, known);
   await ended;
   return hit;
+}
+
+function kill(victim: Victim, stack: EngineStack, update: ChildProcess, known: ReadonlySet<string>): Promise<boolean> | boolean {
+  switch (victim) {
+    case "update":
+    case "cli":
+      return killProcess(update, victim);
+    case "job":
+    case "server":
+      return killContainer(stack, victim, update, known);
+    case "engine":
+      return restartEngine(update);
+  }
+}
+
+/** Ends the engine without a warning, as a crash does, and starts it again as `npm run setup` does. */
+async function restartEngine(update: ChildProcess): Promise<boolean> {
+  const running = update.exitCode === null;
+  process.kill(Number(fs.readFileSync(enginePidFile, "utf8")), "SIGKILL");
+  await ensureDocker(undefined, silent);
+  return running;
 }
 
 function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
@@ -127,17 +154,22 @@ function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
 async function killContainer(stack: EngineStack, victim: "job" | "server", update: ChildProcess, known: ReadonlySet<string>): Promise<boolean> {
   while (update.exitCode === null && update.signalCode === null) {
     const [found] = containers(stack, victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
-    if (found !== undefined) {
-      try {
-        docker("kill", "--signal=KILL", found);
-        return true;
-      } catch {
-        // It has ended by itself meanwhile.
-      }
+    if (found !== undefined && crash(found)) {
+      return true;
     }
     await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));
   }
   return false;
+}
+
+/**
+ * Kills what runs in a container, from inside as a crash does: what is killed through the engine it does not start again. Returns
+ * whether it was there to be killed.
+ */
+function crash(container: string): boolean {
+  const { status } = spawnSync("docker", ["exec", container, "python3", "-c", "import os; os.kill(-1, 9)"]);
+  // The container's end takes this process with it.
+  return status === 0 || status === killedStatus;
 }
 
 function containers(stack: EngineStack, component: string): string[] {

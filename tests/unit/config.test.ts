@@ -47,7 +47,7 @@ test("every declared key has a type, a default and a description", () => {
 
 test("the defaults alone are a valid stack: loopback, no models", () => {
   const settings = load();
-  expect(settings.services).toEqual([{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1 }]);
+  expect(settings.services).toEqual([{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1, variables: {} }]);
   expect(settings.activeModel).toBeUndefined();
   expect(settings.caBundle).toBeUndefined();
   expect(settings.baseImage).toMatch(/^python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$/);
@@ -98,6 +98,9 @@ test.each([
   ["services", "an unknown field", [{ name: "s", port: 1, replica: 2 }]],
   ["services", "the same port twice", [{ name: "a", port: 1 }, { name: "b", port: 1 }]],
   ["services", "open to the network without a token", [{ name: "s", port: 1, bind: "0.0.0.0" }]],
+  ["services", "a variable that the program sets", [{ name: "s", port: 1, variables: { PORT: 80 } }]],
+  ["services", "a variable whose name is none", [{ name: "s", port: 1, variables: { "A-B": "" } }]],
+  ["services", "a variable that is no text", [{ name: "s", port: 1, variables: { A: ["b"] } }]],
   ["requireToken", "text", "perhaps"],
   ["retain", "nothing to go back to", 1],
   ["release", "not an id", "previous"],
@@ -106,6 +109,15 @@ test.each([
   ["readyTimeout", "too short", 1],
 ])("%s: %s is refused by name", (key, _why, value) => {
   expect(refusal({ [key]: value })).toMatch(new RegExp(`^  - project:${key}\\b.*: `, "m"));
+});
+
+test("the variables of a service are text, and no message shows their values", () => {
+  const services = [{ name: "s", port: 1, variables: { ARCHON_CRAWL_MAX_PAGES: 7, LLM_BASE_URL: "http://models" } }];
+  expect(load({ services }).services[0]?.variables).toEqual({ ARCHON_CRAWL_MAX_PAGES: "7", LLM_BASE_URL: "http://models" });
+  for (const wrong of [[{ name: "s", port: 1, variables: { PORT: "canary", "A-B": "canary", C: ["canary"] } }], { name: "s", variables: { A: "canary" } }]) {
+    expect(refusal({ services: wrong })).not.toContain("canary");
+  }
+  expect(refusal({ services: [{ name: "s", port: 1, variables: { PORT: "80" } }] })).toContain("project:services[0].variables.PORT: is set by the program; remove it");
 });
 
 test("all problems come in one message, with the value received and what to do", () => {

@@ -33,7 +33,7 @@ function settings(changes: Partial<Settings> = {}): Settings {
   return {
     project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], npmRegistry: "", wheelhouse: "", browser: false, requirements: "lock.txt", lock: "six==1\n",
     imports: ["six"], hubEndpoint: "https://hub.example", hubMirrors: ["https://mirror.example"], hubToken: undefined, models: [demo], activeModel: demo,
-    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1 }], requireToken: false, retain: 3, release: "", rollout: "overlap", autoRollback: false, readyTimeout: 180,
+    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} }], requireToken: false, retain: 3, release: "", rollout: "overlap", autoRollback: false, readyTimeout: 180,
     dockerHost: "unix:///var/run/docker.sock", ...changes,
   };
 }
@@ -134,7 +134,7 @@ test("a stack without models has no snapshot and says so to its server", async (
 });
 
 test("every service has its own gateway, alias and data, and shares the environment", async () => {
-  const services = [{ name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2 }, { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1 }];
+  const services = [{ name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2, variables: {} }, { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1, variables: {} }];
   const { result, resources, sole } = await run({ services });
   expect(resources.filter((each) => each.type === CONTAINER).map((each) => each.name).sort()).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
   expect(sole(CONTAINER, "archon-b-0").inputs["networksAdvanced"]).toMatchObject([{ aliases: ["archon-b"] }]);

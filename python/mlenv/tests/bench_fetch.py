@@ -21,7 +21,9 @@ from pathlib import Path
 
 from mlenv import progress
 from mlenv.download import Lanes
-from mlenv.store import Model, Store, initialise, remove_tree
+from mlenv.initialise import initialise
+from mlenv.model import Model
+from mlenv.store import Store, remove_tree
 
 from .hub import Hub
 from .killing import Download, Run, kill_again_and_again, measure

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mlenv import references
 from mlenv.errors import MlenvError
+from mlenv.model import Model
 from mlenv.references import Content
-from mlenv.store import Model, Store
+from mlenv.store import Store
 from mlenv.verify import everything, verify
 
 from .faulty import Fault, Run

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlenv.store import initialise
+from mlenv.initialise import initialise
 
 from .fault_world import MODELS, Tally, World
 from .faulty import file_system, hub_process

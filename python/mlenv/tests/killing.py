@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlenv.store import Model, Store
+from mlenv.model import Model
+from mlenv.store import Store
 
 from .hub import Hub
 from .running import ROOT

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mlenv import failpoints
-from mlenv.store import Store, initialise
+from mlenv.initialise import initialise
+from mlenv.store import Store
 
 from .running import mlenv, start
 from .stores import ROOT, collect, content, hold, prune, report, used

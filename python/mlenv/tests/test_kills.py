@@ -9,7 +9,8 @@ import random
 import sys
 import time
 
-from mlenv.store import Model, Store, remove_tree
+from mlenv.model import Model
+from mlenv.store import Store, remove_tree
 
 from .hub import Hub
 from .killing import Download, kill_again_and_again

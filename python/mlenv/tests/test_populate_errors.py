@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.store import Store, initialise
+from mlenv.initialise import initialise
+from mlenv.store import Store
 
 from .hub import Hub
 from .running import mlenv

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from mlenv import failpoints
+from mlenv.initialise import initialise
 from mlenv.manifest import render
 from mlenv.repair import RepairRequest, repair
-from mlenv.store import Store, initialise
+from mlenv.store import Store
 from mlenv.uv import Indexes
 from mlenv.verify import verify
 

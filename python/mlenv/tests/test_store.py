@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlenv.errors import UsageError
-from mlenv.store import PARTIAL_DOWNLOADS_KEPT_SECONDS, Model, Store
+from mlenv.model import Model
+from mlenv.store import PARTIAL_DOWNLOADS_KEPT_SECONDS, Store
 
 from .running import mlenv
 from .wheels import Wheel
