@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import incoming
-from .crawling import CrawlFailed, CrawlRequest, Fetched, Site, crawl
+from .crawling import CrawlFailed, CrawlRequest, Fetched, Site, confined, crawl
 from .embeddings import EmbeddingsUnavailable
 from .errors import Busy, RequestError
 from .extraction import UnreadableFile
@@ -53,6 +53,11 @@ class Ingestion:
     def start(self) -> None:
         _logged(self._worker.submit(self._operations.end_interrupted))
         self.fill_vectors()
+        if self._browser and (version := confined.available()) < confined.COMPLETE:
+            problem = (
+                "crawls run scripts in %s, which Landlock %d of this kernel and engine confines less than %d would"
+            )
+            log.warning(problem, self._browser, version, confined.COMPLETE)
 
     def submit(self, upload: Upload) -> str:
         """Takes the upload over and returns the id to ask for its progress.

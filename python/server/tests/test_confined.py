@@ -4,12 +4,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archon_server.crawling import confined
 
-pytestmark = pytest.mark.skipif(confined.available() < 6, reason="this kernel offers no Landlock of version 6")
+needs_landlock = pytest.mark.skipif(
+    confined.available() < confined.COMPLETE, reason=f"this kernel offers no Landlock of version {confined.COMPLETE}"
+)
 
 
 @pytest.fixture
@@ -30,6 +34,21 @@ def outcome(statement: str, port: int, directory: Path) -> str:
     return (ended.stdout or ended.stderr).strip().splitlines()[-1].partition(":")[0]
 
 
+@pytest.mark.parametrize(("version", "told"), [(0, True), (5, True), (6, False), (7, False)])
+def test_a_server_whose_browser_cannot_be_confined_says_so(
+    serve: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    version: int,
+    told: bool,
+) -> None:
+    monkeypatch.setattr(confined, "available", lambda: version)
+    with serve(browser=Path("/bin/false")):
+        pass
+    assert (f"crawls run scripts in /bin/false, which Landlock {version} of" in caplog.text) == told
+
+
+@needs_landlock
 def test_only_the_proxys_port_is_reached(listeners: tuple[socket.socket, socket.socket], tmp_path: Path) -> None:
     proxy, other = (each.getsockname()[1] for each in listeners)
     connect = "socket.create_connection(('127.0.0.1', {}))"
@@ -37,6 +56,7 @@ def test_only_the_proxys_port_is_reached(listeners: tuple[socket.socket, socket.
     assert outcome(connect.format(other), proxy, tmp_path) == "PermissionError"
 
 
+@needs_landlock
 def test_the_data_is_not_read_and_nothing_is_written_outside(tmp_path: Path) -> None:
     own, data = tmp_path / "own", tmp_path / "data"
     own.mkdir()

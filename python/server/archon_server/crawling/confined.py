@@ -12,6 +12,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+COMPLETE = 6
+"""The version of Landlock from which on nothing of this is missing."""
+
 READ_ONLY = ("/bin", "/etc", "/lib", "/lib64", "/proc", "/sys", "/usr")
 WRITABLE = ("/dev",)
 

@@ -74,14 +74,16 @@ class RenderingStrategy(AsyncPlaywrightCrawlerStrategy):
         self.set_hook("after_goto", visit.rest)
         self._proxy.begin_page()
         seconds = self._limits.page_seconds
-        config = CrawlerRunConfig(cache_mode=CacheMode.BYPASS, verbose=False, page_timeout=seconds * 1000)
+        # crawl4ai's own time is never reached: its message would be another one.
+        config = CrawlerRunConfig(cache_mode=CacheMode.BYPASS, verbose=False, page_timeout=2 * seconds * 1000)
         try:
             async with asyncio.timeout(seconds):
                 rendered = await super().crawl(url, config)
         except TimeoutError as error:
             raise FetchFailed(f"the scripts of {url} did not come to rest within {seconds} s") from error
         except (Error, RuntimeError) as error:
-            raise FetchFailed(f"{url} cannot be rendered: {str(error).strip().splitlines()[-1]}") from error
+            reason = str(error).removeprefix("Failed on navigating ACS-GOTO:").strip().partition("\n")[0]
+            raise FetchFailed(f"{url} cannot be rendered: {reason}") from error
         # Scripts can make half of a pair of UTF-16, which is no text.
         text = rendered.html.replace("\0", "").encode("utf-8", "replace")
         if len(text) > self._limits.page_bytes:
