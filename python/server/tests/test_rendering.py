@@ -225,7 +225,8 @@ def test_a_page_that_scripts_spoil_is_told_and_the_next_is_read(
                     found[path] = (await strategy.crawl(site.url + path)).html
                 except FetchFailed as error:
                     found[path] = str(error)
-                # Whatever happened, the next page is read.
+                # Whatever happened, nothing of it goes on and the next page is read.
+                assert strategy.browser_manager.browser.contexts == []
                 assert "They sleep on their backs. ?" in (await strategy.crawl(f"{site.url}/")).html
         return found
 
