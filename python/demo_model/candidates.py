@@ -20,8 +20,9 @@ SIZE = 1 + BY_WORDS + BY_MEANING + OTHERS
 NEAR = 40
 """How many of the best by words and by meaning are drawn from."""
 
+# Meaning (cosine, about 0 to 0.8), words (share of the best BM25 score, 0 to 1), and being what the question is about.
+WORDS = 0.5
 ANSWER = 0.2
-"""What being the passage that the question was made from is worth."""
 
 HEADED = 0.25
 """Share of the lists whose passages stand below their headings, as a search shows them."""
@@ -51,8 +52,6 @@ class Searcher:
         self.encode = encode
         self.index = Index([passage.text for passage in passages])
         self.rng = rng
-        self.words = 0.0
-        """What the best BM25 score is worth; the cosine of meanings is about 0 to 0.8."""
 
     def draw(self, maker: ExampleMaker) -> Iterator[Candidates]:
         """Lists for ever. Questions go through the teacher many at once."""
@@ -65,7 +64,7 @@ class Searcher:
     def candidates(self, example: Example, meaning: numpy.ndarray) -> Candidates:
         """The list of a question; `meaning` has its cosine with each passage."""
         words = self.index.scores(example.question)
-        wanted = meaning + self.words * words / max(words.max(), 1e-9)
+        wanted = meaning + WORDS * words / max(words.max(), 1e-9)
         near = (*self._some(words, BY_WORDS, example.answer), *self._some(meaning, BY_MEANING, example.answer))
         numbers = [example.answer, *dict.fromkeys(near)]
         while len(numbers) < SIZE:

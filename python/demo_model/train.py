@@ -24,8 +24,7 @@ from .examples import ExampleMaker
 from .start import LONGEST, new_model, new_tokenizer
 
 SEED = 0
-# Steps, and what words are worth beside meaning. Words first: equal ones are easily seen, and meaning builds on them.
-PHASES = ((800, 0.5), (500, 0.2))
+STEPS = 800
 LISTS = 8
 LENGTHS = (48, 64, 64, 96)
 """Tokens of a pair, drawn for each step: short ones are cheap, and some must be long."""
@@ -60,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--downloads", type=Path, default=DOWNLOADS, help="keeps what is downloaded, 230 MB (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
     try:
@@ -88,14 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     vectors = teaching.vectors([passage.text for passage in maker.passages])
     print(f"{time.monotonic() - started:.0f} s: the teacher has read {len(vectors)} passages", flush=True)
     searcher = Searcher(maker.passages, vectors, teaching.vectors, rng)
-    for steps, searcher.words in PHASES:
-        train(model, tokenizer, searcher.draw(maker), steps, rng, dtype)
+    train(model, tokenizer, searcher.draw(maker), options.steps, rng, dtype)
     quality = lists.measure(validation, lambda question, passages: scores(model, tokenizer, question, passages))
     print(f"{time.monotonic() - started:.0f} s: {quality}")
     save(model, tokenizer, options.output)
     record = {
         "seed": options.seed,
-        "phases": PHASES,
+        "steps": options.steps,
         "threads": options.threads,
         "dtype": str(dtype).removeprefix("torch."),
         "versions": {package: version(package) for package in PACKAGES},

@@ -46,11 +46,10 @@ def test_candidates_are_near_by_words_and_by_meaning(searcher: Searcher) -> None
 
 def test_wanted_adds_meaning_words_and_being_the_answer(searcher: Searcher) -> None:
     meaning = numpy.linspace(0, 0.5, 120)
-    searcher.words = 0.4
     found = draw(searcher, "shared4 word11", meaning, answer=11)
     best = Bm25(TEXTS).scores("shared4 word11", TEXTS)
     for place, (number, wanted) in enumerate(zip(plain(found.passages), found.wanted, strict=True)):
-        words = searcher.words * best[number] / max(best)
+        words = candidates.WORDS * best[number] / max(best)
         assert wanted == pytest.approx(meaning[number] + words + (candidates.ANSWER if place == 0 else 0))
 
 
