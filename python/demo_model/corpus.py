@@ -43,8 +43,8 @@ MANUALS = (
 )
 DICTIONARY = Package("wordnet-base", "1:3.0-37", "WordNet", "./usr/share/wordnet/data.*")
 
-# The FAQs choose the hyper-parameters, so nothing is trained on them.
-VALIDATION = "*/faq/*"
+# What chooses the hyper-parameters, so nothing is trained on it.
+VALIDATION = ("*/faq/*", "*/howto/*", "*postgresql*/tutorial*")
 # Lists of changes and names, of which no passage answers a question.
 LEFT_OUT = (
     "*/whatsnew/*",
@@ -128,8 +128,12 @@ def passages(package: Package, folder: Path, rng: random.Random) -> Iterator[Pas
 def manuals(folder: Path, rng: random.Random) -> tuple[list[Passage], list[Passage]]:
     """All passages to train on, and those of the documents kept back for validation."""
     everything = [passage for package in MANUALS for passage in passages(package, folder, rng)]
-    kept_back = [passage for passage in everything if fnmatchcase(passage.document, VALIDATION)]
-    return [passage for passage in everything if not fnmatchcase(passage.document, VALIDATION)], kept_back
+    kept_back = [passage for passage in everything if is_kept_back(passage)]
+    return [passage for passage in everything if not is_kept_back(passage)], kept_back
+
+
+def is_kept_back(passage: Passage) -> bool:
+    return any(fnmatchcase(passage.document, pattern) for pattern in VALIDATION)
 
 
 def meanings(folder: Path) -> Iterator[tuple[list[str], str]]:

@@ -57,11 +57,16 @@ class QueryMaker:
     """Makes questions; `forms` and `synonyms` map a word to the words that may stand for it, `stray` is any words."""
 
     def __init__(
-        self, forms: Mapping[str, Sequence[str]], synonyms: Mapping[str, Sequence[str]], stray: Sequence[str]
+        self,
+        forms: Mapping[str, Sequence[str]],
+        synonyms: Mapping[str, Sequence[str]],
+        stray: Sequence[str],
+        stray_share: float = STRAY_SHARE,
     ) -> None:
         self.forms = forms
         self.synonyms = synonyms
         self.stray = stray
+        self.stray_share = stray_share
 
     def from_heading(self, heading: str, rng: random.Random) -> str | None:
         """The heading as a question, or None for one that names nothing."""
@@ -89,9 +94,18 @@ class QueryMaker:
             if query and rng.random() < 0.4:
                 query.append(rng.choice(JOINTS))
             query.append(self.reworded(word, rng))
-            if rng.random() < STRAY_SHARE:
+            if rng.random() < self.stray_share:
                 query.append(rng.choice(self.stray))
         return rng.choice(FRAMES).format(" ".join(query))
+
+    def from_sentence(self, text: str, rng: random.Random) -> str | None:
+        """The sentence with some words reworded; None if it says too little."""
+        if len(content_words(text)) < 4:
+            return None
+        return re.sub(r"[a-z]{3,}", lambda found: self._unless_function_word(found[0], rng), text).rstrip(".:")
+
+    def _unless_function_word(self, word: str, rng: random.Random) -> str:
+        return word if word in FUNCTION_WORDS else self.reworded(word, rng)
 
     def reworded(self, word: str, rng: random.Random) -> str:
         """The word, or one that may stand for it."""

@@ -6,7 +6,7 @@ matter. So its first layers begin as a comparison, which training then refines. 
 - coordinate 0 is free for the segment (question or passage), so that words look for words of the other segment,
 - coordinate 1 says how rare the word is,
 - the rest is random, mostly the same for words with the same stem, and in its last `MEANING` coordinates
-  says which other words the word occurs with.
+  says what the word means: the teacher's vector of it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from collections.abc import Sequence
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from .queries import stem
+from .teacher import Teacher
 
-VOCABULARY = 8000
-HIDDEN = 128
+VOCABULARY = 14000
+HIDDEN = 192
 HEADS = 4
 LAYERS = 3
 COMPARING_LAYERS = 2
-INNER = 256
+INNER = 384
 LONGEST = 256
 """Tokens of question and passage together."""
 
-MEANING = 64
-WINDOW = 5
-"""Tokens to either side that count as occurring together."""
+MEANING = 96
 
 STEM_SHARE = 0.8
 RARITY = 2.0
@@ -87,7 +87,9 @@ def _wordpiece() -> Tokenizer:
     return tokenizer
 
 
-def new_model(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> BertForSequenceClassification:
+def new_model(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], teacher: Teacher
+) -> BertForSequenceClassification:
     """A cross-encoder with one score a pair, ready to be trained."""
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -106,7 +108,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> BertF
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     with torch.no_grad():
         embeddings = model.bert.embeddings
-        embeddings.word_embeddings.weight.copy_(word_vectors(tokenizer, encoded))
+        embeddings.word_embeddings.weight.copy_(word_vectors(tokenizer, encoded, teacher))
         positions = embeddings.position_embeddings.weight.normal_(0, POSITION_NOISE)
         positions[:, :2] = 0
         segments = embeddings.token_type_embeddings.weight.zero_()
@@ -118,14 +120,16 @@ def new_model(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> BertF
     return model
 
 
-def word_vectors(tokenizer: PreTrainedTokenizerFast, encoded: Sequence[Sequence[int]]) -> torch.Tensor:
+def word_vectors(
+    tokenizer: PreTrainedTokenizerFast, encoded: Sequence[Sequence[int]], teacher: Teacher
+) -> torch.Tensor:
     """One vector a token, (vocabulary, HIDDEN)."""
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     families: dict[str, int] = {}
     family = torch.tensor([families.setdefault(stem(t) if t.isalpha() else t, len(families)) for t in tokens])
     shared = torch.randn(len(families), HIDDEN)[family]
     vectors = STEM_SHARE * shared + math.sqrt(1 - STEM_SHARE**2) * torch.randn(len(tokens), HIDDEN)
-    vectors[:, HIDDEN - MEANING :] = occurring_together(encoded, len(tokens))
+    vectors[:, HIDDEN - MEANING :] = meanings(tokens, teacher)
     vectors[:, 0] = 0
     vectors[:, 1] = RARITY * rarity(encoded, len(tokens))
     return vectors
@@ -138,28 +142,15 @@ def rarity(encoded: Sequence[Sequence[int]], vocabulary: int) -> torch.Tensor:
     return (found - found.mean()) / found.std()
 
 
-def occurring_together(encoded: Sequence[Sequence[int]], vocabulary: int) -> torch.Tensor:
-    """Vectors that are alike for tokens found near the same tokens, (vocabulary, MEANING), coordinates of size 1.
+def meanings(tokens: Sequence[str], teacher: Teacher) -> torch.Tensor:
+    """What the teacher makes of each token as a text, (vocabulary, MEANING), coordinates of size 1.
 
-    The largest components of the positive pointwise mutual information, turned at random so that the heads share them.
+    The largest principal components, turned at random so that the heads share them.
     """
-    gap = [0] * WINDOW
-    ids = torch.tensor([token for text in encoded for token in (*text, *gap)])
-    together = torch.zeros(vocabulary * vocabulary)
-    for distance in range(1, WINDOW + 1):
-        together += torch.bincount(ids[:-distance] * vocabulary + ids[distance:], minlength=vocabulary**2)
-    together = together.view(vocabulary, vocabulary)
-    together = together + together.T
-    # Token 0, the padding, is the gap between texts.
-    together[0] = 0
-    together[:, 0] = 0
-    total = together.sum(1) + 1e-9
-    # The power keeps rare tokens from looking too special, as in word2vec.
-    expected = total**0.75 / (total**0.75).sum()
-    information = (together / total[:, None] / expected).log().clamp(min=0)
-    left, strength, _ = torch.svd_lowrank(information, q=MEANING + 16, niter=4)
-    vectors = left[:, :MEANING] * strength[:MEANING].sqrt()
-    vectors = vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-6) * math.sqrt(MEANING)
+    vectors = torch.from_numpy(teacher.vectors([token.removeprefix("##") for token in tokens]))
+    vectors = vectors - vectors.mean(0)
+    _, _, directions = torch.linalg.svd(vectors, full_matrices=False)
+    vectors = functional.normalize(vectors @ directions[:MEANING].T, dim=1) * math.sqrt(MEANING)
     turn, _ = torch.linalg.qr(torch.randn(MEANING, MEANING))
     return vectors @ turn
 

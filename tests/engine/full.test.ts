@@ -82,12 +82,13 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
   expect(report).not.toBe("");
 });
 
-test("the server's own tests of real cross encoders pass with the mounted environment, Qwen3-Reranker among them", async () => {
+test("the server's own tests of real cross encoders pass with the mounted environment: Qwen3-Reranker, and that the demo model improves results", async () => {
   const { images } = (await stack.outputs()) as { images: { server: string } };
   const image = await ensureImage(testsImage, silent, { SERVER_IMAGE: images.server });
   const report = docker(
     "run", "--rm", "--user=0:0", "--tmpfs=/tmp:exec", "--workdir=/src", "--env=PYTHONDONTWRITEBYTECODE=1", "--env=HF_HUB_OFFLINE=1",
     `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.directory}/python:/src:ro`,
+    `--volume=${checkout.directory}/models:/models:ro`,
     image, "-p", "no:cacheprovider", "-m", "ml", "server/tests",
   );
   expect(report).toMatch(/\b[1-9]\d* passed\b/);

@@ -46,3 +46,12 @@ def test_a_heading_gives_its_name_without_arguments_and_keywords() -> None:
 
 def test_a_heading_without_content_makes_no_question() -> None:
     assert QueryMaker({}, {}, ["stray"]).from_heading("What about it", random.Random(0)) is None
+
+
+def test_a_sentence_keeps_its_function_words_and_loses_its_end() -> None:
+    maker = QueryMaker({word: [f"{word}s"] for word in ("rows", "lock", "writer", "table")}, {}, ["stray"])
+    sentence = "while the writer has a lock on the table rows wait."
+    asked = {maker.from_sentence(sentence, random.Random(seed)) for seed in range(20)}
+    assert len(asked) > 3
+    assert all(question and question.startswith("while the writer") and question.endswith("wait") for question in asked)
+    assert maker.from_sentence("It is so.", random.Random(0)) is None
