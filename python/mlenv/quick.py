@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Container, Iterable
+from operator import itemgetter
 from pathlib import Path
 
 from .files import DIRECTORY_MODE
@@ -17,28 +19,29 @@ from .manifest import DIRECTORY
 ALONE = 4000
 """Up to this many files one process is quicker."""
 
-_DIGEST = 65
-"""Characters of a line before its size: the hash and a tab."""
+# Of a line: what stands behind the hash and a tab.
+_without_digest = itemgetter(slice(65, None))
 
 
 def matches(base: Path, text: bytes) -> bool:
     """Compare the files below `base`, but for its papers, with the text of a files.tsv."""
-    expected = {line[_DIGEST:] for line in text.decode().split("\n") if line}
-    directories = {""}
-    for line in expected:
-        directory = line[line.rindex("\t") + 1 : max(line.rfind("/"), 0)]
-        while directory not in directories:
-            directories.add(directory)
-            directory = directory.rpartition("/")[0]
+    expected = set(map(_without_digest, text.decode().split("\n")))
+    expected.discard("")
+    directories = Counter(line[line.rindex("\t") + 1 : max(line.rfind("/"), 0)] for line in expected)
+    directories.setdefault("", 0)
+    for directory in list(directories):
+        while (directory := directory.rpartition("/")[0]) not in directories:
+            directories[directory] = 0
     workers = os.cpu_count() or 2 if len(expected) > ALONE else 1
     if workers == 1:
         return _count(base, directories, directories, expected) == len(expected)
-    ordered = sorted(directories)
+    # The fullest first, dealt out in turn: one directory alone may hold thousands.
+    ordered = [directory for directory, _ in directories.most_common()]
     shares = [ordered[start::workers] for start in range(workers)]
     return _shared_out(base, shares, directories, expected) == len(expected)
 
 
-def _shared_out(base: Path, shares: list[list[str]], directories: set[str], expected: set[str]) -> int:
+def _shared_out(base: Path, shares: list[list[str]], directories: Container[str], expected: set[str]) -> int:
     readers, children = [], []
     for share in shares[1:]:
         reader, writer = os.pipe()
@@ -63,9 +66,10 @@ def _shared_out(base: Path, shares: list[list[str]], directories: set[str], expe
     return total
 
 
-def _count(base: Path, share: Iterable[str], directories: set[str], expected: set[str]) -> int:
+def _count(base: Path, share: Iterable[str], directories: Container[str], expected: set[str]) -> int:
     """How many files lie in these directories as expected; fewer than all by far if anything is not."""
     counted, amiss = 0, -len(expected)
+    modes: dict[int, str] = {}
     for directory in share:
         try:
             descriptor = os.open(f"{base}/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -84,10 +88,15 @@ def _count(base: Path, share: Iterable[str], directories: set[str], expected: se
                             return amiss
                         continue
                     status = entry.stat(follow_symlinks=False)
-                    mode = status.st_mode
-                    if not stat.S_ISREG(mode) or f"{status.st_size}\t{mode & 0o7777:04o}\t{path}" not in expected:
+                    mode = modes.get(status.st_mode) or modes.setdefault(status.st_mode, _written(status.st_mode))
+                    if f"{status.st_size}{mode}{path}" not in expected:
                         return amiss
                     counted += 1
         finally:
             os.close(descriptor)
     return counted
+
+
+def _written(mode: int) -> str:
+    """As it stands in a table of files, which has regular files only."""
+    return f"\t{mode & 0o7777:04o}\t" if stat.S_ISREG(mode) else "not a file"
