@@ -11,7 +11,7 @@ import { Checkout, docker, freePort, type EngineStack } from "../support/engine"
  */
 jest.setTimeout(1_200_000);
 
-const QUESTION = "why does dough rise";
+const QUESTION = "what makes bread dough rise";
 const kitchen = path.resolve(__dirname, "..", "support", "documents", "kitchen.md");
 const checkout = new Checkout();
 let stack: EngineStack;
@@ -141,7 +141,7 @@ test("the switch compares with retrieval alone, side by side, and the address ke
   await page.getByRole("switch", { name: "Compare with retrieval alone" }).click();
   await seen(page.getByRole("heading", { name: /Retrieval alone/ }));
   const [before, after] = await Promise.all([page.locator(".column").first().locator("li").allInnerTexts(), page.locator(".column").last().locator("li").allInnerTexts()]);
-  expect(before[0]).toContain("does the shop sell");
+  expect(before[0]).toContain("the shop makes dough");
   expect(after[0]).toContain("yeast eats sugar");
   expect(after[0]).toMatch(/up 1\s+from 2/);
   expect(await page.locator(".lines path").count()).toBe(before.length);
@@ -175,7 +175,7 @@ test("another model is activated and judges the next search", async () => {
   await view("models");
   const entry = page.getByRole("listitem", { name: "twin" });
   await seen(entry);
-  expect(await entry.innerText()).toMatch(/On disk\s+3\.\d MB/);
+  expect(await entry.innerText()).toMatch(/On disk\s+7\.\d MB/);
   await entry.getByRole("button", { name: "Activate twin" }).click();
   await seen(entry.getByText("Active", { exact: true }));
   await seen(entry.getByText("loaded and proven"));
@@ -205,7 +205,7 @@ test("settings hold at once", async () => {
   await view("search");
   await search(QUESTION);
   await seen(page.getByText(/in retrieval’s order/));
-  expect(await page.locator(".result").first().innerText()).toContain("does the shop sell");
+  expect(await page.locator(".result").first().innerText()).toContain("the shop makes dough");
 });
 
 test("while the server is down the page says so and keeps what was typed; settings outlive the restart, and the page finds back by itself", async () => {

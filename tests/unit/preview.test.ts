@@ -178,7 +178,7 @@ describe("the comment", () => {
   test("says what the terminal says", () => {
     const text = markdownPreview(summary("port"));
     expect(text).toContain("| Downtime | ⚠️ yes: gateway of the service server");
-    expect(text).toContain("**Changed in place**\n\n- `server archon-server-0`: memory limit in MiB 1024 → 512");
+    expect(text).toContain("**Replaced**\n\n- `server archon-server-0`: memory limit in MiB 1024 → 512");
   });
 
   test("lets no message end its block, mention anybody or make markup", () => {
