@@ -141,7 +141,7 @@ test("the switch compares with retrieval alone, side by side, and the address ke
   await page.getByRole("switch", { name: "Compare with retrieval alone" }).click();
   await seen(page.getByRole("heading", { name: /Retrieval alone/ }));
   const [before, after] = await Promise.all([page.locator(".column").first().locator("li").allInnerTexts(), page.locator(".column").last().locator("li").allInnerTexts()]);
-  expect(before[0]).toContain("the shop makes dough");
+  expect(before[0]).toContain("It makes dough");
   expect(after[0]).toContain("yeast eats sugar");
   expect(after[0]).toMatch(/up 1\s+from 2/);
   expect(await page.locator(".lines path").count()).toBe(before.length);
@@ -205,7 +205,7 @@ test("settings hold at once", async () => {
   await view("search");
   await search(QUESTION);
   await seen(page.getByText(/in retrieval’s order/));
-  expect(await page.locator(".result").first().innerText()).toContain("the shop makes dough");
+  expect(await page.locator(".result").first().innerText()).toContain("It makes dough");
 });
 
 test("while the server is down the page says so and keeps what was typed; settings outlive the restart, and the page finds back by itself", async () => {
