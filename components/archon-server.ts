@@ -56,7 +56,7 @@ export class ArchonServer extends pulumi.ComponentResource {
       interpreter: STRICT_SHELL,
       addPreviousOutputInEnv: false,
       environment: {
-        DOCKER_HOST: args.host.dockerHost,
+        ...serversOf(args.host, args.service),
         GATE_CONTAINER: container.id,
         GATE_TIMEOUT: String(args.readyTimeout),
         GATE_ROLLOUT: args.room === undefined ? "overlap" : "replace",
@@ -80,7 +80,6 @@ export function containerArgs(args: Omit<ServerArgs, "room" | "autoRollback">): 
     ...hardened,
     image: args.image,
     user: APPLICATION_USER,
-    restart: "unless-stopped",
     init: true,
     networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
     mounts: [
@@ -109,5 +108,16 @@ export function serverVariables(release: Release, service: string): Partial<Reco
     ARCHON_DATA_DIR: "/data",
     HF_HUB_OFFLINE: "1",
     PORT: String(SERVER_PORT),
+  };
+}
+
+/** What a script needs to find the servers of a service, to stop and to start them. */
+export function serversOf({ dockerHost }: Host, service: string): Record<string, string> {
+  return {
+    DOCKER_HOST: dockerHost,
+    SERVERS_PROJECT: pulumi.getProject(),
+    SERVERS_STACK: pulumi.getStack(),
+    SERVERS_SERVICE: service,
+    SERVERS_GRACE: String(DESTROY_GRACE_SECONDS),
   };
 }

@@ -26,7 +26,6 @@ export class Gateway extends pulumi.ComponentResource {
       ...hardened,
       image: args.image,
       user: APPLICATION_USER,
-      restart: "unless-stopped",
       networksAdvanced: [{ name: args.network }],
       ports: [{ internal: 8080, external: args.port, ip: args.bind }],
       envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${SERVER_PORT}`],

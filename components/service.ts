@@ -1,10 +1,8 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { ArchonServer, containerArgs, type ServerArgs } from "./archon-server";
+import { ArchonServer, containerArgs, serversOf, type ServerArgs } from "./archon-server";
 import { Gateway } from "./gateway";
 import { STRICT_SHELL } from "./one-shot";
-import { DESTROY_GRACE_SECONDS } from "./shared/containers";
-import type { Host } from "./shared/host";
 
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "room"> {
   /** Servers behind the gateway, 1 to 4. */
@@ -62,15 +60,4 @@ function makeRoom(name: string, server: Omit<ServerArgs, "room">, parent: pulumi
     environment: serversOf(server.host, server.service),
     triggers: [pulumi.jsonStringify(containerArgs(server))],
   }, { parent, replaceWith: [server.environmentJob] });
-}
-
-/** What a script needs to find the servers of a service and to stop them. */
-function serversOf({ dockerHost }: Host, service: string): Record<string, string> {
-  return {
-    DOCKER_HOST: dockerHost,
-    SERVERS_PROJECT: pulumi.getProject(),
-    SERVERS_STACK: pulumi.getStack(),
-    SERVERS_SERVICE: service,
-    SERVERS_GRACE: String(DESTROY_GRACE_SECONDS),
-  };
 }

@@ -26,6 +26,9 @@ const startSeconds = 60;
 /** Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file. */
 const daemonLog = "/var/log/docker.log";
 
+/** The notes of its processes that the engine makes: its own, and its containerd's. */
+const pidFiles = ["/var/run/docker.pid", "/var/run/docker/containerd/containerd.pid"];
+
 /** Finds a Docker engine that answers; installs or starts one where that is possible and allowed. */
 export async function ensureDocker(recordedHost: string | undefined, progress: Progress): Promise<DockerEngine> {
   const found = await findEngine(recordedHost);
@@ -132,6 +135,7 @@ async function start(progress: Progress): Promise<DockerEngine> {
     return waitForEngine(() => undefined, "journalctl --unit docker");
   }
   progress.message(`Starting the Docker engine: dockerd (its log: ${daemonLog})`);
+  pidFiles.forEach((file) => forgetCrashed(file));
   const log = fs.openSync(daemonLog, "a");
   const logStart = fs.fstatSync(log).size;
   // Its own session: the engine outlives this command and the terminal it was started from.
@@ -144,6 +148,18 @@ async function start(progress: Progress): Promise<DockerEngine> {
   return waitForEngine(() => {
     return end === undefined ? undefined : `${end}. Its last words:\n${lastLines(daemonLog, logStart)}`;
   }, daemonLog);
+}
+
+/**
+ * Removes a note of a process that has crashed. Without an init system that collects its children at once, what has crashed stays a
+ * zombie, and a new engine takes a zombie for one that runs: it refuses to start, or waits for its containerd in vain.
+ */
+export function forgetCrashed(pidFile: string): void {
+  const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
+  const pid = read(pidFile);
+  if (/^\d+$/.test(pid) && /^State:\tZ/m.test(read(`/proc/${pid}/status`))) {
+    fs.rmSync(pidFile);
+  }
 }
 
 /** Waits until an engine answers, `failure` knows why none will, or the time is up. */

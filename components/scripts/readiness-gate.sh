@@ -6,12 +6,15 @@
 #   GATE_ROLLOUT    "overlap": the old servers run on; "replace": they were stopped
 #   GATE_STOPPED    ids of the servers that were stopped for this one and are to be started again when it fails; may be empty
 #   GATE_BACK       id of the release that ran before; empty in a new stack
+#   SERVERS_…       see servers.sh
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 # One that an earlier gate stopped gets another try, with the same room.
 if [[ "$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER")" == exited ]]; then
-  [[ -z "$GATE_STOPPED" ]] || xargs docker stop >/dev/null <<<"$GATE_STOPPED"
-  docker start "$GATE_CONTAINER" >/dev/null
+  stop_servers <<<"$GATE_STOPPED"
+  start_servers <<<"$GATE_CONTAINER"
 fi
 
 # A server that crashes right after its first good answer must not pass.
@@ -57,12 +60,12 @@ fi
 
 words=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
 # It would start again and again, and take processor and memory from the one that serves.
-docker stop --time 5 "$GATE_CONTAINER" >/dev/null
+SERVERS_GRACE=5 stop_servers <<<"$GATE_CONTAINER"
 
 if [[ "$GATE_ROLLOUT" == overlap ]]; then
   consequence="What served before serves on."
 elif [[ -n "$GATE_STOPPED" ]]; then
-  xargs docker start >/dev/null <<<"$GATE_STOPPED"
+  start_servers <<<"$GATE_STOPPED"
   consequence="The old server, stopped to make room, was started again (archon:autoRollback)."
 else
   consequence="The service is down: the old server was stopped to make room (archon:rollout is replace, and there is no archon:autoRollback)."

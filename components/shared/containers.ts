@@ -22,9 +22,11 @@ export type ReservedVariable = (typeof RESERVED_VARIABLES)[number];
 
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
- * to gain any, bounded logs.
+ * to gain any, bounded logs. It comes back whatever ended it: an engine that starts after a crash ends what still runs, and takes
+ * what is "unless-stopped" for stopped by hand (https://github.com/moby/moby/pull/53415).
  */
 export const hardened = {
+  restart: "always",
   readOnly: true,
   capabilities: { drops: ["ALL"] },
   securityOpts: ["no-new-privileges"],

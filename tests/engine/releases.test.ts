@@ -34,6 +34,11 @@ const release = async (line: string): Promise<string> => {
   return (await ids())[0] ?? "";
 };
 
+/** Servers that run come back with the engine; those that were stopped for good do not. */
+const comeBack = (): { running: boolean; policy: string }[] =>
+  stack.containers("server", { stopped: true }).map(inspect).map(({ State, HostConfig }) => ({ running: State.Running, policy: HostConfig.RestartPolicy.Name }))
+    .sort((one, other) => Number(other.running) - Number(one.running));
+
 /** All that a rollback may touch. What it holds and collects is another set only when the ledger is. */
 const SERVER_ONLY = ["archon-server-0", "archon-server-0-ready", "archon-server-drain"];
 
@@ -201,10 +206,11 @@ describe("with rollout replace", () => {
     checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
     expect(await stack.failingUp()).toContain("The service is down: the old server was stopped to make room");
     await expect(fetch(`${await stack.url()}/health`).then(({ status }) => status)).resolves.toBe(503);
+    expect(comeBack()).toEqual([{ running: false, policy: "no" }, { running: false, policy: "no" }]);
     checkout.edit("python/server/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
     await stack.up();
     expect(await running()).toBe(good);
-    expect(stack.containers("server")).toHaveLength(1);
+    expect(comeBack()).toEqual([{ running: true, policy: "always" }]);
   });
 
   test("and autoRollback, the old server is started again by itself", async () => {
@@ -219,6 +225,7 @@ describe("with rollout replace", () => {
     await stack.healthy();
     expect(await running()).toBe(good);
     expect(stack.containers("server")).toContain(server);
+    expect(comeBack()).toEqual([{ running: true, policy: "always" }, { running: false, policy: "no" }]);
     checkout.edit("python/server/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
     await stack.up();
     expect(stack.containers("server")).toHaveLength(1);

@@ -197,10 +197,11 @@ export class EngineStack {
     return (await this.outputs())["url"] as string;
   }
 
-  /** Waits until the gateway has a server to route to. */
+  /** Waits until the gateway runs and has a server to route to. */
   async healthy(): Promise<void> {
     const url = `${await this.url()}/health`;
-    for (let tries = 0; !(await fetch(url)).ok; tries++) {
+    const answers = (): Promise<boolean> => fetch(url).then(({ ok }) => ok, () => false);
+    for (let tries = 0; !(await answers()); tries++) {
       if (tries > 300) {
         throw new Error(`${url} does not become healthy.`);
       }
@@ -208,9 +209,9 @@ export class EngineStack {
     }
   }
 
-  /** Ids of this stack's running containers of one role. */
-  containers(component: "server" | "gateway"): string[] {
-    return docker("ps", "--quiet", "--no-trunc", `--filter=label=${LABEL}=${this.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
+  /** Ids of this stack's containers of one role: those that run, or also those that do not. */
+  containers(component: "server" | "gateway", { stopped = false } = {}): string[] {
+    return docker("ps", "--quiet", `--all=${stopped}`, "--no-trunc", `--filter=label=${LABEL}=${this.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
   }
 }
 
@@ -228,7 +229,8 @@ export async function fullStack(checkout: Checkout): Promise<EngineStack> {
 export interface Inspection {
   Mounts: { Source: string; Destination: string; RW: boolean }[];
   Config: { User: string; Env: string[] };
-  HostConfig: { ReadonlyRootfs: boolean; CapDrop: string[]; SecurityOpt: string[]; Memory: number; MemorySwap: number; PortBindings: Record<string, { HostIp: string }[]> };
+  State: { Running: boolean };
+  HostConfig: { RestartPolicy: { Name: string }; ReadonlyRootfs: boolean; CapDrop: string[]; SecurityOpt: string[]; Memory: number; MemorySwap: number; PortBindings: Record<string, { HostIp: string }[]> };
 }
 
 export function inspect(container: string): Inspection {

@@ -78,13 +78,17 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
       const latest = usual * share * (victim === "job" ? 0.4 : 1);
       const hit = await hitUpdate(stack, victim, random.next() * latest);
       report.hit += hit ? 1 : 0;
-      const problems = await recover(checkout, stack);
+      const problems = [...(victim === "engine" ? await unaided(stack) : []), ...(await recover(checkout, stack))];
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
       print(`run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`);
     }
     const { searches, uploads, lost } = await load.stop();
     report.requests = searches + uploads;
     report.lost = lost.map(({ what, reason }) => `${what}: ${reason.replace(/\s+/g, " ")}`);
+  } catch (error) {
+    // Removing the stack may fail for the same reason, and would hide it.
+    print(`given up: ${(error as Error).message}`);
+    throw error;
   } finally {
     await checkout.remove();
   }
@@ -174,6 +178,11 @@ function crash(container: string): boolean {
 
 function containers(stack: EngineStack, component: string): string[] {
   return docker("ps", "--quiet", "--no-trunc", `--filter=label=io.archon.stack=${stack.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
+}
+
+/** What served before the engine crashed serves again without anybody's help. */
+function unaided(stack: EngineStack): Promise<string[]> {
+  return stack.healthy().then(() => [], (error: unknown) => [(error as Error).message]);
 }
 
 /** Does what a person does after a killed update, and says what is not as it must be then. */

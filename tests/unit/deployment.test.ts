@@ -50,7 +50,7 @@ test("a stack is exactly its images, jobs, network, server, gate and gateway", a
 test("containers are safe by default, and no server has a port or a name", async () => {
   const { resources, sole } = await run();
   for (const { inputs } of resources.filter((each) => each.type === CONTAINER)) {
-    expect(inputs).toMatchObject({ readOnly: true, user: "10001:10001", capabilities: { drops: ["ALL"] }, securityOpts: ["no-new-privileges"] });
+    expect(inputs).toMatchObject({ readOnly: true, user: "10001:10001", capabilities: { drops: ["ALL"] }, securityOpts: ["no-new-privileges"], restart: "always" });
     expect(inputs["memory"]).toBe(inputs["memorySwap"]);
     expect(inputs["privileged"]).toBeUndefined();
   }

@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { aptInstall, hasApt } from "../../commands/setup/apt";
-import { ensureDocker, findEngine } from "../../commands/setup/docker";
+import { ensureDocker, findEngine, forgetCrashed } from "../../commands/setup/docker";
 import { silent } from "../../commands/support/progress";
 
 jest.mock("../../commands/setup/apt", () => ({
@@ -92,6 +94,36 @@ describe("the engine", () => {
     await expect(ensureDocker(undefined, silent)).rejects.toThrow(
       /^Docker is installed, but its engine does not answer:\n {2}Cannot connect to the Docker daemon\nStart it with `sudo (systemctl start docker|dockerd)`, then run this command again\.$/,
     );
+  });
+});
+
+describe("a note of an engine's process", () => {
+  const noteOf = (pid: number | string): string => {
+    const note = path.join(scratch, "docker.pid");
+    fs.writeFileSync(note, String(pid));
+    forgetCrashed(note);
+    return note;
+  };
+
+  test("is removed when that process has ended and nobody has collected it", async () => {
+    // A parent that never waits for its child.
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    const [pid] = (await once(parent.stdout, "data")) as [Buffer];
+    const state = (): string => fs.readFileSync(`/proc/${String(pid).trim()}/stat`, "utf8");
+    while (!state().includes(" Z ")) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(fs.existsSync(noteOf(String(pid)))).toBe(false);
+    parent.kill();
+    await once(parent, "exit");
+  });
+
+  test.each([["runs", process.pid], ["is gone", 999_999_999], ["is not named", "nobody"]])("stays when that process %s", (_, pid) => {
+    expect(fs.existsSync(noteOf(pid))).toBe(true);
+  });
+
+  test("need not be there", () => {
+    expect(() => forgetCrashed(path.join(scratch, "none.pid"))).not.toThrow();
   });
 });
 
