@@ -21,6 +21,7 @@ beforeAll(async () => {
   await load.start();
 });
 afterAll(async () => {
+  load.end();
   await checkout.remove();
 });
 

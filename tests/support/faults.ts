@@ -61,6 +61,7 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
   const random = new Random(seed);
   const report: FaultReport = { hit: 0, broken: [], requests: 0, lost: [] };
   const checkout = new Checkout();
+  let load: Load | undefined;
   try {
     const stack = await checkout.stack();
     prepareCommands(checkout);
@@ -68,7 +69,7 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
     await stack.up();
     const usual = performance.now() - start;
     await stack.healthy();
-    const load = new Load(await stack.url(), 5);
+    load = new Load(await stack.url(), 5);
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
       const { change, victims, share } = random.pick(scenarios);
@@ -90,6 +91,7 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
     print(`given up: ${(error as Error).message}`);
     throw error;
   } finally {
+    load?.end();
     await checkout.remove();
   }
   return report;

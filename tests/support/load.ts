@@ -40,9 +40,14 @@ export class Load {
     this.running = this.run();
   }
 
+  /** Sends nothing more. Without it the client asks for ever, whatever became of the test. */
+  end(): void {
+    this.stopping = true;
+  }
+
   /** Ends, and asks for every upload whether it is stored. */
   async stop(): Promise<LoadReport> {
-    this.stopping = true;
+    this.end();
     await this.running;
     this.report.seconds = (performance.now() - this.started) / 1000;
     await this.stored();
