@@ -1,12 +1,11 @@
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../support/errors";
-import { sleep } from "../support/interruption";
 import type { Progress } from "../support/progress";
 import { CommandError, run } from "../support/run";
 import { atLeast } from "../support/version";
-import { aptInstall, hasApt, readOsRelease, systemEnvironment } from "./apt";
+import { aptInstall, hasApt, readOsRelease } from "./apt";
+import { hasSystemd, startEngine } from "./dockerd";
 
 export interface DockerEngine {
   version: string;
@@ -19,15 +18,8 @@ const minimumVersion = "20.10.0";
 
 const defaultSocket = "unix:///var/run/docker.sock";
 
-/** Seconds that an engine gets to answer a probe, and a started one to come up. */
+/** Seconds that an engine gets to answer a probe. */
 const probeSeconds = 10;
-const startSeconds = 60;
-
-/** Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file. */
-const daemonLog = "/var/log/docker.log";
-
-/** The notes of its processes that the engine makes: its own, and its containerd's. */
-const pidFiles = ["/var/run/docker.pid", "/var/run/docker/containerd/containerd.pid"];
 
 /** Finds a Docker engine that answers; installs or starts one where that is possible and allowed. */
 export async function ensureDocker(recordedHost: string | undefined, progress: Progress): Promise<DockerEngine> {
@@ -56,13 +48,14 @@ export async function ensureDocker(recordedHost: string | undefined, progress: P
         `Start it with \`${hasSystemd() ? "sudo systemctl start docker" : "sudo dockerd"}\`, then run this command again.`,
     );
   }
-  return checkVersion(await start(progress));
+  return checkVersion(await startEngine(progress, () => findEngine(undefined)));
 }
 
-/** The engine that answers now, without changing anything. `reason` says why there is none. */
-export async function findEngine(
-  recordedHost: string | undefined,
-): Promise<{ engine: DockerEngine; reason?: undefined } | { engine?: undefined; reason: string }> {
+/** An engine that answers, or why none does. */
+export type Found = { engine: DockerEngine; reason?: undefined } | { engine?: undefined; reason: string };
+
+/** The engine that answers now, without changing anything. */
+export async function findEngine(recordedHost: string | undefined): Promise<Found> {
   if (findProgram("docker") === undefined) {
     return { reason: "there is no program `docker` on PATH" };
   }
@@ -128,63 +121,6 @@ async function install(reason: string, progress: Progress): Promise<void> {
   );
 }
 
-async function start(progress: Progress): Promise<DockerEngine> {
-  if (hasSystemd()) {
-    progress.message("Starting the Docker engine: systemctl start docker");
-    await run("systemctl", ["start", "docker"], { log: "docker-start" });
-    return waitForEngine(() => undefined, "journalctl --unit docker");
-  }
-  progress.message(`Starting the Docker engine: dockerd (its log: ${daemonLog})`);
-  pidFiles.forEach((file) => forgetCrashed(file));
-  const log = fs.openSync(daemonLog, "a");
-  const logStart = fs.fstatSync(log).size;
-  // Its own session: the engine outlives this command and the terminal it was started from.
-  const daemon = spawn("dockerd", [], { detached: true, stdio: ["ignore", log, log], env: systemEnvironment() });
-  fs.closeSync(log);
-  daemon.unref();
-  let end: string | undefined;
-  daemon.once("error", (error) => (end = error.message));
-  daemon.once("exit", (code, signal) => (end = `it ended with ${signal ?? `exit code ${code}`}`));
-  return waitForEngine(() => {
-    return end === undefined ? undefined : `${end}. Its last words:\n${lastLines(daemonLog, logStart)}`;
-  }, daemonLog);
-}
-
-/**
- * Removes a note of a process that has crashed. Without an init system that collects its children at once, what has crashed stays a
- * zombie, and a new engine takes a zombie for one that runs: it refuses to start, or waits for its containerd in vain.
- */
-export function forgetCrashed(pidFile: string): void {
-  const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
-  const pid = read(pidFile);
-  if (/^\d+$/.test(pid) && /^State:\tZ/m.test(read(`/proc/${pid}/status`))) {
-    fs.rmSync(pidFile);
-  }
-}
-
-/** Waits until an engine answers, `failure` knows why none will, or the time is up. */
-async function waitForEngine(failure: () => string | undefined, log: string): Promise<DockerEngine> {
-  const deadline = Date.now() + startSeconds * 1000;
-  for (;;) {
-    const found = await findEngine(undefined);
-    if (found.engine !== undefined) {
-      return found.engine;
-    }
-    const failed = failure();
-    if (failed !== undefined || Date.now() > deadline) {
-      throw new UserError(`The Docker engine did not start: ${failed ?? `${found.reason} after ${startSeconds} s. Look into ${log}.`}`);
-    }
-    await sleep(300);
-  }
-}
-
-/** What was written to `file` after `offset`: its last 15 lines, without the small talk of a daemon that shuts down. */
-function lastLines(file: string, offset: number): string {
-  const lines = fs.readFileSync(file).subarray(offset).toString("utf8").trim().split("\n");
-  const telling = lines.filter((line) => !/ level=(?:info|debug) /.test(line)).slice(-15);
-  return telling.map((line) => `  ${line}`).join("\n");
-}
-
 /** Absolute path of a program on PATH. Daemons often are in directories that only root's PATH has. */
 export function findProgram(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? "").split(path.delimiter), "/usr/sbin", "/sbin"];
@@ -203,9 +139,4 @@ export function findProgram(name: string): string | undefined {
 
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
-}
-
-/** Whether systemd is running as the init system, as sd_booted(3) tells it. */
-function hasSystemd(): boolean {
-  return fs.existsSync("/run/systemd/system");
 }

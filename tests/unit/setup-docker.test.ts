@@ -4,7 +4,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { aptInstall, hasApt } from "../../commands/setup/apt";
-import { ensureDocker, findEngine, forgetCrashed } from "../../commands/setup/docker";
+import { ensureDocker, findEngine } from "../../commands/setup/docker";
+import { forgetCrashed } from "../../commands/setup/dockerd";
 import { silent } from "../../commands/support/progress";
 
 jest.mock("../../commands/setup/apt", () => ({

@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { UserError } from "../support/errors";
+import { sleep } from "../support/interruption";
+import type { Progress } from "../support/progress";
+import { run } from "../support/run";
+import { systemEnvironment } from "./apt";
+import type { DockerEngine, Found } from "./docker";
+
+type Find = () => Promise<Found>;
+
+/** Seconds that a started engine gets to come up. */
+const startSeconds = 60;
+
+/** Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file. */
+const daemonLog = "/var/log/docker.log";
+
+/** The notes of its processes that the engine makes: its own, and its containerd's. */
+const pidFiles = ["/var/run/docker.pid", "/var/run/docker/containerd/containerd.pid"];
+
+/** Starts the engine that is installed here, and waits until `find` finds it. */
+export async function startEngine(progress: Progress, find: Find): Promise<DockerEngine> {
+  if (hasSystemd()) {
+    progress.message("Starting the Docker engine: systemctl start docker");
+    await run("systemctl", ["start", "docker"], { log: "docker-start" });
+    return waitForEngine(find, () => undefined, "journalctl --unit docker");
+  }
+  progress.message(`Starting the Docker engine: dockerd (its log: ${daemonLog})`);
+  pidFiles.forEach((file) => forgetCrashed(file));
+  const log = fs.openSync(daemonLog, "a");
+  const logStart = fs.fstatSync(log).size;
+  // Its own session: the engine outlives this command and the terminal it was started from.
+  const daemon = spawn("dockerd", [], { detached: true, stdio: ["ignore", log, log], env: systemEnvironment() });
+  fs.closeSync(log);
+  daemon.unref();
+  let end: string | undefined;
+  daemon.once("error", (error) => (end = error.message));
+  daemon.once("exit", (code, signal) => (end = `it ended with ${signal ?? `exit code ${code}`}`));
+  return waitForEngine(find, () => {
+    return end === undefined ? undefined : `${end}. Its last words:\n${lastLines(daemonLog, logStart)}`;
+  }, daemonLog);
+}
+
+/**
+ * Removes a note of a process that has crashed. Without an init system that collects its children at once, what has crashed stays a
+ * zombie, and a new engine takes a zombie for one that runs: it refuses to start, or waits for its containerd in vain.
+ */
+export function forgetCrashed(pidFile: string): void {
+  const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
+  const pid = read(pidFile);
+  if (/^\d+$/.test(pid) && /^State:\tZ/m.test(read(`/proc/${pid}/status`))) {
+    fs.rmSync(pidFile);
+  }
+}
+
+/** Waits until an engine answers, `failure` knows why none will, or the time is up. */
+async function waitForEngine(find: Find, failure: () => string | undefined, log: string): Promise<DockerEngine> {
+  const deadline = Date.now() + startSeconds * 1000;
+  for (;;) {
+    const found = await find();
+    if (found.engine !== undefined) {
+      return found.engine;
+    }
+    const failed = failure();
+    if (failed !== undefined || Date.now() > deadline) {
+      throw new UserError(`The Docker engine did not start: ${failed ?? `${found.reason} after ${startSeconds} s. Look into ${log}.`}`);
+    }
+    await sleep(300);
+  }
+}
+
+/** What was written to `file` after `offset`: its last 15 lines, without the small talk of a daemon that shuts down. */
+function lastLines(file: string, offset: number): string {
+  const lines = fs.readFileSync(file).subarray(offset).toString("utf8").trim().split("\n");
+  const telling = lines.filter((line) => !/ level=(?:info|debug) /.test(line)).slice(-15);
+  return telling.map((line) => `  ${line}`).join("\n");
+}
+
+/** Whether systemd is running as the init system, as sd_booted(3) tells it. */
+export function hasSystemd(): boolean {
+  return fs.existsSync("/run/systemd/system");
+}
