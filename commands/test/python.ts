@@ -7,14 +7,29 @@ import { ensureImage, pythonDirectory } from "../support/images";
 import { logDirectory } from "../support/paths";
 import { silent } from "../support/progress";
 import { CommandError, run } from "../support/run";
-import { parseJunit, type Counts } from "./results";
+import { parseJunit, sum, type Counts } from "./results";
 
 export const testsImage: ImageDefinition = { repository: "archon-tests", dockerfile: "Dockerfile.tests" };
 
 const report = "test-python.xml";
 
-/** Runs pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
+/** Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
 export async function runPython(print: (line: string) => void): Promise<Counts> {
+  return sum([
+    await check("ruff check", ["-m", "ruff", "check", "--no-cache", "."], print),
+    await check("ruff format", ["-m", "ruff", "format", "--no-cache", "--check", "."], print),
+    await runPytest(print),
+  ]);
+}
+
+/** Counts as one test. */
+async function check(name: string, args: readonly string[], print: (line: string) => void): Promise<Counts> {
+  const passed = await runInTestsImage(args, print);
+  print(`${passed ? "✔" : "✖"} ${name}`);
+  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
+}
+
+async function runPytest(print: (line: string) => void): Promise<Counts> {
   const file = path.join(logDirectory, report);
   fs.rmSync(file, { force: true });
   const pytest = ["-m", "pytest", "-p", "no:cacheprovider", `--junitxml=/results/${report}`, ...(process.stdout.isTTY ? ["--color=yes"] : [])];

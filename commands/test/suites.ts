@@ -23,7 +23,7 @@ export const suites: readonly Suite[] = [
   { name: "check", title: "types, lint and workflows", needsSetup: false, run: runChecks },
   { name: "unit", title: "units, under mocks", needsSetup: false, run: () => runJest("unit", process.env) },
   { name: "go", title: "the tool chain's own provider", needsSetup: true, run: runGo },
-  { name: "python", title: "store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
+  { name: "python", title: "lint, store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
   { name: "engine", title: "real Pulumi on the real engine", needsSetup: true, run: () => runJest("engine", pulumiEnvironment(), "--runInBand") },
   { name: "browser", title: "the page in Chromium, against a deployed server", needsSetup: true, run: runBrowser },
 ];

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+import tempfile
 from pathlib import Path
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace a file at once: a reader sees the old text or the new one, also after a crash."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replace a file at once: a reader sees one whole text, also after a crash and when several write."""
+    # Not told apart by process ids: every run is the first process of a container of its own.
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    half = Path(name)
     try:
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
@@ -31,6 +33,15 @@ def move_into_place(half: Path, final: Path) -> None:
     """
     half.rename(final)
     sync_directory(final.parent)
+
+
+def keep_first(half: Path, final: Path) -> None:
+    """Give a finished tree its final name, unless another run has put the same there meanwhile; then `half` stays."""
+    try:
+        half.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
 
 
 def sync_file_system(path: Path) -> None:

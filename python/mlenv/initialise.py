@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import failpoints
+from . import failpoints, locks
 from .durable import write_text
 from .errors import MlenvError, UsageError
 from .layout import DIRECTORIES, FORMAT, FORMAT_FILE, recorded_format
 from .store import KEY, Store
 
-_NOT_OURS_BUT_HARMLESS = {"lost+found"}
+_HARMLESS = {"lost+found", FORMAT_FILE}
+"""A store's own mark may appear at any moment: another run makes it just now."""
 
 
 def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store:
@@ -30,15 +31,16 @@ def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store
     for service in data:
         _data_directory(root, service, owner)
     failpoints.reach("init.data")
-    marker = root / FORMAT_FILE
-    if not marker.exists():
-        write_text(marker, json.dumps({"format": FORMAT}) + "\n")
+    if recorded_format(root) is None:
+        # Held, so that no collection of a run that was faster takes the half-written text for what a killed run left.
+        with locks.hold(root / "staging/locks/init.lock", "the store's beginning"):
+            write_text(root / FORMAT_FILE, json.dumps({"format": FORMAT}) + "\n")
     failpoints.reach("init.format")
     return Store(root)
 
 
 def _refuse_foreign_directory(root: Path) -> None:
-    ours = {name.split("/")[0] for name in DIRECTORIES} | _NOT_OURS_BUT_HARMLESS
+    ours = {name.split("/")[0] for name in DIRECTORIES} | _HARMLESS
     foreign = sorted(
         entry.name
         for entry in root.iterdir()

@@ -172,8 +172,7 @@ class _Work:
         failpoints.reach("populate.synced")
         for fresh, kept in moves:
             kept.parent.mkdir(mode=0o755, exist_ok=True)
-            if not kept.exists():
-                fresh.rename(kept)
+            durable.keep_first(fresh, kept)
         failpoints.reach("populate.cached")
         durable.move_into_place(self._base, target)
         failpoints.reach("populate.renamed")

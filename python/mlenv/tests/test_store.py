@@ -54,6 +54,7 @@ def test_init_makes_the_layout(tmp_path: Path):
         "refs": "0755",
         "staging": "0755",
         "staging/locks": "0755",
+        "staging/locks/init.lock": "0644",
         "store.json": "0644",
     }
     assert json.loads((root / "store.json").read_text()) == {"format": 1}

@@ -1,0 +1,67 @@
+"""Several runs write the same at the same moment. Threads stand in for them: containers share process ids, too."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from mlenv import durable
+from mlenv.initialise import initialise
+
+WRITERS = 8
+
+
+def together(work) -> list:
+    """Have all writers begin at once; raises what any of them raised."""
+    barrier = Barrier(WRITERS)
+
+    def begin(number: int):
+        barrier.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(begin, range(WRITERS)))
+
+
+def test_a_text_that_several_write_at_once_is_whole_at_any_moment(tmp_path: Path):
+    path = tmp_path / "text"
+    whole = [str(number) * 10_000 for number in range(WRITERS)]
+    durable.write_text(path, whole[0])
+
+    def write(number: int) -> set[str]:
+        seen = set()
+        for _ in range(20):
+            durable.write_text(path, whole[number])
+            seen.add(path.read_text())
+        return seen
+
+    assert set().union(*together(write)) <= set(whole)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["text"]
+
+
+def test_a_store_that_several_make_at_once_is_one(tmp_path: Path):
+    for number in range(10):
+        root = tmp_path / str(number)
+        together(lambda writer, root=root: initialise(root, [f"stack-{writer}/server"], (0, 0)))
+        assert {path.name for path in (root / "data").iterdir()} == {f"stack-{writer}" for writer in range(WRITERS)}
+        assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_first_of_several_trees_stays(tmp_path: Path):
+    final = tmp_path / "final"
+
+    def keep(number: int) -> None:
+        half = tmp_path / f"half-{number}"
+        half.mkdir()
+        (half / "content").write_text("the same")
+        durable.keep_first(half, final)
+
+    together(keep)
+    assert (final / "content").read_text() == "the same"
+
+
+def test_a_tree_that_cannot_be_moved_is_told(tmp_path: Path):
+    (tmp_path / "half").mkdir()
+    with pytest.raises(FileNotFoundError):
+        durable.keep_first(tmp_path / "half", tmp_path / "nowhere/final")
