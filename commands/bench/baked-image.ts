@@ -34,8 +34,7 @@ export class BakedImage {
       fs.copyFileSync(path.join(pythonDirectory, file), path.join(this.context, file));
     }
     fs.cpSync(path.join(pythonDirectory, "server", "archon_server"), path.join(this.context, "server", "archon_server"), { recursive: true });
-    // A first line of its own, or an earlier run's layers would be found again.
-    fs.writeFileSync(path.join(this.context, "Dockerfile"), recipe.replace("FROM ${BASE_IMAGE}\n", `FROM \${BASE_IMAGE}\nLABEL run="${String(Date.now())}"\n`));
+    fs.writeFileSync(path.join(this.context, "Dockerfile"), recipe);
   }
 
   changeLock(change: (lock: string) => string): void {
@@ -45,10 +44,13 @@ export class BakedImage {
 
   async build(progress: Progress): Promise<void> {
     const { caBundle, dockerHost } = readMachine();
+    // Under its name the next one would leave it behind, with 7 GB.
+    await this.removeImage();
     const [client, ...build] = await buildCommand(searchPath());
     const args = Object.entries(contentArguments(chosenBaseImage())).map(([name, value]) => `--build-arg=${name}=${value}`);
     const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
-    await run(client, [...build, "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context], {
+    // An earlier run's layers must not be found again. Within a run there is none to find: the requirements come first.
+    await run(client, [...build, "--no-cache", "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context], {
       environment: { ...dockerEnvironment(dockerHost), DOCKER_BUILDKIT: "1" },
       log: "bench-baked",
       onLine: (line) => {
@@ -63,6 +65,10 @@ export class BakedImage {
 
   async remove(): Promise<void> {
     fs.rmSync(this.context, { recursive: true, force: true });
+    await this.removeImage();
+  }
+
+  private async removeImage(): Promise<void> {
     await run("docker", ["image", "rm", "--force", reference], { environment: dockerEnvironment(readMachine().dockerHost) });
   }
 }

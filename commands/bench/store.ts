@@ -34,6 +34,7 @@ export async function benchStore(steps: Steps): Promise<void> {
       row("image to move to a host, MB", bakedBytes / 1e6, serverBytes / 1e6),
       row("new on the disk for one package changed, MB", bakedBytes / 1e6, againBytes / 1e6),
     ]);
+    console.log("The engine keeps the layers of the baked images in its build cache; `docker builder prune` frees them.");
   } finally {
     await store.remove();
     await baked.remove();
