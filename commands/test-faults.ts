@@ -5,7 +5,7 @@ import { UserError } from "./support/errors";
 import { main } from "./support/main";
 import { parseOptions } from "./support/options";
 import { Steps } from "./support/progress";
-import { runInTestsImage } from "./test/python";
+import { ensureTestsImage, runInTestsImage } from "./test/python";
 
 const usage = "npm run test:faults -- --runs N [--up M [--engine] --seed S]";
 
@@ -41,8 +41,9 @@ main(async (args) => {
 }, "npm run test:faults");
 
 /** Runs the store tool's own suite; its exit code and last line count the broken states. */
-function storeFaults(runs: number, seed: number): Promise<boolean> {
-  return runInTestsImage(["-m", "mlenv.tests.faults", `--runs=${runs}`, `--seed=${seed}`], (line) => console.log(line));
+async function storeFaults(runs: number, seed: number): Promise<boolean> {
+  const print = (line: string): void => console.log(line);
+  return runInTestsImage(await ensureTestsImage(print), ["-m", "mlenv.tests.faults", `--runs=${runs}`, `--seed=${seed}`], print);
 }
 
 function count(text: string, option: string): number {

@@ -26,7 +26,7 @@ export async function startEngine(progress: Progress, find: Find): Promise<Docke
     return waitForEngine(find, () => undefined, "journalctl --unit docker");
   }
   progress.message(`Starting the Docker engine: dockerd (its log: ${daemonLog})`);
-  pidFiles.forEach((file) => forgetCrashed(file));
+  pidFiles.forEach(forgetCrashed);
   const log = fs.openSync(daemonLog, "a");
   const logStart = fs.fstatSync(log).size;
   // Its own session: the engine outlives this command and the terminal it was started from.

@@ -7,7 +7,7 @@ import { ensureImage, pythonDirectory } from "../support/images";
 import { logDirectory } from "../support/paths";
 import { silent } from "../support/progress";
 import { CommandError, run } from "../support/run";
-import { parseJunit, sum, type Counts } from "./results";
+import { parseJunit, sum, verdict, type Counts } from "./results";
 
 export const testsImage: ImageDefinition = { repository: "archon-tests", dockerfile: "Dockerfile.tests" };
 
@@ -15,25 +15,20 @@ const report = "test-python.xml";
 
 /** Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
 export async function runPython(print: (line: string) => void): Promise<Counts> {
+  const image = await ensureTestsImage(print);
+  const ruff = (...args: string[]): Promise<boolean> => runInTestsImage(image, ["-m", "ruff", ...args, "--no-cache", "."], print);
   return sum([
-    await check("ruff check", ["-m", "ruff", "check", "--no-cache", "."], print),
-    await check("ruff format", ["-m", "ruff", "format", "--no-cache", "--check", "."], print),
-    await runPytest(print),
+    verdict("ruff check", await ruff("check"), print),
+    verdict("ruff format", await ruff("format", "--check"), print),
+    await runPytest(image, print),
   ]);
 }
 
-/** Counts as one test. */
-async function check(name: string, args: readonly string[], print: (line: string) => void): Promise<Counts> {
-  const passed = await runInTestsImage(args, print);
-  print(`${passed ? "✔" : "✖"} ${name}`);
-  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
-}
-
-async function runPytest(print: (line: string) => void): Promise<Counts> {
+async function runPytest(image: string, print: (line: string) => void): Promise<Counts> {
   const file = path.join(logDirectory, report);
   fs.rmSync(file, { force: true });
   const pytest = ["-m", "pytest", "-p", "no:cacheprovider", `--junitxml=/results/${report}`, ...(process.stdout.isTTY ? ["--color=yes"] : [])];
-  const passed = await runInTestsImage(pytest, print);
+  const passed = await runInTestsImage(image, pytest, print);
   // Failed tests are in the report; without one, pytest did not get that far.
   if (!passed && !fs.existsSync(file)) {
     return { passed: 0, failed: 1, skipped: 0 };
@@ -41,11 +36,15 @@ async function runPytest(print: (line: string) => void): Promise<Counts> {
   return parseJunit(fs.readFileSync(file, "utf8"));
 }
 
-/** Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; what it wrote has been printed. */
-export async function runInTestsImage(args: readonly string[], print: (line: string) => void): Promise<boolean> {
+/** The image of the tests, built if need be. */
+export async function ensureTestsImage(print: (line: string) => void): Promise<string> {
   const progress = { ...silent, message: print };
   const server = await ensureImage(IMAGES.server, progress, serverArguments(true));
-  const image = await ensureImage(testsImage, progress, { SERVER_IMAGE: server });
+  return ensureImage(testsImage, progress, { SERVER_IMAGE: server });
+}
+
+/** Runs Python on the checkout's sources in `image`, that of the tests. Returns whether it ended well; what it wrote has been printed. */
+export async function runInTestsImage(image: string, args: readonly string[], print: (line: string) => void): Promise<boolean> {
   fs.mkdirSync(logDirectory, { recursive: true });
   try {
     await run(

@@ -16,6 +16,12 @@ export function sum(counts: readonly Counts[]): Counts {
   );
 }
 
+/** A check that is no suite of tests counts as one. Prints how it ended. */
+export function verdict(name: string, passed: boolean, print: (line: string) => void): Counts {
+  print(`${passed ? "✔" : "✖"} ${name}`);
+  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
+}
+
 /** `12 passed, 1 failed`, and the skipped ones if there are any. */
 export function closingLine({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;

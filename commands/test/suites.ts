@@ -7,7 +7,7 @@ import { logDirectory, projectRoot } from "../support/paths";
 import { silent } from "../support/progress";
 import { CommandError, run, type RunOptions } from "../support/run";
 import { runPython } from "./python";
-import { parseGo, parseJest, sum, type Counts } from "./results";
+import { parseGo, parseJest, sum, verdict, type Counts } from "./results";
 
 export interface Suite {
   name: string;
@@ -46,9 +46,7 @@ async function runChecks(): Promise<Counts> {
 }
 
 async function check(name: string, program: string, args: readonly string[], options: RunOptions = {}): Promise<Counts> {
-  const ok = await succeeds(program, args, { ...options, log: `test-${name}`, onLine: print });
-  print(`${ok ? "✔" : "✖"} ${name}`);
-  return { ...nothing, [ok ? "passed" : "failed"]: 1 };
+  return verdict(name, await succeeds(program, args, { ...options, log: `test-${name}`, onLine: print }), print);
 }
 
 /** The workflows of GitHub, by a linter that is a Go module. What else is on PATH takes no part: the answer is the same everywhere. */

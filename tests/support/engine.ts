@@ -210,7 +210,7 @@ export class EngineStack {
   }
 
   /** Ids of this stack's containers of one role: those that run, or also those that do not. */
-  containers(component: "server" | "gateway", { stopped = false } = {}): string[] {
+  containers(component: "server" | "gateway" | "one-shot", { stopped = false } = {}): string[] {
     return docker("ps", "--quiet", `--all=${stopped}`, "--no-trunc", `--filter=label=${LABEL}=${this.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
   }
 }

@@ -116,7 +116,7 @@ async function prepare(change: Scenario["change"], run: number, checkout: Checko
 
 /** Starts an update and hits the victim once. Returns whether there was one; the update has ended, or will never, either way. */
 async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
-  const known = new Set(containers(stack, "server"));
+  const known = new Set(stack.containers("server"));
   const update = stack.spawn("up", "--yes", "--skip-preview");
   update.stdout?.resume();
   update.stderr?.resume();
@@ -159,7 +159,7 @@ function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
 /** Waits for a container of this update to appear, and kills it. */
 async function killContainer(stack: EngineStack, victim: "job" | "server", update: ChildProcess, known: ReadonlySet<string>): Promise<boolean> {
   while (update.exitCode === null && update.signalCode === null) {
-    const [found] = containers(stack, victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
+    const [found] = stack.containers(victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
     if (found !== undefined && crash(found)) {
       return true;
     }
@@ -176,10 +176,6 @@ function crash(container: string): boolean {
   const { status } = spawnSync("docker", ["exec", container, "python3", "-c", "import os; os.kill(-1, 9)"]);
   // The container's end takes this process with it.
   return status === 0 || status === killedStatus;
-}
-
-function containers(stack: EngineStack, component: string): string[] {
-  return docker("ps", "--quiet", "--no-trunc", `--filter=label=io.archon.stack=${stack.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
 }
 
 /** What served before the engine crashed serves again without anybody's help. */
@@ -205,13 +201,13 @@ async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]
 async function problemsOfStack(stack: EngineStack): Promise<string[]> {
   const { release } = (await stack.outputs()) as { release: string };
   const { release: wanted = "" } = stack.configuration as { release?: string };
-  const servers = containers(stack, "server");
+  const servers = stack.containers("server");
   const served = servers.flatMap((id) => inspect(id).Config.Env.filter((each) => each.startsWith("ARCHON_RELEASE="))).map((each) => each.slice("ARCHON_RELEASE=".length));
-  const jobs = containers(stack, "one-shot");
+  const jobs = stack.containers("one-shot");
   return [
     ...(wanted === "" || wanted === release ? [] : [`the stack says it runs ${release}, ${wanted} was wanted`]),
     ...(served.length === 1 && served[0] === release ? [] : [`servers of ${served.join(", ") || "no release"} run, of ${release} one should`]),
-    ...(containers(stack, "gateway").length === 1 ? [] : [`${containers(stack, "gateway").length} gateways run`]),
+    ...(stack.containers("gateway").length === 1 ? [] : [`${stack.containers("gateway").length} gateways run`]),
     ...(jobs.length === 0 ? [] : [`${jobs.length} jobs for the store are left`]),
   ];
 }
@@ -225,7 +221,7 @@ async function problemsOfStore({ root }: Checkout, stack: EngineStack): Promise<
       ...(fs.existsSync(path.join(root, "envs", environment)) ? [] : [`environment ${environment}`]),
       ...(present.has(server) ? [] : [`image ${server}`]),
     ]);
-  const mounts = containers(stack, "server").flatMap((id) => inspect(id).Mounts.map(({ Source }) => Source)).filter((source) => !fs.existsSync(source));
+  const mounts = stack.containers("server").flatMap((id) => inspect(id).Mounts.map(({ Source }) => Source)).filter((source) => !fs.existsSync(source));
   return [
     ...[...new Set(missing)].map((part) => `${part} is gone, though a release of the ledger needs it`),
     ...mounts.map((source) => `${source} is gone, though a server has it mounted`),
