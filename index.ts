@@ -1,6 +1,6 @@
 import { Deployment } from "./components/deployment";
-import { loadSettings } from "./config";
-import { readLedger } from "./ledger";
+import { loadSettings } from "./config/load";
+import { readLedger } from "./config/read-ledger";
 
 export = async () => {
   const settings = loadSettings();

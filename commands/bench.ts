@@ -3,9 +3,9 @@ import { benchRelevance } from "./bench/relevance";
 import { benchServer } from "./bench/server";
 import { benchStore } from "./bench/store";
 import { ensureSetup } from "./setup/ensure";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { Steps } from "./support/progress";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { Steps } from "./lib/progress";
 
 /** Every benchmark by the name that one asks for it with. */
 const benchmarks: Readonly<Record<string, (steps: Steps, args: readonly string[]) => Promise<void>>> = {

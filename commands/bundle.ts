@@ -4,12 +4,12 @@ import { describeImported, importBundle } from "./bundle/import";
 import { findRelease, readLedger, withLosses } from "./releases/ledger";
 import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
-import { configuredRoot } from "./support/decisions";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps } from "./support/progress";
-import { bytes } from "./support/render";
+import { configuredRoot } from "./lib/decisions";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps } from "./lib/progress";
+import { bytes } from "./lib/render";
 
 const usage = [
   "npm run bundle -- export FILE [--release RELEASE ...] [--stack STACK]",

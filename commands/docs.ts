@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { configurationPage } from "./docs/configuration-page";
-import { main } from "./support/main";
-import { projectRoot } from "./support/paths";
+import { main } from "./lib/main";
+import { projectRoot } from "./lib/paths";
 
 main(async () => {
   const page = configurationPage(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8"));

@@ -1,7 +1,7 @@
 import { ensureSetup } from "./setup/ensure";
-import { pulumiEnvironment, shellExports } from "./support/environment";
-import { main } from "./support/main";
-import { Steps } from "./support/progress";
+import { pulumiEnvironment, shellExports } from "./lib/environment";
+import { main } from "./lib/main";
+import { Steps } from "./lib/progress";
 
 main(async () => {
   // stdout is for the shell that evaluates it.

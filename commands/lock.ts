@@ -1,19 +1,23 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { IMAGES } from "../components/shared/images";
+import { IMAGES } from "../lib/images";
 import { ensureSetup } from "./setup/ensure";
 import { readMachine, writeAtomically } from "./setup/machine";
-import { packageIndexes } from "./support/decisions";
-import { dockerEnvironment } from "./support/docker";
-import { ensureImage, pythonDirectory } from "./support/images";
-import { main } from "./support/main";
-import { Steps, type Progress } from "./support/progress";
-import { run } from "./support/run";
+import { packageIndexes } from "./lib/decisions";
+import { dockerEnvironment } from "./lib/docker";
+import { ensureImage } from "./lib/images";
+import { projectRoot } from "./lib/paths";
+import { main } from "./lib/main";
+import { Steps, type Progress } from "./lib/progress";
+import { run } from "./lib/run";
 
 const minimal = "requirements.server.minimal";
 const ml = "requirements.server.ml";
 const tests = "requirements.tests";
+
+/** Directory of each list and of its lock. */
+const directories: Readonly<Record<string, string>> = { [minimal]: "applications/reference", [ml]: "applications/reference", [tests]: "tests/python" };
 
 /** Keeps the wheels (7 GB) for the next time: resolving and measuring them again then takes a minute. */
 const wheelVolume = "archon-lock";
@@ -23,7 +27,7 @@ main(async (args) => {
   await ensureSetup(steps);
   const image = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
   const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
-  console.log(changed.length === 0 ? "\nThe locks are as they were." : `\nWritten: ${changed.map((name) => `python/${name}`).join(", ")}`);
+  console.log(changed.length === 0 ? "\nThe locks are as they were." : `\nWritten: ${changed.join(", ")}`);
   console.log(`The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`);
 }, "npm run lock");
 
@@ -31,8 +35,10 @@ main(async (args) => {
 async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
-    for (const file of fs.readdirSync(pythonDirectory).filter((name) => /^requirements\..*\.(?:in|txt)$/.test(name))) {
-      fs.copyFileSync(path.join(pythonDirectory, file), path.join(work, file));
+    for (const [name, directory] of Object.entries(directories)) {
+      for (const file of [`${name}.in`, `${name}.txt`].filter((each) => fs.existsSync(path.join(projectRoot, directory, each)))) {
+        fs.copyFileSync(path.join(projectRoot, directory, file), path.join(work, file));
+      }
     }
     const { caBundle, dockerHost } = readMachine();
     const { pythonIndex, pythonExtraIndexes } = packageIndexes();
@@ -48,8 +54,10 @@ async function lock(image: string, args: readonly string[], progress: Progress):
       ],
       { environment: dockerEnvironment(dockerHost), log: "lock", onLine: (line) => show(line, progress) },
     );
-    const written = [minimal, ml, tests].map((name) => `${name}.txt`);
-    return written.filter((name) => takeOver(path.join(work, name), path.join(pythonDirectory, name)));
+    return Object.entries(directories)
+      .map(([name, directory]) => ({ lock: `${name}.txt`, target: `${directory}/${name}.txt` }))
+      .filter(({ lock, target }) => takeOver(path.join(work, lock), path.join(projectRoot, target)))
+      .map(({ target }) => target);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }

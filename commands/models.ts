@@ -7,11 +7,11 @@ import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
 import { parseInventory, type Inventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { projectRoot } from "./support/paths";
-import { silent, Steps } from "./support/progress";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { projectRoot } from "./lib/paths";
+import { silent, Steps } from "./lib/progress";
 
 const usage = [
   "npm run models [-- --stack STACK --json]",

@@ -5,10 +5,10 @@ import { describePreview } from "./preview/text";
 import type { PreviewSummary } from "./preview/summary";
 import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps } from "./support/progress";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps } from "./lib/progress";
 
 const usage = "npm run preview [-- --stack STACK --markdown --json FILE]";
 

@@ -4,11 +4,11 @@ import { devStack } from "./setup/stack";
 import { engineUse, otherReferences } from "./store/engine-use";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { imageSize, imagesOfContainers, removeImage } from "./support/docker";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps, type Progress } from "./support/progress";
-import { bytes } from "./support/render";
+import { imageSize, imagesOfContainers, removeImage } from "./lib/docker";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps, type Progress } from "./lib/progress";
+import { bytes } from "./lib/render";
 
 const usage = "npm run prune [-- --dry-run --forget PROJECT-STACK --keep-images --stack STACK]";
 

@@ -1,7 +1,7 @@
 import { ensureSetup } from "./setup/ensure";
-import { main } from "./support/main";
-import { Steps } from "./support/progress";
-import { handOver } from "./support/pulumi";
+import { main } from "./lib/main";
+import { Steps } from "./lib/progress";
+import { handOver } from "./lib/pulumi";
 
 main(async (args) => {
   // stdout is Pulumi's alone: scripts read outputs from it.

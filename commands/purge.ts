@@ -4,12 +4,12 @@ import { devStack } from "./setup/stack";
 import { describeUsers, usersOf } from "./store/users";
 import { describeInventory, parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { ask } from "./support/ask";
-import { liveContainers } from "./support/docker";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { silent, Steps } from "./support/progress";
+import { ask } from "./lib/ask";
+import { liveContainers } from "./lib/docker";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { silent, Steps } from "./lib/progress";
 
 const usage = "npm run purge [-- --data --yes --stack STACK]";
 

@@ -1,9 +1,9 @@
 import { recover } from "./recover/recover";
 import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps } from "./support/progress";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps } from "./lib/progress";
 
 const usage = "npm run recover [-- --stack STACK]";
 

@@ -2,9 +2,9 @@ import { readLedger, withLosses } from "./releases/ledger";
 import { describeReleases } from "./releases/table";
 import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps } from "./support/progress";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps } from "./lib/progress";
 
 const usage = "npm run releases [-- --stack STACK --json]";
 

@@ -6,12 +6,12 @@ import { describeOutcome, notRestorable } from "./rollback/words";
 import { ensureSetup } from "./setup/ensure";
 import { devStack } from "./setup/stack";
 import { deploy } from "./start/deploy";
-import { confirm } from "./support/ask";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps } from "./support/progress";
-import { CommandError } from "./support/run";
+import { confirm } from "./lib/ask";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps } from "./lib/progress";
+import { CommandError } from "./lib/run";
 
 const usage = "npm run rollback -- RELEASE|previous|--forward [--yes --stack STACK]";
 

@@ -1,7 +1,7 @@
 import { setUp } from "./setup/ensure";
-import { main } from "./support/main";
-import { Steps } from "./support/progress";
-import { duration } from "./support/render";
+import { main } from "./lib/main";
+import { Steps } from "./lib/progress";
+import { duration } from "./lib/render";
 
 main(async () => {
   const steps = new Steps();

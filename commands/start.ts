@@ -8,10 +8,10 @@ import { ArchonClient } from "./start/archon-client";
 import { deploy } from "./start/deploy";
 import { describeAnswer, describeDeployment, describeTimes } from "./start/report";
 import { measure } from "./start/sizes";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { Steps } from "./support/progress";
-import { columnsOf } from "./support/render";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { Steps } from "./lib/progress";
+import { columnsOf } from "./lib/render";
 
 const documentFile = path.join(__dirname, "start", "about-archon-pulumi.md");
 const question = "What happens to searches when a new server never becomes ready?";

@@ -1,10 +1,10 @@
 import { updateFaults } from "../tests/support/faults";
 import { ensureSetup } from "./setup/ensure";
-import { pulumiEnvironment } from "./support/environment";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { Steps } from "./support/progress";
+import { pulumiEnvironment } from "./lib/environment";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { Steps } from "./lib/progress";
 import { ensureTestsImage, runInTestsImage } from "./test/python";
 
 const usage = "npm run test:faults -- --runs N [--up M [--engine] --seed S]";

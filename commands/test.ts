@@ -1,8 +1,8 @@
 import { ensureSetup } from "./setup/ensure";
-import { Interrupted, UserError } from "./support/errors";
-import { main } from "./support/main";
-import { Steps } from "./support/progress";
-import { duration } from "./support/render";
+import { Interrupted, UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { Steps } from "./lib/progress";
+import { duration } from "./lib/render";
 import { closingLine, sum, type Counts } from "./test/results";
 import { suites, type Suite } from "./test/suites";
 

@@ -3,11 +3,11 @@ import { devStack } from "./setup/stack";
 import { sourcesOf } from "./store/repair";
 import { parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { UserError } from "./support/errors";
-import { main } from "./support/main";
-import { parseOptions } from "./support/options";
-import { silent, Steps, type Progress } from "./support/progress";
-import { CommandError } from "./support/run";
+import { UserError } from "./lib/errors";
+import { main } from "./lib/main";
+import { parseOptions } from "./lib/options";
+import { silent, Steps, type Progress } from "./lib/progress";
+import { CommandError } from "./lib/run";
 
 const usage = "npm run verify [-- --full --repair --stack STACK]";
 

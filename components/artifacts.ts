@@ -1,13 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
-import type { Model, Settings } from "../config";
+import type { Model, Settings } from "../config/load";
 import type { Plan } from "../release/plan";
 import { snapshotOf, type ModelReference } from "../release/release";
-import { Environment, type EnvironmentSource } from "./environment";
+import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
-import { ModelSnapshot, type SnapshotSource } from "./model-snapshot";
-import type { HostFacts } from "./shared/host-facts";
-import type { BuildRecipe } from "./shared/images";
+import { ModelSnapshot, type SnapshotSource } from "./store/model-snapshot";
+import type { HostFacts } from "./host-facts";
+import type { BuildRecipe } from "../lib/images";
 
 export interface ArtifactsArgs {
   settings: Settings;

@@ -1,23 +1,23 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { Settings } from "../config";
+import type { Settings } from "../config/load";
 import { candidate } from "../release/candidate";
 import type { Previous } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
 import type { Release } from "../release/release";
-import { serverVariables } from "./archon-server";
+import { serverVariables } from "./service/server";
 import { Artifacts, imageName, recipeFor } from "./artifacts";
-import { Collection, Hold } from "./collection";
-import { HostStore } from "./host-store";
+import { Collection, Hold } from "./store/garbage-collection";
+import { HostStore } from "./store/host-store";
 import { Image } from "./image";
-import { Proof } from "./proof";
-import { Service } from "./service";
-import { labels } from "./shared/containers";
-import { configurationError } from "./shared/errors";
-import { gitCommit } from "./shared/git";
-import { hostFacts, lostPart, withParts, type HostFacts } from "./shared/host-facts";
-import { buildRecipe, IMAGES, serverArguments, type BuildRecipe } from "./shared/images";
+import { Proof } from "./store/baseline";
+import { Service } from "./service/service";
+import { labels } from "./containers";
+import { configurationError } from "../config/problems";
+import { gitCommit } from "../lib/git";
+import { hostFacts, lostPart, withParts, type HostFacts } from "./host-facts";
+import { buildRecipe, IMAGES, serverArguments, type BuildRecipe } from "../lib/images";
 
 type Recipes = Record<keyof Release["images"], BuildRecipe>;
 

@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { BuildRecipe } from "./shared/images";
+import type { BuildRecipe } from "../lib/images";
 
 export interface ImageArgs {
   /** `repository:tag`, the tag standing for everything that enters the image. */

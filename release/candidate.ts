@@ -1,4 +1,4 @@
-import type { Settings } from "../config";
+import type { Settings } from "../config/load";
 import { environmentKey } from "./keys";
 import { contentOf, releaseId, type Release } from "./release";
 

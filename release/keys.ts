@@ -1,4 +1,4 @@
-import { digest } from "../components/shared/hashing";
+import { digest } from "../lib/hashing";
 
 /** Version of the store's layout and of what the store tool puts into an environment; the tool refuses another. */
 export const STORE_FORMAT = 1;

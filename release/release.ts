@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digest } from "../components/shared/hashing";
+import { digest } from "../lib/hashing";
 
 /** What a server runs: an image, an environment, and the models it may load. All of it is known in preview. */
 export interface ReleaseContent {

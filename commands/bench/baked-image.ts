@@ -1,15 +1,17 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { contentArguments } from "../../components/shared/images";
+import { contentArguments } from "../../lib/images";
 import { readMachine } from "../setup/machine";
-import { chosenBaseImage } from "../support/decisions";
-import { dockerEnvironment, imageSize } from "../support/docker";
-import { buildCommand, pythonDirectory, searchPath } from "../support/images";
-import type { Progress } from "../support/progress";
-import { run } from "../support/run";
+import { chosenBaseImage } from "../lib/decisions";
+import { dockerEnvironment, imageSize } from "../lib/docker";
+import { buildCommand, searchPath } from "../lib/images";
+import { projectRoot } from "../lib/paths";
+import type { Progress } from "../lib/progress";
+import { run } from "../lib/run";
 
 const reference = "archon-bench:baked";
+const application = path.join(projectRoot, "applications", "reference");
 
 /**
  * The way that this project replaces: every package, ML or not, installed by pip in the image. The same locks, index and base, so
@@ -23,7 +25,7 @@ RUN --mount=type=secret,id=ca-bundle \\
     python3 -m venv /opt/server \\
  && /opt/server/bin/pip install --quiet --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.server.minimal.txt \\
  && /opt/server/bin/pip install --quiet --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.server.ml.txt
-COPY server/archon_server /opt/archon/archon_server
+COPY archon_server /opt/archon/archon_server
 `;
 
 export class BakedImage {
@@ -31,9 +33,9 @@ export class BakedImage {
 
   constructor() {
     for (const file of ["requirements.server.minimal.txt", "requirements.server.ml.txt"]) {
-      fs.copyFileSync(path.join(pythonDirectory, file), path.join(this.context, file));
+      fs.copyFileSync(path.join(application, file), path.join(this.context, file));
     }
-    fs.cpSync(path.join(pythonDirectory, "server", "archon_server"), path.join(this.context, "server", "archon_server"), { recursive: true });
+    fs.cpSync(path.join(application, "archon_server"), path.join(this.context, "archon_server"), { recursive: true });
     fs.writeFileSync(path.join(this.context, "Dockerfile"), recipe);
   }
 

@@ -2,16 +2,16 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { readMachine } from "../setup/machine";
-import { dockerEnvironment } from "../support/docker";
-import { pythonDirectory } from "../support/images";
-import type { Progress } from "../support/progress";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { projectRoot } from "../lib/paths";
+import type { Progress } from "../lib/progress";
+import { run } from "../lib/run";
 
 /** A store of the bench's own, filled by the store tool as an update does it. */
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
   /** The lock of the stack's environments. */
-  readonly lock = fs.readFileSync(path.join(pythonDirectory, "requirements.server.ml.txt"), "utf8");
+  readonly lock = fs.readFileSync(path.join(projectRoot, "applications", "reference", "requirements.server.ml.txt"), "utf8");
 
   constructor(private readonly image: string) {}
 

@@ -1,17 +1,18 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { IMAGES, type ImageDefinition } from "../../components/shared/images";
+import { IMAGES, type ImageDefinition } from "../../lib/images";
 import { readMachine } from "../setup/machine";
-import { dockerEnvironment } from "../support/docker";
-import { ensureImage, pythonDirectory } from "../support/images";
-import type { Steps } from "../support/progress";
-import { run } from "../support/run";
+import { projectRoot } from "../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
+import { ensureImage } from "../lib/images";
+import type { Steps } from "../lib/progress";
+import { run } from "../lib/run";
 
-const image: ImageDefinition = { repository: "archon-bench", dockerfile: "Dockerfile.bench" };
+const image: ImageDefinition = { repository: "archon-bench", context: "commands/bench", dockerfile: "Dockerfile" };
 
 /**
- * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost: python/mlenv/tests/bench_fetch.py, in the
+ * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost: store/mlenv/tests/bench_fetch.py, in the
  * store tool's image with curl beside it. Takes about four minutes and 4 GB of disk for a while.
  *
  * @throws CommandError when a figure misses what is asked of it
@@ -23,7 +24,7 @@ export async function benchFetch(steps: Steps): Promise<void> {
   try {
     await steps.run("Fetch", (progress) => run("docker", [
       ...["run", "--rm", "--init", "--label=io.archon.project=archon", "--label=io.archon.component=bench"],
-      ...[`--volume=${pythonDirectory}:/src:ro`, `--volume=${work}:/work`, "--workdir=/src", bench],
+      ...[`--volume=${path.join(projectRoot, "store")}:/src:ro`, `--volume=${work}:/work`, "--workdir=/src", bench],
     ], {
       environment: dockerEnvironment(readMachine().dockerHost),
       log: "bench-fetch",

@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { readMachine } from "../setup/machine";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import { pythonDirectory } from "../support/images";
-import type { Steps } from "../support/progress";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import { projectRoot } from "../lib/paths";
+import type { Steps } from "../lib/progress";
+import { run } from "../lib/run";
 import { runningServer } from "./running-server";
 
 interface Arguments {
@@ -53,7 +53,7 @@ async function relevance({ models, own }: Arguments): Promise<string> {
   const mounts = [
     `${server.environment}:/root/.local:ro`,
     `${server.models}:/root/.cache/huggingface:ro`,
-    `${pythonDirectory}:/src:ro`,
+    `${path.join(projectRoot, "demo")}:/src:ro`,
     ...(own === undefined ? [] : [`${own.documents}:/own/documents:ro`, `${own.questions}:/own/questions.json:ro`]),
   ];
   return run(
@@ -61,7 +61,7 @@ async function relevance({ models, own }: Arguments): Promise<string> {
     [
       ...["run", "--rm", "--init", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--label=io.archon.component=bench"],
       ...mounts.map((mount) => `--volume=${mount}`),
-      ...["--workdir=/src", "--env=PYTHONPATH=/src/server:/src", "--env=HF_HUB_OFFLINE=1", "--env=HF_HUB_DISABLE_PROGRESS_BARS=1"],
+      ...["--workdir=/src", "--env=PYTHONPATH=/src", "--env=HF_HUB_OFFLINE=1", "--env=HF_HUB_DISABLE_PROGRESS_BARS=1"],
       ...[server.image, "python3", "-m", "relevance", ...models.map((model) => `--model=${model}`)],
       ...(own === undefined ? [] : ["--documents=/own/documents", "--questions=/own/questions.json"]),
     ],

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { readMachine } from "../setup/machine";
 import { devStack, project } from "../setup/stack";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import { run } from "../lib/run";
 
 /** What a running server stands on: its image, and the directories of the host that it mounts. */
 export interface RunningServer {

@@ -1,8 +1,8 @@
 import autocannon from "autocannon";
 import { readMachine } from "../setup/machine";
-import { dockerEnvironment } from "../support/docker";
-import type { Steps } from "../support/progress";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import type { Steps } from "../lib/progress";
+import { run } from "../lib/run";
 import { gatewayUrl, runningServer } from "./running-server";
 
 /** Where a server answers, which container it is, and its API token if it wants one. */

@@ -1,8 +1,8 @@
-import { IMAGES } from "../../components/shared/images";
+import { IMAGES } from "../../lib/images";
 import { readMachine } from "../setup/machine";
-import { imageSize } from "../support/docker";
-import { ensureImage } from "../support/images";
-import type { Steps } from "../support/progress";
+import { imageSize } from "../lib/docker";
+import { ensureImage } from "../lib/images";
+import type { Steps } from "../lib/progress";
 import { BakedImage } from "./baked-image";
 import { BenchStore } from "./bench-store";
 import { otherVersion } from "./other-version";

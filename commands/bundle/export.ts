@@ -3,12 +3,12 @@ import * as path from "node:path";
 import { snapshotOf, type Release } from "../../release/release";
 import { readMachine } from "../setup/machine";
 import { storeImage, storeToolArguments } from "../store/store-tool";
-import { chosenBaseImage } from "../support/decisions";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { bytes } from "../support/render";
-import { runStreaming } from "../support/stream";
+import { chosenBaseImage } from "../lib/decisions";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { bytes } from "../lib/render";
+import { runStreaming } from "../lib/stream";
 import { ArchiveWriter } from "./archive";
 import { FORMAT, IMAGES_MEMBER, INDEX_MEMBER, STORE_MEMBER, type BundleIndex } from "./index-file";
 

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import type { Readable } from "node:stream";
 import { readMachine } from "../setup/machine";
 import { storeToolArguments } from "../store/store-tool";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import type { Steps } from "../support/progress";
-import { runStreaming } from "../support/stream";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import type { Steps } from "../lib/progress";
+import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
 
 /**

@@ -1,9 +1,9 @@
 import * as path from "node:path";
 import { z } from "zod";
-import { directoryRevision, isModelFile, readTree } from "../../components/shared/hashing";
+import { directoryRevision, isModelFile, readTree } from "../../lib/hashing";
 import type { Inventory } from "../store/report";
-import { readDecision } from "../support/decisions";
-import { bytes, table } from "../support/render";
+import { readDecision } from "../lib/decisions";
+import { bytes, table } from "../lib/render";
 
 /** A model of a stack's configuration; `snapshot` is `repo@commit`, by which the store knows it. */
 export interface ConfiguredModel {

@@ -1,10 +1,10 @@
 import { readMachine } from "../setup/machine";
 import { project } from "../setup/stack";
 import { readLedger, type Ledger } from "../releases/ledger";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { run } from "../lib/run";
 
 /** The variant that is a snapshot of its own. The other ones are only another way of loading. */
 const variant = "int8";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { UserError } from "../support/errors";
-import { bytes } from "../support/render";
+import { UserError } from "../lib/errors";
+import { bytes } from "../lib/render";
 
 /** What the store tool says a branch stands for, and which files an update would fetch. */
 const resolved = z.object({

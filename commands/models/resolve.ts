@@ -1,11 +1,11 @@
-import { CA_BUNDLE } from "../../components/shared/containers";
+import { CA_BUNDLE } from "../../components/containers";
 import { readMachine } from "../setup/machine";
 import { project } from "../setup/stack";
-import { configuredText, readDecision } from "../support/decisions";
-import { dockerEnvironment } from "../support/docker";
-import type { Progress } from "../support/progress";
-import { pulumi } from "../support/pulumi";
-import { run } from "../support/run";
+import { configuredText, readDecision } from "../lib/decisions";
+import { dockerEnvironment } from "../lib/docker";
+import type { Progress } from "../lib/progress";
+import { pulumi } from "../lib/pulumi";
+import { run } from "../lib/run";
 import { parseResolved, type Resolved } from "./pin";
 
 /** Asks the hub that a stack is configured for, in a container of the store tool, with the stack's token if it has one. */

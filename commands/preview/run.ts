@@ -1,5 +1,5 @@
-import { pulumi } from "../support/pulumi";
-import { CommandError } from "../support/run";
+import { pulumi } from "../lib/pulumi";
+import { CommandError } from "../lib/run";
 import { parsePreview } from "./document";
 import { redact, secretsOf } from "./redact";
 import { checkoutSizes } from "./sizes";

@@ -1,4 +1,4 @@
-import { table } from "../support/render";
+import { table } from "../lib/render";
 import { actions, type PreviewSummary } from "./summary";
 import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } from "./words";
 

@@ -1,4 +1,4 @@
-import { bytes } from "../support/render";
+import { bytes } from "../lib/render";
 import { gone, type Action, type Change, type PreviewSummary } from "./summary";
 
 /** Headings of the actions. */

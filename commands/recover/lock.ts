@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { project } from "../setup/stack";
-import { stateDirectory } from "../support/paths";
-import type { Progress } from "../support/progress";
+import { stateDirectory } from "../lib/paths";
+import type { Progress } from "../lib/progress";
 
 /** Who holds the lock of a stack, as Pulumi writes it. */
 export interface LockHolder {

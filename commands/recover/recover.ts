@@ -1,10 +1,10 @@
-import { DESTROY_GRACE_SECONDS } from "../../components/shared/containers";
+import { DESTROY_GRACE_SECONDS } from "../../components/containers";
 import { readMachine } from "../setup/machine";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { pulumi } from "../support/pulumi";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { pulumi } from "../lib/pulumi";
+import { run } from "../lib/run";
 import { heldLock, releaseStaleLocks } from "./lock";
 import { knownIds, labelFilters, orphans, type Labelled } from "./orphans";
 

@@ -1,9 +1,9 @@
-import { hostFacts, lostPart } from "../../components/shared/host-facts";
+import { hostFacts, lostPart } from "../../components/host-facts";
 import { parseLedger as parseReleases } from "../../release/ledger";
 import type { Release } from "../../release/release";
 import { readMachine } from "../setup/machine";
-import { UserError } from "../support/errors";
-import { pulumi } from "../support/pulumi";
+import { UserError } from "../lib/errors";
+import { pulumi } from "../lib/pulumi";
 
 /** What a stack knows of itself, as far as releases go. */
 export interface Ledger {

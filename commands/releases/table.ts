@@ -1,5 +1,5 @@
 import type { Release } from "../../release/release";
-import { age, table, truncate } from "../support/render";
+import { age, table, truncate } from "../lib/render";
 
 const messageColumns = 60;
 

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import { project } from "../setup/stack";
-import { readDecision } from "../support/decisions";
-import { pulumi } from "../support/pulumi";
-import { stackFile } from "../support/stack-file";
+import { readDecision } from "../lib/decisions";
+import { pulumi } from "../lib/pulumi";
+import { stackFile } from "../lib/stack-file";
 import { writeAtomically } from "../setup/machine";
 
 /** The release that the configuration of a stack holds it on; undefined where it runs what the checkout makes. */

@@ -1,8 +1,8 @@
-import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
-import { dockerEnvironment, hasImage } from "../support/docker";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { CommandError, run } from "../support/run";
+import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
+import { dockerEnvironment, hasImage } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { CommandError, run } from "../lib/run";
 import { hasApt, readOsRelease } from "./apt";
 import { buildBaseImage } from "./debootstrap";
 import { isRoot } from "./docker";

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { run } from "../support/run";
+import { run } from "../lib/run";
 import { systemEnvironment } from "./apt";
 
 /** The certificates in a PEM bundle, each with its begin and end line. */

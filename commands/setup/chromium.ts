@@ -1,5 +1,5 @@
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
 import { aptInstall, hasApt, readOsRelease, type OsRelease } from "./apt";
 import { findProgram, isRoot } from "./docker";
 

@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { dockerEnvironment } from "../support/docker";
-import { UserError } from "../support/errors";
-import { bytes } from "../support/render";
-import { cacheDirectory, display } from "../support/paths";
-import type { Progress } from "../support/progress";
-import { run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { UserError } from "../lib/errors";
+import { bytes } from "../lib/render";
+import { cacheDirectory, display } from "../lib/paths";
+import type { Progress } from "../lib/progress";
+import { run } from "../lib/run";
 import { aptInstall, debianMirror, readAptSources, readOsRelease, systemEnvironment } from "./apt";
 import { trustBundle } from "./certificates";
 import { findProgram } from "./docker";

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { CommandError, run } from "../support/run";
-import { atLeast } from "../support/version";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { CommandError, run } from "../lib/run";
+import { atLeast } from "../lib/version";
 import { aptInstall, hasApt, readOsRelease } from "./apt";
 import { hasSystemd, startEngine } from "./dockerd";
 

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { UserError } from "../support/errors";
-import { sleep } from "../support/interruption";
-import type { Progress } from "../support/progress";
-import { run } from "../support/run";
+import { UserError } from "../lib/errors";
+import { sleep } from "../lib/interruption";
+import type { Progress } from "../lib/progress";
+import { run } from "../lib/run";
 import { systemEnvironment } from "./apt";
 import type { DockerEngine, Found } from "./docker";
 

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
-import { chosenBaseImage, configuredBaseImage } from "../support/decisions";
-import { hasImage } from "../support/docker";
-import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../support/environment";
-import { cacheDirectory, display, projectRoot, toolsFile } from "../support/paths";
-import { Steps } from "../support/progress";
+import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
+import { chosenBaseImage, configuredBaseImage } from "../lib/decisions";
+import { hasImage } from "../lib/docker";
+import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
+import { cacheDirectory, display, projectRoot, toolsFile } from "../lib/paths";
+import { Steps } from "../lib/progress";
 import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine } from "./docker";
 import { findCaBundle, readMachine, writeAtomically, writeMachine, type Machine } from "./machine";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../support/errors";
-import { display, machineFile } from "../support/paths";
+import { UserError } from "../lib/errors";
+import { display, machineFile } from "../lib/paths";
 
 /** Facts about this machine that the program needs and that no committed file can know. `config.ts` reads them. */
 export interface Machine {

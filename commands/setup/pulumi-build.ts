@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { duration } from "../support/render";
-import { CommandError, run } from "../support/run";
-import { atLeast } from "../support/version";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { duration } from "../lib/render";
+import { CommandError, run } from "../lib/run";
+import { atLeast } from "../lib/version";
 import { compile, goEnvironment, type Binary, type Report } from "./pulumi-compile";
 import { platform, pulumiVersion, toolchainSources, type Plugin } from "./pulumi-pins";
 import { installPlugins } from "./pulumi-plugins";

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { run } from "../support/run";
+import { run } from "../lib/run";
 
 /** One executable and the Go module in `toolchain/` that it is built from. */
 export interface Binary {

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../support/errors";
-import { interruption } from "../support/interruption";
-import type { Progress } from "../support/progress";
-import { bytes } from "../support/render";
-import { run } from "../support/run";
+import { UserError } from "../lib/errors";
+import { interruption } from "../lib/interruption";
+import type { Progress } from "../lib/progress";
+import { bytes } from "../lib/render";
+import { run } from "../lib/run";
 import { platform, plugins, pulumiVersion } from "./pulumi-pins";
 import { installPlugins } from "./pulumi-plugins";
 import { findPublished, publish, type PulumiTools } from "./pulumi-tools";

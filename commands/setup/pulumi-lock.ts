@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { sleep } from "../support/interruption";
-import type { Progress } from "../support/progress";
+import { sleep } from "../lib/interruption";
+import type { Progress } from "../lib/progress";
 
 /** The holder shows that it lives by touching its lock this often. */
 const heartbeatMilliseconds = 5_000;

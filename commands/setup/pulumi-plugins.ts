@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
-import { CommandError, run } from "../support/run";
+import { UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
+import { CommandError, run } from "../lib/run";
 import { plugins, type Plugin } from "./pulumi-pins";
 
 /** Seconds for one plugin to arrive: some 30 MB over a slow line. */

@@ -1,6 +1,6 @@
 import * as path from "node:path";
-import { Interrupted, UserError } from "../support/errors";
-import type { Progress } from "../support/progress";
+import { Interrupted, UserError } from "../lib/errors";
+import type { Progress } from "../lib/progress";
 import { buildTools, findBuiltTools } from "./pulumi-build";
 import { downloadTools, findDownloadedTools } from "./pulumi-download";
 import { withLock } from "./pulumi-lock";

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../support/errors";
-import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../support/paths";
-import { CommandError, run } from "../support/run";
-import { rememberSalt, saltOf } from "../support/stack-file";
+import { UserError } from "../lib/errors";
+import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../lib/paths";
+import { CommandError, run } from "../lib/run";
+import { rememberSalt, saltOf } from "../lib/stack-file";
 import { writeAtomically } from "./machine";
 
 /** The stack that `npm start` runs. */

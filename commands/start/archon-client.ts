@@ -1,6 +1,6 @@
-import { UserError } from "../support/errors";
-import { interruption, sleep } from "../support/interruption";
-import type { Progress } from "../support/progress";
+import { UserError } from "../lib/errors";
+import { interruption, sleep } from "../lib/interruption";
+import type { Progress } from "../lib/progress";
 
 export interface SearchResult {
   content: string;

@@ -1,6 +1,6 @@
 import { mendAfterKill } from "../recover/recover";
-import type { Progress } from "../support/progress";
-import { pulumi } from "../support/pulumi";
+import type { Progress } from "../lib/progress";
+import { pulumi } from "../lib/pulumi";
 import { parseOutputs, type StackOutputs } from "./outputs";
 
 export interface Deployment {

@@ -1,5 +1,5 @@
-import type { StepTime } from "../support/progress";
-import { bytes, duration, table, truncate, wrap } from "../support/render";
+import type { StepTime } from "../lib/progress";
+import { bytes, duration, table, truncate, wrap } from "../lib/render";
 import type { SearchReply } from "./archon-client";
 import type { StackOutputs } from "./outputs";
 

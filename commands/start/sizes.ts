@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { imageSize } from "../support/docker";
+import { imageSize } from "../lib/docker";
 import type { StackOutputs } from "./outputs";
 import type { Sizes } from "./report";
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { IMAGES } from "../../components/shared/images";
-import { liveContainers, localImages, networkLabels } from "../support/docker";
+import { IMAGES } from "../../lib/images";
+import { liveContainers, localImages, networkLabels } from "../lib/docker";
 
 /** Repositories of the images that releases are made of. */
 const releaseRepositories: readonly string[] = Object.values(IMAGES).map(({ repository }) => repository);

@@ -1,8 +1,8 @@
 import * as path from "node:path";
 import { z } from "zod";
-import { directoryRevision, isModelFile, readTree } from "../../components/shared/hashing";
-import { readDecision } from "../support/decisions";
-import { projectRoot } from "../support/paths";
+import { directoryRevision, isModelFile, readTree } from "../../lib/hashing";
+import { readDecision } from "../lib/decisions";
+import { projectRoot } from "../lib/paths";
 
 /** What a damaged thing of a stack is brought from again. */
 export interface Sources {

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { UserError } from "../support/errors";
-import { bytes, table } from "../support/render";
+import { UserError } from "../lib/errors";
+import { bytes, table } from "../lib/render";
 
 const size = z.number();
 const stackNames = z.array(z.string()).default([]);

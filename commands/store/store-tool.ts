@@ -1,12 +1,12 @@
-import { IMAGES } from "../../components/shared/images";
-import { CA_BUNDLE } from "../../components/shared/containers";
+import { IMAGES } from "../../lib/images";
+import { CA_BUNDLE } from "../../components/containers";
 import { readMachine } from "../setup/machine";
 import { project } from "../setup/stack";
-import { configuredRoot } from "../support/decisions";
-import { dockerEnvironment } from "../support/docker";
-import { ensureImage } from "../support/images";
-import type { Progress } from "../support/progress";
-import { CommandError, run } from "../support/run";
+import { configuredRoot } from "../lib/decisions";
+import { dockerEnvironment } from "../lib/docker";
+import { ensureImage } from "../lib/images";
+import type { Progress } from "../lib/progress";
+import { CommandError, run } from "../lib/run";
 import { readLedger } from "../releases/ledger";
 
 export interface StoreJob {

@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import type { LiveContainer } from "../support/docker";
+import type { LiveContainer } from "../lib/docker";
 
 /** The live containers that have something inside `root`, or `root` itself, mounted. */
 export function usersOf(root: string, containers: readonly LiveContainer[]): LiveContainer[] {

@@ -1,17 +1,22 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { IMAGES, serverArguments, type ImageDefinition } from "../../components/shared/images";
+import { IMAGES, serverArguments, type ImageDefinition } from "../../lib/images";
 import { readMachine } from "../setup/machine";
-import { dockerEnvironment } from "../support/docker";
-import { ensureImage, pythonDirectory } from "../support/images";
-import { logDirectory } from "../support/paths";
-import { silent } from "../support/progress";
-import { CommandError, run } from "../support/run";
+import { dockerEnvironment } from "../lib/docker";
+import { ensureImage } from "../lib/images";
+import { logDirectory, projectRoot } from "../lib/paths";
+import { silent } from "../lib/progress";
+import { CommandError, run } from "../lib/run";
 import { parseJunit, sum, verdict, type Counts } from "./results";
 
-export const testsImage: ImageDefinition = { repository: "archon-tests", dockerfile: "Dockerfile.tests" };
+export const testsImage: ImageDefinition = { repository: "archon-tests", context: "tests/python", dockerfile: "Dockerfile" };
 
 const report = "test-python.xml";
+
+/** Mounts of what the tests read below /src: sources, and the settings of their tools. */
+export function pythonSources(checkout: string): string[] {
+  return ["applications", "demo", "store", "pyproject.toml"].map((name) => `--volume=${path.join(checkout, name)}:/src/${name}:ro`);
+}
 
 /** Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
 export async function runPython(print: (line: string) => void): Promise<Counts> {
@@ -53,7 +58,7 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
         ...["run", "--rm", "--init", "--user=0:0", "--label=io.archon.project=archon", "--label=io.archon.component=tests"],
         // The tests of a full disk mount a small one.
         ...["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"],
-        ...["--tmpfs=/tmp:exec,mode=1777", `--volume=${pythonDirectory}:/src:ro`, `--volume=${logDirectory}:/results`, "--workdir=/src"],
+        ...["--tmpfs=/tmp:exec,mode=1777", ...pythonSources(projectRoot), `--volume=${logDirectory}:/results`, "--workdir=/src"],
         // The sources are read-only, and must be: what Python leaves beside them would be root's.
         ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
         ...["--entrypoint=python3", image, ...args],

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { ensureChromium } from "../setup/chromium";
 import { findProgram } from "../setup/docker";
-import { pulumiEnvironment, readTools } from "../support/environment";
-import { logDirectory, projectRoot } from "../support/paths";
-import { silent } from "../support/progress";
-import { CommandError, run, type RunOptions } from "../support/run";
+import { pulumiEnvironment, readTools } from "../lib/environment";
+import { logDirectory, projectRoot } from "../lib/paths";
+import { silent } from "../lib/progress";
+import { CommandError, run, type RunOptions } from "../lib/run";
 import { runPython } from "./python";
 import { parseGo, parseJest, sum, verdict, type Counts } from "./results";
 
@@ -39,7 +39,7 @@ async function runChecks(): Promise<Counts> {
   const installed = (program: string): string => path.join(projectRoot, "node_modules", ".bin", program);
   return sum([
     await check("tsc", installed("tsc"), ["--noEmit"]),
-    await check("tsc-page", installed("tsc"), ["--noEmit", "--project", "python/server/page"]),
+    await check("tsc-page", installed("tsc"), ["--noEmit", "--project", "applications/reference/page"]),
     await check("eslint", installed("eslint"), ["."]),
     await checkWorkflows(),
   ]);

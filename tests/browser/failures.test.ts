@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import type { Browser } from "playwright-core";
-import { projectRoot } from "../../commands/support/paths";
+import { projectRoot } from "../../commands/lib/paths";
 import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
@@ -70,8 +70,8 @@ test("a server whose model cannot be loaded says so on every view and still answ
   const port = await freePort();
   const models = JSON.stringify([{ name: "words", repo: "tests/words", revision: "0".repeat(40) }]);
   const container = docker(
-    "run", "--detach", "--rm", "--read-only", "--tmpfs=/tmp", "--tmpfs=/data:mode=1777", `--publish=127.0.0.1:${port}:8181`, "--workdir=/src/server",
-    `--volume=${path.join(projectRoot, "python")}:/src:ro`, "--env=PYTHONPATH=/opt/archon:/src/server", `--env=ARCHON_MODELS=${models}`, "--env=FAKE_LOAD_ERROR=out of memory",
+    "run", "--detach", "--rm", "--read-only", "--tmpfs=/tmp", "--tmpfs=/data:mode=1777", `--publish=127.0.0.1:${port}:8181`, "--workdir=/src",
+    `--volume=${path.join(projectRoot, "applications", "reference")}:/src:ro`, "--env=PYTHONPATH=/opt/archon:/src", `--env=ARCHON_MODELS=${models}`, "--env=FAKE_LOAD_ERROR=out of memory",
     images.server, "python3", "-m", "tests.fakes",
   );
   try {

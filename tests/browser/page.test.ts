@@ -21,19 +21,19 @@ let page: Page;
 let errors: string[];
 
 beforeAll(async () => {
-  const demo = path.join(checkout.directory, "models", "demo-reranker");
-  fs.cpSync(demo, path.join(checkout.directory, "models", "twin"), { recursive: true });
-  fs.cpSync(demo, path.join(checkout.directory, "models", "damaged"), { recursive: true });
-  fs.writeFileSync(path.join(checkout.directory, "models", "damaged", "model.safetensors"), "no weights");
+  const demo = path.join(checkout.directory, "demo", "reranker");
+  fs.cpSync(demo, path.join(checkout.directory, "demo", "twin"), { recursive: true });
+  fs.cpSync(demo, path.join(checkout.directory, "demo", "damaged"), { recursive: true });
+  fs.writeFileSync(path.join(checkout.directory, "demo", "damaged", "model.safetensors"), "no weights");
   stack = await checkout.stack({
     // A store that is kept spares whoever works on the page the 6 GB of the environment; npm test always begins with a fresh one.
     root: process.env["ARCHON_TEST_STORE"] ?? checkout.root,
-    requirements: "python/requirements.server.ml.txt",
+    requirements: "applications/reference/requirements.server.ml.txt",
     imports: ["torch", "transformers", "sentence_transformers"],
     models: [
-      { name: "demo", directory: "models/demo-reranker" },
-      { name: "twin", directory: "models/twin" },
-      { name: "damaged", directory: "models/damaged" },
+      { name: "demo", directory: "demo/reranker" },
+      { name: "twin", directory: "demo/twin" },
+      { name: "damaged", directory: "demo/damaged" },
     ],
     services: [{ name: "server", port: await freePort(), memoryMiB: 3072 }],
   });

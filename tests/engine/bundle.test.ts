@@ -21,7 +21,7 @@ const idOf = (image: string): string => docker("image", "inspect", "--format", "
 beforeAll(async () => {
   prepareCommands(here);
   // An image of its own, that no other test has.
-  here.edit("python/server/archon_server/__init__.py", (text) => `${text}\n# to be bundled: ${path.basename(here.directory)}\n`);
+  here.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# to be bundled: ${path.basename(here.directory)}\n`);
   first = await here.stack();
   await first.up();
   server = ((await first.outputs())["images"] as { server: string }).server;

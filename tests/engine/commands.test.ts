@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { removeImage } from "../../commands/support/docker";
+import { removeImage } from "../../commands/lib/docker";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
@@ -10,7 +10,7 @@ jest.setTimeout(900_000);
 
 const checkout = new Checkout();
 let stack: EngineStack;
-const server = "python/server/archon_server/__init__.py";
+const server = "applications/reference/archon_server/__init__.py";
 const ids: string[] = [];
 const run = (name: string, ...args: string[]): Outcome => command(checkout, name, ...args, "--stack", stack.name);
 const stackFile = (): string => fs.readFileSync(path.join(checkout.directory, `Pulumi.${stack.name}.yaml`), "utf8");

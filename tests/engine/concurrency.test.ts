@@ -25,7 +25,7 @@ test("two stacks that change at once, each keeping two releases, collect nothing
   const stacks = [await checkout.stack({ retain: 2 }), await checkout.stack({ retain: 2, requirements: "tests/support/locks/small-changed.txt" })];
   await Promise.all(stacks.map((stack) => stack.up()));
   for (const line of ["one", "two", "three"]) {
-    checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\n# release ${line}\n`);
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# release ${line}\n`);
     await Promise.all(stacks.map((stack) => stack.up()));
     for (const stack of stacks) {
       expect((await fetch(`${await stack.url()}/health`)).ok).toBe(true);

@@ -64,7 +64,7 @@ test("the server image is slim and holds no ML package", async () => {
 
 test("a changed line of the server replaces only the server", async () => {
   const before = mountSource("/root/.local");
-  checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\n# changed\n`);
+  checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# changed\n`);
   const steps = names(await stack.up());
   expect(steps.filter((name) => !/^archon-(server-0|server-drain|server-image-|hold-|collection-)/.test(name))).toEqual([]);
   expect(steps).toContain("archon-server-0");

@@ -110,7 +110,7 @@ test("a server that does not start fails the update with its last words, the old
   await stack.up();
   const [old] = stack.containers("server");
   const outputs = await stack.outputs();
-  checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+  checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
   const message = await stack.failingUp();
   expect(message).toContain("The new server is not ready: it ended by itself");
   expect(message).toContain("not today");
@@ -118,7 +118,7 @@ test("a server that does not start fails the update with its last words, the old
   expect(await healthy(stack)).toBe(true);
   // The ledger is among them: a release that never ran is not one to go back to.
   expect(await stack.outputs()).toEqual(outputs);
-  checkout.edit("python/server/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, "\n# mended\n"));
+  checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, "\n# mended\n"));
   await stack.up();
   expect(await healthy(stack)).toBe(true);
   expect(stack.containers("server")).toHaveLength(1);

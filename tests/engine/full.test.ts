@@ -1,6 +1,6 @@
-import { ensureImage } from "../../commands/support/images";
-import { silent } from "../../commands/support/progress";
-import { testsImage } from "../../commands/test/python";
+import { ensureImage } from "../../commands/lib/images";
+import { silent } from "../../commands/lib/progress";
+import { pythonSources, testsImage } from "../../commands/test/python";
 import { Checkout, docker, fullStack, type EngineStack } from "../support/engine";
 
 /**
@@ -76,7 +76,7 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
   const snapshot = `/root/.cache/huggingface/hub/models--${(model?.repo ?? "").replace("/", "--")}/snapshots/${model?.revision ?? ""}`;
   const report = docker(
     "run", "--rm", "--read-only", "--tmpfs=/tmp", "--network=none", "--workdir=/src", "--env=HF_HUB_OFFLINE=1",
-    `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.root}/models/huggingface:/root/.cache/huggingface:ro`, `--volume=${checkout.directory}/python:/src:ro`,
+    `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.root}/models/huggingface:/root/.cache/huggingface:ro`, `--volume=${checkout.directory}/demo:/src:ro`,
     images.server, "python3", "-m", "demo_model.evaluate", "--model", snapshot,
   );
   expect(report).not.toBe("");
@@ -87,9 +87,8 @@ test("the server's own tests of real cross encoders pass with the mounted enviro
   const image = await ensureImage(testsImage, silent, { SERVER_IMAGE: images.server });
   const report = docker(
     "run", "--rm", "--user=0:0", "--tmpfs=/tmp:exec", "--workdir=/src", "--env=PYTHONDONTWRITEBYTECODE=1", "--env=HF_HUB_OFFLINE=1",
-    `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.directory}/python:/src:ro`,
-    `--volume=${checkout.directory}/models:/models:ro`,
-    image, "-p", "no:cacheprovider", "-m", "ml", "server/tests",
+    `--volume=${await environmentPath()}:/root/.local:ro`, ...pythonSources(checkout.directory),
+    image, "-p", "no:cacheprovider", "-m", "ml", "applications/reference/tests",
   );
   expect(report).toMatch(/\b[1-9]\d* passed\b/);
   expect(report).not.toMatch(/skipped|failed|errors?\b/);

@@ -2,9 +2,9 @@ import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { storeToolArguments } from "../../commands/store/store-tool";
-import { ensureImage } from "../../commands/support/images";
-import { silent } from "../../commands/support/progress";
-import { IMAGES } from "../../components/shared/images";
+import { ensureImage } from "../../commands/lib/images";
+import { silent } from "../../commands/lib/progress";
+import { IMAGES } from "../../lib/images";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const serve = `exec python3 -m mlenv.tests.serve "$(hostname -i)" ${repo} ${revision} /published`;
   hub = docker(
     "run", "--detach", "--read-only", "--label=io.archon.component=tests", "--env=PYTHONPATH=/src", "--entrypoint=sh",
-    `--volume=${checkout.directory}/python:/src:ro`, `--volume=${published}:/published:ro`, image, "-c", serve,
+    `--volume=${checkout.directory}/store:/src:ro`, `--volume=${published}:/published:ro`, image, "-c", serve,
   );
   for (let tries = 0; endpoint === ""; tries++) {
     expect(tries).toBeLessThan(300);

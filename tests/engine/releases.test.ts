@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { pulumiEnvironment } from "../../commands/support/environment";
+import { pulumiEnvironment } from "../../commands/lib/environment";
 import type { Release } from "../../release/release";
 import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
@@ -16,7 +16,7 @@ let stack: EngineStack;
 beforeAll(async () => {
   stack = await checkout.stack({ retain: 3 });
   // Images of its own: those of the unchanged sources may be kept by other stacks of this machine.
-  checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\n# ${stack.name}\n`);
+  checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# ${stack.name}\n`);
   await stack.up();
 });
 afterAll(async () => {
@@ -29,7 +29,7 @@ const running = async (): Promise<string> => ((await (await fetch(`${await stack
 const touched = (steps: Step[]): string[] => [...new Set(steps.map(({ name }) => name.replace(/-[0-9a-f]{8}$/, "")))].sort();
 /** A line more in the server makes another release. */
 const release = async (line: string): Promise<string> => {
-  checkout.edit("python/server/archon_server/__init__.py", (text) => `${text.split("\n# release")[0] ?? ""}\n# release ${line}\n`);
+  checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text.split("\n# release")[0] ?? ""}\n# release ${line}\n`);
   await stack.up();
   return (await ids())[0] ?? "";
 };
@@ -67,7 +67,7 @@ describe("a rollback", () => {
   });
 
   test("by the old checkout does the same", async () => {
-    checkout.edit("python/server/archon_server/__init__.py", (text) => text.split("\n# release")[0] ?? "");
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.split("\n# release")[0] ?? "");
     expect(touched(await stack.up())).toEqual(SERVER_ONLY);
     expect(await running()).toBe(first);
   });
@@ -203,11 +203,11 @@ describe("with rollout replace", () => {
 
   test("a failing release takes the service down, says so, and the next good update brings it back", async () => {
     const good = await release("nine");
-    checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
     expect(await stack.failingUp()).toContain("The service is down: the old server was stopped to make room");
     await expect(fetch(`${await stack.url()}/health`).then(({ status }) => status)).resolves.toBe(503);
     expect(comeBack()).toEqual([{ running: false, policy: "no" }, { running: false, policy: "no" }]);
-    checkout.edit("python/server/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
     await stack.up();
     expect(await running()).toBe(good);
     expect(comeBack()).toEqual([{ running: true, policy: "always" }]);
@@ -218,7 +218,7 @@ describe("with rollout replace", () => {
     await stack.up();
     const [good = ""] = await ids();
     const [server] = stack.containers("server");
-    checkout.edit("python/server/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
     const message = await stack.failingUp();
     expect(message).toContain("was started again (archon:autoRollback)");
     expect(message).toContain("npm run rollback -- ");
@@ -226,7 +226,7 @@ describe("with rollout replace", () => {
     expect(await running()).toBe(good);
     expect(stack.containers("server")).toContain(server);
     expect(comeBack()).toEqual([{ running: true, policy: "always" }, { running: false, policy: "no" }]);
-    checkout.edit("python/server/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
     await stack.up();
     expect(stack.containers("server")).toHaveLength(1);
   });

@@ -25,7 +25,7 @@ afterAll(async () => {
   await checkout.remove();
 });
 
-const SERVER = "python/server/archon_server/__init__.py";
+const SERVER = "applications/reference/archon_server/__init__.py";
 const original = fs.readFileSync(path.join(checkout.directory, SERVER), "utf8");
 const server = (more: string): void => {
   checkout.edit(SERVER, () => `${original}\n${more}\n`);
@@ -93,7 +93,7 @@ test("the snapshots of the releases that failed are collected, the one that serv
 
 /** Makes the stack's model another one: the demo model with changed files. */
 function modelFrom(change: (file: string, bytes: Buffer) => Buffer): void {
-  const [from, to] = [path.join(checkout.directory, "models/demo-reranker"), path.join(checkout.directory, "models/spoiled")];
+  const [from, to] = [path.join(checkout.directory, "demo/reranker"), path.join(checkout.directory, "models/spoiled")];
   fs.mkdirSync(to, { recursive: true });
   for (const file of fs.readdirSync(from)) {
     fs.writeFileSync(path.join(to, file), change(file, fs.readFileSync(path.join(from, file))));

@@ -7,8 +7,8 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { pulumiEnvironment, readTools } from "../../commands/support/environment";
-import { machineFile, projectRoot } from "../../commands/support/paths";
+import { pulumiEnvironment, readTools } from "../../commands/lib/environment";
+import { machineFile, projectRoot } from "../../commands/lib/paths";
 
 const LABEL = "io.archon.stack";
 
@@ -219,7 +219,7 @@ export class EngineStack {
 export async function fullStack(checkout: Checkout): Promise<EngineStack> {
   const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, unknown> };
   return checkout.stack({
-    requirements: "python/requirements.server.ml.txt",
+    requirements: "applications/reference/requirements.server.ml.txt",
     imports: ["torch", "transformers", "sentence_transformers"],
     models: config["archon:models"],
     services: [{ name: "server", port: await freePort(), memoryMiB: 3072 }],

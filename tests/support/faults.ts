@@ -3,7 +3,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { ensureDocker } from "../../commands/setup/docker";
-import { silent } from "../../commands/support/progress";
+import { silent } from "../../commands/lib/progress";
 import type { Release } from "../../release/release";
 import { command, prepareCommands } from "./commands";
 import { Checkout, docker, inspect, type EngineStack } from "./engine";
@@ -50,7 +50,7 @@ export interface FaultReport {
 const pollMilliseconds = 50;
 const killedStatus = 128 + 9;
 const enginePidFile = "/var/run/docker.pid";
-const serverFile = "python/server/archon_server/__init__.py";
+const serverFile = "applications/reference/archon_server/__init__.py";
 
 /**
  * Hits updates of a small stack at random moments, and looks whether the next one mends everything, while a client asks all the time.

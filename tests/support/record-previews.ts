@@ -22,9 +22,9 @@ export async function recordPreviews(checkout: Checkout, stack: EngineStack, dir
     fs.writeFileSync(path.join(directory, `${name}.json`), `${scrub(json, checkout, stack)}\n`);
   };
   const service = { name: "server", port: await freePort(), memoryMiB: 1024 };
-  const server = "python/server/archon_server/__init__.py";
+  const server = "applications/reference/archon_server/__init__.py";
 
-  stack.configure({ models: [{ name: "demo", directory: "models/demo-reranker" }], requireToken: true, services: [service] });
+  stack.configure({ models: [{ name: "demo", directory: "demo/reranker" }], requireToken: true, services: [service] });
   await record("new");
   stack.configure({ models: [], requireToken: false });
   await stack.up();
@@ -41,7 +41,7 @@ export async function recordPreviews(checkout: Checkout, stack: EngineStack, dir
   await record("rollback");
   stack.configure({ release: "0123456789ab" });
   await record("unknown-release");
-  stack.configure({ release: "", requireToken: true, models: [{ name: "demo", directory: "models/demo-reranker" }, { name: "hub", repo: "Org/Name", revision: "a".repeat(40) }] });
+  stack.configure({ release: "", requireToken: true, models: [{ name: "demo", directory: "demo/reranker" }, { name: "hub", repo: "Org/Name", revision: "a".repeat(40) }] });
   await record("models-and-token");
   stack.configure({ requireToken: false, models: [], services: [{ ...service, port: service.port + 1, memoryMiB: 512 }] });
   await record("port");

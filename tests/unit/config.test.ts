@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { loadSettings } from "../../config";
+import { loadSettings } from "../../config/load";
 
 /** Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not proven here. */
 const root = path.join(__dirname, "../..");

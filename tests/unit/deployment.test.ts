@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { Deployment } from "../../components/deployment";
-import { gatewayUrl } from "../../components/gateway";
-import type { Model, Settings } from "../../config";
+import { gatewayUrl } from "../../components/service/gateway";
+import type { Model, Settings } from "../../config/load";
 import { environmentKey } from "../../release/keys";
 import type { Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
@@ -18,9 +18,9 @@ beforeAll(() => {
   // Nothing of this machine's engine and disk counts.
   process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";
   project = fs.mkdtempSync(path.join(os.tmpdir(), "archon-deployment-"));
-  fs.mkdirSync(path.join(project, "python"));
-  for (const file of ["Dockerfile.server.bootstrap", "Dockerfile.server", "Dockerfile.gateway"]) {
-    fs.writeFileSync(path.join(project, "python", file), `FROM base\n# ${file}\n`);
+  for (const context of ["store", path.join("applications", "reference"), "gateway"]) {
+    fs.mkdirSync(path.join(project, context), { recursive: true });
+    fs.writeFileSync(path.join(project, context, "Dockerfile"), `FROM base\n# ${context}\n`);
   }
 });
 afterAll(() => {

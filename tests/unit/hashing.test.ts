@@ -2,8 +2,8 @@ import fc from "fast-check";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { contentTag, contextSources } from "../../components/shared/build-context";
-import { digest, digestFiles, directoryRevision, isModelFile, type SourceFile } from "../../components/shared/hashing";
+import { contentTag, contextSources } from "../../lib/build-context";
+import { digest, digestFiles, directoryRevision, isModelFile, type SourceFile } from "../../lib/hashing";
 import { releaseId } from "../../release/release";
 
 const file = fc.record({ path: fc.stringMatching(/^[a-z]{1,4}(\/[a-z]{1,4})?$/), executable: fc.boolean(), bytes: fc.uint8Array({ maxLength: 20 }) });

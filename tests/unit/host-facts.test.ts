@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { hostFacts, lostPart, withParts } from "../../components/shared/host-facts";
+import { hostFacts, lostPart, withParts } from "../../components/host-facts";
 import type { Release } from "../../release/release";
 
 /** Proves what is read off the disk. That images are found in the engine, the engine suite proves. */

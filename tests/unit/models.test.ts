@@ -7,7 +7,7 @@ import { resolveArguments } from "../../commands/models/resolve";
 
 const commit = "e61197ed45024b0ed8a2d74b80b4d909f1255473";
 const qwen = { name: "qwen3-0.6b", snapshot: `Qwen/Qwen3-Reranker-0.6B@${commit}`, directory: undefined };
-const demo = { name: "demo", snapshot: `local/demo@${"a".repeat(40)}`, directory: "models/demo-reranker" };
+const demo = { name: "demo", snapshot: `local/demo@${"a".repeat(40)}`, directory: "demo/reranker" };
 const stored = { model: qwen.snapshot, bytes: 1_191_588_280, proven: true, usedBy: ["archon-prod"] };
 const other = { model: `Org/Old@${"b".repeat(40)}`, bytes: 5_000, proven: false, usedBy: [] };
 

@@ -1,6 +1,6 @@
-import { ask } from "../../commands/support/ask";
-import { parseOptions } from "../../commands/support/options";
-import { age } from "../../commands/support/render";
+import { ask } from "../../commands/lib/ask";
+import { parseOptions } from "../../commands/lib/options";
+import { age } from "../../commands/lib/render";
 
 const usage = "npm run x [-- --stack STACK]";
 const options = { stack: { type: "string", default: "dev" }, yes: { type: "boolean", default: false } } as const;

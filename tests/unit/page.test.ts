@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { problemOf } from "../../python/server/page/src/api/errors";
-import { bytes, count, highlighted, milliseconds, readable, span } from "../../python/server/page/src/format";
-import { parseMetrics, quantile, total } from "../../python/server/page/src/metrics";
-import { links, moved, movement } from "../../python/server/page/src/ranks";
-import { href, parseRoute } from "../../python/server/page/src/route";
+import { problemOf } from "../../applications/reference/page/src/api/errors";
+import { bytes, count, highlighted, milliseconds, readable, span } from "../../applications/reference/page/src/format";
+import { parseMetrics, quantile, total } from "../../applications/reference/page/src/metrics";
+import { links, moved, movement } from "../../applications/reference/page/src/ranks";
+import { href, parseRoute } from "../../applications/reference/page/src/route";
 
 // The page's pure parts. What a browser makes of them is proven by tests/browser.
 
@@ -14,14 +14,14 @@ const readJson = (file: string): Record<string, Record<string, unknown>> => JSON
 
 describe("what the image builds the page with", () => {
   test("is what the checkout checks it with", () => {
-    const [own, checkout] = [readJson("python/server/page/package.json"), readJson("package.json")];
+    const [own, checkout] = [readJson("applications/reference/page/package.json"), readJson("package.json")];
     for (const [name, version] of Object.entries({ ...own["dependencies"], ...own["devDependencies"] })) {
       expect({ name, version: checkout["devDependencies"]?.[name] }).toEqual({ name, version });
     }
   });
 
   test("is locked by hashes, without the address of a registry", () => {
-    const { packages } = readJson("python/server/page/package-lock.json") as { packages: Record<string, { integrity?: string; resolved?: string }> };
+    const { packages } = readJson("applications/reference/page/package-lock.json") as { packages: Record<string, { integrity?: string; resolved?: string }> };
     const locked = Object.entries(packages).filter(([name]) => name !== "");
     expect(locked.length).toBeGreaterThan(2);
     expect(locked.filter(([, { integrity }]) => integrity?.startsWith("sha512-") !== true)).toEqual([]);

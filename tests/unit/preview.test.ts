@@ -234,6 +234,6 @@ test("the size of an environment is the sum of its lock's, and unknown when one 
   expect(installedBytes(`# python: cp311\n${one}b[x]==2 \\\n    --hash=sha256:00\n    # size: 32\n`)).toBe(42);
   expect(installedBytes(`${one}b==2 --hash=sha256:00\n`)).toBeUndefined();
   expect(installedBytes("")).toBeUndefined();
-  const real = installedBytes(fs.readFileSync(path.join(__dirname, "..", "..", "python", "requirements.server.ml.txt"), "utf8"));
+  const real = installedBytes(fs.readFileSync(path.join(__dirname, "..", "..", "applications", "reference", "requirements.server.ml.txt"), "utf8"));
   expect(real).toBeGreaterThan(1e9);
 });

@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { ensurePulumi, pulumiEnvironment, type PulumiTools } from "../../commands/setup/pulumi";
 import { binaries, buildTools, findBuiltTools } from "../../commands/setup/pulumi-build";
 import { minimumPulumiVersion, platform, plugins, pulumiVersion, toolchainSources } from "../../commands/setup/pulumi-pins";
-import type { Progress } from "../../commands/support/progress";
+import type { Progress } from "../../commands/lib/progress";
 
 // Shell scripts stand in for pulumi and go, and a loopback server for Pulumi's download site. What this does not prove: that the real
 // modules compile and that the real archive looks like the one made here.

@@ -3,14 +3,14 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 const project = fs.mkdtempSync(path.join(os.tmpdir(), "rollback-"));
-jest.mock("../../commands/support/paths", () => ({
-  ...jest.requireActual<object>("../../commands/support/paths"),
+jest.mock("../../commands/lib/paths", () => ({
+  ...jest.requireActual<object>("../../commands/lib/paths"),
   projectRoot: project,
   archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
 }));
 // Stands in for `pulumi config`; that the real one writes this file, the engine suite shows.
 const calls: string[][] = [];
-jest.mock("../../commands/support/pulumi", () => ({
+jest.mock("../../commands/lib/pulumi", () => ({
   pulumi: async (_: string, args: string[]) => {
     calls.push(args);
     fs.writeFileSync(file, args[1] === "set" ? `${before}  archon:release: ${args[3]}\n` : "config:\n  archon:port: 1\n");

@@ -1,17 +1,17 @@
-import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
+import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
 import { hasApt } from "../../commands/setup/apt";
 import { ensureBaseImage, ownBaseImage, type BaseImageRequest } from "../../commands/setup/base-image";
 import { buildBaseImage } from "../../commands/setup/debootstrap";
 import { isRoot } from "../../commands/setup/docker";
-import { hasImage } from "../../commands/support/docker";
-import { silent } from "../../commands/support/progress";
-import { CommandError, run } from "../../commands/support/run";
+import { hasImage } from "../../commands/lib/docker";
+import { silent } from "../../commands/lib/progress";
+import { CommandError, run } from "../../commands/lib/run";
 
 jest.mock("../../commands/setup/apt", () => ({ hasApt: jest.fn(), readOsRelease: () => ({ prettyName: "Fedora Linux 43" }) }));
 jest.mock("../../commands/setup/debootstrap", () => ({ buildBaseImage: jest.fn(async () => undefined) }));
 jest.mock("../../commands/setup/docker", () => ({ isRoot: jest.fn() }));
-jest.mock("../../commands/support/docker", () => ({ ...jest.requireActual<object>("../../commands/support/docker"), hasImage: jest.fn() }));
-jest.mock("../../commands/support/run", () => ({ ...jest.requireActual<object>("../../commands/support/run"), run: jest.fn() }));
+jest.mock("../../commands/lib/docker", () => ({ ...jest.requireActual<object>("../../commands/lib/docker"), hasImage: jest.fn() }));
+jest.mock("../../commands/lib/run", () => ({ ...jest.requireActual<object>("../../commands/lib/run"), run: jest.fn() }));
 
 // Which image is taken, and in which order. That debootstrap and `docker import` make a working one, only the set-up itself shows.
 

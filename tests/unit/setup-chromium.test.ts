@@ -1,6 +1,6 @@
 import { parseOsRelease } from "../../commands/setup/apt";
 import { ensureChromium, type Machine } from "../../commands/setup/chromium";
-import { silent } from "../../commands/support/progress";
+import { silent } from "../../commands/lib/progress";
 
 // What the set-up decides. Does not prove that apt-get installs a browser; the browser suite does, where there was none.
 

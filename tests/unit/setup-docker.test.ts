@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { aptInstall, hasApt } from "../../commands/setup/apt";
 import { ensureDocker, findEngine } from "../../commands/setup/docker";
 import { forgetCrashed } from "../../commands/setup/dockerd";
-import { silent } from "../../commands/support/progress";
+import { silent } from "../../commands/lib/progress";
 
 jest.mock("../../commands/setup/apt", () => ({
   aptInstall: jest.fn(async () => undefined),

@@ -1,19 +1,19 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { DEFAULT_BASE_IMAGE } from "../../components/shared/base-image";
+import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
 
 const project = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "images-")));
 const machine = path.join(project, ".archon", "machine.json");
-jest.mock("../../commands/support/paths", () => ({
-  ...jest.requireActual<object>("../../commands/support/paths"),
+jest.mock("../../commands/lib/paths", () => ({
+  ...jest.requireActual<object>("../../commands/lib/paths"),
   projectRoot: project,
   machineFile: machine,
 }));
 
 import { writeMachine } from "../../commands/setup/machine";
-import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../commands/support/decisions";
-import { buildCommand } from "../../commands/support/images";
+import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../commands/lib/decisions";
+import { buildCommand } from "../../commands/lib/images";
 
 const stackFile = path.join(project, "Pulumi.dev.yaml");
 

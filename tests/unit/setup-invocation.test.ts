@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { isInProject, parseInvocation, type Invocation } from "../../commands/support/invocation";
+import { isInProject, parseInvocation, type Invocation } from "../../commands/lib/invocation";
 
 const nothing: Invocation = { usesConfig: false, creates: undefined, copiesConfig: false, stack: undefined, elsewhere: false };
 

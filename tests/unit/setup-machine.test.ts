@@ -3,8 +3,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { missingCertificates, splitBundle } from "../../commands/setup/certificates";
 import { findCaBundle, readMachine, writeMachine } from "../../commands/setup/machine";
-import { cacheDirectory } from "../../commands/support/paths";
-import { atLeast } from "../../commands/support/version";
+import { cacheDirectory } from "../../commands/lib/paths";
+import { atLeast } from "../../commands/lib/version";
 
 let directory: string;
 

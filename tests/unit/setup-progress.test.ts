@@ -1,6 +1,6 @@
-import { Steps } from "../../commands/support/progress";
-import { lineSplitter } from "../../commands/support/lines";
-import { columnsOf, bar, bytes, duration, table, truncate, wrap } from "../../commands/support/render";
+import { Steps } from "../../commands/lib/progress";
+import { lineSplitter } from "../../commands/lib/lines";
+import { columnsOf, bar, bytes, duration, table, truncate, wrap } from "../../commands/lib/render";
 
 describe("a duration", () => {
   test.each([

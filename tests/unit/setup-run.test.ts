@@ -5,13 +5,13 @@ import * as path from "node:path";
 import { ModuleKind, ScriptTarget, transpileModule } from "typescript";
 
 const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "run-")));
-jest.mock("../../commands/support/paths", () => ({
+jest.mock("../../commands/lib/paths", () => ({
   projectRoot: scratch,
   logDirectory: path.join(scratch, ".archon", "logs"),
   display: (file: string) => path.relative(scratch, file),
 }));
 
-import { CommandError, run } from "../../commands/support/run";
+import { CommandError, run } from "../../commands/lib/run";
 
 // Real child processes of the shell.
 
@@ -103,8 +103,8 @@ describe("a command that is interrupted", () => {
   /** A command in a process of its own. */
   function start(body: string): { output: Promise<string>; code: Promise<number | null>; interrupt: () => void; said: (text: string) => Promise<unknown> } {
     const script = `
-      const { main } = require(${JSON.stringify(path.join(built, "support", "main.js"))});
-      const { run } = require(${JSON.stringify(path.join(built, "support", "run.js"))});
+      const { main } = require(${JSON.stringify(path.join(built, "lib", "main.js"))});
+      const { run } = require(${JSON.stringify(path.join(built, "lib", "run.js"))});
       main(async () => { ${body} }, "npm start");`;
     const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "pipe"] });
     let text = "";

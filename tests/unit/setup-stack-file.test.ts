@@ -3,12 +3,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 const project = fs.mkdtempSync(path.join(os.tmpdir(), "stack-file-"));
-jest.mock("../../commands/support/paths", () => ({
+jest.mock("../../commands/lib/paths", () => ({
   projectRoot: project,
   archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
 }));
 
-import { rememberedSalt, rememberSalt, saltOf, withoutNewSalt, withoutSalt, withSalt, withStackFile } from "../../commands/support/stack-file";
+import { rememberedSalt, rememberSalt, saltOf, withoutNewSalt, withoutSalt, withSalt, withStackFile } from "../../commands/lib/stack-file";
 
 // Callbacks stand in for Pulumi: they write files as it does. That Pulumi honours the file it is given, the real CLI has to show.
 

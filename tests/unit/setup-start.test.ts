@@ -9,7 +9,7 @@ import { countChanges, interesting } from "../../commands/start/deploy";
 import { parseOutputs, type StackOutputs } from "../../commands/start/outputs";
 import { describeAnswer, describeDeployment, describeTimes } from "../../commands/start/report";
 import { directorySize } from "../../commands/start/sizes";
-import { silent } from "../../commands/support/progress";
+import { silent } from "../../commands/lib/progress";
 
 // A loopback server with the reference server's replies stands in for it; recorded lines stand in for Pulumi.
 

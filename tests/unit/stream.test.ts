@@ -1,5 +1,5 @@
 import { Readable, Writable } from "node:stream";
-import { runStreaming } from "../../commands/support/stream";
+import { runStreaming } from "../../commands/lib/stream";
 
 const megabytes = (count: number): Readable => Readable.from(Array.from({ length: count }, (_, index) => Buffer.alloc(1_000_000, index)));
 

@@ -1,0 +1,85 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { buildRecipe, type ImageDefinition } from "../../lib/images";
+import { readMachine } from "../setup/machine";
+import { devStack } from "../setup/stack";
+import { chosenBaseImage, configuredText, packageIndexes } from "./decisions";
+import { dockerEnvironment, hasImage } from "./docker";
+import { UserError } from "./errors";
+import { projectRoot } from "./paths";
+import type { Progress } from "./progress";
+import { CommandError, run } from "./run";
+import { atLeast } from "./version";
+
+/**
+ * Builds an image of this project unless the engine has it; returns its reference, whose tag stands for its content. Pulumi
+ * comes to the same reference for the stack `dev`.
+ *
+ * @param more build arguments of this image alone
+ */
+export async function ensureImage(image: ImageDefinition, progress: Progress, more: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { caBundle, dockerHost } = readMachine();
+  const choices = { project: projectRoot, baseImage: chosenBaseImage(), caBundle, npmRegistry: configuredText("npmRegistry", devStack), ...packageIndexes() };
+  const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
+  if (await hasImage(reference, dockerHost)) {
+    return reference;
+  }
+  const [client, ...build] = await buildCommand(searchPath());
+  progress.message(`Building ${reference} from ${image.context}/${image.dockerfile}`);
+  await run(
+    client,
+    [
+      ...build,
+      "--progress=plain",
+      `--file=${path.join(context, dockerfile)}`,
+      `--tag=${reference}`,
+      ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
+      ...(caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`]),
+      context,
+    ],
+    {
+      environment: { ...dockerEnvironment(dockerHost), DOCKER_BUILDKIT: "1" },
+      log: `build-${image.repository}`,
+      onLine: (line) => progress.update(0, 0, line.replace(/^#\d+ (?:[\d.]+ )?/, "")),
+    },
+  );
+  return reference;
+}
+
+export function searchPath(): string[] {
+  return (process.env.PATH ?? "").split(path.delimiter).filter((directory) => directory !== "");
+}
+
+/**
+ * A client that builds with BuildKit, and its arguments up to the options. From release 23 on that takes the plugin buildx,
+ * which an old client elsewhere on PATH, such as Debian's, can do without.
+ */
+export async function buildCommand(directories: readonly string[]): Promise<[client: string, ...args: string[]]> {
+  const clients = directories.map((directory) => path.join(directory, "docker")).filter((file) => fs.existsSync(file));
+  for (const client of clients) {
+    if (await works(client, ["buildx", "version"])) {
+      return [client, "buildx", "build", "--load"];
+    }
+    // `--version` needs no engine: "Docker version 20.10.24+dfsg1, build 297e128".
+    const version = /version ([^,\s]+)/.exec(await run(client, ["--version"]))?.[1];
+    if (version !== undefined && !atLeast(version, "23")) {
+      return [client, "build"];
+    }
+  }
+  throw new UserError(
+    `Building an image takes a docker client with BuildKit; ${clients.length === 0 ? "there is no docker on PATH" : `${clients.join(", ")} is without`}.\n` +
+      "Install its plugin buildx (on Debian and Ubuntu `apt-get install docker-buildx`), then run this command again.",
+  );
+}
+
+async function works(command: string, args: readonly string[]): Promise<boolean> {
+  try {
+    await run(command, args);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError) {
+      return false;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { APPLICATION_USER, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "../containers";
+
+export interface GatewayArgs {
+  service: string;
+  /** Reference of the gateway image. A changed one replaces the gateway, and the port is closed for a second. */
+  image: pulumi.Input<string>;
+  network: pulumi.Input<string>;
+  /** Network alias of the servers behind it. */
+  alias: string;
+  /** Address and port on the host. A changed one replaces the gateway. */
+  bind: string;
+  port: number;
+}
+
+/** The container that owns a service's port. It routes to the servers that are ready, and outlives every release of theirs. */
+export class Gateway extends pulumi.ComponentResource {
+  /** Where the service answers, such as `http://127.0.0.1:8181`. */
+  readonly url: string;
+
+  constructor(name: string, args: GatewayArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:Gateway", name, {}, opts);
+    const probe = "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/.gateway/health', timeout=2)";
+    new docker.Container(name, {
+      ...hardened,
+      image: args.image,
+      user: APPLICATION_USER,
+      networksAdvanced: [{ name: args.network }],
+      ports: [{ internal: 8080, external: args.port, ip: args.bind }],
+      envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${SERVER_PORT}`],
+      labels: labels("gateway", { service: args.service }),
+      healthcheck: { tests: ["CMD", "python3", "-c", probe], interval: "2s", timeout: "5s", retries: 3, startPeriod: "20s" },
+      wait: true,
+      waitTimeout: 30,
+      destroyGraceSeconds: 10,
+      ...memoryLimit(128),
+    }, { parent: this, deleteBeforeReplace: true, replaceOnChanges: REPLACE_ON_CHANGES });
+    this.url = gatewayUrl(args.bind, args.port);
+    this.registerOutputs({ url: this.url });
+  }
+}
+
+/** Address for a client on the host: a gateway on every address answers on loopback too. */
+export function gatewayUrl(bind: string, port: number): string {
+  const address = bind === "0.0.0.0" ? "127.0.0.1" : bind === "::" ? "::1" : bind;
+  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}

@@ -1,0 +1,63 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { ArchonServer, containerArgs, serversOf, type ServerArgs } from "./server";
+import { Gateway } from "./gateway";
+import { STRICT_SHELL } from "../store/store-job";
+
+export interface ServiceArgs extends Omit<ServerArgs, "alias" | "room"> {
+  /** Servers behind the gateway, 1 to 4. */
+  replicas: number;
+  /** Reference of the gateway image. */
+  gatewayImage: pulumi.Input<string>;
+  /** Address and port on the host. */
+  bind: string;
+  port: number;
+  /** Whether the old servers run on until the new ones are ready, or are stopped first. */
+  rollout: "overlap" | "replace";
+}
+
+/** What answers on one port of the host: servers of one release, and the gateway that finds them by their alias. */
+export class Service extends pulumi.ComponentResource {
+  /** Where it answers, such as `http://127.0.0.1:8181`. */
+  readonly url: string;
+  /** Ids of the server containers. */
+  readonly containerIds: pulumi.Output<string>[];
+
+  constructor(name: string, args: ServiceArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:Service", name, {}, opts);
+    const { replicas, gatewayImage, bind, port, rollout, ...rest } = args;
+    const alias = `archon-${args.service}`;
+    const server = { ...rest, alias };
+    const room = rollout === "replace" ? makeRoom(`${name}-room`, server, this) : undefined;
+    const servers = Array.from({ length: replicas }, (_, index) =>
+      new ArchonServer(`${name}-${index}`, { ...server, room }, { parent: this, dependsOn: room ?? [] }));
+    const ids = servers.map((each) => each.containerId);
+    new command.local.Command(`${name}-drain`, {
+      create: "components/scripts/drain.sh",
+      interpreter: STRICT_SHELL,
+      addPreviousOutputInEnv: false,
+      environment: { ...serversOf(args.host, args.service), DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")) },
+      triggers: ids,
+    }, { parent: this, dependsOn: servers });
+    const gateway = new Gateway(`${name}-gateway`, { service: args.service, image: gatewayImage, network: args.network, alias, bind, port }, { parent: this, dependsOn: servers });
+
+    this.url = gateway.url;
+    this.containerIds = ids;
+    this.registerOutputs({ url: this.url, containerIds: this.containerIds });
+  }
+}
+
+/**
+ * Stops the old servers before new ones start. It is done again with every difference in what the container is made from, and the
+ * container with it: a stopped server must not stay so. The old containers stay until the update has succeeded, so that they can
+ * be started again.
+ */
+function makeRoom(name: string, server: Omit<ServerArgs, "room">, parent: pulumi.Resource): command.local.Command {
+  return new command.local.Command(name, {
+    create: "components/scripts/make-room.sh",
+    interpreter: STRICT_SHELL,
+    addPreviousOutputInEnv: false,
+    environment: serversOf(server.host, server.service),
+    triggers: [pulumi.jsonStringify(containerArgs(server))],
+  }, { parent, replaceWith: [server.environmentJob] });
+}

@@ -1,0 +1,33 @@
+import * as pulumi from "@pulumi/pulumi";
+import { snapshotOf, type ModelReference } from "../../release/release";
+import { oneShot } from "./store-job";
+import type { Host } from "../../lib/host";
+
+export interface ProofArgs {
+  host: Host;
+  /** Reference of the bootstrap image. */
+  bootstrapImage: pulumi.Input<string>;
+  /** The model that serves by default. */
+  model: ModelReference;
+  /** Id of a server container that is ready. */
+  containerId: pulumi.Input<string>;
+}
+
+/**
+ * Keeps the known answers of a model beside its snapshot when it is first served. From then on a server is ready only if it gives
+ * the same answers within a tolerance, so that damaged weights, a wrong dtype or another library do not go unnoticed.
+ */
+export class Proof extends pulumi.ComponentResource {
+  constructor(name: string, args: ProofArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:Proof", name, {}, opts);
+    const { repo, revision } = args.model;
+    oneShot(`${name}-record`, {
+      host: args.host,
+      image: args.bootstrapImage,
+      command: ["record", "--store", "/store", "--repo", repo, "--revision", revision],
+      script: "record-proof.sh",
+      settings: { PROOF_CONTAINER: args.containerId, PROOF_MODEL: snapshotOf(args.model) },
+    }, { parent: this });
+    this.registerOutputs({});
+  }
+}

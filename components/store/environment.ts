@@ -1,0 +1,64 @@
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { PYTHON_ABI } from "../../release/keys";
+import { oneShot } from "./store-job";
+import type { Host } from "../../lib/host";
+
+/** What a new environment is made from. */
+export interface EnvironmentSource {
+  /** Path of the lock file on the deployer's machine. */
+  lockFile: string;
+  /** Modules that must import. */
+  imports: readonly string[];
+  /** Package index, empty for PyPI. */
+  index: string;
+  extraIndexes: readonly string[];
+  /** Directory of wheels on the host, empty for none. */
+  wheelhouse: string;
+}
+
+export interface EnvironmentArgs {
+  host: Host;
+  /** Reference of the bootstrap image. */
+  bootstrapImage: pulumi.Input<string>;
+  /** 16 hex digits that stand for its content. */
+  key: string;
+  /** Undefined for an environment that only an earlier release needs: it is in the store, and is made no more. */
+  source: EnvironmentSource | undefined;
+  /** Whether it was there and is gone from the host: then it is made again. */
+  gone: boolean;
+}
+
+/** One immutable environment of the store. Another key is another resource beside this one; the old one stays on the host. */
+export class Environment extends pulumi.ComponentResource {
+  /** On the host. */
+  readonly path: string;
+  /** The job that made it. When that is done again, what mounts the environment has to be replaced: its directory is another one. */
+  readonly job: command.local.Command;
+
+  constructor(name: string, args: EnvironmentArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:Environment", name, {}, opts);
+    this.path = `${args.host.root}/envs/${args.key}`;
+    this.job = oneShot(`${name}-populate`, {
+      host: args.host,
+      image: args.bootstrapImage,
+      gone: args.gone,
+      ...(args.source === undefined ? { command: ["verify", "--store", "/store", `envs/${args.key}`] } : populate(args.key, args.source)),
+    }, { parent: this });
+    this.registerOutputs({ path: this.path });
+  }
+}
+
+function populate(key: string, source: EnvironmentSource): { command: string[]; input: { file: string }; flags: string[] } {
+  return {
+    command: [
+      "populate", "--store", "/store", "--key", key, "--lock", "-", "--python", PYTHON_ABI,
+      ...source.imports.flatMap((module) => ["--import", module]),
+      ...(source.index === "" ? [] : ["--index", source.index]),
+      ...source.extraIndexes.flatMap((index) => ["--extra-index", index]),
+      ...(source.wheelhouse === "" ? [] : ["--wheelhouse", "/wheelhouse"]),
+    ],
+    input: { file: source.lockFile },
+    flags: source.wheelhouse === "" ? [] : [`--volume=${source.wheelhouse}:/wheelhouse:ro`],
+  };
+}

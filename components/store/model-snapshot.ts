@@ -1,0 +1,60 @@
+import * as pulumi from "@pulumi/pulumi";
+import { oneShot, type OneShotArgs } from "./store-job";
+import type { Host } from "../../lib/host";
+
+/** Where a new snapshot comes from. */
+export type SnapshotSource =
+  /** A directory on the deployer's machine. */
+  | { directory: string }
+  /** A hub, with a token for repositories that want one, and the hubs that are asked where it fails. */
+  | { hubEndpoint: string; hubMirrors: readonly string[]; hubToken: pulumi.Input<string> | undefined }
+  /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
+  | { derivedFrom: { repo: string; revision: string }; variant: string; serverImage: pulumi.Input<string>; environmentPath: string };
+
+export interface ModelSnapshotArgs {
+  host: Host;
+  /** Reference of the bootstrap image. */
+  bootstrapImage: pulumi.Input<string>;
+  /** `<organisation>/<name>` on the hub, or `local/<name>`. */
+  repo: string;
+  /** Commit, 40 hex digits. */
+  revision: string;
+  /** Undefined for a snapshot that only an earlier release needs: it is in the store, and is fetched no more. */
+  source: SnapshotSource | undefined;
+  /** Whether it was there and is gone from the host: then it is fetched again. */
+  gone: boolean;
+}
+
+/** One model at one commit in the store. Another commit is another resource beside this one; the old one stays on the host. */
+export class ModelSnapshot extends pulumi.ComponentResource {
+  constructor(name: string, args: ModelSnapshotArgs, opts: pulumi.ComponentResourceOptions) {
+    super("archon:index:ModelSnapshot", name, {}, opts);
+    oneShot(`${name}-fetch`, { host: args.host, image: args.bootstrapImage, gone: args.gone, ...work(args) }, { parent: this });
+    this.registerOutputs({});
+  }
+}
+
+function work({ host, repo, revision, source }: ModelSnapshotArgs): Pick<OneShotArgs, "command" | "input" | "environment" | "script" | "settings"> {
+  if (source === undefined) {
+    return { command: ["verify", "--store", "/store", `models/${repo}@${revision}`] };
+  }
+  const fetch = ["fetch", "--store", "/store", "--repo", repo, "--revision", revision];
+  if ("directory" in source) {
+    return { command: [...fetch, "--archive", "-"], input: { directory: source.directory } };
+  }
+  if ("derivedFrom" in source) {
+    const { derivedFrom, variant, serverImage, environmentPath } = source;
+    return {
+      command: [...fetch, "--archive", "-"],
+      script: "derive.sh",
+      settings: {
+        DERIVE_IMAGE: serverImage,
+        DERIVE_ENVIRONMENT: environmentPath,
+        DERIVE_MODELS: `${host.root}/models/huggingface`,
+        DERIVE_ARGS: ["--repo", derivedFrom.repo, "--revision", derivedFrom.revision, "--variant", variant].join("\n"),
+      },
+    };
+  }
+  const sources = ["--endpoint", source.hubEndpoint, ...source.hubMirrors.flatMap((mirror) => ["--mirror", mirror])];
+  return { command: [...fetch, ...sources], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
+}
