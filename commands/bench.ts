@@ -18,7 +18,9 @@ const benchmarks: Readonly<Record<string, (steps: Steps, args: readonly string[]
 main(async ([name = "store", ...rest]) => {
   const run = benchmarks[name];
   if (run === undefined || (rest.length > 0 && run !== benchRelevance)) {
-    throw new UserError(`There is no benchmark "${[name, ...rest].join(" ")}". The benchmarks are: ${Object.keys(benchmarks).join(", ")}.`);
+    throw new UserError(
+      `There is no benchmark "${[name, ...rest].join(" ")}". The benchmarks are: ${Object.keys(benchmarks).join(", ")}.`,
+    );
   }
   const steps = new Steps();
   await ensureSetup(steps);

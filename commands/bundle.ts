@@ -17,18 +17,27 @@ const usage = [
 ].join("\n");
 
 main(async (args) => {
-  const { values, positionals } = parseOptions(args, usage, {
-    stack: { type: "string", default: devStack },
-    release: { type: "string", multiple: true, default: [] },
-    root: { type: "string" },
-  }, 2);
+  const { values, positionals } = parseOptions(
+    args,
+    usage,
+    {
+      stack: { type: "string", default: devStack },
+      release: { type: "string", multiple: true, default: [] },
+      root: { type: "string" },
+    },
+    2,
+  );
   const [action, name] = positionals;
   if ((action !== "export" && action !== "import") || name === undefined) {
-    throw new UserError(`${name === undefined ? "Which file?" : `There is no action "${action ?? ""}".`}\nUsage: ${usage}`);
+    throw new UserError(
+      `${name === undefined ? "Which file?" : `There is no action "${action ?? ""}".`}\nUsage: ${usage}`,
+    );
   }
   // Where the person is, not where the checkout is.
   const file = path.resolve(process.env.INIT_CWD ?? process.cwd(), name);
-  await (action === "export" ? exportReleases(file, values.stack, values.release) : takeOver(file, values.stack, values.root));
+  await (action === "export"
+    ? exportReleases(file, values.stack, values.release)
+    : takeOver(file, values.stack, values.root));
 }, "npm run bundle");
 
 async function exportReleases(file: string, stack: string, wanted: readonly string[]): Promise<void> {
@@ -37,16 +46,26 @@ async function exportReleases(file: string, stack: string, wanted: readonly stri
   const ledger = await readLedger(stack);
   const whole = { ...ledger, releases: withLosses(ledger) };
   if (ledger.running === undefined || ledger.root === undefined) {
-    throw new UserError(`The stack "${stack}" runs nothing. \`npm run pulumi -- up --stack ${stack}\` makes a release to export.`);
+    throw new UserError(
+      `The stack "${stack}" runs nothing. \`npm run pulumi -- up --stack ${stack}\` makes a release to export.`,
+    );
   }
   const releases = (wanted.length === 0 ? [ledger.running] : wanted).map((id) => findRelease(id, whole));
   const lost = releases.filter((release) => release.lost !== undefined);
   if (lost.length > 0) {
-    throw new UserError(lost.map(({ id, lost: reason }) => `Release ${id} cannot be exported: ${reason ?? ""}.`).join("\n"));
+    throw new UserError(
+      lost.map(({ id, lost: reason }) => `Release ${id} cannot be exported: ${reason ?? ""}.`).join("\n"),
+    );
   }
   const { root, tools } = ledger;
-  const index = await steps.run("Bundle", (progress) => exportBundle({ releases, tools, root, file }, progress), ({ members }) => bytes(members.reduce((sum, member) => sum + member.bytes, 0)));
-  console.log(`\n${file} holds ${releases.map(({ id }) => `release ${id}`).join(", ")} (store content ${index.store.slice(0, 12)}).\nOn the other host: npm run bundle -- import ${path.basename(file)}`);
+  const index = await steps.run(
+    "Bundle",
+    (progress) => exportBundle({ releases, tools, root, file }, progress),
+    ({ members }) => bytes(members.reduce((sum, member) => sum + member.bytes, 0)),
+  );
+  console.log(
+    `\n${file} holds ${releases.map(({ id }) => `release ${id}`).join(", ")} (store content ${index.store.slice(0, 12)}).\nOn the other host: npm run bundle -- import ${path.basename(file)}`,
+  );
 }
 
 /** Needs an engine and nothing else: what the set-up would fetch is out of reach there. */

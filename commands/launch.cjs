@@ -20,7 +20,15 @@ function fail(message) {
 
 function checkNode(version) {
   if (parseInt(version, 10) < oldestNode) {
-    fail("Node.js " + oldestNode + " or newer is needed; this is " + version + " (" + process.execPath + ").\nInstall a newer one and run the command again.");
+    fail(
+      "Node.js " +
+        oldestNode +
+        " or newer is needed; this is " +
+        version +
+        " (" +
+        process.execPath +
+        ").\nInstall a newer one and run the command again.",
+    );
   }
 }
 
@@ -70,7 +78,11 @@ function installPackages() {
     process.exit(130);
   }
   if (result.status !== 0) {
-    fail("`npm ci` failed with exit code " + result.status + "; its reason is above. Run the command again when that is mended.");
+    fail(
+      "`npm ci` failed with exit code " +
+        result.status +
+        "; its reason is above. Run the command again when that is mended.",
+    );
   }
   fs.writeFileSync(stampFile, stamp);
   process.stderr.write("Installed in " + ((Date.now() - started) / 1000).toFixed(1) + " s.\n");
@@ -86,9 +98,18 @@ function readTypeScript() {
   process.setSourceMapsEnabled(true);
   require.extensions[".ts"] = (module, file) => {
     const source = fs.readFileSync(file, "utf8");
-    const compiled = path.join(cache, crypto.createHash("sha256").update(JSON.stringify([compilerOptions, file, source])).digest("hex") + ".js");
+    const compiled = path.join(
+      cache,
+      crypto
+        .createHash("sha256")
+        .update(JSON.stringify([compilerOptions, file, source]))
+        .digest("hex") + ".js",
+    );
     if (!fs.existsSync(compiled)) {
-      const { outputText } = require(path.join(modules, "typescript")).transpileModule(source, { fileName: file, compilerOptions });
+      const { outputText } = require(path.join(modules, "typescript")).transpileModule(source, {
+        fileName: file,
+        compilerOptions,
+      });
       const half = compiled + "." + process.pid;
       fs.writeFileSync(half, outputText);
       fs.renameSync(half, compiled);

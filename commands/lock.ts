@@ -17,7 +17,11 @@ const ml = "requirements.server.ml";
 const tests = "requirements.tests";
 
 /** Directory of each list and of its lock. */
-const directories: Readonly<Record<string, string>> = { [minimal]: "applications/reference", [ml]: "applications/reference", [tests]: "tests/python" };
+const directories: Readonly<Record<string, string>> = {
+  [minimal]: "applications/reference",
+  [ml]: "applications/reference",
+  [tests]: "tests/python",
+};
 
 /** Keeps the wheels (7 GB) for the next time: resolving and measuring them again then takes a minute. */
 const wheelVolume = "archon-lock";
@@ -25,10 +29,16 @@ const wheelVolume = "archon-lock";
 main(async (args) => {
   const steps = new Steps();
   await ensureSetup(steps);
-  const image = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
+  const image = await steps.run(
+    "Bootstrap image",
+    (progress) => ensureImage(IMAGES.bootstrap, progress),
+    (reference) => reference,
+  );
   const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
   console.log(changed.length === 0 ? "\nThe locks are as they were." : `\nWritten: ${changed.join(", ")}`);
-  console.log(`The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`);
+  console.log(
+    `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
+  );
 }, "npm run lock");
 
 /** Resolves the lists in a copy of their directory, and takes the locks over once all are there. Returns the changed ones. */
@@ -36,7 +46,9 @@ async function lock(image: string, args: readonly string[], progress: Progress):
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
     for (const [name, directory] of Object.entries(directories)) {
-      for (const file of [`${name}.in`, `${name}.txt`].filter((each) => fs.existsSync(path.join(projectRoot, directory, each)))) {
+      for (const file of [`${name}.in`, `${name}.txt`].filter((each) =>
+        fs.existsSync(path.join(projectRoot, directory, each)),
+      )) {
         fs.copyFileSync(path.join(projectRoot, directory, file), path.join(work, file));
       }
     }
@@ -45,9 +57,26 @@ async function lock(image: string, args: readonly string[], progress: Progress):
     await run(
       "docker",
       [
-        ...["run", "--rm", "--init", "--label=io.archon.component=lock", `--volume=${work}:/work`, `--volume=${wheelVolume}:/scratch`],
-        ...(caBundle === undefined ? [] : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"]),
-        ...[image, "lock", `--minimal=/work/${minimal}.in`, `--ml=/work/${ml}.in`, `--also=/work/${tests}.in`, "--output=/work", "--scratch=/scratch"],
+        ...[
+          "run",
+          "--rm",
+          "--init",
+          "--label=io.archon.component=lock",
+          `--volume=${work}:/work`,
+          `--volume=${wheelVolume}:/scratch`,
+        ],
+        ...(caBundle === undefined
+          ? []
+          : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"]),
+        ...[
+          image,
+          "lock",
+          `--minimal=/work/${minimal}.in`,
+          `--ml=/work/${ml}.in`,
+          `--also=/work/${tests}.in`,
+          "--output=/work",
+          "--scratch=/scratch",
+        ],
         ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
         ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
         ...args,

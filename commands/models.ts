@@ -20,32 +20,55 @@ const usage = [
 ].join("\n");
 
 main(async (args) => {
-  const { values, positionals } = parseOptions(args, usage, {
-    "stack": { type: "string", default: devStack },
-    "json": { type: "boolean", default: false },
-    "revision": { type: "string", default: "main" },
-    "max-bytes": { type: "string", default: "5GB" },
-    "application": { type: "string" },
-    "force": { type: "boolean", default: false },
-  }, 2);
+  const { values, positionals } = parseOptions(
+    args,
+    usage,
+    {
+      stack: { type: "string", default: devStack },
+      json: { type: "boolean", default: false },
+      revision: { type: "string", default: "main" },
+      "max-bytes": { type: "string", default: "5GB" },
+      application: { type: "string" },
+      force: { type: "boolean", default: false },
+    },
+    2,
+  );
   const { stack, json, force, revision } = values;
   const [action, subject] = positionals;
   if (action !== undefined && (!["pin", "derive"].includes(action) || subject === undefined)) {
-    throw new UserError(`${["pin", "derive"].includes(action) ? "Which model?" : `There is no action "${action}".`}\nUsage: ${usage}`);
+    throw new UserError(
+      `${["pin", "derive"].includes(action) ? "Which model?" : `There is no action "${action}".`}\nUsage: ${usage}`,
+    );
   }
   const maxBytes = parseSize(values["max-bytes"]);
   // stdout is for the answer alone: scripts read it.
   const steps = new Steps({ output: process.stderr });
   await ensureSetup(steps);
   if (action === "derive" && subject !== undefined) {
-    console.log((await steps.run("Derivation", (progress) => deriveModel(stack, subject, progress), () => "")).join("\n"));
+    console.log(
+      (
+        await steps.run(
+          "Derivation",
+          (progress) => deriveModel(stack, subject, progress),
+          () => "",
+        )
+      ).join("\n"),
+    );
     return;
   }
   if (subject !== undefined) {
     const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
-    const found = await steps.run("Hub", (progress) => resolveBranch(stack, subject, revision, image, progress), ({ revision: commit }) => commit);
+    const found = await steps.run(
+      "Hub",
+      (progress) => resolveBranch(stack, subject, revision, image, progress),
+      ({ revision: commit }) => commit,
+    );
     const application = values.application ?? process.env.RERANKING_MODEL;
-    console.log(describePin(found, { stack, maxBytes, force, application: application === "" ? undefined : application }).join("\n"));
+    console.log(
+      describePin(found, { stack, maxBytes, force, application: application === "" ? undefined : application }).join(
+        "\n",
+      ),
+    );
     return;
   }
   const { models, active } = configuredModels(stack, projectRoot);
@@ -59,5 +82,6 @@ async function storedModels(stack: string): Promise<Inventory["models"]> {
   if (!fs.existsSync(root)) {
     return [];
   }
-  return parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, await storeImage(silent), silent)).models;
+  return parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, await storeImage(silent), silent))
+    .models;
 }

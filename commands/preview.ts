@@ -31,7 +31,9 @@ async function live(stack: string): Promise<PreviewSummary> {
 
 function saved(file: string, stack: string): PreviewSummary {
   if (!fs.existsSync(file)) {
-    throw new UserError(`There is no file ${file}. Save a preview with \`npm run -s pulumi -- preview --stack ${stack} --json > ${file}\`.`);
+    throw new UserError(
+      `There is no file ${file}. Save a preview with \`npm run -s pulumi -- preview --stack ${stack} --json > ${file}\`.`,
+    );
   }
   return summariseRedacted(fs.readFileSync(file, "utf8"), stack, file);
 }

@@ -40,7 +40,9 @@ main(async (args) => {
     return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
   });
   // The report of the tool names what nothing refers to; what is in use all the same, only the engine knows.
-  const images = await steps.run(dryRun ? "Images that nothing refers to" : "Images", (progress) => pruneImages(collection.images, dryRun, engine, progress));
+  const images = await steps.run(dryRun ? "Images that nothing refers to" : "Images", (progress) =>
+    pruneImages(collection.images, dryRun, engine, progress),
+  );
   console.log(["", ...describeCollection(collection), ...images].join("\n"));
   if (dryRun) {
     console.log("Nothing was changed. `npm run prune` does it.");
@@ -48,7 +50,12 @@ main(async (args) => {
 }, "npm run prune");
 
 /** Removes images that no reference names, or says what they take. Layers are shared: their sizes do not add up. */
-async function pruneImages(references: readonly string[], dryRun: boolean, engine: string | undefined, progress: Progress): Promise<string[]> {
+async function pruneImages(
+  references: readonly string[],
+  dryRun: boolean,
+  engine: string | undefined,
+  progress: Progress,
+): Promise<string[]> {
   const report: string[] = [];
   const used = await imagesOfContainers(engine);
   for (const [index, reference] of references.entries()) {
@@ -57,8 +64,14 @@ async function pruneImages(references: readonly string[], dryRun: boolean, engin
     if (size === undefined) {
       continue;
     }
-    const kept = used.has(reference) ? "a container uses it" : dryRun ? undefined : await removeImage(reference, engine);
-    report.push(kept === undefined ? `image  ${reference}  up to ${bytes(size)}` : `image  ${reference}  stays: ${kept}`);
+    const kept = used.has(reference)
+      ? "a container uses it"
+      : dryRun
+        ? undefined
+        : await removeImage(reference, engine);
+    report.push(
+      kept === undefined ? `image  ${reference}  up to ${bytes(size)}` : `image  ${reference}  stays: ${kept}`,
+    );
   }
   return report;
 }

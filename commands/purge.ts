@@ -24,7 +24,9 @@ main(async (args) => {
   const engine = readMachine().dockerHost;
   const root = await storeRoot(stack);
   const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
-  const inventory = await steps.run("What is in the store", async () => parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, image, silent)));
+  const inventory = await steps.run("What is in the store", async () =>
+    parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, image, silent)),
+  );
   console.log(["", `The store ${root}:`, ...describeInventory(inventory).map((line) => `  ${line}`), ""].join("\n"));
 
   const users = usersOf(root, await liveContainers(engine));
@@ -32,14 +34,24 @@ main(async (args) => {
     throw new UserError(describeUsers(root, users).join("\n"));
   }
   const loss = data ? "all of it, with the documents in data/" : "all of it but data/";
-  if (!yes && (await ask(`This removes ${loss}. Type the path of the store to go on: `, "Add --yes to go on without being asked.")) !== root) {
+  if (
+    !yes &&
+    (await ask(
+      `This removes ${loss}. Type the path of the store to go on: `,
+      "Add --yes to go on without being asked.",
+    )) !== root
+  ) {
     console.log("Nothing was changed: that is not its path.");
     return 1;
   }
   await steps.run("Purge", async (progress) => {
     // The tool refuses, under the store's lock, what has been started since.
     const mounted = (await liveContainers(engine)).flatMap(({ bindSources }) => bindSources);
-    return runStoreTool({ root, command: ["purge", ...(data ? ["--data"] : [])], input: { root, mounted } }, image, progress);
+    return runStoreTool(
+      { root, command: ["purge", ...(data ? ["--data"] : [])], input: { root, mounted } },
+      image,
+      progress,
+    );
   });
   console.log(
     `\nRemoved ${loss}. Images stay; \`npm run prune\` removes those that no store refers to.\n` +

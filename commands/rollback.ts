@@ -19,19 +19,27 @@ main(async (args) => {
   const { values, positionals } = parseOptions(
     args,
     usage,
-    { stack: { type: "string", default: devStack }, yes: { type: "boolean", default: false }, forward: { type: "boolean", default: false } },
+    {
+      stack: { type: "string", default: devStack },
+      yes: { type: "boolean", default: false },
+      forward: { type: "boolean", default: false },
+    },
     1,
   );
   const { stack, yes, forward } = values;
   const [wanted] = positionals;
   if ((wanted !== undefined) === forward) {
-    throw new UserError(`${forward ? "--forward takes no release" : "Say which release"}.\nUsage: ${usage}\n\`npm run releases\` lists them.`);
+    throw new UserError(
+      `${forward ? "--forward takes no release" : "Say which release"}.\nUsage: ${usage}\n\`npm run releases\` lists them.`,
+    );
   }
   const steps = new Steps();
   await ensureSetup(steps);
   const id = wanted === undefined ? undefined : await restorable(wanted, stack);
   if (id === undefined && heldRelease(stack) === undefined) {
-    console.log(`Nothing holds the stack "${stack}" back: it runs what the checkout makes. \`npm run pulumi -- up --stack ${stack}\` updates it.`);
+    console.log(
+      `Nothing holds the stack "${stack}" back: it runs what the checkout makes. \`npm run pulumi -- up --stack ${stack}\` updates it.`,
+    );
     return 0;
   }
   const done = await withHeldRelease(stack, id, async () => {
@@ -45,9 +53,15 @@ main(async (args) => {
       return false;
     }
     try {
-      await steps.run(id === undefined ? "Update" : "Rollback", (progress) => deploy(stack, progress), ({ changes }) => `(${changes})`);
+      await steps.run(
+        id === undefined ? "Update" : "Rollback",
+        (progress) => deploy(stack, progress),
+        ({ changes }) => `(${changes})`,
+      );
     } catch (error) {
-      throw error instanceof CommandError ? new UserError(`${error.message}\nPulumi.${stack}.yaml is as it was before.`) : error;
+      throw error instanceof CommandError
+        ? new UserError(`${error.message}\nPulumi.${stack}.yaml is as it was before.`)
+        : error;
     }
     return true;
   });

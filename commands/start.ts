@@ -20,7 +20,11 @@ const matchCount = 5;
 main(async () => {
   const steps = new Steps();
   await ensureSetup(steps);
-  const { outputs } = await steps.run("Deployment", (progress) => deploy(devStack, progress), ({ changes }) => `(${changes})`);
+  const { outputs } = await steps.run(
+    "Deployment",
+    (progress) => deploy(devStack, progress),
+    ({ changes }) => `(${changes})`,
+  );
 
   const client = new ArchonClient(outputs.url, outputs.apiToken);
   const filename = path.basename(documentFile);

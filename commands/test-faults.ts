@@ -15,7 +15,12 @@ const usage = "npm run test:faults -- --runs N [--up M [--engine] --seed S]";
  * all containers of the machine. The seed repeats the choices; the moments themselves are the machine's.
  */
 main(async (args) => {
-  const { values } = parseOptions(args, usage, { runs: { type: "string", default: "0" }, up: { type: "string", default: "0" }, engine: { type: "boolean", default: false }, seed: { type: "string" } });
+  const { values } = parseOptions(args, usage, {
+    runs: { type: "string", default: "0" },
+    up: { type: "string", default: "0" },
+    engine: { type: "boolean", default: false },
+    seed: { type: "string" },
+  });
   const runs = count(values.runs, "--runs");
   const updates = count(values.up, "--up");
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : count(values.seed, "--seed");
@@ -31,10 +36,17 @@ main(async (args) => {
   if (updates > 0) {
     // The harness of the engine tests starts Pulumi and docker by name.
     Object.assign(process.env, pulumiEnvironment());
-    const { hit, broken, requests, lost } = await updateFaults({ runs: updates, seed, engine: values.engine, print: (line) => console.log(line) });
+    const { hit, broken, requests, lost } = await updateFaults({
+      runs: updates,
+      seed,
+      engine: values.engine,
+      print: (line) => console.log(line),
+    });
     broken.forEach((line) => console.error(`broken: ${line}`));
     lost.forEach((line) => console.error(`lost: ${line}`));
-    console.log(`\nUpdates: ${updates} runs, ${hit} hit, ${broken.length} broken, ${lost.length} of ${requests} requests lost, seed ${seed}`);
+    console.log(
+      `\nUpdates: ${updates} runs, ${hit} hit, ${broken.length} broken, ${lost.length} of ${requests} requests lost, seed ${seed}`,
+    );
     failed = failed || broken.length > 0;
   }
   return failed ? 1 : 0;
@@ -43,7 +55,11 @@ main(async (args) => {
 /** Runs the store tool's own suite; its exit code and last line count the broken states. */
 async function storeFaults(runs: number, seed: number): Promise<boolean> {
   const print = (line: string): void => console.log(line);
-  return runInTestsImage(await ensureTestsImage(print), ["-m", "mlenv.tests.faults", `--runs=${runs}`, `--seed=${seed}`], print);
+  return runInTestsImage(
+    await ensureTestsImage(print),
+    ["-m", "mlenv.tests.faults", `--runs=${runs}`, `--seed=${seed}`],
+    print,
+  );
 }
 
 function count(text: string, option: string): number {

@@ -8,7 +8,9 @@ import { suites, type Suite } from "./test/suites";
 
 main(async (names) => {
   const chosen = choose(names);
-  const setupFailure = chosen.some(({ needsSetup }) => needsSetup) ? await failureOf(ensureSetup(new Steps())) : undefined;
+  const setupFailure = chosen.some(({ needsSetup }) => needsSetup)
+    ? await failureOf(ensureSetup(new Steps()))
+    : undefined;
 
   const results: Counts[] = [];
   for (const suite of chosen) {
@@ -27,7 +29,9 @@ main(async (names) => {
 function choose(names: readonly string[]): readonly Suite[] {
   const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0) {
-    throw new UserError(`There is no suite ${unknown.map((name) => `"${name}"`).join(", ")}. The suites are: ${suites.map(({ name }) => name).join(", ")}.`);
+    throw new UserError(
+      `There is no suite ${unknown.map((name) => `"${name}"`).join(", ")}. The suites are: ${suites.map(({ name }) => name).join(", ")}.`,
+    );
   }
   return names.length === 0 ? suites : suites.filter(({ name }) => names.includes(name));
 }

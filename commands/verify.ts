@@ -40,11 +40,13 @@ main(async (args) => {
       repair
         ? `The store at ${root} is not wholly mended; the lines above say what is left.`
         : `The store at ${root} was not found intact; the lines above say where.\n` +
-          `Mend it with \`npm run verify -- ${full ? "--full " : ""}--repair${option}\`: only what is damaged is fetched again.`,
+            `Mend it with \`npm run verify -- ${full ? "--full " : ""}--repair${option}\`: only what is damaged is fetched again.`,
     );
   }
   if (repair) {
-    console.log(`\nServers see what was mended once they are replaced: npm run pulumi -- up${stack === devStack ? "" : ` --stack ${stack}`}`);
+    console.log(
+      `\nServers see what was mended once they are replaced: npm run pulumi -- up${stack === devStack ? "" : ` --stack ${stack}`}`,
+    );
   }
 }, "npm run verify");
 

@@ -44,12 +44,25 @@ export class Artifacts extends pulumi.ComponentResource {
     }
     for (const key of new Set(releases.map(({ environment }) => environment))) {
       const source = plan.fromCheckout && key === plan.active.environment ? environmentSource(settings) : undefined;
-      this.#environments.set(key, new Environment(`${name}-environment-${key}`, { ...job, key, source, gone: !facts.hasEnvironment(key) }, child));
+      this.#environments.set(
+        key,
+        new Environment(`${name}-environment-${key}`, { ...job, key, source, gone: !facts.hasEnvironment(key) }, child),
+      );
     }
-    for (const model of derivedLast(settings, releases.flatMap(({ models }) => models))) {
+    for (const model of derivedLast(
+      settings,
+      releases.flatMap(({ models }) => models),
+    )) {
       const { repo, revision } = model;
       const { source, needs } = this.snapshotSource(settings, plan, model);
-      this.#snapshots.set(snapshotOf(model), new ModelSnapshot(snapshotName(name, model), { ...job, repo, revision, source, gone: !facts.hasSnapshot(model) }, { ...child, dependsOn: needs }));
+      this.#snapshots.set(
+        snapshotOf(model),
+        new ModelSnapshot(
+          snapshotName(name, model),
+          { ...job, repo, revision, source, gone: !facts.hasSnapshot(model) },
+          { ...child, dependsOn: needs },
+        ),
+      );
     }
     this.registerOutputs({});
   }
@@ -67,7 +80,11 @@ export class Artifacts extends pulumi.ComponentResource {
   }
 
   /** Where a snapshot comes from, and what must be there before; nothing for one that the checkout does not name. */
-  private snapshotSource({ models, hubEndpoint, hubMirrors, hubToken }: Settings, plan: Plan, wanted: ModelReference): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
+  private snapshotSource(
+    { models, hubEndpoint, hubMirrors, hubToken }: Settings,
+    plan: Plan,
+    wanted: ModelReference,
+  ): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
     const model = configured(models, wanted);
     const origin = models.find(({ name }) => name === model?.from);
     if (model === undefined || (model.from !== undefined && !plan.fromCheckout)) {
@@ -76,16 +93,28 @@ export class Artifacts extends pulumi.ComponentResource {
     if (origin !== undefined) {
       const [image, environment] = [this.image(plan.active.images.server), this.environment(plan.active.environment)];
       return {
-        source: { derivedFrom: origin, variant: model.variant, serverImage: image.reference, environmentPath: environment.path },
+        source: {
+          derivedFrom: origin,
+          variant: model.variant,
+          serverImage: image.reference,
+          environmentPath: environment.path,
+        },
         needs: [environment, this.snapshot(origin)],
       };
     }
-    return { source: model.directory === undefined ? { hubEndpoint, hubMirrors, hubToken } : { directory: model.directory }, needs: [] };
+    return {
+      source: model.directory === undefined ? { hubEndpoint, hubMirrors, hubToken } : { directory: model.directory },
+      needs: [],
+    };
   }
 }
 
 /** How to build an image; undefined for one that the engine certainly has, or that the checkout does not make. */
-export function recipeFor(reference: string, recipes: readonly BuildRecipe[], facts: HostFacts): BuildRecipe | undefined {
+export function recipeFor(
+  reference: string,
+  recipes: readonly BuildRecipe[],
+  facts: HostFacts,
+): BuildRecipe | undefined {
   return facts.seesImage(reference) ? undefined : recipes.find((each) => each.reference === reference);
 }
 
@@ -99,8 +128,21 @@ function snapshotName(name: string, { repo, revision }: ModelReference): string 
   return `${name}-model-${repo.replace("/", "-").toLowerCase()}-${revision.slice(0, 12)}`;
 }
 
-function environmentSource({ project, requirements, imports, pythonIndex, pythonExtraIndexes, wheelhouse }: Settings): EnvironmentSource {
-  return { lockFile: path.resolve(project, requirements), imports, index: pythonIndex, extraIndexes: pythonExtraIndexes, wheelhouse };
+function environmentSource({
+  project,
+  requirements,
+  imports,
+  pythonIndex,
+  pythonExtraIndexes,
+  wheelhouse,
+}: Settings): EnvironmentSource {
+  return {
+    lockFile: path.resolve(project, requirements),
+    imports,
+    index: pythonIndex,
+    extraIndexes: pythonExtraIndexes,
+    wheelhouse,
+  };
 }
 
 function configured(models: readonly Model[], wanted: ModelReference): Model | undefined {

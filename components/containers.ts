@@ -15,8 +15,17 @@ export const CA_BUNDLE = "/run/ca-bundle.pem";
 
 /** Environment variables of a server that the program sets itself. */
 export const RESERVED_VARIABLES = [
-  "ARCHON_RELEASE", "ARCHON_SERVICE", "ARCHON_ENVIRONMENT_KEY", "ARCHON_MODELS", "ARCHON_ACTIVE_MODEL", "ARCHON_DATA_DIR", "ARCHON_API_TOKEN",
-  "HF_HUB_OFFLINE", "PORT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+  "ARCHON_RELEASE",
+  "ARCHON_SERVICE",
+  "ARCHON_ENVIRONMENT_KEY",
+  "ARCHON_MODELS",
+  "ARCHON_ACTIVE_MODEL",
+  "ARCHON_DATA_DIR",
+  "ARCHON_API_TOKEN",
+  "HF_HUB_OFFLINE",
+  "PORT",
+  "SSL_CERT_FILE",
+  "REQUESTS_CA_BUNDLE",
 ] as const;
 export type ReservedVariable = (typeof RESERVED_VARIABLES)[number];
 
@@ -41,7 +50,17 @@ export const hardened = {
  * and a lower one kills a server that has more in use: another server must first be ready with it. `#initerror` makes the next
  * update try a container again that failed to come up.
  */
-export const REPLACE_ON_CHANGES = ["#initerror", "mounts", "healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota", "memory", "memorySwap"];
+export const REPLACE_ON_CHANGES = [
+  "#initerror",
+  "mounts",
+  "healthcheck",
+  "tmpfs",
+  "init",
+  "cpuPeriod",
+  "cpuQuota",
+  "memory",
+  "memorySwap",
+];
 
 /** Memory limit without swap. Both figures are set: with one alone the provider reports a difference for ever. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
@@ -49,11 +68,16 @@ export function memoryLimit(mebibytes: number): { memory: number; memorySwap: nu
 }
 
 /** Labels that tell whose a container, image or network is, for everyone who looks from outside Pulumi. */
-export function labels(component: string, more: Readonly<Record<string, string>> = {}): { label: string; value: string }[] {
-  return Object.entries({ project: pulumi.getProject(), stack: pulumi.getStack(), component, ...more }).map(([key, value]) => ({
-    label: `io.archon.${key}`,
-    value,
-  }));
+export function labels(
+  component: string,
+  more: Readonly<Record<string, string>> = {},
+): { label: string; value: string }[] {
+  return Object.entries({ project: pulumi.getProject(), stack: pulumi.getStack(), component, ...more }).map(
+    ([key, value]) => ({
+      label: `io.archon.${key}`,
+      value,
+    }),
+  );
 }
 
 /** A duration as the engine reports it ("2m50s", never "170s"): with another spelling every refresh finds a difference. */

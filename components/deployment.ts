@@ -46,49 +46,87 @@ export class Deployment extends pulumi.ComponentResource {
     const facts = hostFacts(settings);
     const planned = planUpdate(settings, previous, recipes, facts);
     const { active, tools } = planned;
-    const provider = new docker.Provider(`${name}-docker`, { host: settings.dockerHost }, opts.parent === undefined ? {} : { parent: opts.parent });
+    const provider = new docker.Provider(
+      `${name}-docker`,
+      { host: settings.dockerHost },
+      opts.parent === undefined ? {} : { parent: opts.parent },
+    );
     super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: provider } });
     const child = { parent: this };
 
     const recipe = recipeFor(tools.bootstrap, Object.values(recipes), facts);
     const bootstrap = new Image(imageName(name, tools.bootstrap), { reference: tools.bootstrap, recipe }, child);
     const job = { host: settings, bootstrapImage: bootstrap.reference };
-    const store = new HostStore(`${name}-store`, { ...job, services: settings.services.map((service) => service.name) }, child);
+    const store = new HostStore(
+      `${name}-store`,
+      { ...job, services: settings.services.map((service) => service.name) },
+      child,
+    );
     const hold = new Hold(`${name}-hold`, { ...job, keep: planned.keep }, { parent: this, dependsOn: store });
-    const artifacts = new Artifacts(name, { settings, plan: planned, facts, recipes: Object.values(recipes), bootstrap }, { parent: this, dependsOn: hold });
+    const artifacts = new Artifacts(
+      name,
+      { settings, plan: planned, facts, recipes: Object.values(recipes), bootstrap },
+      { parent: this, dependsOn: hold },
+    );
     const environment = artifacts.environment(active.environment);
 
-    this.apiToken = settings.requireToken ? pulumi.secret(new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result) : undefined;
-    const token: Record<string, pulumi.Input<string>> = this.apiToken === undefined ? {} : { ARCHON_API_TOKEN: this.apiToken };
-    const network = new docker.Network(`${name}-network`, { labels: labels("network", { root: settings.root }) }, { parent: this, dependsOn: store });
-    const services = settings.services.map(({ name: service, port, bind, memoryMiB, replicas, variables }) => new Service(`${name}-${service}`, {
-      host: settings,
-      service,
-      release: active,
-      port,
-      bind,
-      memoryMiB,
-      replicas,
-      image: artifacts.image(active.images.server).reference,
-      gatewayImage: artifacts.image(tools.gateway).reference,
-      network: network.name,
-      environmentPath: environment.path,
-      environmentJob: environment.job,
-      dataDirectory: store.dataDirectory(service),
-      variables: { ...secrets(variables), ...serverVariables(active, service), ...token },
-      rollout: settings.rollout,
-      autoRollback: settings.autoRollback,
-      readyTimeout: settings.readyTimeout,
-      previousRelease: planned.back?.id,
-    }, { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] }));
+    this.apiToken = settings.requireToken
+      ? pulumi.secret(new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result)
+      : undefined;
+    const token: Record<string, pulumi.Input<string>> = this.apiToken === undefined
+      ? {}
+      : { ARCHON_API_TOKEN: this.apiToken };
+    const network = new docker.Network(
+      `${name}-network`,
+      { labels: labels("network", { root: settings.root }) },
+      { parent: this, dependsOn: store },
+    );
+    const services = settings.services.map(
+      ({ name: service, port, bind, memoryMiB, replicas, variables }) =>
+        new Service(
+          `${name}-${service}`,
+          {
+            host: settings,
+            service,
+            release: active,
+            port,
+            bind,
+            memoryMiB,
+            replicas,
+            image: artifacts.image(active.images.server).reference,
+            gatewayImage: artifacts.image(tools.gateway).reference,
+            network: network.name,
+            environmentPath: environment.path,
+            environmentJob: environment.job,
+            dataDirectory: store.dataDirectory(service),
+            variables: { ...secrets(variables), ...serverVariables(active, service), ...token },
+            rollout: settings.rollout,
+            autoRollback: settings.autoRollback,
+            readyTimeout: settings.readyTimeout,
+            previousRelease: planned.back?.id,
+          },
+          { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] },
+        ),
+    );
     const [container] = services.flatMap(({ containerIds }) => containerIds);
     const model = active.models.find((each) => each.name === active.activeModel);
     if (model !== undefined && container !== undefined) {
-      new Proof(`${name}-proof-${model.revision.slice(0, 12)}`, { ...job, model, containerId: container }, { parent: this, dependsOn: services });
+      new Proof(
+        `${name}-proof-${model.revision.slice(0, 12)}`,
+        { ...job, model, containerId: container },
+        { parent: this, dependsOn: services },
+      );
     }
-    const { done } = new Collection(`${name}-collection`, { ...job, keep: planned.keep }, { parent: this, dependsOn: services });
+    const { done } = new Collection(
+      `${name}-collection`,
+      { ...job, keep: planned.keep },
+      { parent: this, dependsOn: services },
+    );
 
-    this.services = settings.services.map((service, index) => ({ name: service.name, url: services[index]?.url ?? "" }));
+    this.services = settings.services.map((service, index) => ({
+      name: service.name,
+      url: services[index]?.url ?? "",
+    }));
     this.url = this.services[0]?.url ?? "";
     this.release = active.id;
     this.releases = planned.releases;
@@ -106,8 +144,12 @@ export class Deployment extends pulumi.ComponentResource {
   outputs(): pulumi.Inputs {
     const { url, release, releases, environment, images, models, services, apiToken } = this;
     const values = { url, release, releases, environment, images, models, services };
-    const settled = <T>(value: T): pulumi.Input<T> => (pulumi.runtime.isDryRun() ? value : this.#done.apply(() => value));
-    return { ...Object.fromEntries(Object.entries(values).map(([key, value]) => [key, settled(value)])), ...(apiToken === undefined ? {} : { apiToken }) };
+    const settled = <T>(value: T): pulumi.Input<T> =>
+      pulumi.runtime.isDryRun() ? value : this.#done.apply(() => value);
+    return {
+      ...Object.fromEntries(Object.entries(values).map(([key, value]) => [key, settled(value)])),
+      ...(apiToken === undefined ? {} : { apiToken }),
+    };
   }
 }
 
@@ -129,14 +171,18 @@ function planUpdate(settings: Settings, previous: Previous, recipes: Recipes, fa
     return plan({
       candidate: made,
       ledger: previous.ledger,
-      tools: Object.values(previous.tools ?? {}).every((reference: string) => facts.hasImage(reference)) ? previous.tools : undefined,
+      tools: Object.values(previous.tools ?? {}).every((reference: string) => facts.hasImage(reference))
+        ? previous.tools
+        : undefined,
       wanted: settings.release,
       retain: settings.retain,
       lost: (release) => lostPart(after, release),
     });
   } catch (error) {
     if (error instanceof PlanError) {
-      throw configurationError(pulumi.getStack(), [{ key: `${pulumi.getProject()}:release`, received: settings.release, reason: error.message }]);
+      throw configurationError(pulumi.getStack(), [
+        { key: `${pulumi.getProject()}:release`, received: settings.release, reason: error.message },
+      ]);
     }
     throw error;
   }

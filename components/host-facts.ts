@@ -25,7 +25,8 @@ export function hostFacts(host: Host): HostFacts {
     hasImage: (reference) => images?.has(reference) ?? true,
     seesImage: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
-    hasSnapshot: ({ repo, revision }) => has(`models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`),
+    hasSnapshot: ({ repo, revision }) =>
+      has(`models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`),
   };
 }
 
@@ -56,7 +57,10 @@ export function lostPart(facts: HostFacts, release: Release): string | undefined
 function listImages(dockerHost: string): ReadonlySet<string> | undefined {
   try {
     const listed = execFileSync("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {
-      encoding: "utf8", env: { ...process.env, DOCKER_HOST: dockerHost }, stdio: ["ignore", "pipe", "ignore"], timeout: 10_000,
+      encoding: "utf8",
+      env: { ...process.env, DOCKER_HOST: dockerHost },
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: 10_000,
     });
     return new Set(listed.split("\n"));
   } catch {

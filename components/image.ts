@@ -18,17 +18,27 @@ export class Image extends pulumi.ComponentResource {
 
   constructor(name: string, args: ImageArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Image", name, {}, opts);
-    const image = new docker.RemoteImage(name, {
-      name: args.reference,
-      keepLocally: true,
-      ...(args.recipe === undefined ? {} : { build: buildOf(args.recipe) }),
-    }, { parent: this, retainOnDelete: true, ignoreChanges: ["build"] });
+    const image = new docker.RemoteImage(
+      name,
+      {
+        name: args.reference,
+        keepLocally: true,
+        ...(args.recipe === undefined ? {} : { build: buildOf(args.recipe) }),
+      },
+      { parent: this, retainOnDelete: true, ignoreChanges: ["build"] },
+    );
     this.reference = image.name;
     this.registerOutputs({ reference: this.reference });
   }
 }
 
-function buildOf({ context, dockerfile, buildArgs, caBundle, logFile }: BuildRecipe): docker.types.input.RemoteImageBuild {
+function buildOf({
+  context,
+  dockerfile,
+  buildArgs,
+  caBundle,
+  logFile,
+}: BuildRecipe): docker.types.input.RemoteImageBuild {
   return {
     context,
     dockerfile,

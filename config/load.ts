@@ -38,7 +38,11 @@ export interface Settings extends Omit<Decisions, "models" | "activeModel" | "ca
 }
 
 /** What the set-up found on this machine; `.archon/machine.json`. */
-const machineSchema = z.object({ baseImage: z.string().optional(), caBundle: z.string().optional(), dockerHost: z.string().optional() });
+const machineSchema = z.object({
+  baseImage: z.string().optional(),
+  caBundle: z.string().optional(),
+  dockerHost: z.string().optional(),
+});
 
 /**
  * Reads the configuration of the current stack and the machine's facts.
@@ -59,7 +63,8 @@ export function loadSettings(project = path.dirname(__dirname)): Settings {
     project,
     hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
     baseImage: decisions.baseImage === "auto" ? (machine.baseImage ?? DEFAULT_BASE_IMAGE) : decisions.baseImage,
-    caBundle: decisions.caBundle === "auto" ? machine.caBundle : decisions.caBundle === "none" ? undefined : decisions.caBundle,
+    caBundle:
+      decisions.caBundle === "auto" ? machine.caBundle : decisions.caBundle === "none" ? undefined : decisions.caBundle,
     lock,
     models,
     activeModel: wanted === "" ? models[0] : models.find((model) => model.name === wanted),
@@ -73,8 +78,12 @@ export function loadSettings(project = path.dirname(__dirname)): Settings {
  */
 function rawConfig(): Record<string, unknown> {
   const prefix = `${pulumi.getProject()}:`;
-  const values = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value] as const);
-  return Object.fromEntries(values.filter(([key]) => key !== HUB_TOKEN).map(([key, value]) => [key, parseValue(key, value)]));
+  const values = Object.entries(pulumi.runtime.allConfig())
+    .filter(([key]) => key.startsWith(prefix))
+    .map(([key, value]) => [key.slice(prefix.length), value] as const);
+  return Object.fromEntries(
+    values.filter(([key]) => key !== HUB_TOKEN).map(([key, value]) => [key, parseValue(key, value)]),
+  );
 }
 
 function resolveModel(project: string, model: Decisions["models"][number], index: number, problems: Problem[]): Model {
@@ -87,17 +96,31 @@ function resolveModel(project: string, model: Decisions["models"][number], index
   const { variant } = model;
   const directory = path.resolve(project, model.directory);
   if (!fs.existsSync(path.join(directory, "config.json"))) {
-    problems.push({ key: keyName(["models", index, "directory"]), received: model.directory, reason: "must be a directory, relative to the project, that holds a model (config.json and weights)" });
+    problems.push({
+      key: keyName(["models", index, "directory"]),
+      received: model.directory,
+      reason: "must be a directory, relative to the project, that holds a model (config.json and weights)",
+    });
     return { name: model.name, repo: `local/${model.name}`, revision: "", variant };
   }
-  return { name: model.name, repo: `local/${model.name}`, revision: directoryRevision(readTree(directory, isModelFile)), variant, directory };
+  return {
+    name: model.name,
+    repo: `local/${model.name}`,
+    revision: directoryRevision(readTree(directory, isModelFile)),
+    variant,
+    directory,
+  };
 }
 
 function readLock(project: string, file: string, problems: Problem[]): string | undefined {
   try {
     return fs.readFileSync(path.resolve(project, file), "utf8");
   } catch {
-    problems.push({ key: keyName(["requirements"]), received: file, reason: "must be a readable lock file, relative to the project; npm run lock makes the project's own" });
+    problems.push({
+      key: keyName(["requirements"]),
+      received: file,
+      reason: "must be a readable lock file, relative to the project; npm run lock makes the project's own",
+    });
     return undefined;
   }
 }

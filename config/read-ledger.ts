@@ -6,7 +6,9 @@ import { parseLedger, type Previous } from "../release/ledger";
  * has none, and a failed update leaves them as they were.
  */
 export async function readLedger(): Promise<Previous> {
-  const self = new pulumi.StackReference("self", { name: `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}` });
+  const self = new pulumi.StackReference("self", {
+    name: `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`,
+  });
   const read = async (name: string): Promise<unknown> => (await self.getOutputDetails(name)).value;
   return parseLedger({ releases: (await read("releases")) ?? [], images: await read("images") });
 }

@@ -6,26 +6,43 @@ import type { Problem } from "./problems";
 /** A secret stays an Output from the first moment, so it never meets the schema nor a message. */
 export const HUB_TOKEN = "hubToken";
 
-const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "allowed are 1 to 40 lower-case letters, digits, dots and hyphens");
+const name = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "allowed are 1 to 40 lower-case letters, digits, dots and hyphens");
 const absolutePath = z.string().regex(/^\/(?!.*\/\.\.?(\/|$)).+/, "must be an absolute path without . or .. parts");
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 
-const revision = z.string().regex(/^[0-9a-f]{40}$/, "must be a commit of 40 hex digits; a branch such as main would not be the same model tomorrow");
+const revision = z
+  .string()
+  .regex(
+    /^[0-9a-f]{40}$/,
+    "must be a commit of 40 hex digits; a branch such as main would not be the same model tomorrow",
+  );
 const variant = z.enum(["auto", "float32", "bfloat16"]).default("auto");
-const hubModel = z.strictObject({ name, repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be <organisation>/<name>"), revision, variant });
+const hubModel = z.strictObject({
+  name,
+  repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be <organisation>/<name>"),
+  revision,
+  variant,
+});
 const directoryModel = z.strictObject({ name, directory: z.string().min(1), variant });
 const derivedModel = z.strictObject({ name, from: name, variant: z.literal("int8"), revision });
 
-const variableName = z.string()
+const variableName = z
+  .string()
   .regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores")
-  .refine((each) => !RESERVED_VARIABLES.some((reserved) => reserved === each), { error: "is set by the program; remove it" });
+  .refine((each) => !RESERVED_VARIABLES.some((reserved) => reserved === each), {
+    error: "is set by the program; remove it",
+  });
 const service = z.strictObject({
   name,
   port: z.int().min(1).max(65535),
   bind: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of the host" }).default("127.0.0.1"),
   memoryMiB: z.int().min(256, "must be at least 256").default(4096),
   replicas: z.int().min(1).max(4).default(1),
-  variables: z.record(variableName, z.union([z.string(), z.number(), z.boolean()], { error: "must be text" }).transform(String)).default({}),
+  variables: z
+    .record(variableName, z.union([z.string(), z.number(), z.boolean()], { error: "must be text" }).transform(String))
+    .default({}),
 });
 
 const schema = z.strictObject({
@@ -41,14 +58,19 @@ const schema = z.strictObject({
   imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
   hubEndpoint: url,
   hubMirrors: z.array(url),
-  models: z.array(z.union([hubModel, directoryModel, derivedModel], {
-    error: 'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
-  })),
+  models: z.array(
+    z.union([hubModel, directoryModel, derivedModel], {
+      error:
+        'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
+    }),
+  ),
   activeModel: z.string(),
   services: z.array(service).min(1),
   requireToken: z.boolean(),
   retain: z.int().min(2, "must be at least 2, so that there is a release to go back to").max(50),
-  release: z.string().regex(/^([0-9a-f]{12})?$/, "must be empty or the id of a release, 12 hex digits; npm run releases lists them"),
+  release: z
+    .string()
+    .regex(/^([0-9a-f]{12})?$/, "must be empty or the id of a release, 12 hex digits; npm run releases lists them"),
   rollout: z.enum(["overlap", "replace"]),
   autoRollback: z.boolean(),
   readyTimeout: z.int().min(10).max(3600),
@@ -81,14 +103,23 @@ export function parseDecisions(raw: Record<string, unknown>, problems: Problem[]
   for (const issue of result.error.issues) {
     if (issue.code === "unrecognized_keys") {
       const allowed = [...Object.keys(schema.shape), HUB_TOKEN].join(", ");
-      issue.keys.forEach((key) => problems.push({
-        key: keyName([...issue.path, key]),
-        reason: issue.path.length === 0 ? `unknown key; the keys are ${allowed}` : "unknown key; remove it or mend its spelling",
-      }));
+      issue.keys.forEach((key) =>
+        problems.push({
+          key: keyName([...issue.path, key]),
+          reason:
+            issue.path.length === 0
+              ? `unknown key; the keys are ${allowed}`
+              : "unknown key; remove it or mend its spelling",
+        }),
+      );
     } else {
       // The value of a variable may be a secret.
       const received = issue.path.includes("variables") ? undefined : valueAt(raw, issue.path);
-      problems.push({ key: keyName(issue.path), received, reason: issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message });
+      problems.push({
+        key: keyName(issue.path),
+        received,
+        reason: issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message,
+      });
     }
   }
   return undefined;
@@ -97,23 +128,50 @@ export function parseDecisions(raw: Record<string, unknown>, problems: Problem[]
 function crossCheck(decisions: Decisions, problems: Problem[]): void {
   const { services, models, activeModel, requireToken } = decisions;
   duplicates(models.map((model) => model.name)).forEach((index) =>
-    problems.push({ key: keyName(["models", index, "name"]), received: models[index]?.name, reason: "is used by an earlier model; give each its own name" }));
+    problems.push({
+      key: keyName(["models", index, "name"]),
+      received: models[index]?.name,
+      reason: "is used by an earlier model; give each its own name",
+    }),
+  );
   duplicates(services.map((each) => each.name)).forEach((index) =>
-    problems.push({ key: keyName(["services", index, "name"]), received: services[index]?.name, reason: "is used by an earlier service; give each its own name" }));
+    problems.push({
+      key: keyName(["services", index, "name"]),
+      received: services[index]?.name,
+      reason: "is used by an earlier service; give each its own name",
+    }),
+  );
   duplicates(services.map((each) => String(each.port))).forEach((index) =>
-    problems.push({ key: keyName(["services", index, "port"]), received: services[index]?.port, reason: "is used by an earlier service; give each its own port" }));
+    problems.push({
+      key: keyName(["services", index, "port"]),
+      received: services[index]?.port,
+      reason: "is used by an earlier service; give each its own port",
+    }),
+  );
   models.forEach((model, index) => {
     if ("from" in model && !models.some((other) => other.name === model.from && !("from" in other))) {
-      problems.push({ key: keyName(["models", index, "from"]), received: model.from, reason: "must be the name of another of the models that is not derived itself" });
+      problems.push({
+        key: keyName(["models", index, "from"]),
+        received: model.from,
+        reason: "must be the name of another of the models that is not derived itself",
+      });
     }
   });
   if (activeModel !== "" && !models.some((model) => model.name === activeModel)) {
     const known = models.map((model) => model.name).join(", ");
-    problems.push({ key: keyName(["activeModel"]), received: activeModel, reason: `must be the name of one of the models (${known === "" ? "none is configured" : known})` });
+    problems.push({
+      key: keyName(["activeModel"]),
+      received: activeModel,
+      reason: `must be the name of one of the models (${known === "" ? "none is configured" : known})`,
+    });
   }
   services.forEach((each, index) => {
     if (!requireToken && !isLoopback(each.bind)) {
-      problems.push({ key: keyName(["services", index, "bind"]), received: each.bind, reason: "reaches beyond this machine; set requireToken: true as well, or bind 127.0.0.1" });
+      problems.push({
+        key: keyName(["services", index, "bind"]),
+        received: each.bind,
+        reason: "reaches beyond this machine; set requireToken: true as well, or bind 127.0.0.1",
+      });
     }
   });
 }
@@ -130,7 +188,10 @@ function isLoopback(address: string): boolean {
 /** The name of a key with the path inside it, such as `archon:services[0].port`. */
 export function keyName(parts: readonly PropertyKey[]): string {
   const [first = "", ...rest] = parts.map(String);
-  return rest.reduce((key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : `${key}.${part}`), `${pulumi.getProject()}:${first}`);
+  return rest.reduce(
+    (key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : `${key}.${part}`),
+    `${pulumi.getProject()}:${first}`,
+  );
 }
 
 function valueAt(raw: unknown, parts: readonly PropertyKey[]): unknown {

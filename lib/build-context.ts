@@ -36,7 +36,9 @@ export function contextSources(dockerfile: string): string[] {
 export function contentTag(context: string, dockerfile: string, args: Readonly<Record<string, string>>): string {
   const recipe = readFile(context, dockerfile);
   const ignore = ignoreRules(context);
-  const files = contextSources(Buffer.from(recipe.bytes).toString("utf8")).flatMap((source) => readSource(context, source, ignore));
+  const files = contextSources(Buffer.from(recipe.bytes).toString("utf8")).flatMap((source) =>
+    readSource(context, source, ignore),
+  );
   const pairs = Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1));
   return digest(digestFiles([recipe, ...files]), ...pairs.flat()).slice(0, 16);
 }

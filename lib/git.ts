@@ -2,10 +2,14 @@ import { execFileSync } from "node:child_process";
 
 /** Commit of a checkout, with `-dirty` when tracked files differ from it, and the first line of its message; nothing outside one. */
 export function gitCommit(directory: string): { commit?: string; message?: string } {
-  const git = (...args: string[]): string => execFileSync("git", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  const git = (...args: string[]): string =>
+    execFileSync("git", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   try {
     const [commit = "", message = ""] = git("log", "-1", "--format=%H%n%s").split("\n");
-    return { commit: git("status", "--porcelain", "--untracked-files=no") === "" ? commit : `${commit}-dirty`, message };
+    return {
+      commit: git("status", "--porcelain", "--untracked-files=no") === "" ? commit : `${commit}-dirty`,
+      message,
+    };
   } catch {
     return {};
   }

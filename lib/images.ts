@@ -42,7 +42,11 @@ export interface BuildRecipe {
 }
 
 /** @param more build arguments of this image alone; part of its tag */
-export function buildRecipe({ repository, context: directory, dockerfile }: ImageDefinition, choices: BuildChoices, more: Readonly<Record<string, string>> = {}): BuildRecipe {
+export function buildRecipe(
+  { repository, context: directory, dockerfile }: ImageDefinition,
+  choices: BuildChoices,
+  more: Readonly<Record<string, string>> = {},
+): BuildRecipe {
   const context = path.join(choices.project, directory);
   const contentArgs = { ...contentArguments(choices.baseImage), ...more };
   return {

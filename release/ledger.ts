@@ -21,7 +21,9 @@ const outputs = z.object({
 export function parseLedger(values: unknown): Previous {
   const result = outputs.safeParse(values);
   if (!result.success) {
-    throw new Error(`The stack's output "releases" is not a ledger that this version reads:\n${z.prettifyError(result.error)}`);
+    throw new Error(
+      `The stack's output "releases" is not a ledger that this version reads:\n${z.prettifyError(result.error)}`,
+    );
   }
   return { ledger: result.data.releases, tools: result.data.images };
 }

@@ -61,7 +61,9 @@ export function plan({ candidate, ledger, tools, wanted, retain, lost }: PlanInp
   const active = fromCheckout ? { ...candidate, ...firstRun(known) } : withLoss(known ?? candidate, undefined);
   const reason = fromCheckout ? undefined : lost(active);
   if (reason !== undefined) {
-    throw new PlanError(`it cannot be run again: ${reason}; check out its commit${active.commit === undefined ? "" : ` (${active.commit.slice(0, 12)})`} and update without this key, or take another one; ${listing(ledger, lost)}`);
+    throw new PlanError(
+      `it cannot be run again: ${reason}; check out its commit${active.commit === undefined ? "" : ` (${active.commit.slice(0, 12)})`} and update without this key, or take another one; ${listing(ledger, lost)}`,
+    );
   }
   const others = ledger.filter(({ id }) => id !== active.id).slice(0, retain - 1);
   const releases = [active, ...others.map((release) => withLoss(release, lost(release)))];
@@ -95,7 +97,9 @@ function withLoss({ ...release }: Release, reason: string | undefined): Release 
 }
 
 function listing(ledger: readonly Release[], lost: PlanInput["lost"]): string {
-  const ids = ledger.filter((release) => lost(release) === undefined).map(({ id, message }) => (message === undefined ? id : `${id} (${message})`));
+  const ids = ledger
+    .filter((release) => lost(release) === undefined)
+    .map(({ id, message }) => (message === undefined ? id : `${id} (${message})`));
   return ids.length === 0 ? "this stack has run none yet" : `the releases that can be run are ${ids.join(", ")}`;
 }
 

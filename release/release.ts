@@ -15,7 +15,13 @@ export interface ReleaseContent {
 
 /** Id of a release: 12 hex digits that depend on the content only. The order of the models does not matter. */
 export function releaseId(content: ReleaseContent): string {
-  return digest(content.serverImage, content.environment, ...[...content.models].sort(), "active", content.activeModel ?? "").slice(0, 12);
+  return digest(
+    content.serverImage,
+    content.environment,
+    ...[...content.models].sort(),
+    "active",
+    content.activeModel ?? "",
+  ).slice(0, 12);
 }
 
 const model = z.object({
@@ -56,5 +62,7 @@ export function snapshotOf({ repo, revision }: Pick<ModelReference, "repo" | "re
 
 /** What of a model makes a release another one: the snapshot, and the precision in which it is loaded. */
 export function contentOf(model: Pick<ModelReference, "repo" | "revision" | "variant">): string {
-  return model.variant === undefined || model.variant === "auto" ? snapshotOf(model) : `${snapshotOf(model)} ${model.variant}`;
+  return model.variant === undefined || model.variant === "auto"
+    ? snapshotOf(model)
+    : `${snapshotOf(model)} ${model.variant}`;
 }

@@ -49,16 +49,22 @@ export class BakedImage {
     // Under its name the next one would leave it behind, with 7 GB.
     await this.removeImage();
     const [client, ...build] = await buildCommand(searchPath());
-    const args = Object.entries(contentArguments(chosenBaseImage())).map(([name, value]) => `--build-arg=${name}=${value}`);
+    const args = Object.entries(contentArguments(chosenBaseImage())).map(
+      ([name, value]) => `--build-arg=${name}=${value}`,
+    );
     const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
     // An earlier run's layers must not be found again. Within a run there is none to find: the requirements come first.
-    await run(client, [...build, "--no-cache", "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context], {
-      environment: { ...dockerEnvironment(dockerHost), DOCKER_BUILDKIT: "1" },
-      log: "bench-baked",
-      onLine: (line) => {
-        progress.update(0, 0, line);
+    await run(
+      client,
+      [...build, "--no-cache", "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context],
+      {
+        environment: { ...dockerEnvironment(dockerHost), DOCKER_BUILDKIT: "1" },
+        log: "bench-baked",
+        onLine: (line) => {
+          progress.update(0, 0, line);
+        },
       },
-    });
+    );
   }
 
   async bytes(): Promise<number> {
@@ -71,6 +77,8 @@ export class BakedImage {
   }
 
   private async removeImage(): Promise<void> {
-    await run("docker", ["image", "rm", "--force", reference], { environment: dockerEnvironment(readMachine().dockerHost) });
+    await run("docker", ["image", "rm", "--force", reference], {
+      environment: dockerEnvironment(readMachine().dockerHost),
+    });
   }
 }

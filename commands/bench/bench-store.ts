@@ -11,7 +11,10 @@ import { run } from "../lib/run";
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
   /** The lock of the stack's environments. */
-  readonly lock = fs.readFileSync(path.join(projectRoot, "applications", "reference", "requirements.server.ml.txt"), "utf8");
+  readonly lock = fs.readFileSync(
+    path.join(projectRoot, "applications", "reference", "requirements.server.ml.txt"),
+    "utf8",
+  );
 
   constructor(private readonly image: string) {}
 
@@ -40,16 +43,42 @@ export class BenchStore {
     return this.container([], [verb, "--store", "/store", ...rest], input, progress);
   }
 
-  private container(options: readonly string[], args: readonly string[], input: string, progress?: Progress): Promise<string> {
+  private container(
+    options: readonly string[],
+    args: readonly string[],
+    input: string,
+    progress?: Progress,
+  ): Promise<string> {
     const { caBundle, dockerHost } = readMachine();
-    const trust = caBundle === undefined ? [] : [`--volume=${caBundle}:/run/ca-bundle.pem:ro`, "--env=SSL_CERT_FILE=/run/ca-bundle.pem"];
-    return run("docker", ["run", "--rm", "--interactive", "--label=io.archon.component=bench", `--volume=${this.root}:/store`, ...trust, ...options, this.image, ...args], {
-      environment: dockerEnvironment(dockerHost),
-      input,
-      log: "bench-store",
-      ...(progress === undefined ? {} : { onLine: (line: string) => {
-        progress.update(0, 0, line);
-      } }),
-    });
+    const trust =
+      caBundle === undefined
+        ? []
+        : [`--volume=${caBundle}:/run/ca-bundle.pem:ro`, "--env=SSL_CERT_FILE=/run/ca-bundle.pem"];
+    return run(
+      "docker",
+      [
+        "run",
+        "--rm",
+        "--interactive",
+        "--label=io.archon.component=bench",
+        `--volume=${this.root}:/store`,
+        ...trust,
+        ...options,
+        this.image,
+        ...args,
+      ],
+      {
+        environment: dockerEnvironment(dockerHost),
+        input,
+        log: "bench-store",
+        ...(progress === undefined
+          ? {}
+          : {
+              onLine: (line: string) => {
+                progress.update(0, 0, line);
+              },
+            }),
+      },
+    );
   }
 }

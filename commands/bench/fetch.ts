@@ -18,20 +18,34 @@ const image: ImageDefinition = { repository: "archon-bench", context: "commands/
  * @throws CommandError when a figure misses what is asked of it
  */
 export async function benchFetch(steps: Steps): Promise<void> {
-  const bootstrap = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
-  const bench = await steps.run("Bench image", (progress) => ensureImage(image, progress, { BOOTSTRAP_IMAGE: bootstrap }), (reference) => reference);
+  const bootstrap = await steps.run(
+    "Bootstrap image",
+    (progress) => ensureImage(IMAGES.bootstrap, progress),
+    (reference) => reference,
+  );
+  const bench = await steps.run(
+    "Bench image",
+    (progress) => ensureImage(image, progress, { BOOTSTRAP_IMAGE: bootstrap }),
+    (reference) => reference,
+  );
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-fetch-"));
   try {
-    await steps.run("Fetch", (progress) => run("docker", [
-      ...["run", "--rm", "--init", "--label=io.archon.project=archon", "--label=io.archon.component=bench"],
-      ...[`--volume=${path.join(projectRoot, "store")}:/src:ro`, `--volume=${work}:/work`, "--workdir=/src", bench],
-    ], {
-      environment: dockerEnvironment(readMachine().dockerHost),
-      log: "bench-fetch",
-      onLine: (line) => {
-        progress.message(line);
-      },
-    }));
+    await steps.run("Fetch", (progress) =>
+      run(
+        "docker",
+        [
+          ...["run", "--rm", "--init", "--label=io.archon.project=archon", "--label=io.archon.component=bench"],
+          ...[`--volume=${path.join(projectRoot, "store")}:/src:ro`, `--volume=${work}:/work`, "--workdir=/src", bench],
+        ],
+        {
+          environment: dockerEnvironment(readMachine().dockerHost),
+          log: "bench-fetch",
+          onLine: (line) => {
+            progress.message(line);
+          },
+        },
+      ),
+    );
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }

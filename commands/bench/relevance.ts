@@ -22,7 +22,11 @@ interface Arguments {
  */
 export async function benchRelevance(steps: Steps, args: readonly string[]): Promise<void> {
   const chosen = parse(args);
-  const table = await steps.run("Relevance", () => relevance(chosen), () => "measured");
+  const table = await steps.run(
+    "Relevance",
+    () => relevance(chosen),
+    () => "measured",
+  );
   console.log(`\n${table}`);
 }
 
@@ -30,7 +34,10 @@ function parse(args: readonly string[]): Arguments {
   const usage = "Usage: npm run bench -- relevance [--model Org/Name]... [--documents DIR --questions FILE]";
   const text = { type: "string" } as const;
   try {
-    const { values } = parseArgs({ args: [...args], options: { model: { ...text, multiple: true }, documents: text, questions: text } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { model: { ...text, multiple: true }, documents: text, questions: text },
+    });
     const { model: models = [], documents, questions } = values;
     if (documents === undefined && questions === undefined) {
       return { models };
@@ -59,7 +66,16 @@ async function relevance({ models, own }: Arguments): Promise<string> {
   return run(
     "docker",
     [
-      ...["run", "--rm", "--init", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--label=io.archon.component=bench"],
+      ...[
+        "run",
+        "--rm",
+        "--init",
+        "--network=none",
+        "--read-only",
+        "--tmpfs=/tmp",
+        "--cap-drop=ALL",
+        "--label=io.archon.component=bench",
+      ],
       ...mounts.map((mount) => `--volume=${mount}`),
       ...["--workdir=/src", "--env=PYTHONPATH=/src", "--env=HF_HUB_OFFLINE=1", "--env=HF_HUB_DISABLE_PROGRESS_BARS=1"],
       ...[server.image, "python3", "-m", "relevance", ...models.map((model) => `--model=${model}`)],

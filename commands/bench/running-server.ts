@@ -17,7 +17,9 @@ const inspected = z.array(
   z.object({
     Name: z.string(),
     Config: z.object({ Image: z.string() }),
-    NetworkSettings: z.object({ Ports: z.record(z.string(), z.array(z.object({ HostIp: z.string(), HostPort: z.string() })).nullable()) }),
+    NetworkSettings: z.object({
+      Ports: z.record(z.string(), z.array(z.object({ HostIp: z.string(), HostPort: z.string() })).nullable()),
+    }),
     Mounts: z.array(z.object({ Source: z.string(), Destination: z.string() })),
   }),
 );
@@ -32,7 +34,9 @@ export async function runningServer(): Promise<RunningServer> {
   const source = (target: string): string => {
     const mount = server.Mounts.find(({ Destination }) => Destination === target);
     if (mount === undefined) {
-      throw new UserError(`The container ${server.Name} mounts nothing at ${target}, so it is no server of this project.`);
+      throw new UserError(
+        `The container ${server.Name} mounts nothing at ${target}, so it is no server of this project.`,
+      );
     }
     return mount.Source;
   };
@@ -63,8 +67,11 @@ async function running(component: string): Promise<z.infer<typeof inspected>[num
   const environment = dockerEnvironment(readMachine().dockerHost);
   const labels = { "io.archon.project": project, "io.archon.stack": devStack, "io.archon.component": component };
   const filters = Object.entries(labels).map(([name, value]) => `--filter=label=${name}=${value}`);
-  const [id] = (await run("docker", ["ps", "--quiet", "--no-trunc", ...filters], { environment })).split("\n").filter((line) => line !== "");
-  const [found] = id === undefined ? [] : inspected.parse(JSON.parse(await run("docker", ["inspect", id], { environment })));
+  const [id] = (await run("docker", ["ps", "--quiet", "--no-trunc", ...filters], { environment }))
+    .split("\n")
+    .filter((line) => line !== "");
+  const [found] =
+    id === undefined ? [] : inspected.parse(JSON.parse(await run("docker", ["inspect", id], { environment })));
   if (found === undefined) {
     throw new UserError(`No ${component} of the stack ${devStack} is running. Deploy one with \`npm start\`.`);
   }

@@ -49,7 +49,13 @@ export async function benchServer(steps: Steps): Promise<void> {
   const [{ container }, url] = await Promise.all([runningServer(), gatewayUrl()]);
   const token = process.env["ARCHON_API_TOKEN"];
   const target = { url, container, ...(token === undefined ? {} : { token }) };
-  const { requests: made, failures, requestsPerSecond, search, memory: anonymous } = await steps.run(
+  const {
+    requests: made,
+    failures,
+    requestsPerSecond,
+    search,
+    memory: anonymous,
+  } = await steps.run(
     "Load, 11 minutes",
     () => load(target),
     ({ requests: count }) => `${String(count)} requests`,
@@ -57,8 +63,14 @@ export async function benchServer(steps: Steps): Promise<void> {
   console.table([
     { what: "requests, failures", value: `${String(made)}, ${String(failures)}` },
     { what: "requests a second", value: requestsPerSecond.toFixed(1) },
-    { what: "search p50, p95, p99, ms", value: [search.p50, search.p95, search.p99].map((time) => time.toFixed(0)).join(", ") },
-    { what: "memory after warm-up, at the end, MB", value: [anonymous.before, anonymous.after].map((bytes) => (bytes / 1e6).toFixed(0)).join(", ") },
+    {
+      what: "search p50, p95, p99, ms",
+      value: [search.p50, search.p95, search.p99].map((time) => time.toFixed(0)).join(", "),
+    },
+    {
+      what: "memory after warm-up, at the end, MB",
+      value: [anonymous.before, anonymous.after].map((bytes) => (bytes / 1e6).toFixed(0)).join(", "),
+    },
     { what: "growth of memory, %", value: anonymous.growth.toFixed(1) },
   ]);
 }
@@ -75,7 +87,8 @@ export async function load(target: LoadTarget, options: LoadOptions = {}): Promi
   const { result, searchTimes } = await fire(target, clients, seconds);
   await removeUploads(target);
   const after = await memory(target.container);
-  const at = (share: number): number => searchTimes[Math.min(searchTimes.length - 1, Math.floor(share * searchTimes.length))] ?? NaN;
+  const at = (share: number): number =>
+    searchTimes[Math.min(searchTimes.length - 1, Math.floor(share * searchTimes.length))] ?? NaN;
   return {
     requests: result.requests.total,
     failures: result.non2xx + result.errors + result.timeouts,
@@ -99,7 +112,12 @@ function requests(authorization: Record<string, string>): autocannon.Request[] {
     `--${boundary}--`,
     "",
   ].join("\r\n");
-  const search = (query: string): autocannon.Request => ({ method: "POST", path: "/api/rag/query", headers: json, body: JSON.stringify({ query }) });
+  const search = (query: string): autocannon.Request => ({
+    method: "POST",
+    path: "/api/rag/query",
+    headers: json,
+    body: JSON.stringify({ query }),
+  });
   return [
     ...searches.map(search),
     { method: "GET", path: "/api/knowledge-items", headers: authorization },
@@ -114,18 +132,25 @@ function requests(authorization: Record<string, string>): autocannon.Request[] {
   ];
 }
 
-function fire(target: LoadTarget, connections: number, duration: number): Promise<{ result: autocannon.Result; searchTimes: number[] }> {
+function fire(
+  target: LoadTarget,
+  connections: number,
+  duration: number,
+): Promise<{ result: autocannon.Result; searchTimes: number[] }> {
   const searchTimes: number[] = [];
   const sequence = requests(authorization(target));
   const turns = new WeakMap<object, number>();
   return new Promise((resolve, reject) => {
-    const instance = autocannon({ url: target.url, connections, duration, timeout: 60, requests: sequence }, (error: Error | null, result) => {
-      if (error === null) {
-        resolve({ result, searchTimes: searchTimes.sort((left, right) => left - right) });
-      } else {
-        reject(error);
-      }
-    });
+    const instance = autocannon(
+      { url: target.url, connections, duration, timeout: 60, requests: sequence },
+      (error: Error | null, result) => {
+        if (error === null) {
+          resolve({ result, searchTimes: searchTimes.sort((left, right) => left - right) });
+        } else {
+          reject(error);
+        }
+      },
+    );
     instance.on("response", (client, _status, _bytes, milliseconds) => {
       const turn = turns.get(client) ?? 0;
       turns.set(client, turn + 1);
@@ -156,7 +181,10 @@ async function removeUploads(target: LoadTarget): Promise<void> {
 
 /** Anonymous memory of all processes of the container: file pages come and go with the load and are not the server's. */
 async function memory(container: string): Promise<number> {
-  const script = "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";
-  const kibibytes = await run("docker", ["exec", container, "python3", "-c", script], { environment: dockerEnvironment(readMachine().dockerHost) });
+  const script =
+    "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";
+  const kibibytes = await run("docker", ["exec", container, "python3", "-c", script], {
+    environment: dockerEnvironment(readMachine().dockerHost),
+  });
   return Number(kibibytes) * 1024;
 }

@@ -12,15 +12,29 @@ import { otherVersion } from "./other-version";
  * from one machine to another. Takes about eight minutes and 18 GB of disk for a while.
  */
 export async function benchStore(steps: Steps): Promise<void> {
-  const bootstrap = await steps.run("Bootstrap image", (progress) => ensureImage(IMAGES.bootstrap, progress), (reference) => reference);
-  const server = await steps.run("Server image", (progress) => ensureImage(IMAGES.server, progress), (reference) => reference);
+  const bootstrap = await steps.run(
+    "Bootstrap image",
+    (progress) => ensureImage(IMAGES.bootstrap, progress),
+    (reference) => reference,
+  );
+  const server = await steps.run(
+    "Server image",
+    (progress) => ensureImage(IMAGES.server, progress),
+    (reference) => reference,
+  );
   const store = new BenchStore(bootstrap);
   const baked = new BakedImage();
   try {
     await store.create();
-    const first = await timed(() => steps.run("Store: first environment", (progress) => store.populate("first", store.lock, progress)));
+    const first = await timed(() =>
+      steps.run("Store: first environment", (progress) => store.populate("first", store.lock, progress)),
+    );
     const firstBytes = await store.bytes();
-    const again = await timed(() => steps.run("Store: one package changed", (progress) => store.populate("second", otherVersion(store.lock), progress)));
+    const again = await timed(() =>
+      steps.run("Store: one package changed", (progress) =>
+        store.populate("second", otherVersion(store.lock), progress),
+      ),
+    );
     const againBytes = (await store.bytes()) - firstBytes;
     const bakedFirst = await timed(() => steps.run("Baked: first image", (progress) => baked.build(progress)));
     const bakedBytes = await baked.bytes();
@@ -34,7 +48,9 @@ export async function benchStore(steps: Steps): Promise<void> {
       row("image to move to a host, MB", bakedBytes / 1e6, serverBytes / 1e6),
       row("new on the disk for one package changed, MB", bakedBytes / 1e6, againBytes / 1e6),
     ]);
-    console.log("The engine keeps the layers of the baked images in its build cache; `docker builder prune` frees them.");
+    console.log(
+      "The engine keeps the layers of the baked images in its build cache; `docker builder prune` frees them.",
+    );
   } finally {
     await store.remove();
     await baked.remove();

@@ -64,7 +64,7 @@ export function readPlaces(descriptor: number, file: string): Place[] {
   const { size } = fs.fstatSync(descriptor);
   const places: Place[] = [];
   const head = Buffer.alloc(block);
-  for (let position = 0; ; ) {
+  for (let position = 0; ;) {
     if (fs.readSync(descriptor, head, 0, block, position) < block) {
       throw new UserError(`${file} is no bundle, or it ends early: ${size} bytes, and no end.`);
     }
@@ -77,7 +77,9 @@ export function readPlaces(descriptor: number, file: string): Place[] {
     }
     const place = { name, offset: position + block, bytes: readSize(head) };
     if (place.offset + place.bytes > size) {
-      throw new UserError(`${file} ends early: it has ${size} bytes, and ${name} alone goes on to ${place.offset + place.bytes}.`);
+      throw new UserError(
+        `${file} ends early: it has ${size} bytes, and ${name} alone goes on to ${place.offset + place.bytes}.`,
+      );
     }
     places.push(place);
     position = place.offset + Math.ceil(place.bytes / block) * block;
@@ -104,7 +106,9 @@ function header(name: string, bytes: number): Buffer {
 }
 
 function readSize(head: Buffer): number {
-  return head.readUInt8(124) === 0x80 ? Number(head.readBigUInt64BE(128)) : parseInt(head.subarray(124, 135).toString("latin1"), 8) || 0;
+  return head.readUInt8(124) === 0x80
+    ? Number(head.readBigUInt64BE(128))
+    : parseInt(head.subarray(124, 135).toString("latin1"), 8) || 0;
 }
 
 function writeAll(descriptor: number, chunk: Buffer, at: number, done: (error?: Error | null) => void): void {

@@ -23,14 +23,23 @@ export interface ExportRequest {
 }
 
 /** Images and targets of the store tool that releases consist of, each once, sorted. */
-export function contentOf(releases: readonly Release[], tools: readonly string[]): { images: string[]; targets: string[] } {
+export function contentOf(
+  releases: readonly Release[],
+  tools: readonly string[],
+): { images: string[]; targets: string[] } {
   const images = releases.flatMap((release) => Object.values(release.images));
-  const targets = releases.flatMap(({ environment, models }) => [`envs/${environment}`, ...models.map((model) => `models/${snapshotOf(model)}`)]);
+  const targets = releases.flatMap(({ environment, models }) => [
+    `envs/${environment}`,
+    ...models.map((model) => `models/${snapshotOf(model)}`),
+  ]);
   return { images: [...new Set([...images, ...tools])].sort(), targets: [...new Set(targets)].sort() };
 }
 
 /** Writes releases into one file. It gets its name when it is complete; what a failed or killed export left is written over by the next. */
-export async function exportBundle({ releases, tools, root, file }: ExportRequest, progress: Progress): Promise<BundleIndex> {
+export async function exportBundle(
+  { releases, tools, root, file }: ExportRequest,
+  progress: Progress,
+): Promise<BundleIndex> {
   if (fs.existsSync(file)) {
     throw new UserError(`${file} exists already. Remove it, or name another file.`);
   }
@@ -47,20 +56,38 @@ export async function exportBundle({ releases, tools, root, file }: ExportReques
   try {
     const archive = new ArchiveWriter(descriptor);
     let store = "";
-    const saved = await archive.add(IMAGES_MEMBER, (to) => runStreaming("docker", ["save", ...images], { environment, to, onLine }));
+    const saved = await archive.add(IMAGES_MEMBER, (to) =>
+      runStreaming("docker", ["save", ...images], { environment, to, onLine }),
+    );
     progress.message(`${images.length} images, ${bytes(saved.bytes)}`);
     const content = await archive.add(STORE_MEMBER, (to) =>
-      runStreaming("docker", storeToolArguments({ root, command: ["export", "--output", "-", ...targets] }, image, undefined), {
-        environment,
-        to,
-        onLine: (line) => {
-          store = /^bundle ([0-9a-f]{64}): /.exec(line)?.[1] ?? store;
-          progress.message(line.replace(/^mlenv: error: /, ""));
+      runStreaming(
+        "docker",
+        storeToolArguments({ root, command: ["export", "--output", "-", ...targets] }, image, undefined),
+        {
+          environment,
+          to,
+          onLine: (line) => {
+            store = /^bundle ([0-9a-f]{64}): /.exec(line)?.[1] ?? store;
+            progress.message(line.replace(/^mlenv: error: /, ""));
+          },
         },
-      }));
-    const index: BundleIndex = { format: FORMAT, created: new Date().toISOString(), tool: image, baseImage: chosenBaseImage(), releases: [...releases], images, store, members: [saved, content] };
+      ),
+    );
+    const index: BundleIndex = {
+      format: FORMAT,
+      created: new Date().toISOString(),
+      tool: image,
+      baseImage: chosenBaseImage(),
+      releases: [...releases],
+      images,
+      store,
+      members: [saved, content],
+    };
     await archive.add(INDEX_MEMBER, async (to) => {
-      await new Promise<void>((resolve, reject) => to.write(`${JSON.stringify(index, undefined, 1)}\n`, (error) => (error ? reject(error) : resolve())));
+      await new Promise<void>((resolve, reject) =>
+        to.write(`${JSON.stringify(index, undefined, 1)}\n`, (error) => (error ? reject(error) : resolve())),
+      );
     });
     archive.finish();
     fs.renameSync(half, file);

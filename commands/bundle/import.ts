@@ -20,17 +20,23 @@ export async function importBundle(file: string, root: string, steps: Steps): Pr
     const { tool } = index;
     await steps.run("Hashes of the images", () => checkMember(file, images, index));
     const stream = (what: string, args: readonly string[], from?: Readable): Promise<void> =>
-      steps.run(what, (progress) => runStreaming("docker", args, {
-        environment,
-        ...(from === undefined ? {} : { from }),
-        onLine: (line) => {
-          progress.message(line.replace(/^mlenv: error: /, ""));
-        },
-      }));
+      steps.run(what, (progress) =>
+        runStreaming("docker", args, {
+          environment,
+          ...(from === undefined ? {} : { from }),
+          onLine: (line) => {
+            progress.message(line.replace(/^mlenv: error: /, ""));
+          },
+        }),
+      );
     await stream("Images", ["load"], readMember(file, images));
     fs.mkdirSync(root, { recursive: true });
     await stream("Store", storeToolArguments({ root, command: ["init"] }, tool, undefined));
-    await stream("Environments and models", storeToolArguments({ root, command: ["import", "--expect", index.store] }, tool, undefined), readMember(file, store));
+    await stream(
+      "Environments and models",
+      storeToolArguments({ root, command: ["import", "--expect", index.store] }, tool, undefined),
+      readMember(file, store),
+    );
     return index;
   } finally {
     fs.closeSync(descriptor);
@@ -41,8 +47,10 @@ export async function importBundle(file: string, root: string, steps: Steps): Pr
 export function describeImported({ releases, baseImage }: BundleIndex, root: string, stack: string): string[] {
   return [
     `In the store ${root} and in the engine are now:`,
-    ...releases.map(({ id, commit, message, environment, models }) =>
-      `  release ${id}${commit === undefined ? "" : ` of commit ${commit.slice(0, 12)}`}${message === undefined ? "" : ` (${message})`}: environment ${environment}, ${models.map(({ name }) => name).join(", ") || "no model"}`),
+    ...releases.map(
+      ({ id, commit, message, environment, models }) =>
+        `  release ${id}${commit === undefined ? "" : ` of commit ${commit.slice(0, 12)}`}${message === undefined ? "" : ` (${message})`}: environment ${environment}, ${models.map(({ name }) => name).join(", ") || "no model"}`,
+    ),
     "",
     "To run the first of them:",
     ...(releases[0]?.commit === undefined ? [] : [`  git checkout ${releases[0].commit.replace(/-dirty$/, "")}`]),

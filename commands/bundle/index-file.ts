@@ -44,7 +44,9 @@ export function openBundle(descriptor: number, file: string): OpenBundle {
   const place = (name: string): Place => {
     const found = places.filter((each) => each.name === name);
     if (found.length !== 1 || found[0] === undefined) {
-      throw new UserError(`${file} is no bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`npm run bundle -- export\` makes one.`);
+      throw new UserError(
+        `${file} is no bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`npm run bundle -- export\` makes one.`,
+      );
     }
     return found[0];
   };
@@ -53,7 +55,9 @@ export function openBundle(descriptor: number, file: string): OpenBundle {
   const store = place(STORE_MEMBER);
   for (const each of [images, store]) {
     if (index.members.find(({ name }) => name === each.name)?.bytes !== each.bytes) {
-      throw new UserError(`${file} was changed: ${each.name} has ${each.bytes} bytes, and not as many as its index says.`);
+      throw new UserError(
+        `${file} was changed: ${each.name} has ${each.bytes} bytes, and not as many as its index says.`,
+      );
     }
   }
   return { index, images, store };
@@ -68,7 +72,9 @@ export async function checkMember(file: string, place: Place, index: BundleIndex
   const found = digest.digest("hex");
   const expected = index.members.find(({ name }) => name === place.name)?.sha256;
   if (found !== expected) {
-    throw new UserError(`${file} is damaged: ${place.name} has sha256 ${found}, its index says ${expected ?? "none"}. Copy it again.`);
+    throw new UserError(
+      `${file} is damaged: ${place.name} has sha256 ${found}, its index says ${expected ?? "none"}. Copy it again.`,
+    );
   }
 }
 

@@ -41,13 +41,17 @@ export function configuredRoot(stack: string): string {
 /** A key of a stack that Pulumi.yaml declares as text, or its default. */
 export function configuredText(key: string, stack: string): string {
   const choice = readDecision(key, stack);
-  const declared = parse(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")) as { config: Record<string, { default?: string } | undefined> };
+  const declared = parse(fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")) as {
+    config: Record<string, { default?: string } | undefined>;
+  };
   return typeof choice === "string" ? choice : (declared.config[key]?.default ?? "");
 }
 
 /** What a stack's file says of a key, without the project's name before it; undefined where it says nothing. */
 export function readDecision(key: string, stack: string = devStack): unknown {
   const file = stackFile(stack);
-  const settings = fs.existsSync(file) ? (parse(fs.readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null) : null;
+  const settings = fs.existsSync(file)
+    ? (parse(fs.readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null)
+    : null;
   return settings?.config?.[`${project}:${key}`] ?? settings?.config?.[key];
 }

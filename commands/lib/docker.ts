@@ -1,7 +1,10 @@
 import { CommandError, run } from "./run";
 
 /** The environment with which docker and everything that starts it reach the engine at `host`. */
-export function dockerEnvironment(host: string | undefined, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+export function dockerEnvironment(
+  host: string | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+): NodeJS.ProcessEnv {
   return host === undefined ? environment : { ...environment, DOCKER_HOST: host };
 }
 
@@ -13,7 +16,11 @@ export async function hasImage(reference: string, host: string | undefined): Pro
 /** Bytes that an image and everything below it take, or undefined when the engine at `host` does not have it. */
 export async function imageSize(reference: string, host: string | undefined): Promise<number | undefined> {
   try {
-    return Number(await run("docker", ["image", "inspect", "--format", "{{.Size}}", reference], { environment: dockerEnvironment(host) }));
+    return Number(
+      await run("docker", ["image", "inspect", "--format", "{{.Size}}", reference], {
+        environment: dockerEnvironment(host),
+      }),
+    );
   } catch (error) {
     if (error instanceof CommandError) {
       return undefined;
@@ -46,7 +53,9 @@ export async function liveContainers(host: string | undefined): Promise<LiveCont
   for (let left = inspections; ; left -= 1) {
     const ids = lines(await run("docker", ["ps", "--all", "--quiet", "--no-trunc"], { environment }));
     try {
-      return ids.length === 0 ? [] : parseContainers(await run("docker", ["inspect", "--type=container", ...ids], { environment }));
+      return ids.length === 0
+        ? []
+        : parseContainers(await run("docker", ["inspect", "--type=container", ...ids], { environment }));
     } catch (error) {
       if (!(error instanceof CommandError) || left <= 1) {
         throw error;
@@ -68,18 +77,28 @@ export function parseContainers(json: string): LiveContainer[] {
 
 /** References of the local images in these repositories. */
 export async function localImages(repositories: readonly string[], host: string | undefined): Promise<string[]> {
-  const listed = await run("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], { environment: dockerEnvironment(host) });
-  return lines(listed).filter((reference) => repositories.includes(reference.replace(/:[^:]*$/, "")) && !reference.endsWith(":<none>"));
+  const listed = await run("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {
+    environment: dockerEnvironment(host),
+  });
+  return lines(listed).filter(
+    (reference) => repositories.includes(reference.replace(/:[^:]*$/, "")) && !reference.endsWith(":<none>"),
+  );
 }
 
 /** References of the images that containers were made from, stopped ones too. */
 export async function imagesOfContainers(host: string | undefined): Promise<ReadonlySet<string>> {
-  return new Set(lines(await run("docker", ["ps", "--all", "--format", "{{.Image}}"], { environment: dockerEnvironment(host) })));
+  return new Set(
+    lines(await run("docker", ["ps", "--all", "--format", "{{.Image}}"], { environment: dockerEnvironment(host) })),
+  );
 }
 
 /** Values of a label of the engine's networks, each once. */
 export async function networkLabels(label: string, host: string | undefined): Promise<string[]> {
-  const listed = await run("docker", ["network", "ls", `--filter=label=${label}`, "--format", `{{.Label "${label}"}}`], { environment: dockerEnvironment(host) });
+  const listed = await run(
+    "docker",
+    ["network", "ls", `--filter=label=${label}`, "--format", `{{.Label "${label}"}}`],
+    { environment: dockerEnvironment(host) },
+  );
   return [...new Set(lines(listed))];
 }
 

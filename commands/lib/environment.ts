@@ -16,7 +16,11 @@ export function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): NodeJS
 }
 
 /** {@link pulumiEnvironment} from its parts. Does not change `base`. */
-export function buildPulumiEnvironment(tools: PulumiTools, machine: Machine, base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function buildPulumiEnvironment(
+  tools: PulumiTools,
+  machine: Machine,
+  base: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = {
     ...toolsEnvironment(tools, { ...base, PATH: withoutDirectory(tools.binDirectory, withoutShims(base.PATH)) }),
     PULUMI_BACKEND_URL: `file://${stateDirectory}`,

@@ -17,9 +17,19 @@ import { atLeast } from "./version";
  *
  * @param more build arguments of this image alone
  */
-export async function ensureImage(image: ImageDefinition, progress: Progress, more: Readonly<Record<string, string>> = {}): Promise<string> {
+export async function ensureImage(
+  image: ImageDefinition,
+  progress: Progress,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const { caBundle, dockerHost } = readMachine();
-  const choices = { project: projectRoot, baseImage: chosenBaseImage(), caBundle, npmRegistry: configuredText("npmRegistry", devStack), ...packageIndexes() };
+  const choices = {
+    project: projectRoot,
+    baseImage: chosenBaseImage(),
+    caBundle,
+    npmRegistry: configuredText("npmRegistry", devStack),
+    ...packageIndexes(),
+  };
   const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
   if (await hasImage(reference, dockerHost)) {
     return reference;

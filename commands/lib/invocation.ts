@@ -16,11 +16,35 @@ export interface Invocation {
 }
 
 /** The commands of Pulumi that have a `--config-file`. */
-const configCommands = new Set(["up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch", "logs", "config"]);
+const configCommands = new Set([
+  "up",
+  "update",
+  "preview",
+  "pre",
+  "refresh",
+  "destroy",
+  "down",
+  "dn",
+  "import",
+  "watch",
+  "logs",
+  "config",
+]);
 const createCommands = new Set(["new", "init", "create", "setup"]);
 
 /** Options with a value in the next argument that may stand before the command or decide something here. */
-const valueOptions = new Set(["-s", "--stack", "-C", "--cwd", "--config-file", "--copy-config-from", "--color", "-v", "--verbose", "--secrets-provider"]);
+const valueOptions = new Set([
+  "-s",
+  "--stack",
+  "-C",
+  "--cwd",
+  "--config-file",
+  "--copy-config-from",
+  "--color",
+  "-v",
+  "--verbose",
+  "--secrets-provider",
+]);
 
 /** Reads the arguments of a call of Pulumi. Unknown ones are Pulumi's business. */
 export function parseInvocation(args: readonly string[]): Invocation {
@@ -57,7 +81,9 @@ function shortName(stack: string): string {
 
 /** Whether Pulumi, started in `directory`, would take the project in `root`: it looks upwards for the nearest one. */
 export function isInProject(directory: string, root: string): boolean {
-  const hasProject = ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].some((name) => fs.existsSync(path.join(directory, name)));
+  const hasProject = ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].some((name) =>
+    fs.existsSync(path.join(directory, name)),
+  );
   if (hasProject || directory === path.dirname(directory)) {
     return fs.existsSync(directory) && fs.realpathSync(directory) === fs.realpathSync(root);
   }

@@ -11,7 +11,12 @@ type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allow
  * @param positionals how many arguments without a name it takes at most. @default 0
  * @throws UserError that names the argument and shows the usage
  */
-export function parseOptions<const T extends Options>(args: readonly string[], usage: string, options: T, positionals = 0): Parsed<T> {
+export function parseOptions<const T extends Options>(
+  args: readonly string[],
+  usage: string,
+  options: T,
+  positionals = 0,
+): Parsed<T> {
   let parsed: Parsed<T>;
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
@@ -25,7 +30,9 @@ export function parseOptions<const T extends Options>(args: readonly string[], u
   }
   const surplus = parsed.positionals.slice(positionals);
   if (surplus.length > 0) {
-    throw new UserError(`Unexpected argument ${surplus.map((argument) => `"${argument}"`).join(", ")}.\nUsage: ${usage}`);
+    throw new UserError(
+      `Unexpected argument ${surplus.map((argument) => `"${argument}"`).join(", ")}.\nUsage: ${usage}`,
+    );
   }
   return parsed;
 }

@@ -62,7 +62,11 @@ export class Steps {
    * Runs one step. `describe` turns its value into what the closing line says after the title.
    * A step that throws is shown as failed; the error goes on to the caller.
    */
-  async run<T>(title: string, work: (progress: Progress) => Promise<T>, describe: (value: T) => string = () => ""): Promise<T> {
+  async run<T>(
+    title: string,
+    work: (progress: Progress) => Promise<T>,
+    describe: (value: T) => string = () => "",
+  ): Promise<T> {
     const number = this.times.length + 1;
     const start = this.#now();
     const step = this.#interactive ? this.#liveLine(number, title, start) : this.#plainLines(number, title, start);

@@ -8,14 +8,23 @@ import { CommandError, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 
 /** Runs Pulumi on a stack of this project for a command of ours; returns its stdout. */
-export async function pulumi(stack: string, args: readonly string[], options: Omit<RunOptions, "environment" | "cwd"> = {}): Promise<string> {
-  return withConfig(stack, (environment) => run("pulumi", [...args, "--stack", stack, "--non-interactive"], { ...options, environment }));
+export async function pulumi(
+  stack: string,
+  args: readonly string[],
+  options: Omit<RunOptions, "environment" | "cwd"> = {},
+): Promise<string> {
+  return withConfig(stack, (environment) =>
+    run("pulumi", [...args, "--stack", stack, "--non-interactive"], { ...options, environment }),
+  );
 }
 
 /** Hands this terminal over to Pulumi, with the arguments as they are. Returns its exit code. */
 export async function handOver(args: readonly string[]): Promise<number> {
   const invocation = parseInvocation(args);
-  const ours = !invocation.elsewhere && process.env.PULUMI_OPTION_CONFIG_FILE === undefined && isInProject(process.cwd(), projectRoot);
+  const ours =
+    !invocation.elsewhere &&
+    process.env.PULUMI_OPTION_CONFIG_FILE === undefined &&
+    isInProject(process.cwd(), projectRoot);
   const start = (environment: NodeJS.ProcessEnv): Promise<number> => attached(args, environment);
   if (ours && invocation.creates !== undefined) {
     return withoutNewSalt(invocation.creates, invocation.copiesConfig, () => start(pulumiEnvironment()));
@@ -48,7 +57,9 @@ async function saltFromState(stack: string): Promise<string | undefined> {
 
 /** The stack that Pulumi takes when none is named. */
 async function selectedStack(): Promise<string | undefined> {
-  return process.env.PULUMI_OPTION_STACK ?? process.env.PULUMI_STACK ?? (await answer(["stack", "--show-name"]))?.trim();
+  return (
+    process.env.PULUMI_OPTION_STACK ?? process.env.PULUMI_STACK ?? (await answer(["stack", "--show-name"]))?.trim()
+  );
 }
 
 async function answer(args: readonly string[]): Promise<string | undefined> {
@@ -65,9 +76,14 @@ async function answer(args: readonly string[]): Promise<string | undefined> {
 function attached(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
     // Without it `pulumi stack rm` removes the committed stack file too.
-    const child = spawn("pulumi", args, { env: { PULUMI_OPTION_PRESERVE_CONFIG: "true", ...environment }, stdio: "inherit" });
+    const child = spawn("pulumi", args, {
+      env: { PULUMI_OPTION_PRESERVE_CONFIG: "true", ...environment },
+      stdio: "inherit",
+    });
     leaveSignalsTo(child);
-    child.once("error", (error) => reject(new UserError(`Pulumi could not be started: ${error.message}. Run \`npm run setup\`.`)));
+    child.once("error", (error) =>
+      reject(new UserError(`Pulumi could not be started: ${error.message}. Run \`npm run setup\`.`)),
+    );
     child.once("exit", (code, signal) => resolve(signal === null ? (code ?? 1) : exitCodeOf(signal)));
   });
 }

@@ -19,7 +19,11 @@ export function duration(milliseconds: number): string {
 /** How long ago, in the largest unit that fits: `12 s`, `5 min`, `3 h`, `6 d`. */
 export function age(milliseconds: number): string {
   const seconds = Math.max(Math.floor(milliseconds / 1000), 0);
-  const units = [["d", 86_400], ["h", 3_600], ["min", 60]] as const;
+  const units = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+  ] as const;
   const fitting = units.find(([, size]) => seconds >= size);
   return fitting === undefined ? `${seconds} s` : `${Math.floor(seconds / fitting[1])} ${fitting[0]}`;
 }

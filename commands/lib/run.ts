@@ -101,7 +101,11 @@ export async function run(command: string, args: readonly string[], options: Run
 function ended(child: ChildProcess, command: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     child.once("error", (error: NodeJS.ErrnoException) =>
-      resolve(error.code === "ENOENT" ? `could not be started: no program "${command}" on PATH` : `could not be started: ${error.message}`),
+      resolve(
+        error.code === "ENOENT"
+          ? `could not be started: no program "${command}" on PATH`
+          : `could not be started: ${error.message}`,
+      ),
     );
     child.once("close", (code, signal) => {
       resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
@@ -122,7 +126,10 @@ function feed(child: ChildProcess, input: string | undefined): void {
   child.stdin?.end(input);
 }
 
-function startTimer(child: ChildProcess, seconds: number | undefined): { handle: NodeJS.Timeout; expired: boolean } | undefined {
+function startTimer(
+  child: ChildProcess,
+  seconds: number | undefined,
+): { handle: NodeJS.Timeout; expired: boolean } | undefined {
   if (seconds === undefined) {
     return undefined;
   }

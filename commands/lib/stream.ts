@@ -24,9 +24,18 @@ const lastLineCount = 15;
  * @throws CommandError when it cannot be started or exits with another code than 0
  * @throws what reading `from` or writing `to` failed with
  */
-export async function runStreaming(command: string, args: readonly string[], { environment, from, to, onLine }: StreamOptions): Promise<void> {
+export async function runStreaming(
+  command: string,
+  args: readonly string[],
+  { environment, from, to, onLine }: StreamOptions,
+): Promise<void> {
   interruption.throwIfAborted();
-  const child = spawn(command, args, { cwd: projectRoot, env: environment, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    cwd: projectRoot,
+    env: environment,
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   forwardSignals(child);
   if (from === undefined) {
     child.stdin.end();
@@ -39,12 +48,18 @@ export async function runStreaming(command: string, args: readonly string[], { e
   };
   const outcome = new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(`could not be started: ${error.message}`));
-    child.once("close", (code, signal) => resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`));
+    child.once("close", (code, signal) =>
+      resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`),
+    );
   });
-  const stopping = async (work: Promise<unknown>): Promise<Error | undefined> => work.then(() => undefined, (error: unknown) => {
-    kill(child, "SIGTERM");
-    return error instanceof Error ? error : new Error(String(error));
-  });
+  const stopping = async (work: Promise<unknown>): Promise<Error | undefined> =>
+    work.then(
+      () => undefined,
+      (error: unknown) => {
+        kill(child, "SIGTERM");
+        return error instanceof Error ? error : new Error(String(error));
+      },
+    );
   const [given, taken] = await Promise.all([
     from === undefined ? undefined : stopping(pipeline(from, child.stdin)),
     stopping(to === undefined ? lines(child.stdout, receive) : pipeline(child.stdout, to, { end: false })),

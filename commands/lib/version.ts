@@ -4,7 +4,9 @@
  */
 export function atLeast(version: string, minimum: string): boolean {
   const actual = numbers(version);
-  return numbers(minimum).reduce<number>((order, wanted, index) => order || Math.sign((actual[index] ?? 0) - wanted), 0) >= 0;
+  return (
+    numbers(minimum).reduce<number>((order, wanted, index) => order || Math.sign((actual[index] ?? 0) - wanted), 0) >= 0
+  );
 }
 
 function numbers(version: string): number[] {

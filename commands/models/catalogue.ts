@@ -41,7 +41,10 @@ const directoryModel = z.object({ name: z.string(), directory: z.string() });
  * The models of a stack's file, as far as they are written as Pulumi.yaml declares them; the check of the whole configuration says what is
  * wrong with the others.
  */
-export function configuredModels(stack: string, project: string): { models: ConfiguredModel[]; active: string | undefined } {
+export function configuredModels(
+  stack: string,
+  project: string,
+): { models: ConfiguredModel[]; active: string | undefined } {
   const listed = z.array(z.unknown()).catch([]).parse(readDecision("models", stack));
   const models = listed.flatMap((item): ConfiguredModel[] => {
     const fromHub = hubModel.safeParse(item);
@@ -51,17 +54,29 @@ export function configuredModels(stack: string, project: string): { models: Conf
     }
     const derived = derivedModel.safeParse(item);
     if (derived.success) {
-      return [{ name: derived.data.name, snapshot: `local/${derived.data.name}@${derived.data.revision}`, directory: undefined }];
+      return [
+        {
+          name: derived.data.name,
+          snapshot: `local/${derived.data.name}@${derived.data.revision}`,
+          directory: undefined,
+        },
+      ];
     }
     const local = directoryModel.safeParse(item);
-    return local.success ? [{ name: local.data.name, snapshot: directorySnapshot(project, local.data), directory: local.data.directory }] : [];
+    return local.success
+      ? [{ name: local.data.name, snapshot: directorySnapshot(project, local.data), directory: local.data.directory }]
+      : [];
   });
   const active = readDecision("activeModel", stack);
   return { models, active: typeof active === "string" && active !== "" ? active : models[0]?.name };
 }
 
 /** Joins what is configured with what the store holds. */
-export function catalogue(models: readonly ConfiguredModel[], active: string | undefined, stored: Inventory["models"]): Catalogue {
+export function catalogue(
+  models: readonly ConfiguredModel[],
+  active: string | undefined,
+  stored: Inventory["models"],
+): Catalogue {
   const configured = models.map((model): CatalogueEntry => {
     const found = stored.find((each) => each.model === model.snapshot);
     return {
@@ -95,8 +110,12 @@ export function describeCatalogue(stack: string, { configured, others }: Catalog
           ],
           [3],
         );
-  const rest = others.map(({ model, bytes: size, usedBy }) => `  ${short(model)}  ${bytes(size)}  used by ${usedBy.join(", ") || "no stack"}`);
-  const missing = configured.some(({ present }) => !present) ? ["", `What is not in the store comes with the next update: npm run pulumi -- up --stack ${stack}`] : [];
+  const rest = others.map(
+    ({ model, bytes: size, usedBy }) => `  ${short(model)}  ${bytes(size)}  used by ${usedBy.join(", ") || "no stack"}`,
+  );
+  const missing = configured.some(({ present }) => !present)
+    ? ["", `What is not in the store comes with the next update: npm run pulumi -- up --stack ${stack}`]
+    : [];
   return [...lines, ...(rest.length === 0 ? [] : ["", "Also in the store:", ...rest]), ...missing];
 }
 

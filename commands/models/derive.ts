@@ -12,7 +12,13 @@ const variant = "int8";
 /** Makes the variant once without keeping it, to know its revision: the same snapshot always gives the same. @returns lines to print */
 export async function deriveModel(stack: string, name: string, progress: Progress): Promise<string[]> {
   const job = deriveJob(await readLedger(stack), stack, name);
-  const revision = (await run("docker", job, { environment: dockerEnvironment(readMachine().dockerHost), log: "models-derive", onLine: (line) => progress.update(0, 0, line) })).trim();
+  const revision = (
+    await run("docker", job, {
+      environment: dockerEnvironment(readMachine().dockerHost),
+      log: "models-derive",
+      onLine: (line) => progress.update(0, 0, line),
+    })
+  ).trim();
   return [
     `${name} as ${variant} has the revision ${revision}.`,
     "",
@@ -27,16 +33,38 @@ export function deriveJob({ running, releases, root }: Ledger, stack: string, na
   const release = releases.find(({ id }) => id === running);
   const model = release?.models.find((each) => each.name === name);
   if (release === undefined || root === undefined) {
-    throw new UserError(`The stack "${stack}" runs nothing yet. Deploy it first: npm run pulumi -- up --stack ${stack}`);
+    throw new UserError(
+      `The stack "${stack}" runs nothing yet. Deploy it first: npm run pulumi -- up --stack ${stack}`,
+    );
   }
   if (model === undefined) {
-    throw new UserError(`The running release has no model "${name}"; it has ${release.models.map((each) => each.name).join(", ") || "none"}.`);
+    throw new UserError(
+      `The running release has no model "${name}"; it has ${release.models.map((each) => each.name).join(", ") || "none"}.`,
+    );
   }
   return [
-    ...["run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--log-driver=none"],
+    ...[
+      "run",
+      "--rm",
+      "--network=none",
+      "--read-only",
+      "--tmpfs=/tmp",
+      "--cap-drop=ALL",
+      "--security-opt=no-new-privileges",
+      "--log-driver=none",
+    ],
     ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=derive"],
     `--mount=type=bind,source=${root}/envs/${release.environment},target=/root/.local,readonly`,
     `--mount=type=bind,source=${root}/models/huggingface,target=/root/.cache/huggingface,readonly`,
-    ...[release.images.server, "python3", "-m", "archon_server.derive", `--repo=${model.repo}`, `--revision=${model.revision}`, `--variant=${variant}`, "--print-revision"],
+    ...[
+      release.images.server,
+      "python3",
+      "-m",
+      "archon_server.derive",
+      `--repo=${model.repo}`,
+      `--revision=${model.revision}`,
+      `--variant=${variant}`,
+      "--print-revision",
+    ],
   ];
 }

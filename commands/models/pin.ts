@@ -28,7 +28,9 @@ export function parseResolved(stdout: string): Resolved {
   try {
     return resolved.parse(JSON.parse(line));
   } catch {
-    throw new UserError("The answer of the store tool is not one that this version reads. Is the bootstrap image of another version?");
+    throw new UserError(
+      "The answer of the store tool is not one that this version reads. Is the bootstrap image of another version?",
+    );
   }
 }
 
@@ -66,7 +68,10 @@ export function describePin(found: Resolved, { stack, maxBytes, force, applicati
   const warning =
     application === undefined || application === repo
       ? []
-      : ["", `WARNING: the application is configured for ${application} (RERANKING_MODEL), which is not ${repo}. It would not find its model in the store.`];
+      : [
+          "",
+          `WARNING: the application is configured for ${application} (RERANKING_MODEL), which is not ${repo}. It would not find its model in the store.`,
+        ];
   return [
     `${repo} is ${size} at commit ${revision}${left.length === 0 ? "" : `; ${left.length} more are left out (other formats)`}.`,
     "",
@@ -78,6 +83,9 @@ export function describePin(found: Resolved, { stack, maxBytes, force, applicati
 
 /** A name for the configuration: 1 to 40 lower-case letters, digits, dots and hyphens. */
 export function modelName(repo: string): string {
-  const name = repo.slice(repo.indexOf("/") + 1).toLowerCase().replace(/[^a-z0-9.-]+/g, "-");
+  const name = repo
+    .slice(repo.indexOf("/") + 1)
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]+/g, "-");
   return name.slice(0, 40).replace(/^[.-]+|[.-]+$/g, "") || "model";
 }

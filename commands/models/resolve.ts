@@ -9,18 +9,35 @@ import { run } from "../lib/run";
 import { parseResolved, type Resolved } from "./pin";
 
 /** Asks the hub that a stack is configured for, in a container of the store tool, with the stack's token if it has one. */
-export async function resolveBranch(stack: string, repo: string, branch: string, image: string, progress: Progress): Promise<Resolved> {
+export async function resolveBranch(
+  stack: string,
+  repo: string,
+  branch: string,
+  image: string,
+  progress: Progress,
+): Promise<Resolved> {
   const { dockerHost, caBundle } = readMachine();
   const token = process.env.HF_TOKEN ?? (await configuredToken(stack));
-  const stdout = await run("docker", resolveArguments({ repo, branch, endpoint: configuredText("hubEndpoint", stack), image, caBundle, withToken: token !== undefined }), {
-    environment: { ...dockerEnvironment(dockerHost), ...(token === undefined ? {} : { HF_TOKEN: token }) },
-    log: "models-pin",
-    onLine: (line) => {
-      if (!line.startsWith("{")) {
-        progress.message(line.replace(/^mlenv: error: /, ""));
-      }
+  const stdout = await run(
+    "docker",
+    resolveArguments({
+      repo,
+      branch,
+      endpoint: configuredText("hubEndpoint", stack),
+      image,
+      caBundle,
+      withToken: token !== undefined,
+    }),
+    {
+      environment: { ...dockerEnvironment(dockerHost), ...(token === undefined ? {} : { HF_TOKEN: token }) },
+      log: "models-pin",
+      onLine: (line) => {
+        if (!line.startsWith("{")) {
+          progress.message(line.replace(/^mlenv: error: /, ""));
+        }
+      },
     },
-  });
+  );
   return parseResolved(stdout);
 }
 
@@ -36,9 +53,20 @@ export interface ResolveJob {
 /** The arguments of `docker`. The token goes by its name alone: arguments are in logs and process lists. */
 export function resolveArguments({ repo, branch, endpoint, image, caBundle, withToken }: ResolveJob): string[] {
   return [
-    ...["run", "--rm", "--init", "--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--cap-drop=ALL", "--log-driver=none"],
+    ...[
+      "run",
+      "--rm",
+      "--init",
+      "--read-only",
+      "--tmpfs=/tmp",
+      "--security-opt=no-new-privileges",
+      "--cap-drop=ALL",
+      "--log-driver=none",
+    ],
     ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=one-shot"],
-    ...(caBundle === undefined ? [] : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
+    ...(caBundle === undefined
+      ? []
+      : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     ...(withToken ? ["--env=HF_TOKEN"] : []),
     ...[image, "resolve", `--repo=${repo}`, `--revision=${branch}`, `--endpoint=${endpoint}`],
   ];
@@ -46,5 +74,7 @@ export function resolveArguments({ repo, branch, endpoint, image, caBundle, with
 
 /** `archon:hubToken` of a stack, decrypted; undefined for a stack without one. */
 async function configuredToken(stack: string): Promise<string | undefined> {
-  return readDecision("hubToken", stack) === undefined ? undefined : (await pulumi(stack, ["config", "get", "archon:hubToken"])).trim();
+  return readDecision("hubToken", stack) === undefined
+    ? undefined
+    : (await pulumi(stack, ["config", "get", "archon:hubToken"])).trim();
 }

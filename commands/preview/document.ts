@@ -44,12 +44,18 @@ export type PreviewDocument = z.infer<typeof document>;
  * @param hide takes secrets out of every text in it
  * @throws UserError that says what is wrong with it
  */
-export function parsePreview(text: string, from: string, hide: (text: string) => string = (each) => each): PreviewDocument {
+export function parsePreview(
+  text: string,
+  from: string,
+  hide: (text: string) => string = (each) => each,
+): PreviewDocument {
   let value: unknown;
   try {
     value = JSON.parse(text, (_, each: unknown) => (typeof each === "string" ? hide(each) : each));
   } catch (error) {
-    throw new UserError(`${from} is not JSON: ${(error as Error).message}.\nSave a preview with \`npm run -s pulumi -- preview --json > preview.json\`.`);
+    throw new UserError(
+      `${from} is not JSON: ${(error as Error).message}.\nSave a preview with \`npm run -s pulumi -- preview --json > preview.json\`.`,
+    );
   }
   const result = document.safeParse(value);
   if (!result.success) {

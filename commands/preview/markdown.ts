@@ -22,7 +22,9 @@ export function marker(stack: string): string {
 export function markdownPreview(summary: PreviewSummary, limit: number = commentLimit): string {
   const tries = cuts.map((cut) => render(summary, cut));
   const fitting = tries.find((text) => text.length <= limit);
-  return fitting ?? `${marker(summary.stack)}\n**The preview is too long for a comment.** The log of the workflow has it.\n`;
+  return (
+    fitting ?? `${marker(summary.stack)}\n**The preview is too long for a comment.** The log of the workflow has it.\n`
+  );
 }
 
 function render(summary: PreviewSummary, cut: { entries: number; message: number }): string {
@@ -36,9 +38,25 @@ function render(summary: PreviewSummary, cut: { entries: number; message: number
     `| Downtime | ${summary.downtime.expected ? "⚠️ " : ""}${prose(downtimeLine(summary))} |`,
     `| To fetch | ${prose(fetchTotal(summary))} |`,
   ];
-  const sections = actions.flatMap((action) => section(changes.filter((change) => change.action === action), headings[action], cut.entries));
+  const sections = actions.flatMap((action) =>
+    section(
+      changes.filter((change) => change.action === action),
+      headings[action],
+      cut.entries,
+    ),
+  );
   const notes = warnings.length === 0 ? [] : ["", "Warnings:", "", ...messages(warnings, cut)];
-  return [...head, "| | |", "| --- | --- |", ...facts, ...sections, ...notes, "", `${unchanged} resources unchanged. Rendered from \`pulumi preview\`, which changes nothing.`, ""].join("\n");
+  return [
+    ...head,
+    "| | |",
+    "| --- | --- |",
+    ...facts,
+    ...sections,
+    ...notes,
+    "",
+    `${unchanged} resources unchanged. Rendered from \`pulumi preview\`, which changes nothing.`,
+    "",
+  ].join("\n");
 }
 
 function section(changes: readonly Change[], heading: string, entries: number): string[] {
@@ -54,7 +72,11 @@ function section(changes: readonly Change[], heading: string, entries: number): 
 }
 
 function messages(texts: readonly string[], { entries, message }: { entries: number; message: number }): string[] {
-  const shown = texts.slice(0, entries).flatMap((text) => fenced(text.length <= message ? text : `${text.slice(0, message)}\n… (${text.length - message} characters more)`));
+  const shown = texts
+    .slice(0, entries)
+    .flatMap((text) =>
+      fenced(text.length <= message ? text : `${text.slice(0, message)}\n… (${text.length - message} characters more)`),
+    );
   return texts.length > entries ? [...shown, `… and ${texts.length - entries} more`] : shown;
 }
 
@@ -72,5 +94,8 @@ function code(text: string): string {
 
 /** Text without markup, links or mentions. Inline code of our own stays. */
 function prose(text: string): string {
-  return text.replace(/[\\*_~<>[\]|#]/g, "\\$&").replace(/[\r\n]+/g, " ").replace(/@(?=\w)/g, "@\u200b");
+  return text
+    .replace(/[\\*_~<>[\]|#]/g, "\\$&")
+    .replace(/[\r\n]+/g, " ")
+    .replace(/@(?=\w)/g, "@\u200b");
 }

@@ -39,7 +39,9 @@ const order = ["#initerror", "image", "mounts", "envs", "ports", "memory"];
 /** Why a resource changes, each reason once, from the inputs that differ. */
 export function reasonsOf({ diffReasons, replaceReasons, oldState, newState }: PreviewStep): string[] {
   const place = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
-  const keys = [...new Set([...(replaceReasons ?? []), ...(diffReasons ?? [])])].sort((one, other) => place(one) - place(other) || one.localeCompare(other));
+  const keys = [...new Set([...(replaceReasons ?? []), ...(diffReasons ?? [])])].sort(
+    (one, other) => place(one) - place(other) || one.localeCompare(other),
+  );
   const before = oldState?.inputs ?? {};
   const after = newState?.inputs ?? {};
   return [...new Set(keys.flatMap((key) => reason(key, before, after)))];
@@ -82,7 +84,9 @@ function changedVariables(before: Inputs, after: Inputs): string[] {
   if (old === undefined || now === undefined) {
     return ["settings (some are secret)"];
   }
-  const names = [...new Set([...old.keys(), ...now.keys()])].filter((name) => old.get(name) !== now.get(name) && name !== toldByMount);
+  const names = [...new Set([...old.keys(), ...now.keys()])].filter(
+    (name) => old.get(name) !== now.get(name) && name !== toldByMount,
+  );
   return names.map((name) => variableWords[name] ?? `setting ${name}`);
 }
 
@@ -92,8 +96,12 @@ const labelWords: Readonly<Record<string, string>> = { "io.archon.release": "rel
 const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });
 
 function changedLabels(before: Inputs, after: Inputs): string[] {
-  const [old, now] = [before, after].map((inputs) => new Map((labelled.safeParse(inputs).data?.labels ?? []).map(({ label, value }) => [label, value])));
-  const names = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter((name) => old?.get(name) !== now?.get(name));
+  const [old, now] = [before, after].map(
+    (inputs) => new Map((labelled.safeParse(inputs).data?.labels ?? []).map(({ label, value }) => [label, value])),
+  );
+  const names = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter(
+    (name) => old?.get(name) !== now?.get(name),
+  );
   return names.length === 0 ? ["labels"] : names.map((name) => labelWords[name] ?? "labels");
 }
 
@@ -103,10 +111,16 @@ const mounted = z.object({ mounts: z.array(z.object({ source: z.string(), target
 const environmentTarget = "/root/.local";
 
 function changedMounts(before: Inputs, after: Inputs): string[] {
-  const [old, now] = [before, after].map((inputs) => new Map((mounted.safeParse(inputs).data?.mounts ?? []).map(({ source, target }) => [target, source])));
-  const targets = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter((target) => old?.get(target) !== now?.get(target));
+  const [old, now] = [before, after].map(
+    (inputs) => new Map((mounted.safeParse(inputs).data?.mounts ?? []).map(({ source, target }) => [target, source])),
+  );
+  const targets = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter(
+    (target) => old?.get(target) !== now?.get(target),
+  );
   const words = targets.map((target) =>
-    target === environmentTarget ? change("environment", basename(old?.get(target)), basename(now?.get(target))) : `mount at ${target}`,
+    target === environmentTarget
+      ? change("environment", basename(old?.get(target)), basename(now?.get(target)))
+      : `mount at ${target}`,
   );
   return words.length === 0 ? ["mounts"] : words;
 }
@@ -118,5 +132,8 @@ function basename(file: string | undefined): string | undefined {
 const published = z.object({ ports: z.array(z.object({ ip: z.string().optional(), external: z.number() })) });
 
 function ports(inputs: Inputs): string | undefined {
-  return published.safeParse(inputs).data?.ports.map(({ ip, external }) => `${ip ?? "0.0.0.0"}:${external}`).join(", ");
+  return published
+    .safeParse(inputs)
+    .data?.ports.map(({ ip, external }) => `${ip ?? "0.0.0.0"}:${external}`)
+    .join(", ");
 }

@@ -13,7 +13,10 @@ const patterns: readonly [pattern: RegExp, replacement: string][] = [
   [/([?&](?:[\w-]*(?:token|secret|password|signature|sig|key))=)[^\s&"'`]+/gi, `$1${hidden}`],
   [/\b(Bearer|Basic)\s+[\w+/=._~-]{8,}/gi, `$1 ${hidden}`],
   // Tokens of Hugging Face, GitHub, Pulumi, Amazon, and JSON web tokens.
-  [/\bhf_\w{16,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bpul-[0-9a-f]{20,}|\bA[KS]IA[0-9A-Z]{16}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, hidden],
+  [
+    /\bhf_\w{16,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bpul-[0-9a-f]{20,}|\bA[KS]IA[0-9A-Z]{16}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g,
+    hidden,
+  ],
 ];
 
 /** Values that must not show, from the environment of the process that ran the preview. */
@@ -29,6 +32,8 @@ export function secretsOf(environment: NodeJS.ProcessEnv): string[] {
  * @param known values to hide wherever they occur
  */
 export function redact(text: string, known: readonly string[]): string {
-  const literal = [...known].sort((one, other) => other.length - one.length).reduce((rest, secret) => rest.replaceAll(secret, hidden), text);
+  const literal = [...known]
+    .sort((one, other) => other.length - one.length)
+    .reduce((rest, secret) => rest.replaceAll(secret, hidden), text);
   return patterns.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), literal);
 }

@@ -2,7 +2,18 @@ import { z } from "zod";
 import type { PreviewStep, State } from "./document";
 
 /** What a resource is to this project. Everything that no other role fits is `other`, so that nothing changes unseen. */
-export type Role = "image" | "environment" | "model" | "server" | "room" | "gateway" | "collection" | "store" | "token" | "network" | "other";
+export type Role =
+  | "image"
+  | "environment"
+  | "model"
+  | "server"
+  | "room"
+  | "gateway"
+  | "collection"
+  | "store"
+  | "token"
+  | "network"
+  | "other";
 
 export interface Resource {
   role: Role;
@@ -37,7 +48,8 @@ export function resourceOf({ urn, oldState, newState }: PreviewStep): Resource |
   const type = chain.at(-1) ?? "";
   const parent = chain.at(-2) ?? "";
   const fits = (pattern: RegExp | undefined, text: string): boolean => pattern === undefined || pattern.test(text);
-  const role = roles.find((each) => each.type.test(type) && fits(each.parent, parent) && fits(each.name, name))?.role ?? "other";
+  const role =
+    roles.find((each) => each.type.test(type) && fits(each.parent, parent) && fits(each.name, name))?.role ?? "other";
   return role === "hidden" ? undefined : { role, title: titleOf(role, name, type, newState ?? oldState) };
 }
 
@@ -77,7 +89,9 @@ function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined 
   return model?.replace(/(@[0-9a-f]{12})[0-9a-f]*$/, "$1");
 }
 
-const job = z.object({ environment: z.object({ ONE_SHOT_ARGS: z.string().optional(), ONE_SHOT_DIRECTORY: z.string().optional() }) });
+const job = z.object({
+  environment: z.object({ ONE_SHOT_ARGS: z.string().optional(), ONE_SHOT_DIRECTORY: z.string().optional() }),
+});
 
 /** The arguments of a job for the store, its command first; none where they cannot be read. */
 export function jobArguments(inputs: Readonly<Record<string, unknown>>): string[] {
@@ -93,7 +107,9 @@ export function jobArgument(inputs: Readonly<Record<string, unknown>>, name: str
 
 /** What of the store a job is about, below a directory. */
 function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string): string | undefined {
-  return jobArguments(inputs).find((each) => each.startsWith(directory))?.slice(directory.length);
+  return jobArguments(inputs)
+    .find((each) => each.startsWith(directory))
+    ?.slice(directory.length);
 }
 
 /** The directory of the checkout that a job reads, if it reads one. */

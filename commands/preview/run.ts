@@ -8,7 +8,11 @@ import { summarise, type PreviewSummary } from "./summary";
 /** Previews the update of a stack. One that would fail is told by its problems. */
 export async function previewStack(stack: string): Promise<PreviewSummary> {
   try {
-    return summariseRedacted(await pulumi(stack, ["preview", "--json"], { log: "pulumi-preview" }), stack, "The output of `pulumi preview --json`");
+    return summariseRedacted(
+      await pulumi(stack, ["preview", "--json"], { log: "pulumi-preview" }),
+      stack,
+      "The output of `pulumi preview --json`",
+    );
   } catch (error) {
     if (!(error instanceof CommandError)) {
       throw error;

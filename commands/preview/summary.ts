@@ -56,7 +56,10 @@ export function summarise(preview: PreviewDocument, stack: string, sizes: Sizes)
     return resource === undefined ? [] : [{ step, resource }];
   });
   const serves = releaseNow(preview) !== undefined;
-  const changes = [...mergeReplacements(things).flatMap((thing) => changeOf(thing, preview, sizes)), ...(serves ? unseen(things) : [])];
+  const changes = [
+    ...mergeReplacements(things).flatMap((thing) => changeOf(thing, preview, sizes)),
+    ...(serves ? unseen(things) : []),
+  ];
   return {
     stack,
     release: { now: releaseNow(preview), then: releaseThen(preview, things) },
@@ -76,7 +79,8 @@ interface Thing {
 /** Pulumi may tell a replacement in up to three steps. */
 function mergeReplacements(things: readonly Thing[]): Thing[] {
   const isReplacement = ({ step }: Thing): boolean => step.op === "replace" || step.op === "create-replacement";
-  const replacementOf = (urn: string): Thing | undefined => things.find((thing) => isReplacement(thing) && thing.step.urn === urn);
+  const replacementOf = (urn: string): Thing | undefined =>
+    things.find((thing) => isReplacement(thing) && thing.step.urn === urn);
   return things.filter((thing) => {
     const part = isReplacement(thing) || thing.step.op === "delete-replaced";
     const whole = part ? replacementOf(thing.step.urn) : undefined;
@@ -98,7 +102,11 @@ function changeOf({ step, resource }: Thing, preview: PreviewDocument, sizes: Si
       if (role === "collection") {
         return [{ action: "remove", what, reasons: ["once the new servers are ready"] }];
       }
-      return [role === "image" || role === "environment" || role === "model" ? partOf(step, resource, preview, sizes) : containerOf(step, what)];
+      return [
+        role === "image" || role === "environment" || role === "model"
+          ? partOf(step, resource, preview, sizes)
+          : containerOf(step, what),
+      ];
     case "delete":
     case "delete-replaced":
       return removalOf(step, resource);
@@ -114,22 +122,39 @@ function containerOf(step: PreviewStep, what: string): Change {
 }
 
 /** A part of a release is made once; another operation than `create` makes it anew because it is gone from the host. */
-function partOf({ op, newState }: PreviewStep, { role, title: what }: Resource, { config }: PreviewDocument, sizes: Sizes): Change {
+function partOf(
+  { op, newState }: PreviewStep,
+  { role, title: what }: Resource,
+  { config }: PreviewDocument,
+  sizes: Sizes,
+): Change {
   const inputs = newState?.inputs ?? {};
   const again = op === "create" ? [] : [gone];
   if (role === "image") {
-    return "build" in inputs ? { action: "build", what, reasons: again } : { action: "create", what, reasons: ["already in the engine"] };
+    return "build" in inputs
+      ? { action: "build", what, reasons: again }
+      : { action: "create", what, reasons: ["already in the engine"] };
   }
   if (jobArguments(inputs)[0] === "verify") {
     return { action: "create", what, reasons: ["already in the store"] };
   }
   if (role === "environment") {
     const lock = config["archon:requirements"];
-    return { action: "fetch", what, reasons: ["packages", ...again], bytes: typeof lock === "string" ? sizes.environment(lock) : undefined };
+    return {
+      action: "fetch",
+      what,
+      reasons: ["packages", ...again],
+      bytes: typeof lock === "string" ? sizes.environment(lock) : undefined,
+    };
   }
   const directory = jobDirectory(inputs);
   return directory === undefined
-    ? { action: "fetch", what, reasons: [`from ${jobArgument(inputs, "--endpoint") ?? "the hub"}`, ...again], bytes: undefined }
+    ? {
+        action: "fetch",
+        what,
+        reasons: [`from ${jobArgument(inputs, "--endpoint") ?? "the hub"}`, ...again],
+        bytes: undefined,
+      }
     : { action: "fetch", what, reasons: ["from the checkout", ...again], bytes: sizes.directory(directory) };
 }
 
@@ -137,9 +162,13 @@ function removalOf({ oldState }: PreviewStep, { role, title: what }: Resource): 
   const { retainOnDelete = false, delete: leftOver = false } = oldState ?? {};
   if (retainOnDelete) {
     // A finished job is no thing; a part of a release stays, and only the ledger no longer needs it.
-    return role === "image" || role === "environment" || role === "model" ? [{ action: "remove", what, reasons: ["no kept release needs it; goes when nothing uses it"] }] : [];
+    return role === "image" || role === "environment" || role === "model"
+      ? [{ action: "remove", what, reasons: ["no kept release needs it; goes when nothing uses it"] }]
+      : [];
   }
-  return role === "room" ? [] : [{ action: "remove", what, reasons: leftOver ? ["left over from an update that failed"] : [] }];
+  return role === "room"
+    ? []
+    : [{ action: "remove", what, reasons: leftOver ? ["left over from an update that failed"] : [] }];
 }
 
 function releaseNow({ steps }: PreviewDocument): string | undefined {
@@ -155,7 +184,11 @@ function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): str
   }
   const ids = things
     .filter(({ step, resource }) => resource.role === "server" && !step.op.startsWith("delete"))
-    .map(({ step: { newState } }) => labelOf(newState?.inputs ?? {}, "io.archon.release") ?? variablesOf(newState?.inputs ?? {})?.get("ARCHON_RELEASE"));
+    .map(
+      ({ step: { newState } }) =>
+        labelOf(newState?.inputs ?? {}, "io.archon.release") ??
+        variablesOf(newState?.inputs ?? {})?.get("ARCHON_RELEASE"),
+    );
   return ids.find((id) => id !== undefined);
 }
 
@@ -167,16 +200,28 @@ function unseen(things: readonly Thing[]): Change[] {
 }
 
 function downtimeOf(things: readonly Thing[], serves: boolean): Downtime {
-  const of = (...wanted: Resource["role"][]): Thing[] => things.filter(({ resource }) => wanted.includes(resource.role));
+  const of = (...wanted: Resource["role"][]): Thing[] =>
+    things.filter(({ resource }) => wanted.includes(resource.role));
   if (!serves) {
     return { expected: false, reasons: ["nothing serves yet"] };
   }
   const reasons = [
-    ...of("gateway", "server").filter(({ step }) => isGap(step)).map(({ step, resource }) => `${resource.title} goes before its successor is there (${reasonsOf(step).join(", ") || "replaced"})`),
-    ...of("room").filter(({ step }) => /create|replace/.test(step.op)).map(() => "the old servers stop before the new ones are ready (archon:rollout is replace)"),
-    ...of("gateway").filter(({ step }) => step.op === "delete" && step.oldState?.delete !== true).map(({ resource }) => `the ${resource.title} is removed, and with it the service`),
+    ...of("gateway", "server")
+      .filter(({ step }) => isGap(step))
+      .map(
+        ({ step, resource }) =>
+          `${resource.title} goes before its successor is there (${reasonsOf(step).join(", ") || "replaced"})`,
+      ),
+    ...of("room")
+      .filter(({ step }) => /create|replace/.test(step.op))
+      .map(() => "the old servers stop before the new ones are ready (archon:rollout is replace)"),
+    ...of("gateway")
+      .filter(({ step }) => step.op === "delete" && step.oldState?.delete !== true)
+      .map(({ resource }) => `the ${resource.title} is removed, and with it the service`),
   ];
-  return reasons.length > 0 ? { expected: true, reasons: [...new Set(reasons)] } : { expected: false, reasons: ["what serves now serves until something better is ready"] };
+  return reasons.length > 0
+    ? { expected: true, reasons: [...new Set(reasons)] }
+    : { expected: false, reasons: ["what serves now serves until something better is ready"] };
 }
 
 /** Whether what serves now is gone before something else serves in its place. */
@@ -188,5 +233,12 @@ function isGap({ op, oldState }: PreviewStep): boolean {
 const colors = /\u001b\[[0-9;]*m|<\{%[^%]*%\}>/g;
 
 function messages({ diagnostics }: PreviewDocument, severity: string): string[] {
-  return diagnostics.filter((each) => each.severity === severity).map(({ message }) => message.replace(colors, "").replace(/^(error|warning): /, "").trim());
+  return diagnostics
+    .filter((each) => each.severity === severity)
+    .map(({ message }) =>
+      message
+        .replace(colors, "")
+        .replace(/^(error|warning): /, "")
+        .trim(),
+    );
 }

@@ -9,7 +9,9 @@ export function describePreview(summary: PreviewSummary): string[] {
     return [`${headline(summary)}:`, ...problems.flatMap((problem) => problem.split("\n")).map((line) => `  ${line}`)];
   }
   const rows = actions.flatMap((action) =>
-    changes.filter((change) => change.action === action).map((change, index) => [index === 0 ? headings[action] : "", change.what, details(change)]),
+    changes
+      .filter((change) => change.action === action)
+      .map((change, index) => [index === 0 ? headings[action] : "", change.what, details(change)]),
   );
   const facts = [
     ["Release", releaseLine(summary)],
@@ -17,5 +19,11 @@ export function describePreview(summary: PreviewSummary): string[] {
     ...(changes.some(({ action }) => action === "fetch") ? [["To fetch", fetchTotal(summary)]] : []),
     ["Unchanged", `${unchanged} resources`],
   ];
-  return [`${headline(summary)}.`, "", ...table(facts), ...(rows.length === 0 ? [] : ["", ...table(rows)]), ...warnings.map((warning) => `Warning: ${warning}`)];
+  return [
+    `${headline(summary)}.`,
+    "",
+    ...table(facts),
+    ...(rows.length === 0 ? [] : ["", ...table(rows)]),
+    ...warnings.map((warning) => `Warning: ${warning}`),
+  ];
 }

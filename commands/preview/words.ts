@@ -13,7 +13,8 @@ export const headings: Readonly<Record<Action, string>> = {
 
 /** `from the checkout, 3.13 MB`; empty where there is nothing to say. */
 export function details({ action, reasons, bytes: count }: Change): string {
-  const size = action !== "fetch" ? [] : [count === undefined ? "size unknown until fetched" : `${bytes(count)} on the disk`];
+  const size =
+    action !== "fetch" ? [] : [count === undefined ? "size unknown until fetched" : `${bytes(count)} on the disk`];
   return [...reasons, ...size].join(", ");
 }
 
@@ -25,7 +26,10 @@ export function fetchTotal({ changes }: PreviewSummary): string {
   if (fetched.length === 0) {
     return "nothing";
   }
-  return [...(known.length === 0 ? [] : [`at most ${bytes(known.reduce((sum, count) => sum + count, 0))}`]), ...(unknown === 0 ? [] : [`${unknown} of a size unknown until fetched`])].join(", and ");
+  return [
+    ...(known.length === 0 ? [] : [`at most ${bytes(known.reduce((sum, count) => sum + count, 0))}`]),
+    ...(unknown === 0 ? [] : [`${unknown} of a size unknown until fetched`]),
+  ].join(", and ");
 }
 
 /** `46b0aadebc77 → 5f0c…`, or that it stays. */
@@ -41,7 +45,12 @@ export function releaseLine({ release: { now, then }, changes }: PreviewSummary)
 
 /** Whether a change means another release, as far as the change alone tells. */
 function makesAnother({ action, what, reasons }: Change): boolean {
-  return ((action === "build" || action === "fetch") && !reasons.includes(gone)) || (action === "replace" && /^servers?\b/.test(what) && reasons.some((reason) => /^(image|environment|settings)/.test(reason)));
+  return (
+    ((action === "build" || action === "fetch") && !reasons.includes(gone)) ||
+    (action === "replace" &&
+      /^servers?\b/.test(what) &&
+      reasons.some((reason) => /^(image|environment|settings)/.test(reason)))
+  );
 }
 
 export function downtimeLine({ downtime: { expected, reasons } }: PreviewSummary): string {
@@ -53,5 +62,7 @@ export function headline({ problems, changes, stack }: PreviewSummary): string {
   if (problems.length > 0) {
     return `The update of ${stack} would fail`;
   }
-  return changes.length === 0 ? `No changes to ${stack}` : `${changes.length} ${changes.length === 1 ? "change" : "changes"} to ${stack}`;
+  return changes.length === 0
+    ? `No changes to ${stack}`
+    : `${changes.length} ${changes.length === 1 ? "change" : "changes"} to ${stack}`;
 }

@@ -15,7 +15,11 @@ interface Checkpoint {
 export function knownIds(exported: string): ReadonlySet<string> {
   const { deployment } = JSON.parse(exported) as Checkpoint;
   const kinds = ["docker:index/container:Container", "docker:index/network:Network"];
-  return new Set((deployment?.resources ?? []).filter(({ type }) => kinds.includes(type)).flatMap(({ id }) => (id === undefined ? [] : [id])));
+  return new Set(
+    (deployment?.resources ?? [])
+      .filter(({ type }) => kinds.includes(type))
+      .flatMap(({ id }) => (id === undefined ? [] : [id])),
+  );
 }
 
 /**
@@ -28,5 +32,9 @@ export function orphans(labelled: readonly Labelled[], known: ReadonlySet<string
 
 /** Options of docker that choose what belongs to a stack; the jobs for the store end and go by themselves. */
 export function labelFilters(stack: string, component: "server" | "gateway" | "network"): string[] {
-  return [`--filter=label=io.archon.project=${project}`, `--filter=label=io.archon.stack=${stack}`, `--filter=label=io.archon.component=${component}`];
+  return [
+    `--filter=label=io.archon.project=${project}`,
+    `--filter=label=io.archon.stack=${stack}`,
+    `--filter=label=io.archon.component=${component}`,
+  ];
 }

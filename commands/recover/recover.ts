@@ -18,7 +18,9 @@ export async function recover(stack: string, progress: Progress): Promise<Labell
   releaseStaleLocks(stack, progress);
   const holder = heldLock(stack);
   if (holder !== undefined) {
-    throw new UserError(`An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nLet it end. If it is not there any more: npm run pulumi -- cancel --yes --stack ${stack}`);
+    throw new UserError(
+      `An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nLet it end. If it is not there any more: npm run pulumi -- cancel --yes --stack ${stack}`,
+    );
   }
   return removeOrphans(stack, progress);
 }
@@ -45,8 +47,15 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
 
 /** What carries the stack's labels, containers before the network that they are in. */
 async function labelled(stack: string): Promise<Labelled[]> {
-  const containers = await Promise.all((["server", "gateway"] as const).map((component) => list("container", ["ps", "--all", ...labelFilters(stack, component)], "{{.Names}}")));
-  return [...containers.flat(), ...(await list("network", ["network", "ls", ...labelFilters(stack, "network")], "{{.Name}}"))];
+  const containers = await Promise.all(
+    (["server", "gateway"] as const).map((component) =>
+      list("container", ["ps", "--all", ...labelFilters(stack, component)], "{{.Names}}"),
+    ),
+  );
+  return [
+    ...containers.flat(),
+    ...(await list("network", ["network", "ls", ...labelFilters(stack, "network")], "{{.Name}}")),
+  ];
 }
 
 async function list(kind: Labelled["kind"], command: readonly string[], name: string): Promise<Labelled[]> {

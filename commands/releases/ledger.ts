@@ -41,7 +41,8 @@ export function parseLedger(json: string): Ledger {
 /** The releases with what of them is gone by now, as far as this machine can see; the ledger itself knows it as of the last update. */
 export function withLosses({ releases, root }: Ledger): Release[] {
   const { dockerHost = "unix:///var/run/docker.sock", caBundle } = readMachine();
-  const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: process.env.DOCKER_HOST ?? dockerHost, caBundle });
+  const facts =
+    root === undefined ? undefined : hostFacts({ root, dockerHost: process.env.DOCKER_HOST ?? dockerHost, caBundle });
   return releases.map(({ ...release }) => {
     delete release.lost;
     const lost = facts && lostPart(facts, release);
@@ -55,7 +56,10 @@ export function withLosses({ releases, root }: Ledger): Release[] {
  * @throws UserError that lists the known ones
  */
 export function findRelease(wanted: string, { running, releases }: Pick<Ledger, "running" | "releases">): Release {
-  const matches = wanted === "previous" ? releases.filter(({ id }) => id !== running).slice(0, 1) : releases.filter(({ id }) => id.startsWith(wanted));
+  const matches =
+    wanted === "previous"
+      ? releases.filter(({ id }) => id !== running).slice(0, 1)
+      : releases.filter(({ id }) => id.startsWith(wanted));
   const [found, ...others] = matches;
   if (found === undefined || others.length > 0) {
     const reason =
@@ -65,7 +69,11 @@ export function findRelease(wanted: string, { running, releases }: Pick<Ledger, 
           ? `The stack has run no release "${wanted}", or it is no longer on record.`
           : `"${wanted}" is the beginning of ${matches.length} releases.`;
     const known = releases.map(({ id, created }) => `  ${id}  ${created}${id === running ? "  runs now" : ""}`);
-    throw new UserError([reason, ...(known.length === 0 ? ["It has run none at all."] : ["The releases on record:", ...known])].join("\n"));
+    throw new UserError(
+      [reason, ...(known.length === 0 ? ["It has run none at all."] : ["The releases on record:", ...known])].join(
+        "\n",
+      ),
+    );
   }
   return found;
 }

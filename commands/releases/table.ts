@@ -14,7 +14,12 @@ export function describeReleases(releases: readonly Release[], running: string |
     release.environment,
     models(release),
     release.lost === undefined ? "yes" : "no",
-    truncate([release.commit?.replace(/^(.{10})[0-9a-f]*/, "$1"), release.message].filter((part) => part !== undefined).join(" ") || "–", messageColumns),
+    truncate(
+      [release.commit?.replace(/^(.{10})[0-9a-f]*/, "$1"), release.message]
+        .filter((part) => part !== undefined)
+        .join(" ") || "–",
+      messageColumns,
+    ),
   ]);
   const header = ["", "release", "created", "age", "image", "environment", "models", "restorable", "commit"];
   const losses = releases.flatMap(({ id, lost }) => (lost === undefined ? [] : [`${id}: ${lost}`]));
@@ -23,6 +28,8 @@ export function describeReleases(releases: readonly Release[], running: string |
 
 /** `demo@1a2f7aa13645`, the default one marked where there are several. */
 function models({ models: list, activeModel }: Release): string {
-  const shown = list.map(({ name, revision }) => `${name}@${revision.slice(0, 12)}${list.length > 1 && name === activeModel ? "*" : ""}`);
+  const shown = list.map(
+    ({ name, revision }) => `${name}@${revision.slice(0, 12)}${list.length > 1 && name === activeModel ? "*" : ""}`,
+  );
   return shown.join(" ") || "–";
 }

@@ -17,13 +17,20 @@ export function heldRelease(stack: string): string | undefined {
  *
  * @param work whether to keep the choice
  */
-export async function withHeldRelease(stack: string, id: string | undefined, work: () => Promise<boolean>): Promise<boolean> {
+export async function withHeldRelease(
+  stack: string,
+  id: string | undefined,
+  work: () => Promise<boolean>,
+): Promise<boolean> {
   const file = stackFile(stack);
   const before = read(file);
   let kept = false;
   let written = before;
   try {
-    await pulumi(stack, id === undefined ? ["config", "rm", `${project}:release`] : ["config", "set", `${project}:release`, id]);
+    await pulumi(
+      stack,
+      id === undefined ? ["config", "rm", `${project}:release`] : ["config", "set", `${project}:release`, id],
+    );
     written = read(file);
     kept = await work();
     return kept;

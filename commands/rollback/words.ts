@@ -8,13 +8,20 @@ export function notRestorable(id: string, lost: string, commit: string | undefin
 }
 
 /** What runs after a rollback, or after rolling forward (`id` undefined), and the way from there. */
-export function describeOutcome({ running, releases, url }: Pick<Ledger, "running" | "releases" | "url">, id: string | undefined, stack: string): string[] {
+export function describeOutcome(
+  { running, releases, url }: Pick<Ledger, "running" | "releases" | "url">,
+  id: string | undefined,
+  stack: string,
+): string[] {
   const option = stack === devStack ? "" : ` --stack ${stack}`;
   const release = releases.find((each) => each.id === running);
   const origin = release?.message === undefined ? "" : ` (${release.message})`;
   const now = `${url ?? `The stack ${stack}`} now runs ${running ?? "nothing"}${origin}.`;
   if (id === undefined) {
-    return [now, `Nothing holds the stack back any more: archon:release is gone from Pulumi.${stack}.yaml. Commit that file, and the next update elsewhere does the same.`];
+    return [
+      now,
+      `Nothing holds the stack back any more: archon:release is gone from Pulumi.${stack}.yaml. Commit that file, and the next update elsewhere does the same.`,
+    ];
   }
   return [
     now,

@@ -71,7 +71,9 @@ export function parseDeb822Sources(text: string): AptSource[] {
       return [];
     }
     const components = words(fields.get("components"));
-    return words(fields.get("uris")).flatMap((uri) => words(fields.get("suites")).map((suite) => ({ uri, suite, components })));
+    return words(fields.get("uris")).flatMap((uri) =>
+      words(fields.get("suites")).map((suite) => ({ uri, suite, components })),
+    );
   });
 }
 
@@ -84,13 +86,22 @@ export function readAptSources(directory = "/etc/apt"): AptSource[] {
   const files = [path.join(directory, "sources.list")];
   const more = path.join(directory, "sources.list.d");
   if (fs.existsSync(more)) {
-    files.push(...fs.readdirSync(more).sort().map((name) => path.join(more, name)));
+    files.push(
+      ...fs
+        .readdirSync(more)
+        .sort()
+        .map((name) => path.join(more, name)),
+    );
   }
   return files
     .filter((file) => fs.existsSync(file))
     .flatMap((file) => {
       const text = fs.readFileSync(file, "utf8");
-      return file.endsWith(".sources") ? parseDeb822Sources(text) : file.endsWith(".list") ? parseSourcesList(text) : [];
+      return file.endsWith(".sources")
+        ? parseDeb822Sources(text)
+        : file.endsWith(".list")
+          ? parseSourcesList(text)
+          : [];
     });
 }
 
@@ -122,30 +133,53 @@ export interface AptPackages {
  */
 export async function aptInstall(packages: AptPackages, reason: string, progress: Progress): Promise<void> {
   // dpkg must not be cut short: half-configured packages need a person to repair them.
-  const unattended = { environment: { ...systemEnvironment(), DEBIAN_FRONTEND: "noninteractive" }, uninterruptible: true };
+  const unattended = {
+    environment: { ...systemEnvironment(), DEBIAN_FRONTEND: "noninteractive" },
+    uninterruptible: true,
+  };
   progress.update(0, 100, "apt-get update");
   const listsFailure = await failureOf(run("apt-get", ["update", "-q"], { ...unattended, log: "apt-update" }));
-  const optional = await Promise.all((packages.whereKnown ?? []).map(async (name) => ((await aptKnows(name)) ? [name] : [])));
+  const optional = await Promise.all(
+    (packages.whereKnown ?? []).map(async (name) => ((await aptKnows(name)) ? [name] : [])),
+  );
   const names = [...packages.required, ...optional.flat()];
-  progress.message(`${reason}: installing the system packages ${names.join(", ")} and what they depend on, with apt-get.`);
+  progress.message(
+    `${reason}: installing the system packages ${names.join(", ")} and what they depend on, with apt-get.`,
+  );
 
   // One repository that is down fails the update, though the packages may come from another. So the installation decides.
   const failure = await failureOf(
-    run("apt-get", ["install", "-y", "--no-install-recommends", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "APT::Status-Fd=1", ...names], {
-      ...unattended,
-      log: "apt-install",
-      onLine: (line) => {
-        const status = /^(?:dl|pm)status:[^:]*:([\d.]+):(.*)$/.exec(line);
-        if (status?.[1] !== undefined) {
-          progress.update(Number(status[1]), 100, status[2] ?? "");
-        }
+    run(
+      "apt-get",
+      [
+        "install",
+        "-y",
+        "--no-install-recommends",
+        "-q",
+        "-o",
+        "DPkg::Lock::Timeout=120",
+        "-o",
+        "APT::Status-Fd=1",
+        ...names,
+      ],
+      {
+        ...unattended,
+        log: "apt-install",
+        onLine: (line) => {
+          const status = /^(?:dl|pm)status:[^:]*:([\d.]+):(.*)$/.exec(line);
+          if (status?.[1] !== undefined) {
+            progress.update(Number(status[1]), 100, status[2] ?? "");
+          }
+        },
       },
-    }),
+    ),
   );
   if (failure !== undefined) {
     throw listsFailure === undefined
       ? failure
-      : new UserError(`${failure.message}\nBefore that, the package lists could not be renewed: ${listsFailure.message}`);
+      : new UserError(
+          `${failure.message}\nBefore that, the package lists could not be renewed: ${listsFailure.message}`,
+        );
   }
 }
 

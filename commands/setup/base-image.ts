@@ -57,7 +57,11 @@ export async function ensureBaseImage(request: BaseImageRequest, progress: Progr
 const pullSeconds = 900;
 
 /** Pulls an image. Returns why it did not work, in the engine's words. */
-async function pull(reference: string, engineHost: string | undefined, progress: Progress): Promise<string | undefined> {
+async function pull(
+  reference: string,
+  engineHost: string | undefined,
+  progress: Progress,
+): Promise<string | undefined> {
   let layers = 0;
   let complete = 0;
   progress.update(0, 0, `pulling ${reference}`);

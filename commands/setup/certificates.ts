@@ -36,5 +36,8 @@ export async function trustBundle(root: string, bundle: string): Promise<void> {
   missing.forEach((certificate, index) => {
     fs.writeFileSync(path.join(directory, `machine-${index + 1}.crt`), `${certificate}\n`);
   });
-  await run("chroot", [root, "update-ca-certificates"], { environment: systemEnvironment(), log: "base-image-certificates" });
+  await run("chroot", [root, "update-ca-certificates"], {
+    environment: systemEnvironment(),
+    log: "base-image-certificates",
+  });
 }

@@ -18,7 +18,8 @@ const thisMachine: Machine = {
   isRoot,
   os: readOsRelease,
   // Chromium takes its letters from the system; without any it would show boxes.
-  install: (progress) => aptInstall({ required: ["chromium", "fonts-liberation"] }, "The browser tests need Chromium", progress),
+  install: (progress) =>
+    aptInstall({ required: ["chromium", "fonts-liberation"] }, "The browser tests need Chromium", progress),
 };
 
 /**
@@ -42,7 +43,9 @@ export async function ensureChromium(progress: Progress, machine: Machine = this
   await machine.install(progress);
   const installed = firstFound(machine);
   if (installed === undefined) {
-    throw new UserError("The package chromium is installed, but there is no program of that name on PATH. Add its directory, then run `npm test browser` again.");
+    throw new UserError(
+      "The package chromium is installed, but there is no program of that name on PATH. Add its directory, then run `npm test browser` again.",
+    );
   }
   return installed;
 }

@@ -56,10 +56,19 @@ export async function buildBaseImage(
   const root = path.join(work, "root");
   try {
     const mirror = debianMirror(readAptSources(), readOsRelease());
-    progress.message(`Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to fetch).`);
+    progress.message(
+      `Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to fetch).`,
+    );
     let lines = 0;
     // In a mount namespace of its own, what debootstrap mounts is gone with it: removing `work` can then never reach /dev or /proc.
-    const args = ["--variant=minbase", `--include=${packages.join(",")}`, "--force-check-gpg", suite, root, ...(mirror === undefined ? [] : [mirror])];
+    const args = [
+      "--variant=minbase",
+      `--include=${packages.join(",")}`,
+      "--force-check-gpg",
+      suite,
+      root,
+      ...(mirror === undefined ? [] : [mirror]),
+    ];
     await run("unshare", ["--mount", "--propagation", "private", "debootstrap", ...args], {
       environment: { ...systemEnvironment(), ...(await aptProxy()) },
       log: "base-image-debootstrap",
@@ -81,7 +90,11 @@ export async function buildBaseImage(
 async function installDebootstrap(progress: Progress): Promise<void> {
   // Without the keyring debootstrap would go on unverified; Ubuntu does not bring it.
   if (findProgram("debootstrap") === undefined || !fs.existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
-    await aptInstall({ required: ["debootstrap", "debian-archive-keyring"] }, "No registry answers, so the base image is built here", progress);
+    await aptInstall(
+      { required: ["debootstrap", "debian-archive-keyring"] },
+      "No registry answers, so the base image is built here",
+      progress,
+    );
   }
 }
 
@@ -115,8 +128,21 @@ async function aptProxy(): Promise<NodeJS.ProcessEnv> {
 }
 
 async function importImage(root: string, reference: string, engineHost: string | undefined): Promise<void> {
-  const tar = ["tar", "--create", "--numeric-owner", `--directory=${root}`, ...leftOut.map((pattern) => `--exclude=${pattern}`), "."];
-  const dockerImport = ["docker", "import", ...imageSettings.flatMap((setting) => ["--change", setting]), "-", reference];
+  const tar = [
+    "tar",
+    "--create",
+    "--numeric-owner",
+    `--directory=${root}`,
+    ...leftOut.map((pattern) => `--exclude=${pattern}`),
+    ".",
+  ];
+  const dockerImport = [
+    "docker",
+    "import",
+    ...imageSettings.flatMap((setting) => ["--change", setting]),
+    "-",
+    reference,
+  ];
   const pipe = 'set -o pipefail; "${@:2:$1}" | "${@:$1+2}"';
   await run("bash", ["-c", pipe, "bash", String(tar.length), ...tar, ...dockerImport], {
     environment: dockerEnvironment(engineHost),

@@ -62,7 +62,9 @@ export async function findEngine(recordedHost: string | undefined): Promise<Foun
   let reason = "";
   for (const host of await candidateHosts(recordedHost)) {
     try {
-      const version = await run("docker", ["--host", host, "version", "--format", "{{.Server.Version}}"], { timeoutSeconds: probeSeconds });
+      const version = await run("docker", ["--host", host, "version", "--format", "{{.Server.Version}}"], {
+        timeoutSeconds: probeSeconds,
+      });
       return { engine: { version: version.trim(), host: host === defaultSocket ? undefined : host } };
     } catch (error) {
       if (!(error instanceof CommandError)) {

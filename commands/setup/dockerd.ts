@@ -36,9 +36,13 @@ export async function startEngine(progress: Progress, find: Find): Promise<Docke
   let end: string | undefined;
   daemon.once("error", (error) => (end = error.message));
   daemon.once("exit", (code, signal) => (end = `it ended with ${signal ?? `exit code ${code}`}`));
-  return waitForEngine(find, () => {
-    return end === undefined ? undefined : `${end}. Its last words:\n${lastLines(daemonLog, logStart)}`;
-  }, daemonLog);
+  return waitForEngine(
+    find,
+    () => {
+      return end === undefined ? undefined : `${end}. Its last words:\n${lastLines(daemonLog, logStart)}`;
+    },
+    daemonLog,
+  );
 }
 
 /**
@@ -63,7 +67,9 @@ async function waitForEngine(find: Find, failure: () => string | undefined, log:
     }
     const failed = failure();
     if (failed !== undefined || Date.now() > deadline) {
-      throw new UserError(`The Docker engine did not start: ${failed ?? `${found.reason} after ${startSeconds} s. Look into ${log}.`}`);
+      throw new UserError(
+        `The Docker engine did not start: ${failed ?? `${found.reason} after ${startSeconds} s. Look into ${log}.`}`,
+      );
     }
     await sleep(300);
   }

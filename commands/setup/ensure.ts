@@ -25,22 +25,36 @@ export async function setUp(steps: Steps): Promise<void> {
   const recorded = readMachine();
   const caBundle = findCaBundle();
 
-  const engine = await steps.run("Docker engine", (progress) => ensureDocker(recorded.dockerHost, progress), ({ version }) => version);
+  const engine = await steps.run(
+    "Docker engine",
+    (progress) => ensureDocker(recorded.dockerHost, progress),
+    ({ version }) => version,
+  );
   const configured = configuredBaseImage();
   const baseImage = await steps.run(
     "Base image",
-    (progress) => ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
+    (progress) =>
+      ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
     (reference) => reference,
   );
-  const ownImage = baseImage === configured ? recorded.baseImage : baseImage === DEFAULT_BASE_IMAGE ? undefined : baseImage;
+  const ownImage =
+    baseImage === configured ? recorded.baseImage : baseImage === DEFAULT_BASE_IMAGE ? undefined : baseImage;
   const machine = facts(ownImage, caBundle, engine.host);
   writeMachine(machine);
 
-  const tools = await steps.run("Pulumi", (progress) => ensurePulumi(cacheDirectory(), progress), ({ version, origin }) => `${version} (${origin})`);
+  const tools = await steps.run(
+    "Pulumi",
+    (progress) => ensurePulumi(cacheDirectory(), progress),
+    ({ version, origin }) => `${version} (${origin})`,
+  );
   const record: ToolsRecord = { tools, fingerprint: toolsFingerprint() };
   writeAtomically(toolsFile, `${JSON.stringify(record, undefined, 2)}\n`, 0o644);
 
-  await steps.run(`Stack ${devStack}`, () => ensureStack(devStack, buildPulumiEnvironment(tools, machine, process.env)), () => "");
+  await steps.run(
+    `Stack ${devStack}`,
+    () => ensureStack(devStack, buildPulumiEnvironment(tools, machine, process.env)),
+    () => "",
+  );
 }
 
 /** Whether every step of the set-up would find its work done. Takes a fraction of a second. */
@@ -53,7 +67,10 @@ export async function isSetUp(): Promise<boolean> {
   if (machine.caBundle !== findCaBundle()) {
     return false;
   }
-  const [found, present] = await Promise.all([findEngine(machine.dockerHost), hasImage(chosenBaseImage(), machine.dockerHost)]);
+  const [found, present] = await Promise.all([
+    findEngine(machine.dockerHost),
+    hasImage(chosenBaseImage(), machine.dockerHost),
+  ]);
   return found.engine !== undefined && present;
 }
 
@@ -66,7 +83,10 @@ function facts(baseImage: string | undefined, caBundle: string | undefined, dock
 }
 
 function isInstalled({ tools }: ToolsRecord): boolean {
-  return fs.existsSync(tools.home) && (tools.binDirectory === undefined || fs.existsSync(path.join(tools.binDirectory, "pulumi")));
+  return (
+    fs.existsSync(tools.home) &&
+    (tools.binDirectory === undefined || fs.existsSync(path.join(tools.binDirectory, "pulumi")))
+  );
 }
 
 /** Changes when another release of Pulumi, its SDKs or its plugins is wanted. */

@@ -41,7 +41,9 @@ function parseMachine(text: string, file: string): Machine {
   } catch {
     // Told below, together with JSON that is no object.
   }
-  throw new UserError(`${display(file)} is not a JSON object. It holds only what the set-up found out: remove it and run \`npm run setup\`.`);
+  throw new UserError(
+    `${display(file)} is not a JSON object. It holds only what the set-up found out: remove it and run \`npm run setup\`.`,
+  );
 }
 
 /** Records the facts in one step, so that a reader never sees half of them. A file that says the same is left alone. */

@@ -29,7 +29,13 @@ export const binaries: readonly Binary[] = [
     seconds: 20,
   },
   // no_compose leaves out the docker_compose resource, which @pulumi/docker does not have, and 183 packages with it.
-  { name: "pulumi-resource-docker", module: "docker", package: ".", flags: ["-ldflags", "-s -w", "-tags", "no_compose"], seconds: 125 },
+  {
+    name: "pulumi-resource-docker",
+    module: "docker",
+    package: ".",
+    flags: ["-ldflags", "-s -w", "-tags", "no_compose"],
+    seconds: 125,
+  },
   { name: "pulumi-resource-random", module: "random", package: ".", flags: ["-ldflags", "-s -w"], seconds: 105 },
   { name: "pulumi-resource-command", module: "command", package: ".", flags: ["-ldflags", "-s -w"], seconds: 40 },
 ];
@@ -112,7 +118,9 @@ async function requireGo(sources: string): Promise<string> {
 /** Asked inside the module: Go 1.21 and newer may fetch, for what a go.mod demands, a newer release of itself. */
 async function goVersion(module: string, remedy: string): Promise<string> {
   try {
-    return (await run("go", ["env", "GOVERSION"], { cwd: module, environment: goEnvironment(), timeoutSeconds: 300 })).trim();
+    return (
+      await run("go", ["env", "GOVERSION"], { cwd: module, environment: goEnvironment(), timeoutSeconds: 300 })
+    ).trim();
   } catch (error) {
     throw error instanceof CommandError ? new UserError(`${error.message}\nTo build it, ${remedy}.`) : error;
   }

@@ -19,7 +19,9 @@ const supportedPlatforms = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-ar
 const answerSeconds = 6;
 const stallSeconds = 30;
 
-const identity = createHash("sha256").update(JSON.stringify([pulumiVersion, platform, plugins])).digest("hex");
+const identity = createHash("sha256")
+  .update(JSON.stringify([pulumiVersion, platform, plugins]))
+  .digest("hex");
 
 function directoryOf(root: string): string {
   return path.join(root, `download-${identity.slice(0, 12)}`);
@@ -125,7 +127,9 @@ async function* fetchBody(url: string): AsyncGenerator<{ bytes: Uint8Array; tota
     }
   } catch (error) {
     interruption.throwIfAborted();
-    throw error instanceof UserError ? error : new UserError(`${url} is out of reach: ${reasonOf(error, controller.signal)}.`);
+    throw error instanceof UserError
+      ? error
+      : new UserError(`${url} is out of reach: ${reasonOf(error, controller.signal)}.`);
   } finally {
     clearTimeout(timer);
     interruption.removeEventListener("abort", interrupt);

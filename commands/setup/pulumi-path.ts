@@ -50,7 +50,9 @@ async function provideHome(pulumi: string, directory: string, progress: Progress
     return own;
   }
   const home = path.join(directory, "home");
-  progress.message(`Downloading the plugins of ${pulumi}: ${plugins.map(({ name, version }) => `${name} ${version}`).join(", ")}`);
+  progress.message(
+    `Downloading the plugins of ${pulumi}: ${plugins.map(({ name, version }) => `${name} ${version}`).join(", ")}`,
+  );
   await installPlugins(pulumi, home, progress);
   return home;
 }
@@ -65,6 +67,8 @@ function findForeignPulumi(root: string): string | undefined {
 /** One directory for one state of the executable: after an upgrade it is looked at anew. */
 function directoryOf(root: string, pulumi: string): string {
   const { size, mtimeMs } = fs.statSync(pulumi);
-  const identity = createHash("sha256").update(JSON.stringify([pulumi, size, mtimeMs, plugins])).digest("hex");
+  const identity = createHash("sha256")
+    .update(JSON.stringify([pulumi, size, mtimeMs, plugins]))
+    .digest("hex");
   return path.join(root, `path-${identity.slice(0, 12)}`);
 }

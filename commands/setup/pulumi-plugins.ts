@@ -35,7 +35,10 @@ export async function installPlugins(
     const { name, version } = plugin;
     progress.update(0, 0, `plugin ${name} ${version}`);
     const from = fileOf === undefined ? [] : ["--file", fileOf(plugin)];
-    await run(pulumi, ["plugin", "install", "resource", name, version, ...from], { environment, timeoutSeconds: installSeconds }).catch(withoutRepeats);
+    await run(pulumi, ["plugin", "install", "resource", name, version, ...from], {
+      environment,
+      timeoutSeconds: installSeconds,
+    }).catch(withoutRepeats);
     if (!hasPlugin(home, plugin)) {
       throw new UserError(`${pulumi} reports plugin ${name} ${version} as installed, but ${home} does not hold it.`);
     }

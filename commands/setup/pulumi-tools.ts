@@ -36,7 +36,12 @@ export function writeRecord(directory: string, record: object): void {
 }
 
 /** Puts a staged directory with `bin/` and `home/` in place: complete or not at all. */
-export function publish(staging: string, directory: string, version: string, origin: PulumiTools["origin"]): PulumiTools {
+export function publish(
+  staging: string,
+  directory: string,
+  version: string,
+  origin: PulumiTools["origin"],
+): PulumiTools {
   writeRecord(staging, { version });
   // Whatever lies there has no record: it is the rest of something that was deleted half.
   fs.rmSync(directory, { recursive: true, force: true });

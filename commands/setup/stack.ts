@@ -57,7 +57,11 @@ function ensurePassphrase(): void {
 /** `pulumi` for shells that evaluated `npm run env`. */
 function writeShim(): void {
   const launcher = path.join(projectRoot, "commands", "launch.cjs");
-  writeAtomically(path.join(shimDirectory, "pulumi"), `#!/bin/sh\nexec node '${launcher.replaceAll("'", "'\\''")}' pulumi "$@"\n`, 0o755);
+  writeAtomically(
+    path.join(shimDirectory, "pulumi"),
+    `#!/bin/sh\nexec node '${launcher.replaceAll("'", "'\\''")}' pulumi "$@"\n`,
+    0o755,
+  );
 }
 
 async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
@@ -65,14 +69,20 @@ async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promi
   const directory = fs.mkdtempSync(archonPath("stack-"));
   try {
     fs.writeFileSync(path.join(directory, "Pulumi.yaml"), `name: ${project}\nruntime: nodejs\n`);
-    await run("pulumi", ["stack", "init", stack, "--secrets-provider", "passphrase", "--no-select", "--non-interactive"], {
-      cwd: directory,
-      environment,
-      log: "stack-init",
-    });
+    await run(
+      "pulumi",
+      ["stack", "init", stack, "--secrets-provider", "passphrase", "--no-select", "--non-interactive"],
+      {
+        cwd: directory,
+        environment,
+        log: "stack-init",
+      },
+    );
     const salt = saltOf(fs.readFileSync(path.join(directory, `Pulumi.${stack}.yaml`), "utf8"));
     if (salt === undefined) {
-      throw new UserError(`Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${display(stateDirectory)} and run \`npm run setup\`.`);
+      throw new UserError(
+        `Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${display(stateDirectory)} and run \`npm run setup\`.`,
+      );
     }
     rememberSalt(stack, salt);
   } finally {

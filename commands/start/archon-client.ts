@@ -41,7 +41,8 @@ const healthySeconds = 60;
 const pollMilliseconds = 250;
 
 /** What to type when the server says something unexpected. */
-const whereToLook = "`docker ps --filter label=io.archon.component=server` names its container, `docker logs NAME` shows its log.";
+const whereToLook =
+  "`docker ps --filter label=io.archon.component=server` names its container, `docker logs NAME` shows its log.";
 
 /** The server refused a request. */
 class RequestError extends UserError {
@@ -118,7 +119,9 @@ export class ArchonClient {
       if (!(error instanceof RequestError) || error.status !== 404) {
         throw error;
       }
-      return (await this.#find(document)).known === undefined ? { status: "unknown" } : { status: "completed", progress: 100 };
+      return (await this.#find(document)).known === undefined
+        ? { status: "unknown" }
+        : { status: "completed", progress: 100 };
     }
   }
 
@@ -137,10 +140,14 @@ export class ArchonClient {
         return;
       }
       if (["error", "failed", "cancelled", "stopped"].includes(state.status)) {
-        throw new UserError(`The server could not take ${document.filename}: ${state.error ?? state.message ?? state.status}. ${whereToLook}`);
+        throw new UserError(
+          `The server could not take ${document.filename}: ${state.error ?? state.message ?? state.status}. ${whereToLook}`,
+        );
       }
       if (Date.now() > deadline) {
-        throw new UserError(`The server has not finished ${document.filename} after ${uploadSeconds} s; it says "${state.message ?? state.status}". ${whereToLook}`);
+        throw new UserError(
+          `The server has not finished ${document.filename} after ${uploadSeconds} s; it says "${state.message ?? state.status}". ${whereToLook}`,
+        );
       }
       await sleep(pollMilliseconds);
     }
@@ -156,7 +163,10 @@ export class ArchonClient {
     }
     const text = await response.text();
     if (!response.ok) {
-      throw new RequestError(`${method} ${this.url}${path}: the server answered ${response.status}: ${detailOf(text)}. ${whereToLook}`, response.status);
+      throw new RequestError(
+        `${method} ${this.url}${path}: the server answered ${response.status}: ${detailOf(text)}. ${whereToLook}`,
+        response.status,
+      );
     }
     return JSON.parse(text) as T;
   }

@@ -12,17 +12,21 @@ export interface Deployment {
 /** Runs `pulumi up` and shows what it does. */
 export async function deploy(stack: string, progress: Progress): Promise<Deployment> {
   await mendAfterKill(stack, progress);
-  const stdout = await pulumi(stack, ["up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", "--color", "never"], {
-    log: "pulumi-up",
-    onLine: (line) => {
-      const shown = interesting(line);
-      if (shown?.lasting === true) {
-        progress.message(shown.text);
-      } else if (shown !== undefined) {
-        progress.update(0, 0, shown.text);
-      }
+  const stdout = await pulumi(
+    stack,
+    ["up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", "--color", "never"],
+    {
+      log: "pulumi-up",
+      onLine: (line) => {
+        const shown = interesting(line);
+        if (shown?.lasting === true) {
+          progress.message(shown.text);
+        } else if (shown !== undefined) {
+          progress.update(0, 0, shown.text);
+        }
+      },
     },
-  });
+  );
   const outputs = parseOutputs(await pulumi(stack, ["stack", "output", "--json", "--show-secrets"]));
   return { outputs, changes: countChanges(stdout) };
 }
@@ -33,10 +37,16 @@ export async function deploy(stack: string, progress: Progress): Promise<Deploym
  */
 export function interesting(line: string): { text: string; lasting: boolean } | undefined {
   const text = line.replace(/ \[diff: [^\]]*\];?/, "").trim();
-  if (text === "" || /^(@|Updating|Resources:|Duration:|Diagnostics:|[+~-]{0,2}-? ?\d+ \w+$|\d+ changes?\. \d+ unchanged$)/.test(text)) {
+  if (
+    text === "" ||
+    /^(@|Updating|Resources:|Duration:|Diagnostics:|[+~-]{0,2}-? ?\d+ \w+$|\d+ changes?\. \d+ unchanged$)/.test(text)
+  ) {
     return undefined;
   }
-  const underWay = /^[+~-]{1,2}-? +(\S+ \S+) (?:creating|updating|deleting|replacing|reading|refreshing)(?: replacement| original)? \(\d+s\)(.*)$/.exec(text);
+  const underWay =
+    /^[+~-]{1,2}-? +(\S+ \S+) (?:creating|updating|deleting|replacing|reading|refreshing)(?: replacement| original)? \(\d+s\)(.*)$/.exec(
+      text,
+    );
   if (underWay !== null) {
     return { text: `${underWay[1]}${underWay[2]}`, lasting: false };
   }
@@ -50,6 +60,8 @@ export function interesting(line: string): { text: string; lasting: boolean } | 
 /** The counts below `Resources:`, in Pulumi's order. */
 export function countChanges(stdout: string): string {
   const block = /^Resources:\n((?:[ \t]+.*\n?)*)/m.exec(stdout)?.[1] ?? "";
-  const counts = [...block.matchAll(/(\d+) (created|updated|replaced|deleted|imported|unchanged)/g)].map(([count]) => count);
+  const counts = [...block.matchAll(/(\d+) (created|updated|replaced|deleted|imported|unchanged)/g)].map(
+    ([count]) => count,
+  );
   return counts.length === 1 && counts[0]?.endsWith("unchanged") === true ? "no changes" : counts.join(", ");
 }

@@ -14,9 +14,13 @@ export interface StackOutputs {
 /** Reads `pulumi stack output --json`. */
 export function parseOutputs(json: string): StackOutputs {
   const value = JSON.parse(json) as Partial<StackOutputs>;
-  const missing = (["url", "release", "environment", "images", "models"] as const).filter((name) => value[name] === undefined);
+  const missing = (["url", "release", "environment", "images", "models"] as const).filter(
+    (name) => value[name] === undefined,
+  );
   if (missing.length > 0) {
-    throw new UserError(`The stack has no output ${missing.join(", ")}. Run \`npm run pulumi -- up\` and look at what it reports.`);
+    throw new UserError(
+      `The stack has no output ${missing.join(", ")}. Run \`npm run pulumi -- up\` and look at what it reports.`,
+    );
   }
   return value as StackOutputs;
 }

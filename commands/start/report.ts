@@ -49,7 +49,11 @@ export function describeDeployment(outputs: StackOutputs, sizes: Sizes): string[
     ["Release", outputs.release, ""],
     ["Image", outputs.images.server, size(sizes.image)],
     ["Environment", outputs.environment.key, size(sizes.environment)],
-    ...outputs.models.map(({ name, repo, revision }) => ["Model", `${name}: ${repo}@${revision.slice(0, 12)}`, size(sizes.models.get(name))]),
+    ...outputs.models.map(({ name, repo, revision }) => [
+      "Model",
+      `${name}: ${repo}@${revision.slice(0, 12)}`,
+      size(sizes.models.get(name)),
+    ]),
   ];
   return table(rows, [2]);
 }

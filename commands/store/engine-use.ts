@@ -24,10 +24,17 @@ export interface EngineUse {
  * @param keep image that is in use by this command itself
  */
 export async function engineUse(root: string, keep: string, engineHost: string | undefined): Promise<EngineUse> {
-  const [containers, images] = await Promise.all([liveContainers(engineHost), localImages(releaseRepositories, engineHost)]);
+  const [containers, images] = await Promise.all([
+    liveContainers(engineHost),
+    localImages(releaseRepositories, engineHost),
+  ]);
   const mounted = containers.flatMap(({ bindSources, labels }) => {
     const [owner, stack, models] = ["project", "stack", "models"].map((name) => labels[`io.archon.${name}`] ?? "");
-    return bindSources.map((source) => ({ path: source, stack: `${owner ?? ""}-${stack ?? ""}`, models: models ?? "" }));
+    return bindSources.map((source) => ({
+      path: source,
+      stack: `${owner ?? ""}-${stack ?? ""}`,
+      models: models ?? "",
+    }));
   });
   return { root, mounted, images: images.filter((reference) => reference !== keep).sort() };
 }
@@ -37,8 +44,12 @@ export async function engineUse(root: string, keep: string, engineHost: string |
  * @returns where to mount, and what
  */
 export async function otherReferences(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
-  const roots = (await networkLabels(rootLabel, engineHost)).filter((other) => path.resolve(other) !== path.resolve(root));
-  const directories = roots.map((other) => path.join(other, "refs")).filter((directory) => isThere(directory, engineHost));
+  const roots = (await networkLabels(rootLabel, engineHost)).filter(
+    (other) => path.resolve(other) !== path.resolve(root),
+  );
+  const directories = roots
+    .map((other) => path.join(other, "refs"))
+    .filter((directory) => isThere(directory, engineHost));
   return new Map(directories.map((directory, index) => [`/references/${index}`, directory]));
 }
 

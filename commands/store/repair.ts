@@ -34,12 +34,16 @@ export function sourcesOf(stack: string): Sources {
 }
 
 function directoryModels(configured: unknown): [target: string, directory: string][] {
-  return z.array(z.unknown()).catch([]).parse(configured).flatMap((model) => {
-    const found = fromDirectory.safeParse(model);
-    if (!found.success) {
-      return [];
-    }
-    const directory = path.resolve(projectRoot, found.data.directory);
-    return [[`models/local/${found.data.name}@${directoryRevision(readTree(directory, isModelFile))}`, directory]];
-  });
+  return z
+    .array(z.unknown())
+    .catch([])
+    .parse(configured)
+    .flatMap((model) => {
+      const found = fromDirectory.safeParse(model);
+      if (!found.success) {
+        return [];
+      }
+      const directory = path.resolve(projectRoot, found.data.directory);
+      return [[`models/local/${found.data.name}@${directoryRevision(readTree(directory, isModelFile))}`, directory]];
+    });
 }

@@ -51,13 +51,22 @@ function parse<T>(schema: z.ZodType<T>, text: string): T {
   }
   const result = schema.safeParse(value);
   if (!result.success) {
-    throw new UserError(`The store tool's report is not one that this version reads: ${text.slice(0, 200) || "there is none"}.\nBring checkout and image together with \`npm run setup\`, then run the command again.`);
+    throw new UserError(
+      `The store tool's report is not one that this version reads: ${text.slice(0, 200) || "there is none"}.\nBring checkout and image together with \`npm run setup\`, then run the command again.`,
+    );
   }
   return result.data;
 }
 
 /** What went, or would go, with its bytes. */
-export function describeCollection({ dryRun, environments, models, caches, staging, bytes: total }: Collection): string[] {
+export function describeCollection({
+  dryRun,
+  environments,
+  models,
+  caches,
+  staging,
+  bytes: total,
+}: Collection): string[] {
   const rows = [
     ...environments.map((each) => ["environment", each.key, bytes(each.bytes)]),
     ...models.map((each) => ["model", each.model, bytes(each.bytes)]),
@@ -73,7 +82,8 @@ export function describeCollection({ dryRun, environments, models, caches, stagi
 
 /** What a store holds, and which stacks refer to it. */
 export function describeInventory({ environments, models, caches, data, references }: Inventory): string[] {
-  const users = (names: readonly string[]): string => (names.length === 0 ? "used by no stack" : `used by ${names.join(", ")}`);
+  const users = (names: readonly string[]): string =>
+    names.length === 0 ? "used by no stack" : `used by ${names.join(", ")}`;
   const rows = [
     ...environments.map(({ key, bytes: count, usedBy }) => ["environment", key, bytes(count), users(usedBy)]),
     ...models.map(({ model, bytes: count, usedBy }) => ["model", model, bytes(count), users(usedBy)]),
@@ -81,5 +91,8 @@ export function describeInventory({ environments, models, caches, data, referenc
     ...data.map(({ path, bytes: count }) => ["data", path, bytes(count), "documents and settings"]),
   ];
   const stacks = references.map(({ stack, updated }) => `${stack} (last update ${updated})`);
-  return [...table(rows, [2]), stacks.length === 0 ? "No stack refers to it." : `Stacks that refer to it: ${stacks.join(", ")}.`];
+  return [
+    ...table(rows, [2]),
+    stacks.length === 0 ? "No stack refers to it." : `Stacks that refer to it: ${stacks.join(", ")}.`,
+  ];
 }

@@ -52,7 +52,8 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
   const docker = ["docker", ...storeToolArguments(job, image, caBundle)] as const;
   // The tool need not read the archive to its end, so that tar's complaint of that is none.
   const packed = `cd -- "$0" && tar --create --exclude='.*' --exclude=__pycache__ -- * | "$@"`;
-  const [program, ...args] = job.archive === undefined ? docker : (["/bin/bash", "-c", packed, job.archive, ...docker] as const);
+  const [program, ...args] =
+    job.archive === undefined ? docker : (["/bin/bash", "-c", packed, job.archive, ...docker] as const);
   return run(program, args, {
     environment: dockerEnvironment(dockerHost),
     input: job.input === undefined ? "" : JSON.stringify(job.input),
@@ -67,14 +68,29 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
 }
 
 /** The arguments of `docker` for a job: the same narrow container as the one-shots of an update. */
-export function storeToolArguments({ root, command, mounts, network }: StoreJob, image: string, caBundle: string | undefined): string[] {
+export function storeToolArguments(
+  { root, command, mounts, network }: StoreJob,
+  image: string,
+  caBundle: string | undefined,
+): string[] {
   const [name, ...args] = command;
   return [
-    ...["run", "--rm", "--interactive", "--init", "--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--log-driver=none"],
+    ...[
+      "run",
+      "--rm",
+      "--interactive",
+      "--init",
+      "--read-only",
+      "--tmpfs=/tmp",
+      "--security-opt=no-new-privileges",
+      "--log-driver=none",
+    ],
     ...["--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=DAC_OVERRIDE", "--cap-add=FOWNER"],
     ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=one-shot"],
     ...(network === true ? ["--env=HF_TOKEN"] : ["--network=none"]),
-    ...(caBundle === undefined ? [] : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
+    ...(caBundle === undefined
+      ? []
+      : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     // A bind mount fails where the source is missing; `--volume` would make an empty store there.
     `--mount=type=bind,source=${root},target=/store`,
     ...[...(mounts ?? [])].map(([target, source]) => `--mount=type=bind,source=${source},target=${target},readonly`),

@@ -13,11 +13,16 @@ function isInside(file: string, directory: string): boolean {
 
 /** Why a store cannot be purged, and what to do about each of its users. */
 export function describeUsers(root: string, users: readonly LiveContainer[]): string[] {
-  const stacks = [...new Set(users.map(({ labels }) => labels["io.archon.stack"]).filter((stack) => stack !== undefined))].sort();
+  const stacks = [
+    ...new Set(users.map(({ labels }) => labels["io.archon.stack"]).filter((stack) => stack !== undefined)),
+  ].sort();
   const strangers = users.filter(({ labels }) => labels["io.archon.stack"] === undefined).map(({ name }) => name);
   return [
     `The store ${root} is in use; nothing was changed. These containers have it mounted:`,
-    ...users.map(({ name, labels }) => `  ${name}${labels["io.archon.stack"] === undefined ? "" : ` of the stack ${labels["io.archon.stack"]}`}`),
+    ...users.map(
+      ({ name, labels }) =>
+        `  ${name}${labels["io.archon.stack"] === undefined ? "" : ` of the stack ${labels["io.archon.stack"]}`}`,
+    ),
     ...stacks.map((stack) => `Take the stack down: npm run pulumi -- destroy --stack ${stack}`),
     ...(strangers.length === 0 ? [] : [`Stop what is none of a stack's: docker stop ${strangers.join(" ")}`]),
     "Then run the command again.",

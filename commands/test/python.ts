@@ -9,19 +9,26 @@ import { silent } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { parseJunit, sum, verdict, type Counts } from "./results";
 
-export const testsImage: ImageDefinition = { repository: "archon-tests", context: "tests/python", dockerfile: "Dockerfile" };
+export const testsImage: ImageDefinition = {
+  repository: "archon-tests",
+  context: "tests/python",
+  dockerfile: "Dockerfile",
+};
 
 const report = "test-python.xml";
 
 /** Mounts of what the tests read below /src: sources, and the settings of their tools. */
 export function pythonSources(checkout: string): string[] {
-  return ["applications", "demo", "store", "pyproject.toml"].map((name) => `--volume=${path.join(checkout, name)}:/src/${name}:ro`);
+  return ["applications", "demo", "store", "pyproject.toml"].map(
+    (name) => `--volume=${path.join(checkout, name)}:/src/${name}:ro`,
+  );
 }
 
 /** Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
 export async function runPython(print: (line: string) => void): Promise<Counts> {
   const image = await ensureTestsImage(print);
-  const ruff = (...args: string[]): Promise<boolean> => runInTestsImage(image, ["-m", "ruff", ...args, "--no-cache", "."], print);
+  const ruff = (...args: string[]): Promise<boolean> =>
+    runInTestsImage(image, ["-m", "ruff", ...args, "--no-cache", "."], print);
   return sum([
     verdict("ruff check", await ruff("check"), print),
     verdict("ruff format", await ruff("format", "--check"), print),
@@ -32,7 +39,14 @@ export async function runPython(print: (line: string) => void): Promise<Counts> 
 async function runPytest(image: string, print: (line: string) => void): Promise<Counts> {
   const file = path.join(logDirectory, report);
   fs.rmSync(file, { force: true });
-  const pytest = ["-m", "pytest", "-p", "no:cacheprovider", `--junitxml=/results/${report}`, ...(process.stdout.isTTY ? ["--color=yes"] : [])];
+  const pytest = [
+    "-m",
+    "pytest",
+    "-p",
+    "no:cacheprovider",
+    `--junitxml=/results/${report}`,
+    ...(process.stdout.isTTY ? ["--color=yes"] : []),
+  ];
   const passed = await runInTestsImage(image, pytest, print);
   // Failed tests are in the report; without one, pytest did not get that far.
   if (!passed && !fs.existsSync(file)) {
@@ -49,16 +63,32 @@ export async function ensureTestsImage(print: (line: string) => void): Promise<s
 }
 
 /** Runs Python on the checkout's sources in `image`, that of the tests. Returns whether it ended well; what it wrote has been printed. */
-export async function runInTestsImage(image: string, args: readonly string[], print: (line: string) => void): Promise<boolean> {
+export async function runInTestsImage(
+  image: string,
+  args: readonly string[],
+  print: (line: string) => void,
+): Promise<boolean> {
   fs.mkdirSync(logDirectory, { recursive: true });
   try {
     await run(
       "docker",
       [
-        ...["run", "--rm", "--init", "--user=0:0", "--label=io.archon.project=archon", "--label=io.archon.component=tests"],
+        ...[
+          "run",
+          "--rm",
+          "--init",
+          "--user=0:0",
+          "--label=io.archon.project=archon",
+          "--label=io.archon.component=tests",
+        ],
         // The tests of a full disk mount a small one.
         ...["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"],
-        ...["--tmpfs=/tmp:exec,mode=1777", ...pythonSources(projectRoot), `--volume=${logDirectory}:/results`, "--workdir=/src"],
+        ...[
+          "--tmpfs=/tmp:exec,mode=1777",
+          ...pythonSources(projectRoot),
+          `--volume=${logDirectory}:/results`,
+          "--workdir=/src",
+        ],
         // The sources are read-only, and must be: what Python leaves beside them would be root's.
         ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
         ...["--entrypoint=python3", image, ...args],

@@ -65,7 +65,8 @@ interface GoEvent {
 /** Reads the events of `go test -json`. Subtests belong to their test; a package that does not build is one failure. */
 export function parseGo(lines: readonly string[]): Counts {
   const events = lines.flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as GoEvent] : []));
-  const tests = (action: string): number => events.filter(({ Action, Test }) => Action === action && Test !== undefined && !Test.includes("/")).length;
+  const tests = (action: string): number =>
+    events.filter(({ Action, Test }) => Action === action && Test !== undefined && !Test.includes("/")).length;
   const failed = tests("fail");
   const brokenPackage = failed === 0 && events.some(({ Action, Test }) => Action === "fail" && Test === undefined);
   return { passed: tests("pass"), failed: brokenPackage ? 1 : failed, skipped: tests("skip") };

@@ -24,7 +24,12 @@ export const suites: readonly Suite[] = [
   { name: "unit", title: "units, under mocks", needsSetup: false, run: () => runJest("unit", process.env) },
   { name: "go", title: "the tool chain's own provider", needsSetup: true, run: runGo },
   { name: "python", title: "lint, store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
-  { name: "engine", title: "real Pulumi on the real engine", needsSetup: true, run: () => runJest("engine", pulumiEnvironment(), "--runInBand") },
+  {
+    name: "engine",
+    title: "real Pulumi on the real engine",
+    needsSetup: true,
+    run: () => runJest("engine", pulumiEnvironment(), "--runInBand"),
+  },
   { name: "browser", title: "the page in Chromium, against a deployed server", needsSetup: true, run: runBrowser },
 ];
 
@@ -45,7 +50,12 @@ async function runChecks(): Promise<Counts> {
   ]);
 }
 
-async function check(name: string, program: string, args: readonly string[], options: RunOptions = {}): Promise<Counts> {
+async function check(
+  name: string,
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Counts> {
   return verdict(name, await succeeds(program, args, { ...options, log: `test-${name}`, onLine: print }), print);
 }
 
@@ -57,7 +67,9 @@ async function checkWorkflows(): Promise<Counts> {
   }
   const directory = path.join(projectRoot, ".github", "workflows");
   const files = fs.readdirSync(directory).map((name) => path.join(directory, name));
-  return check("actionlint", "go", ["tool", "actionlint", "-shellcheck=", "-pyflakes=", ...files], { cwd: path.join(projectRoot, "toolchain", "actionlint") });
+  return check("actionlint", "go", ["tool", "actionlint", "-shellcheck=", "-pyflakes=", ...files], {
+    cwd: path.join(projectRoot, "toolchain", "actionlint"),
+  });
 }
 
 async function runJest(project: string, environment: NodeJS.ProcessEnv, ...more: string[]): Promise<Counts> {
@@ -65,7 +77,11 @@ async function runJest(project: string, environment: NodeJS.ProcessEnv, ...more:
   fs.rmSync(results, { force: true });
   const color = process.stdout.isTTY ? ["--colors"] : [];
   const args = ["--selectProjects", project, "--json", `--outputFile=${results}`, ...color, ...more];
-  await succeeds(path.join(projectRoot, "node_modules", ".bin", "jest"), args, { environment, log: `test-${project}`, onLine: print });
+  await succeeds(path.join(projectRoot, "node_modules", ".bin", "jest"), args, {
+    environment,
+    log: `test-${project}`,
+    onLine: print,
+  });
   return fs.existsSync(results) ? parseJest(fs.readFileSync(results, "utf8")) : { ...nothing, failed: 1 };
 }
 
@@ -95,7 +111,9 @@ async function runGo(): Promise<Counts> {
 
 /** What the tests wrote, without the events around it. */
 function outputOf(events: readonly string[]): string[] {
-  return events.map((line) => (line.startsWith("{") ? ((JSON.parse(line) as { Output?: string }).Output ?? "").trimEnd() : line)).filter((line) => line !== "");
+  return events
+    .map((line) => (line.startsWith("{") ? ((JSON.parse(line) as { Output?: string }).Output ?? "").trimEnd() : line))
+    .filter((line) => line !== "");
 }
 
 /** Whether a program ended well; a failing one has printed why. */

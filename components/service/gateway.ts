@@ -22,20 +22,30 @@ export class Gateway extends pulumi.ComponentResource {
   constructor(name: string, args: GatewayArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Gateway", name, {}, opts);
     const probe = "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/.gateway/health', timeout=2)";
-    new docker.Container(name, {
-      ...hardened,
-      image: args.image,
-      user: APPLICATION_USER,
-      networksAdvanced: [{ name: args.network }],
-      ports: [{ internal: 8080, external: args.port, ip: args.bind }],
-      envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${SERVER_PORT}`],
-      labels: labels("gateway", { service: args.service }),
-      healthcheck: { tests: ["CMD", "python3", "-c", probe], interval: "2s", timeout: "5s", retries: 3, startPeriod: "20s" },
-      wait: true,
-      waitTimeout: 30,
-      destroyGraceSeconds: 10,
-      ...memoryLimit(128),
-    }, { parent: this, deleteBeforeReplace: true, replaceOnChanges: REPLACE_ON_CHANGES });
+    new docker.Container(
+      name,
+      {
+        ...hardened,
+        image: args.image,
+        user: APPLICATION_USER,
+        networksAdvanced: [{ name: args.network }],
+        ports: [{ internal: 8080, external: args.port, ip: args.bind }],
+        envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${SERVER_PORT}`],
+        labels: labels("gateway", { service: args.service }),
+        healthcheck: {
+          tests: ["CMD", "python3", "-c", probe],
+          interval: "2s",
+          timeout: "5s",
+          retries: 3,
+          startPeriod: "20s",
+        },
+        wait: true,
+        waitTimeout: 30,
+        destroyGraceSeconds: 10,
+        ...memoryLimit(128),
+      },
+      { parent: this, deleteBeforeReplace: true, replaceOnChanges: REPLACE_ON_CHANGES },
+    );
     this.url = gatewayUrl(args.bind, args.port);
     this.registerOutputs({ url: this.url });
   }

@@ -3,7 +3,18 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
 import { STRICT_SHELL } from "../store/store-job";
-import { APPLICATION_USER, CA_BUNDLE, DESTROY_GRACE_SECONDS, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT, type ReservedVariable } from "../containers";
+import {
+  APPLICATION_USER,
+  CA_BUNDLE,
+  DESTROY_GRACE_SECONDS,
+  goDuration,
+  hardened,
+  labels,
+  memoryLimit,
+  REPLACE_ON_CHANGES,
+  SERVER_PORT,
+  type ReservedVariable,
+} from "../containers";
 import type { Host } from "../../lib/host";
 
 export interface ServerArgs {
@@ -51,20 +62,24 @@ export class ArchonServer extends pulumi.ComponentResource {
       replaceWith: [args.environmentJob, ...(args.room === undefined ? [] : [args.room])],
     });
 
-    new command.local.Command(`${name}-ready`, {
-      create: "components/scripts/readiness-gate.sh",
-      interpreter: STRICT_SHELL,
-      addPreviousOutputInEnv: false,
-      environment: {
-        ...serversOf(args.host, args.service),
-        GATE_CONTAINER: container.id,
-        GATE_TIMEOUT: String(args.readyTimeout),
-        GATE_ROLLOUT: args.room === undefined ? "overlap" : "replace",
-        GATE_STOPPED: args.room !== undefined && args.autoRollback ? args.room.stdout : "",
-        GATE_BACK: args.previousRelease ?? "",
+    new command.local.Command(
+      `${name}-ready`,
+      {
+        create: "components/scripts/readiness-gate.sh",
+        interpreter: STRICT_SHELL,
+        addPreviousOutputInEnv: false,
+        environment: {
+          ...serversOf(args.host, args.service),
+          GATE_CONTAINER: container.id,
+          GATE_TIMEOUT: String(args.readyTimeout),
+          GATE_ROLLOUT: args.room === undefined ? "overlap" : "replace",
+          GATE_STOPPED: args.room !== undefined && args.autoRollback ? args.room.stdout : "",
+          GATE_BACK: args.previousRelease ?? "",
+        },
+        triggers: [container.id],
       },
-      triggers: [container.id],
-    }, { parent: this });
+      { parent: this },
+    );
 
     this.containerId = container.id;
     this.registerOutputs({ containerId: this.containerId });
@@ -88,10 +103,24 @@ export function containerArgs(args: Omit<ServerArgs, "room" | "autoRollback">): 
       { type: "bind", source: args.dataDirectory, target: "/data" },
       ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
     ],
-    envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) => Object.entries(variables).map(([key, value]) => `${key}=${value}`).sort()),
-    labels: labels("server", { service: args.service, release: args.release.id, models: args.release.models.map(snapshotOf).join(" ") }),
+    envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) =>
+      Object.entries(variables)
+        .map(([key, value]) => `${key}=${value}`)
+        .sort(),
+    ),
+    labels: labels("server", {
+      service: args.service,
+      release: args.release.id,
+      models: args.release.models.map(snapshotOf).join(" "),
+    }),
     // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
-    healthcheck: { tests: ["CMD", "python3", "-m", "archon_server.healthcheck"], interval: "2s", timeout: "5s", retries: 3, startPeriod: goDuration(args.readyTimeout) },
+    healthcheck: {
+      tests: ["CMD", "python3", "-m", "archon_server.healthcheck"],
+      interval: "2s",
+      timeout: "5s",
+      retries: 3,
+      startPeriod: goDuration(args.readyTimeout),
+    },
     destroyGraceSeconds: DESTROY_GRACE_SECONDS,
     ...memoryLimit(args.memoryMiB),
   };

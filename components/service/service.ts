@@ -29,17 +29,30 @@ export class Service extends pulumi.ComponentResource {
     const alias = `archon-${args.service}`;
     const server = { ...rest, alias };
     const room = rollout === "replace" ? makeRoom(`${name}-room`, server, this) : undefined;
-    const servers = Array.from({ length: replicas }, (_, index) =>
-      new ArchonServer(`${name}-${index}`, { ...server, room }, { parent: this, dependsOn: room ?? [] }));
+    const servers = Array.from(
+      { length: replicas },
+      (_, index) => new ArchonServer(`${name}-${index}`, { ...server, room }, { parent: this, dependsOn: room ?? [] }),
+    );
     const ids = servers.map((each) => each.containerId);
-    new command.local.Command(`${name}-drain`, {
-      create: "components/scripts/drain.sh",
-      interpreter: STRICT_SHELL,
-      addPreviousOutputInEnv: false,
-      environment: { ...serversOf(args.host, args.service), DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")) },
-      triggers: ids,
-    }, { parent: this, dependsOn: servers });
-    const gateway = new Gateway(`${name}-gateway`, { service: args.service, image: gatewayImage, network: args.network, alias, bind, port }, { parent: this, dependsOn: servers });
+    new command.local.Command(
+      `${name}-drain`,
+      {
+        create: "components/scripts/drain.sh",
+        interpreter: STRICT_SHELL,
+        addPreviousOutputInEnv: false,
+        environment: {
+          ...serversOf(args.host, args.service),
+          DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")),
+        },
+        triggers: ids,
+      },
+      { parent: this, dependsOn: servers },
+    );
+    const gateway = new Gateway(
+      `${name}-gateway`,
+      { service: args.service, image: gatewayImage, network: args.network, alias, bind, port },
+      { parent: this, dependsOn: servers },
+    );
 
     this.url = gateway.url;
     this.containerIds = ids;
@@ -53,11 +66,15 @@ export class Service extends pulumi.ComponentResource {
  * be started again.
  */
 function makeRoom(name: string, server: Omit<ServerArgs, "room">, parent: pulumi.Resource): command.local.Command {
-  return new command.local.Command(name, {
-    create: "components/scripts/make-room.sh",
-    interpreter: STRICT_SHELL,
-    addPreviousOutputInEnv: false,
-    environment: serversOf(server.host, server.service),
-    triggers: [pulumi.jsonStringify(containerArgs(server))],
-  }, { parent, replaceWith: [server.environmentJob] });
+  return new command.local.Command(
+    name,
+    {
+      create: "components/scripts/make-room.sh",
+      interpreter: STRICT_SHELL,
+      addPreviousOutputInEnv: false,
+      environment: serversOf(server.host, server.service),
+      triggers: [pulumi.jsonStringify(containerArgs(server))],
+    },
+    { parent, replaceWith: [server.environmentJob] },
+  );
 }

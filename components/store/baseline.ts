@@ -21,13 +21,17 @@ export class Proof extends pulumi.ComponentResource {
   constructor(name: string, args: ProofArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Proof", name, {}, opts);
     const { repo, revision } = args.model;
-    oneShot(`${name}-record`, {
-      host: args.host,
-      image: args.bootstrapImage,
-      command: ["record", "--store", "/store", "--repo", repo, "--revision", revision],
-      script: "record-proof.sh",
-      settings: { PROOF_CONTAINER: args.containerId, PROOF_MODEL: snapshotOf(args.model) },
-    }, { parent: this });
+    oneShot(
+      `${name}-record`,
+      {
+        host: args.host,
+        image: args.bootstrapImage,
+        command: ["record", "--store", "/store", "--repo", repo, "--revision", revision],
+        script: "record-proof.sh",
+        settings: { PROOF_CONTAINER: args.containerId, PROOF_MODEL: snapshotOf(args.model) },
+      },
+      { parent: this },
+    );
     this.registerOutputs({});
   }
 }

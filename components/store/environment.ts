@@ -39,20 +39,37 @@ export class Environment extends pulumi.ComponentResource {
   constructor(name: string, args: EnvironmentArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Environment", name, {}, opts);
     this.path = `${args.host.root}/envs/${args.key}`;
-    this.job = oneShot(`${name}-populate`, {
-      host: args.host,
-      image: args.bootstrapImage,
-      gone: args.gone,
-      ...(args.source === undefined ? { command: ["verify", "--store", "/store", `envs/${args.key}`] } : populate(args.key, args.source)),
-    }, { parent: this });
+    this.job = oneShot(
+      `${name}-populate`,
+      {
+        host: args.host,
+        image: args.bootstrapImage,
+        gone: args.gone,
+        ...(args.source === undefined
+          ? { command: ["verify", "--store", "/store", `envs/${args.key}`] }
+          : populate(args.key, args.source)),
+      },
+      { parent: this },
+    );
     this.registerOutputs({ path: this.path });
   }
 }
 
-function populate(key: string, source: EnvironmentSource): { command: string[]; input: { file: string }; flags: string[] } {
+function populate(
+  key: string,
+  source: EnvironmentSource,
+): { command: string[]; input: { file: string }; flags: string[] } {
   return {
     command: [
-      "populate", "--store", "/store", "--key", key, "--lock", "-", "--python", PYTHON_ABI,
+      "populate",
+      "--store",
+      "/store",
+      "--key",
+      key,
+      "--lock",
+      "-",
+      "--python",
+      PYTHON_ABI,
       ...source.imports.flatMap((module) => ["--import", module]),
       ...(source.index === "" ? [] : ["--index", source.index]),
       ...source.extraIndexes.flatMap((index) => ["--extra-index", index]),

@@ -34,14 +34,27 @@ export class Collection extends pulumi.ComponentResource {
 
   constructor(name: string, args: ReferencesArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Collection", name, {}, opts);
-    this.done = oneShot(`${name}-${shortDigest(args.keep)}`, { ...job("collect", args, "--json"), script: "collect.sh" }, { parent: this }).id;
+    this.done = oneShot(
+      `${name}-${shortDigest(args.keep)}`,
+      { ...job("collect", args, "--json"), script: "collect.sh" },
+      { parent: this },
+    ).id;
     this.registerOutputs({});
   }
 }
 
-function job(command: string, { host, bootstrapImage, keep }: ReferencesArgs, ...options: string[]): { host: Host; image: pulumi.Input<string>; command: string[]; input: { text: string } } {
+function job(
+  command: string,
+  { host, bootstrapImage, keep }: ReferencesArgs,
+  ...options: string[]
+): { host: Host; image: pulumi.Input<string>; command: string[]; input: { text: string } } {
   const stack = `${pulumi.getProject()}-${pulumi.getStack()}`;
-  return { host, image: bootstrapImage, command: [command, "--store", "/store", "--stack", stack, ...options], input: { text: JSON.stringify(keep) } };
+  return {
+    host,
+    image: bootstrapImage,
+    command: [command, "--store", "/store", "--stack", stack, ...options],
+    input: { text: JSON.stringify(keep) },
+  };
 }
 
 function shortDigest(keep: Kept): string {

@@ -21,11 +21,15 @@ export class HostStore extends pulumi.ComponentResource {
     const directories = args.services.map((service) => `${pulumi.getStack()}/${service}`);
     this.dataDirectory = (service) => `${args.host.root}/data/${pulumi.getStack()}/${service}`;
     // The name carries what is to exist: another root or service is another job.
-    oneShot(`${name}-init-${digest(args.host.root, ...directories).slice(0, 8)}`, {
-      host: args.host,
-      image: args.bootstrapImage,
-      command: ["init", "--store", "/store", ...directories.flatMap((directory) => ["--data", directory])],
-    }, { parent: this });
+    oneShot(
+      `${name}-init-${digest(args.host.root, ...directories).slice(0, 8)}`,
+      {
+        host: args.host,
+        image: args.bootstrapImage,
+        command: ["init", "--store", "/store", ...directories.flatMap((directory) => ["--data", directory])],
+      },
+      { parent: this },
+    );
     this.registerOutputs({ root: args.host.root });
   }
 }

@@ -9,7 +9,12 @@ export type SnapshotSource =
   /** A hub, with a token for repositories that want one, and the hubs that are asked where it fails. */
   | { hubEndpoint: string; hubMirrors: readonly string[]; hubToken: pulumi.Input<string> | undefined }
   /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
-  | { derivedFrom: { repo: string; revision: string }; variant: string; serverImage: pulumi.Input<string>; environmentPath: string };
+  | {
+      derivedFrom: { repo: string; revision: string };
+      variant: string;
+      serverImage: pulumi.Input<string>;
+      environmentPath: string;
+    };
 
 export interface ModelSnapshotArgs {
   host: Host;
@@ -29,12 +34,21 @@ export interface ModelSnapshotArgs {
 export class ModelSnapshot extends pulumi.ComponentResource {
   constructor(name: string, args: ModelSnapshotArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ModelSnapshot", name, {}, opts);
-    oneShot(`${name}-fetch`, { host: args.host, image: args.bootstrapImage, gone: args.gone, ...work(args) }, { parent: this });
+    oneShot(
+      `${name}-fetch`,
+      { host: args.host, image: args.bootstrapImage, gone: args.gone, ...work(args) },
+      { parent: this },
+    );
     this.registerOutputs({});
   }
 }
 
-function work({ host, repo, revision, source }: ModelSnapshotArgs): Pick<OneShotArgs, "command" | "input" | "environment" | "script" | "settings"> {
+function work({
+  host,
+  repo,
+  revision,
+  source,
+}: ModelSnapshotArgs): Pick<OneShotArgs, "command" | "input" | "environment" | "script" | "settings"> {
   if (source === undefined) {
     return { command: ["verify", "--store", "/store", `models/${repo}@${revision}`] };
   }
@@ -56,5 +70,8 @@ function work({ host, repo, revision, source }: ModelSnapshotArgs): Pick<OneShot
     };
   }
   const sources = ["--endpoint", source.hubEndpoint, ...source.hubMirrors.flatMap((mirror) => ["--mirror", mirror])];
-  return { command: [...fetch, ...sources], environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken } };
+  return {
+    command: [...fetch, ...sources],
+    environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken },
+  };
 }

@@ -42,30 +42,36 @@ export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomReso
   const flags = [
     ...[...Object.keys(environment), ...PROXIES].map((variable) => `--env=${variable}`),
     // A bind mount fails where the source is missing; `--volume` would make an empty directory of that name on the host.
-    ...(host.caBundle === undefined ? [] : [`--mount=type=bind,source=${host.caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
+    ...(host.caBundle === undefined
+      ? []
+      : [`--mount=type=bind,source=${host.caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
     `--label=io.archon.project=${pulumi.getProject()}`,
     `--label=io.archon.stack=${pulumi.getStack()}`,
     "--label=io.archon.component=one-shot",
     ...(args.flags ?? []),
   ];
-  return new command.local.Command(name, {
-    create: `components/scripts/${args.script ?? "one-shot.sh"}`,
-    interpreter: STRICT_SHELL,
-    addPreviousOutputInEnv: false,
-    environment: {
-      ...environment,
-      ...args.settings,
-      DOCKER_HOST: host.dockerHost,
-      ONE_SHOT_NAME: `${pulumi.getProject()}-${pulumi.getStack()}-${name}`,
-      ONE_SHOT_IMAGE: args.image,
-      ONE_SHOT_ROOT: host.root,
-      ONE_SHOT_ARGS: args.command.join("\n"),
-      ONE_SHOT_FLAGS: flags.join("\n"),
-      ONE_SHOT_TEXT: input && "text" in input ? input.text : "",
-      ONE_SHOT_FILE: input && "file" in input ? input.file : "",
-      ONE_SHOT_DIRECTORY: input && "directory" in input ? input.directory : "",
+  return new command.local.Command(
+    name,
+    {
+      create: `components/scripts/${args.script ?? "one-shot.sh"}`,
+      interpreter: STRICT_SHELL,
+      addPreviousOutputInEnv: false,
+      environment: {
+        ...environment,
+        ...args.settings,
+        DOCKER_HOST: host.dockerHost,
+        ONE_SHOT_NAME: `${pulumi.getProject()}-${pulumi.getStack()}-${name}`,
+        ONE_SHOT_IMAGE: args.image,
+        ONE_SHOT_ROOT: host.root,
+        ONE_SHOT_ARGS: args.command.join("\n"),
+        ONE_SHOT_FLAGS: flags.join("\n"),
+        ONE_SHOT_TEXT: input && "text" in input ? input.text : "",
+        ONE_SHOT_FILE: input && "file" in input ? input.file : "",
+        ONE_SHOT_DIRECTORY: input && "directory" in input ? input.directory : "",
+      },
+      // The moment itself is of no account: only that it is another one replaces the job. Once done, the next update leaves it alone.
+      ...(gone ? { triggers: [new Date().toISOString()] } : {}),
     },
-    // The moment itself is of no account: only that it is another one replaces the job. Once done, the next update leaves it alone.
-    ...(gone ? { triggers: [new Date().toISOString()] } : {}),
-  }, { ...opts, retainOnDelete: true, ignoreChanges: gone ? [] : ["create", "environment", "interpreter", "triggers"] });
+    { ...opts, retainOnDelete: true, ignoreChanges: gone ? [] : ["create", "environment", "interpreter", "triggers"] },
+  );
 }

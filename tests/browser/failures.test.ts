@@ -47,7 +47,11 @@ test("a server that wants a token is asked for it once, and the tab keeps it", a
 
   const upload = page.locator("input[type=file]");
   await open(page, `${await stack.url()}/#/knowledge`);
-  await upload.setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
+  await upload.setInputFiles({
+    name: "otter.md",
+    mimeType: "text/markdown",
+    buffer: Buffer.from("Sea otters hold hands."),
+  });
   await seen(page.locator(".job.done"));
   expect(errors).toEqual([]);
   await page.context().close();
@@ -70,17 +74,37 @@ test("a server whose model cannot be loaded says so on every view and still answ
   const port = await freePort();
   const models = JSON.stringify([{ name: "words", repo: "tests/words", revision: "0".repeat(40) }]);
   const container = docker(
-    "run", "--detach", "--rm", "--read-only", "--tmpfs=/tmp", "--tmpfs=/data:mode=1777", `--publish=127.0.0.1:${port}:8181`, "--workdir=/src",
-    `--volume=${path.join(projectRoot, "applications", "reference")}:/src:ro`, "--env=PYTHONPATH=/opt/archon:/src", `--env=ARCHON_MODELS=${models}`, "--env=FAKE_LOAD_ERROR=out of memory",
-    images.server, "python3", "-m", "tests.fakes",
+    "run",
+    "--detach",
+    "--rm",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--tmpfs=/data:mode=1777",
+    `--publish=127.0.0.1:${port}:8181`,
+    "--workdir=/src",
+    `--volume=${path.join(projectRoot, "applications", "reference")}:/src:ro`,
+    "--env=PYTHONPATH=/opt/archon:/src",
+    `--env=ARCHON_MODELS=${models}`,
+    "--env=FAKE_LOAD_ERROR=out of memory",
+    images.server,
+    "python3",
+    "-m",
+    "tests.fakes",
   );
   try {
     const url = `http://127.0.0.1:${port}`;
-    await until("the server answers", () => fetch(`${url}/health`).then(() => true, () => false));
+    await until("the server answers", () =>
+      fetch(`${url}/health`).then(
+        () => true,
+        () => false,
+      ),
+    );
     const { page } = await openPage(browser);
     await open(page, `${url}/#/knowledge`);
     await seen(page.getByRole("status").filter({ hasText: /Reranking does not work at the moment: .*out of memory/ }));
-    await page.locator("input[type=file]").setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
+    await page
+      .locator("input[type=file]")
+      .setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
     await seen(page.locator(".job.done"));
     await open(page, `${url}/#/search?q=otters`);
     await seen(page.getByText("These passages are not reranked."));

@@ -70,7 +70,10 @@ test("a first visit says what the page is for and what to do", async () => {
 });
 
 test("a large file is uploaded, and its progress can be followed", async () => {
-  const text = Array.from({ length: 18000 }, (_, n) => `## Section ${n}\n\n${"A lighthouse stands on the rock. ".repeat(15)}\n`).join("\n");
+  const text = Array.from(
+    { length: 18000 },
+    (_, n) => `## Section ${n}\n\n${"A lighthouse stands on the rock. ".repeat(15)}\n`,
+  ).join("\n");
   await page.evaluate(`{
     window.progressSeen = [];
     new MutationObserver(() => {
@@ -109,7 +112,11 @@ test("files are taken by dropping them, and put away when read", async () => {
 });
 
 test("a file that cannot be read and an address that must not be are refused in words", async () => {
-  await uploadInput().setInputFiles({ name: "photo.bin", mimeType: "application/octet-stream", buffer: Buffer.from([0, 1, 2, 0, 255]) });
+  await uploadInput().setInputFiles({
+    name: "photo.bin",
+    mimeType: "application/octet-stream",
+    buffer: Buffer.from([0, 1, 2, 0, 255]),
+  });
   await seen(page.locator(".job.failed").filter({ hasText: /photo\.bin.*Not added: .*photo\.bin/ }));
   await page.getByLabel("Or fetch a page of the web").fill("http://127.0.0.1:8181/health");
   await page.getByRole("button", { name: "Fetch" }).click();
@@ -121,7 +128,9 @@ test("a search shows the best first, with the scores before and after, the moves
   await view("search");
   const answered = page.waitForResponse((response) => response.url().endsWith("/api/rag/query"));
   await search(QUESTION);
-  const { results: rows } = (await (await answered).json()) as { results: { rerank_score: number; similarity_score: number; retrieval_rank: number }[] };
+  const { results: rows } = (await (await answered).json()) as {
+    results: { rerank_score: number; similarity_score: number; retrieval_rank: number }[];
+  };
   await seen(page.getByText(/passages, found in [\d.]+ m?s and reranked by demo in [\d.]+ m?s/));
   const shown = await page.locator(".result").allInnerTexts();
   expect(shown).toHaveLength(rows.length);
@@ -140,7 +149,10 @@ test("a search shows the best first, with the scores before and after, the moves
 test("the switch compares with retrieval alone, side by side, and the address keeps it", async () => {
   await page.getByRole("switch", { name: "Compare with retrieval alone" }).click();
   await seen(page.getByRole("heading", { name: /Retrieval alone/ }));
-  const [before, after] = await Promise.all([page.locator(".column").first().locator("li").allInnerTexts(), page.locator(".column").last().locator("li").allInnerTexts()]);
+  const [before, after] = await Promise.all([
+    page.locator(".column").first().locator("li").allInnerTexts(),
+    page.locator(".column").last().locator("li").allInnerTexts(),
+  ]);
   expect(before[0]).toContain("It makes dough");
   expect(after[0]).toContain("yeast eats sugar");
   expect(after[0]).toMatch(/up 1\s+from 2/);
@@ -162,7 +174,11 @@ test("a question without an answer gets advice", async () => {
 test("what documents hold is shown as text and never becomes part of the page", async () => {
   const hostile = `# Hostile <img src=x onerror="document.title='owned'">\n\nzebra <script>document.title='owned'</script> <b id="injected">bold</b> <a href="javascript:alert(1)">link</a>`;
   await view("knowledge");
-  await uploadInput().setInputFiles({ name: `<img src=x onerror=alert(1)>.md`, mimeType: "text/markdown", buffer: Buffer.from(hostile) });
+  await uploadInput().setInputFiles({
+    name: `<img src=x onerror=alert(1)>.md`,
+    mimeType: "text/markdown",
+    buffer: Buffer.from(hostile),
+  });
   await seen(page.locator(".job.done"));
   await view("search");
   await search("zebra");
@@ -200,7 +216,11 @@ test("a model that does not work does not take over, and the page says why", asy
 test("settings hold at once", async () => {
   await view("settings");
   await page.getByRole("switch", { name: "Rerank what retrieval finds" }).click();
-  await until("the setting is saved", async () => (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank what retrieval finds is off");
+  await until(
+    "the setting is saved",
+    async () =>
+      (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank what retrieval finds is off",
+  );
   expect(await page.getByRole("radio", { name: /twin/ }).isChecked()).toBe(true);
   await view("search");
   await search(QUESTION);
@@ -227,7 +247,10 @@ test("while the server is down the page says so and keeps what was typed; settin
   expect(await page.getByRole("switch", { name: "Rerank what retrieval finds" }).isChecked()).toBe(false);
   await until("the chosen model serves again", async () => page.getByRole("radio", { name: /twin/ }).isChecked());
   await page.getByRole("switch", { name: "Rerank what retrieval finds" }).click();
-  await until("the setting is saved", async () => (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank what retrieval finds is on");
+  await until(
+    "the setting is saved",
+    async () => (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank what retrieval finds is on",
+  );
 });
 
 test("the model can be chosen under Settings too", async () => {
@@ -249,7 +272,12 @@ test("the status shows the release, the environment, versions and what has been 
   await seen(page.getByText(release.slice(0, 12)));
   await seen(page.getByText(environment.key.slice(0, 12)));
   await seen(page.getByText(/of \d+ right/));
-  const fact = (name: string): Promise<string> => page.locator(".fact").filter({ has: page.locator("dt", { hasText: new RegExp(`^${name}$`) }) }).locator("dd").innerText();
+  const fact = (name: string): Promise<string> =>
+    page
+      .locator(".fact")
+      .filter({ has: page.locator("dt", { hasText: new RegExp(`^${name}$`) }) })
+      .locator("dd")
+      .innerText();
   expect(await fact("Documents")).toBe("4");
   expect(await fact("Device")).toBe("cpu");
   expect(await fact("torch")).toMatch(/^\d+\.\d+\.\d+/);
@@ -272,7 +300,8 @@ test("everything can be done with the keyboard alone, and the focus can be seen"
   await page.goto("about:blank");
   await open(page, url);
   await seen(page.getByRole("searchbox"));
-  const focused = (): Promise<string> => page.evaluate<string>("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent");
+  const focused = (): Promise<string> =>
+    page.evaluate<string>("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent");
   const outline = (): Promise<string> => page.evaluate<string>("getComputedStyle(document.activeElement).outlineStyle");
   await page.keyboard.press("Tab");
   expect(await focused()).toBe("Skip to the content");
@@ -303,7 +332,12 @@ test("everything can be done with the keyboard alone, and the focus can be seen"
   await seen(page.getByRole("heading", { name: "kitchen.md" }));
 });
 
-describe.each([["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]] as const)("on a %s in the %s", (size, scheme) => {
+describe.each([
+  ["desktop", "light"],
+  ["desktop", "dark"],
+  ["phone", "light"],
+  ["phone", "dark"],
+] as const)("on a %s in the %s", (size, scheme) => {
   test.each([
     ["search", `search?q=${encodeURIComponent(QUESTION)}`, ".result"],
     ["comparison", `search?q=${encodeURIComponent(QUESTION)}&compare=1`, ".comparison"],

@@ -21,7 +21,10 @@ const idOf = (image: string): string => docker("image", "inspect", "--format", "
 beforeAll(async () => {
   prepareCommands(here);
   // An image of its own, that no other test has.
-  here.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# to be bundled: ${path.basename(here.directory)}\n`);
+  here.edit(
+    "applications/reference/archon_server/__init__.py",
+    (text) => `${text}\n# to be bundled: ${path.basename(here.directory)}\n`,
+  );
   first = await here.stack();
   await first.up();
   server = ((await first.outputs())["images"] as { server: string }).server;
@@ -53,7 +56,11 @@ test("a bundle that was cut or changed puts nothing into place", () => {
   const bad = path.join(here.directory, "bad.bundle");
   for (const [spoil, expected] of [
     [(data: Buffer) => data.subarray(0, data.length / 2), "ends early"],
-    [(data: Buffer) => Buffer.concat([data.subarray(0, 100_000), Buffer.from([data.readUInt8(100_000) ^ 1]), data.subarray(100_001)]), "is damaged: images.tar"],
+    [
+      (data: Buffer) =>
+        Buffer.concat([data.subarray(0, 100_000), Buffer.from([data.readUInt8(100_000) ^ 1]), data.subarray(100_001)]),
+      "is damaged: images.tar",
+    ],
   ] as const) {
     fs.writeFileSync(bad, spoil(fs.readFileSync(file)));
     const { code, output } = run(first, "import", bad, "--root", other);

@@ -76,7 +76,9 @@ test("a rollback replaces the server alone, records itself and says how to go fo
 test("a release whose image is gone is told as such, and refused with the way out", () => {
   const lost = "archon-server:commands-test";
   const state = run("releases", "--json").stdout;
-  const image = (JSON.parse(state) as { id: string; images: { server: string } }[]).find(({ id }) => id === ids[1])?.images.server ?? "";
+  const image =
+    (JSON.parse(state) as { id: string; images: { server: string } }[]).find(({ id }) => id === ids[1])?.images
+      .server ?? "";
   docker("tag", image, lost);
   docker("image", "rm", image);
   try {
@@ -125,9 +127,15 @@ describe("a preview", () => {
 
   test("that finds problems shows them, also those that Pulumi tells in words alone, and exits with 1", () => {
     stack.configure({ retain: 0 });
-    expect(run("preview")).toMatchObject({ code: 1, stdout: expect.stringContaining("archon:retain: must be at least 2") as string });
+    expect(run("preview")).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("archon:retain: must be at least 2") as string,
+    });
     stack.configure({ retain: "many" });
-    expect(run("preview")).toMatchObject({ code: 1, stdout: expect.stringContaining("must be of type 'integer'") as string });
+    expect(run("preview")).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("must be of type 'integer'") as string,
+    });
     stack.configure({ retain: 3 });
   });
 });

@@ -18,11 +18,16 @@ test("two stacks that come up at once share one environment, and both serve", as
     expect(await stack.up()).toEqual([]);
   }
   expect(fs.readdirSync(path.join(checkout.root, "envs"))).toHaveLength(1);
-  expect(fs.readdirSync(path.join(checkout.root, "refs")).sort()).toEqual(stacks.map(({ name }) => `archon-${name}.json`).sort());
+  expect(fs.readdirSync(path.join(checkout.root, "refs")).sort()).toEqual(
+    stacks.map(({ name }) => `archon-${name}.json`).sort(),
+  );
 });
 
 test("two stacks that change at once, each keeping two releases, collect nothing of each other", async () => {
-  const stacks = [await checkout.stack({ retain: 2 }), await checkout.stack({ retain: 2, requirements: "tests/support/locks/small-changed.txt" })];
+  const stacks = [
+    await checkout.stack({ retain: 2 }),
+    await checkout.stack({ retain: 2, requirements: "tests/support/locks/small-changed.txt" }),
+  ];
   await Promise.all(stacks.map((stack) => stack.up()));
   for (const line of ["one", "two", "three"]) {
     checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# release ${line}\n`);

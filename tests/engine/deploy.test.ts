@@ -16,17 +16,25 @@ afterAll(async () => {
 });
 
 async function request(route: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${await stack.url()}${route}`, body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const response = await fetch(
+    `${await stack.url()}${route}`,
+    body === undefined
+      ? {}
+      : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) },
+  );
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 const names = (steps: Step[]): string[] => [...new Set(steps.map((step) => step.name))].sort();
-const mountSource = (target: string): string | undefined => inspect(stack.containers("server")[0] ?? "").Mounts.find((mount) => mount.Destination === target)?.Source;
+const mountSource = (target: string): string | undefined =>
+  inspect(stack.containers("server")[0] ?? "").Mounts.find((mount) => mount.Destination === target)?.Source;
 
 test("a document is uploaded and found again through the gateway, marked as not reranked", async () => {
   expect((await request("/health")).status).toBe(200);
   const form = new FormData();
   form.append("file", new Blob(["# Otters\n\nSea otters sleep on their backs and hold paws.\n"]), "otters.md");
-  const { progressId } = (await (await fetch(`${await stack.url()}/api/documents/upload`, { method: "POST", body: form })).json()) as { progressId: string };
+  const { progressId } = (await (
+    await fetch(`${await stack.url()}/api/documents/upload`, { method: "POST", body: form })
+  ).json()) as { progressId: string };
   for (let tries = 0; (await request(`/api/progress/${progressId}`)).body["status"] !== "completed"; tries++) {
     expect(tries).toBeLessThan(100);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -48,16 +56,30 @@ test("containers are hardened, and the port is on loopback", () => {
     expect(Config.User).toBe("10001:10001");
     expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges"] });
     expect(HostConfig.Memory).toBe(HostConfig.MemorySwap);
-    expect(Object.values(HostConfig.PortBindings ?? {}).flat().every(({ HostIp }) => HostIp === "127.0.0.1")).toBe(true);
+    expect(
+      Object.values(HostConfig.PortBindings ?? {})
+        .flat()
+        .every(({ HostIp }) => HostIp === "127.0.0.1"),
+    ).toBe(true);
   }
-  const written = inspect(stack.containers("server")[0] ?? "").Mounts.filter((mount) => mount.RW).map((mount) => mount.Destination);
+  const written = inspect(stack.containers("server")[0] ?? "")
+    .Mounts.filter((mount) => mount.RW)
+    .map((mount) => mount.Destination);
   expect(written).toEqual(["/data"]);
 });
 
 test("the server image is slim and holds no ML package", async () => {
   const { images } = (await stack.outputs()) as { images: { server: string } };
   expect(Number(docker("image", "inspect", "--format", "{{.Size}}", images.server))).toBeLessThan(1_000_000_000);
-  const packages = docker("run", "--rm", "--entrypoint", "python3", images.server, "-c", "import importlib.metadata as m; print('\\n'.join(sorted(d.name.lower() for d in m.distributions())))").split("\n");
+  const packages = docker(
+    "run",
+    "--rm",
+    "--entrypoint",
+    "python3",
+    images.server,
+    "-c",
+    "import importlib.metadata as m; print('\\n'.join(sorted(d.name.lower() for d in m.distributions())))",
+  ).split("\n");
   expect(packages).toContain("fastapi");
   expect(packages.filter((name) => ["torch", "transformers", "sentence-transformers"].includes(name))).toEqual([]);
 });
@@ -66,7 +88,9 @@ test("a changed line of the server replaces only the server", async () => {
   const before = mountSource("/root/.local");
   checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# changed\n`);
   const steps = names(await stack.up());
-  expect(steps.filter((name) => !/^archon-(server-0|server-drain|server-image-|hold-|collection-)/.test(name))).toEqual([]);
+  expect(steps.filter((name) => !/^archon-(server-0|server-drain|server-image-|hold-|collection-)/.test(name))).toEqual(
+    [],
+  );
   expect(steps).toContain("archon-server-0");
   expect(mountSource("/root/.local")).toBe(before);
   expect((await request("/health")).status).toBe(200);
@@ -77,7 +101,11 @@ test("a changed lock replaces only environment and server, and the container rea
   const mounted = mountSource("/root/.local");
   stack.configure({ requirements: "tests/support/locks/small-changed.txt" });
   const steps = names(await stack.up());
-  expect(steps.filter((name) => !/^archon-(environment-[0-9a-f]+-populate$|server-0|server-drain|hold-|collection-)/.test(name))).toEqual([]);
+  expect(
+    steps.filter(
+      (name) => !/^archon-(environment-[0-9a-f]+-populate$|server-0|server-drain|hold-|collection-)/.test(name),
+    ),
+  ).toEqual([]);
   expect(stack.containers("server")).not.toContain(before);
   expect(mountSource("/root/.local")).not.toBe(mounted);
   expect(fs.existsSync(path.join(mounted ?? "", ".mlenv", "manifest.json"))).toBe(true);

@@ -31,7 +31,9 @@ test("a bad configuration is refused before anything is created, all problems at
 });
 
 test("a key of the wrong type is refused by Pulumi itself, by name", async () => {
-  expect(await (await checkout.stack({ retain: "many" })).failingUp()).toMatch(/configuration key 'retain' must be of type 'integer'/);
+  expect(await (await checkout.stack({ retain: "many" })).failingUp()).toMatch(
+    /configuration key 'retain' must be of type 'integer'/,
+  );
 });
 
 test("without an engine the update names the socket", async () => {
@@ -49,7 +51,12 @@ describe("an environment", () => {
 
   test("with a wrong hash in its lock does not come to be", async () => {
     const lock = path.join(checkout.directory, LOCKS, "wrong.txt");
-    fs.writeFileSync(lock, fs.readFileSync(path.join(checkout.directory, LOCKS, "small.txt"), "utf8").replace(/sha256:[0-9a-f]{4}/g, "sha256:0000"));
+    fs.writeFileSync(
+      lock,
+      fs
+        .readFileSync(path.join(checkout.directory, LOCKS, "small.txt"), "utf8")
+        .replace(/sha256:[0-9a-f]{4}/g, "sha256:0000"),
+    );
     stack.configure({ requirements: `${LOCKS}/wrong.txt` });
     expect(await stack.failingUp()).toMatch(/hash/i);
     expect([environments(), halfMade()]).toEqual([[], []]);
@@ -90,7 +97,10 @@ test("a store without room is told before the first byte is fetched", async () =
 });
 
 test("a hub out of reach is told with its address, and no snapshot appears", async () => {
-  const stack = await checkout.stack({ hubEndpoint: "http://127.0.0.1:9", models: [{ name: "m", repo: "Org/Name", revision: "a".repeat(40) }] });
+  const stack = await checkout.stack({
+    hubEndpoint: "http://127.0.0.1:9",
+    models: [{ name: "m", repo: "Org/Name", revision: "a".repeat(40) }],
+  });
   expect(await stack.failingUp()).toContain("127.0.0.1:9");
   expect(fs.existsSync(path.join(checkout.root, "models/huggingface/hub/models--Org--Name/snapshots"))).toBe(false);
 });
@@ -110,7 +120,10 @@ test("a server that does not start fails the update with its last words, the old
   await stack.up();
   const [old] = stack.containers("server");
   const outputs = await stack.outputs();
-  checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+  checkout.edit(
+    "applications/reference/archon_server/__init__.py",
+    (text) => `${text}\nraise RuntimeError("not today")\n`,
+  );
   const message = await stack.failingUp();
   expect(message).toContain("The new server is not ready: it ended by itself");
   expect(message).toContain("not today");
@@ -118,7 +131,9 @@ test("a server that does not start fails the update with its last words, the old
   expect(await healthy(stack)).toBe(true);
   // The ledger is among them: a release that never ran is not one to go back to.
   expect(await stack.outputs()).toEqual(outputs);
-  checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, "\n# mended\n"));
+  checkout.edit("applications/reference/archon_server/__init__.py", (text) =>
+    text.replace(/\nraise .*\n/, "\n# mended\n"),
+  );
   await stack.up();
   expect(await healthy(stack)).toBe(true);
   expect(stack.containers("server")).toHaveLength(1);

@@ -22,22 +22,39 @@ afterAll(async () => {
 
 async function post(route: string, body: FormData | object): Promise<Record<string, unknown>> {
   const form = body instanceof FormData;
-  const response = await fetch(`${await stack.url()}${route}`, { method: "POST", body: form ? body : JSON.stringify(body), headers: form ? {} : { "content-type": "application/json" } });
+  const response = await fetch(`${await stack.url()}${route}`, {
+    method: "POST",
+    body: form ? body : JSON.stringify(body),
+    headers: form ? {} : { "content-type": "application/json" },
+  });
   expect(response.status).toBe(200);
   return (await response.json()) as Record<string, unknown>;
 }
 
 test("the reranker is loaded from the mounted cache and has answered the known questions", async () => {
   const health = (await (await fetch(`${await stack.url()}/health/ml`)).json()) as Record<string, unknown>;
-  expect(health).toMatchObject({ status: "ready", model: { name: "demo" }, known_answer: { passed: true }, cuda_available: false });
+  expect(health).toMatchObject({
+    status: "ready",
+    model: { name: "demo" },
+    known_answer: { passed: true },
+    cuda_available: false,
+  });
 });
 
 test("a document is uploaded and found again, every result with its rerank score, the right passage first", async () => {
   const form = new FormData();
-  form.append("file", new Blob(["# Otters\n\nSea otters hold hands while they sleep.\n\n# Bread\n\nBread dough rises because yeast makes gas.\n\n# Trains\n\nA signal box sets the points for trains.\n"]), "facts.md");
+  form.append(
+    "file",
+    new Blob([
+      "# Otters\n\nSea otters hold hands while they sleep.\n\n# Bread\n\nBread dough rises because yeast makes gas.\n\n# Trains\n\nA signal box sets the points for trains.\n",
+    ]),
+    "facts.md",
+  );
   const { progressId } = await post("/api/documents/upload", form);
   for (let tries = 0; ; tries++) {
-    const { status } = (await (await fetch(`${await stack.url()}/api/progress/${String(progressId)}`)).json()) as { status: string };
+    const { status } = (await (await fetch(`${await stack.url()}/api/progress/${String(progressId)}`)).json()) as {
+      status: string;
+    };
     if (status === "completed") {
       break;
     }
@@ -55,15 +72,30 @@ test("a document is uploaded and found again, every result with its rerank score
 
 test("the seed's import check works in the running container, from the mount", () => {
   const [server = ""] = stack.containers("server");
-  const where = docker("exec", server, "python3", "-c", "import torch, sentence_transformers; print(torch.__file__); print(sentence_transformers.__file__)").split("\n");
+  const where = docker(
+    "exec",
+    server,
+    "python3",
+    "-c",
+    "import torch, sentence_transformers; print(torch.__file__); print(sentence_transformers.__file__)",
+  ).split("\n");
   expect(where.every((file) => file.startsWith("/root/.local/lib/python3.11/site-packages/"))).toBe(true);
 });
 
 test("what both lists hold is the same version on both sides", async () => {
   const [server = ""] = stack.containers("server");
-  const versions = "import importlib.metadata as m, json, sys; print(json.dumps({d.name.lower(): d.version for d in m.distributions(path=[sys.argv[1]])}))";
-  const inMount = JSON.parse(docker("exec", server, "python3", "-c", versions, "/root/.local/lib/python3.11/site-packages")) as Record<string, string>;
-  const site = docker("exec", server, "python3", "-c", "import site, os; print(next(p for p in site.getsitepackages() if os.path.isdir(p + '/fastapi')))");
+  const versions =
+    "import importlib.metadata as m, json, sys; print(json.dumps({d.name.lower(): d.version for d in m.distributions(path=[sys.argv[1]])}))";
+  const inMount = JSON.parse(
+    docker("exec", server, "python3", "-c", versions, "/root/.local/lib/python3.11/site-packages"),
+  ) as Record<string, string>;
+  const site = docker(
+    "exec",
+    server,
+    "python3",
+    "-c",
+    "import site, os; print(next(p for p in site.getsitepackages() if os.path.isdir(p + '/fastapi')))",
+  );
   const inImage = JSON.parse(docker("exec", server, "python3", "-c", versions, site)) as Record<string, string>;
   const both = Object.keys(inMount).filter((name) => name in inImage);
   expect(both.length).toBeGreaterThan(10);
@@ -71,13 +103,29 @@ test("what both lists hold is the same version on both sides", async () => {
 });
 
 test("the demo model puts the answer first in at least 90 % of the held-out lists", async () => {
-  const { images, models } = (await stack.outputs()) as { images: { server: string }; models: { repo: string; revision: string }[] };
+  const { images, models } = (await stack.outputs()) as {
+    images: { server: string };
+    models: { repo: string; revision: string }[];
+  };
   const [model] = models;
   const snapshot = `/root/.cache/huggingface/hub/models--${(model?.repo ?? "").replace("/", "--")}/snapshots/${model?.revision ?? ""}`;
   const report = docker(
-    "run", "--rm", "--read-only", "--tmpfs=/tmp", "--network=none", "--workdir=/src", "--env=HF_HUB_OFFLINE=1",
-    `--volume=${await environmentPath()}:/root/.local:ro`, `--volume=${checkout.root}/models/huggingface:/root/.cache/huggingface:ro`, `--volume=${checkout.directory}/demo:/src:ro`,
-    images.server, "python3", "-m", "demo_model.evaluate", "--model", snapshot,
+    "run",
+    "--rm",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--network=none",
+    "--workdir=/src",
+    "--env=HF_HUB_OFFLINE=1",
+    `--volume=${await environmentPath()}:/root/.local:ro`,
+    `--volume=${checkout.root}/models/huggingface:/root/.cache/huggingface:ro`,
+    `--volume=${checkout.directory}/demo:/src:ro`,
+    images.server,
+    "python3",
+    "-m",
+    "demo_model.evaluate",
+    "--model",
+    snapshot,
   );
   expect(report).not.toBe("");
 });
@@ -86,9 +134,21 @@ test("the server's own tests of real cross encoders pass with the mounted enviro
   const { images } = (await stack.outputs()) as { images: { server: string } };
   const image = await ensureImage(testsImage, silent, { SERVER_IMAGE: images.server });
   const report = docker(
-    "run", "--rm", "--user=0:0", "--tmpfs=/tmp:exec", "--workdir=/src", "--env=PYTHONDONTWRITEBYTECODE=1", "--env=HF_HUB_OFFLINE=1",
-    `--volume=${await environmentPath()}:/root/.local:ro`, ...pythonSources(checkout.directory),
-    image, "-p", "no:cacheprovider", "-m", "ml", "applications/reference/tests",
+    "run",
+    "--rm",
+    "--user=0:0",
+    "--tmpfs=/tmp:exec",
+    "--workdir=/src",
+    "--env=PYTHONDONTWRITEBYTECODE=1",
+    "--env=HF_HUB_OFFLINE=1",
+    `--volume=${await environmentPath()}:/root/.local:ro`,
+    ...pythonSources(checkout.directory),
+    image,
+    "-p",
+    "no:cacheprovider",
+    "-m",
+    "ml",
+    "applications/reference/tests",
   );
   expect(report).toMatch(/\b[1-9]\d* passed\b/);
   expect(report).not.toMatch(/skipped|failed|errors?\b/);

@@ -24,7 +24,8 @@ let image = "";
 let hub = "";
 let endpoint = "";
 const models = (...args: string[]): Outcome => command(checkout, "models", ...args, "--stack", stack.name);
-const tool = (...args: [string, ...string[]]): string => docker(...storeToolArguments({ root: checkout.root, command: args, network: true }, image, undefined));
+const tool = (...args: [string, ...string[]]): string =>
+  docker(...storeToolArguments({ root: checkout.root, command: args, network: true }, image, undefined));
 const fetchModel = (): string => tool("fetch", "--repo", repo, "--revision", revision, "--endpoint", endpoint);
 const snapshot = path.join(checkout.root, `models/huggingface/hub/models--Org--Tiny-Model/snapshots/${revision}`);
 
@@ -38,8 +39,17 @@ beforeAll(async () => {
   image = await ensureImage(IMAGES.bootstrap, silent);
   const serve = `exec python3 -m mlenv.tests.serve "$(hostname -i)" ${repo} ${revision} /published`;
   hub = docker(
-    "run", "--detach", "--read-only", "--label=io.archon.component=tests", "--env=PYTHONPATH=/src", "--entrypoint=sh",
-    `--volume=${checkout.directory}/store:/src:ro`, `--volume=${published}:/published:ro`, image, "-c", serve,
+    "run",
+    "--detach",
+    "--read-only",
+    "--label=io.archon.component=tests",
+    "--env=PYTHONPATH=/src",
+    "--entrypoint=sh",
+    `--volume=${checkout.directory}/store:/src:ro`,
+    `--volume=${published}:/published:ro`,
+    image,
+    "-c",
+    serve,
   );
   for (let tries = 0; endpoint === ""; tries++) {
     expect(tries).toBeLessThan(300);

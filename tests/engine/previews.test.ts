@@ -12,7 +12,8 @@ import { summaryOf, told } from "../support/told";
 jest.setTimeout(1_200_000);
 
 const fixtures = path.join(__dirname, "..", "fixtures", "previews");
-const fresh = process.env["RECORD_PREVIEWS"] === undefined ? fs.mkdtempSync(path.join(os.tmpdir(), "archon-previews-")) : fixtures;
+const fresh =
+  process.env["RECORD_PREVIEWS"] === undefined ? fs.mkdtempSync(path.join(os.tmpdir(), "archon-previews-")) : fixtures;
 const checkout = new Checkout();
 afterAll(async () => {
   await checkout.remove();
@@ -25,7 +26,8 @@ test("every recorded preview is told as a new one of the same situation", async 
   await recordPreviews(checkout, await checkout.stack(), fresh);
   const names = fs.readdirSync(fixtures).sort();
   expect(fs.readdirSync(fresh).sort()).toEqual(names);
-  const all = (directory: string): unknown[] => names.map((name) => ({ name, ...essence(fs.readFileSync(path.join(directory, name), "utf8")) }));
+  const all = (directory: string): unknown[] =>
+    names.map((name) => ({ name, ...essence(fs.readFileSync(path.join(directory, name), "utf8")) }));
   expect(all(fresh)).toEqual(all(fixtures));
 });
 

@@ -25,18 +25,26 @@ afterAll(async () => {
 
 const ledger = async (): Promise<Release[]> => (await stack.outputs())["releases"] as Release[];
 const ids = async (): Promise<string[]> => (await ledger()).map(({ id }) => id);
-const running = async (): Promise<string> => ((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release;
-const touched = (steps: Step[]): string[] => [...new Set(steps.map(({ name }) => name.replace(/-[0-9a-f]{8}$/, "")))].sort();
+const running = async (): Promise<string> =>
+  ((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release;
+const touched = (steps: Step[]): string[] =>
+  [...new Set(steps.map(({ name }) => name.replace(/-[0-9a-f]{8}$/, "")))].sort();
 /** A line more in the server makes another release. */
 const release = async (line: string): Promise<string> => {
-  checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text.split("\n# release")[0] ?? ""}\n# release ${line}\n`);
+  checkout.edit(
+    "applications/reference/archon_server/__init__.py",
+    (text) => `${text.split("\n# release")[0] ?? ""}\n# release ${line}\n`,
+  );
   await stack.up();
   return (await ids())[0] ?? "";
 };
 
 /** Servers that run come back with the engine; those that were stopped for good do not. */
 const comeBack = (): { running: boolean; policy: string }[] =>
-  stack.containers("server", { stopped: true }).map(inspect).map(({ State, HostConfig }) => ({ running: State.Running, policy: HostConfig.RestartPolicy.Name }))
+  stack
+    .containers("server", { stopped: true })
+    .map(inspect)
+    .map(({ State, HostConfig }) => ({ running: State.Running, policy: HostConfig.RestartPolicy.Name }))
     .sort((one, other) => Number(other.running) - Number(one.running));
 
 /** All that a rollback may touch. What it holds and collects is another set only when the ledger is. */
@@ -105,10 +113,22 @@ describe("collection", () => {
   test("leaves alone what another stack keeps, and what a running container mounts", async () => {
     const other = await checkout.stack();
     await other.up();
-    const { environment, images } = (await other.outputs()) as { environment: { key: string }; images: { server: string } };
+    const { environment, images } = (await other.outputs()) as {
+      environment: { key: string };
+      images: { server: string };
+    };
     const orphan = path.join(checkout.root, "envs", "orphan");
     fs.cpSync(path.join(checkout.root, "envs", environment.key), orphan, { recursive: true });
-    const container = docker("run", "--detach", "--rm", "--label=io.archon.component=test", `--volume=${orphan}:/mnt:ro`, "--entrypoint=sleep", images.server, "600");
+    const container = docker(
+      "run",
+      "--detach",
+      "--rm",
+      "--label=io.archon.component=test",
+      `--volume=${orphan}:/mnt:ro`,
+      "--entrypoint=sleep",
+      images.server,
+      "600",
+    );
     try {
       await release("six");
       await release("seven");
@@ -149,7 +169,11 @@ describe("what somebody changed by hand is put back by an update", () => {
   });
 
   test("the image of the running release", async () => {
-    const [{ images: { server } }] = (await ledger()) as [Release];
+    const [
+      {
+        images: { server },
+      },
+    ] = (await ledger()) as [Release];
     docker("image", "rm", "--force", server);
     await stack.up({ refresh: true });
     expect(hasImage(server)).toBe(true);
@@ -162,7 +186,9 @@ describe("what somebody changed by hand is put back by an update", () => {
     await stack.up();
     expect(fs.existsSync(path.join(checkout.root, "envs", environment, ".mlenv", "manifest.json"))).toBe(true);
     expect(stack.containers("server")).not.toContain(server);
-    expect(docker("exec", stack.containers("server")[0] ?? "", "ls", "/root/.local/lib/python3.11/site-packages")).toContain("six.py");
+    expect(
+      docker("exec", stack.containers("server")[0] ?? "", "ls", "/root/.local/lib/python3.11/site-packages"),
+    ).toContain("six.py");
     expect(await stack.up()).toEqual([]);
   });
 
@@ -170,7 +196,10 @@ describe("what somebody changed by hand is put back by an update", () => {
     const [, earlier] = (await ledger()) as [Release, Release];
     docker("image", "rm", "--force", earlier.images.server);
     await stack.up({ refresh: true });
-    expect((await ledger())[1]).toMatchObject({ id: earlier.id, lost: `the image ${earlier.images.server} is gone from the engine` });
+    expect((await ledger())[1]).toMatchObject({
+      id: earlier.id,
+      lost: `the image ${earlier.images.server} is gone from the engine`,
+    });
     stack.configure({ release: earlier.id });
     expect(await stack.failingUp()).toContain("it cannot be run again: the image");
     stack.configure({ release: "" });
@@ -180,10 +209,23 @@ describe("what somebody changed by hand is put back by an update", () => {
 test("no server is stopped for a new one that has ended since it was ready", () => {
   const [server = ""] = stack.containers("server");
   const ended = docker("create", docker("inspect", "--format={{.Image}}", server));
-  const environment = { ...pulumiEnvironment(), SERVERS_PROJECT: "archon", SERVERS_STACK: stack.name, SERVERS_SERVICE: "server", SERVERS_GRACE: "5", DRAIN_KEEP: ended };
-  const { status, stderr } = spawnSync(path.join(checkout.directory, "components/scripts/drain.sh"), { env: environment, encoding: "utf8" });
+  const environment = {
+    ...pulumiEnvironment(),
+    SERVERS_PROJECT: "archon",
+    SERVERS_STACK: stack.name,
+    SERVERS_SERVICE: "server",
+    SERVERS_GRACE: "5",
+    DRAIN_KEEP: ended,
+  };
+  const { status, stderr } = spawnSync(path.join(checkout.directory, "components/scripts/drain.sh"), {
+    env: environment,
+    encoding: "utf8",
+  });
   docker("rm", ended);
-  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(`runs no more: ${ended.slice(0, 12)}. What served before serves on.`) as string });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringContaining(`runs no more: ${ended.slice(0, 12)}. What served before serves on.`) as string,
+  });
   expect(stack.containers("server")).toEqual([server]);
 });
 
@@ -193,7 +235,9 @@ describe("with rollout replace", () => {
     stack.configure({ rollout: "replace" });
     await stack.up();
     await stack.healthy();
-    stack.configure({ services: (stack.configuration["services"] as object[]).map((service) => ({ ...service, memoryMiB: 1100 })) });
+    stack.configure({
+      services: (stack.configuration["services"] as object[]).map((service) => ({ ...service, memoryMiB: 1100 })),
+    });
     await stack.up();
     await stack.healthy();
     expect(await running()).toBe(before);
@@ -203,10 +247,16 @@ describe("with rollout replace", () => {
 
   test("a failing release takes the service down, says so, and the next good update brings it back", async () => {
     const good = await release("nine");
-    checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+    checkout.edit(
+      "applications/reference/archon_server/__init__.py",
+      (text) => `${text}\nraise RuntimeError("not today")\n`,
+    );
     expect(await stack.failingUp()).toContain("The service is down: the old server was stopped to make room");
     await expect(fetch(`${await stack.url()}/health`).then(({ status }) => status)).resolves.toBe(503);
-    expect(comeBack()).toEqual([{ running: false, policy: "no" }, { running: false, policy: "no" }]);
+    expect(comeBack()).toEqual([
+      { running: false, policy: "no" },
+      { running: false, policy: "no" },
+    ]);
     checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
     await stack.up();
     expect(await running()).toBe(good);
@@ -218,14 +268,20 @@ describe("with rollout replace", () => {
     await stack.up();
     const [good = ""] = await ids();
     const [server] = stack.containers("server");
-    checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\nraise RuntimeError("not today")\n`);
+    checkout.edit(
+      "applications/reference/archon_server/__init__.py",
+      (text) => `${text}\nraise RuntimeError("not today")\n`,
+    );
     const message = await stack.failingUp();
     expect(message).toContain("was started again (archon:autoRollback)");
     expect(message).toContain("npm run rollback -- ");
     await stack.healthy();
     expect(await running()).toBe(good);
     expect(stack.containers("server")).toContain(server);
-    expect(comeBack()).toEqual([{ running: true, policy: "always" }, { running: false, policy: "no" }]);
+    expect(comeBack()).toEqual([
+      { running: true, policy: "always" },
+      { running: false, policy: "no" },
+    ]);
     checkout.edit("applications/reference/archon_server/__init__.py", (text) => text.replace(/\nraise .*\n/, ""));
     await stack.up();
     expect(stack.containers("server")).toHaveLength(1);

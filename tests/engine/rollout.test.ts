@@ -49,17 +49,64 @@ test("releases change and are rolled back", async () => {
 });
 
 /** How a release can be bad, and what the update then says. Each is undone by `mend`. */
-const LATER = "import os, threading, time\ndef _end():\n    import urllib.request\n    while True:\n        try:\n            urllib.request.urlopen('http://127.0.0.1:8181/health')\n            os._exit(1)\n        except OSError:\n            time.sleep(0.1)\nthreading.Thread(target=_end, daemon=True).start()";
+const LATER =
+  "import os, threading, time\ndef _end():\n    import urllib.request\n    while True:\n        try:\n            urllib.request.urlopen('http://127.0.0.1:8181/health')\n            os._exit(1)\n        except OSError:\n            time.sleep(0.1)\nthreading.Thread(target=_end, daemon=True).start()";
 const failures: Record<string, { spoil: () => void; message: RegExp }> = {
-  "a syntax error in the application": { spoil: () => { server("def ("); }, message: /SyntaxError|executor failed running/ },
-  "an application that ends at its start": { spoil: () => { server("raise RuntimeError('not today')"); }, message: /ended by itself[^]*not today/ },
-  "a server that crashes right after it was ready": { spoil: () => { server(LATER); }, message: /The new server is not ready: it ended by itself/ },
-  "a server that hangs": { spoil: () => { server("import time\ntime.sleep(3600)"); stack.configure({ readyTimeout: 15 }); }, message: /did not get ready within 15 s/ },
-  "a server that needs too much memory": { spoil: () => { server("hog = b'x' * (4 << 30)"); }, message: /ran out of memory|ended by itself/ },
-  "a broken package": { spoil: () => { stack.configure({ requirements: "tests/support/locks/small.txt", imports: ["six"] }); }, message: /it says failed: [^]*not installed/ },
-  "a model that is none": { spoil: () => { modelFrom((file, bytes) => (file === "model.safetensors" ? shuffled(bytes) : bytes)); }, message: /it says failed: / },
-  "damaged weights": { spoil: () => { modelFrom((file, bytes) => (file === "model.safetensors" ? bytes.subarray(0, bytes.length / 2) : bytes)); }, message: /it says failed: [^]*cannot be loaded/ },
-  "a mount that is missing": { spoil: () => { stack.configure({ caBundle: "/nonexistent/ca.pem" }); }, message: /nonexistent/ },
+  "a syntax error in the application": {
+    spoil: () => {
+      server("def (");
+    },
+    message: /SyntaxError|executor failed running/,
+  },
+  "an application that ends at its start": {
+    spoil: () => {
+      server("raise RuntimeError('not today')");
+    },
+    message: /ended by itself[^]*not today/,
+  },
+  "a server that crashes right after it was ready": {
+    spoil: () => {
+      server(LATER);
+    },
+    message: /The new server is not ready: it ended by itself/,
+  },
+  "a server that hangs": {
+    spoil: () => {
+      server("import time\ntime.sleep(3600)");
+      stack.configure({ readyTimeout: 15 });
+    },
+    message: /did not get ready within 15 s/,
+  },
+  "a server that needs too much memory": {
+    spoil: () => {
+      server("hog = b'x' * (4 << 30)");
+    },
+    message: /ran out of memory|ended by itself/,
+  },
+  "a broken package": {
+    spoil: () => {
+      stack.configure({ requirements: "tests/support/locks/small.txt", imports: ["six"] });
+    },
+    message: /it says failed: [^]*not installed/,
+  },
+  "a model that is none": {
+    spoil: () => {
+      modelFrom((file, bytes) => (file === "model.safetensors" ? shuffled(bytes) : bytes));
+    },
+    message: /it says failed: /,
+  },
+  "damaged weights": {
+    spoil: () => {
+      modelFrom((file, bytes) => (file === "model.safetensors" ? bytes.subarray(0, bytes.length / 2) : bytes));
+    },
+    message: /it says failed: [^]*cannot be loaded/,
+  },
+  "a mount that is missing": {
+    spoil: () => {
+      stack.configure({ caBundle: "/nonexistent/ca.pem" });
+    },
+    message: /nonexistent/,
+  },
 };
 
 test.each(Object.keys(failures))("%s fails the update with the reason, and the old release serves on", async (kind) => {
@@ -78,7 +125,9 @@ test.each(Object.keys(failures))("%s fails the update with the reason, and the o
 
 test("no request was lost and none was answered wrongly", async () => {
   const report = await load.stop();
-  console.log(`${report.searches} searches and ${report.uploads} uploads (${report.askedAgain} asked again) in ${report.seconds.toFixed(0)} s, ${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`);
+  console.log(
+    `${report.searches} searches and ${report.uploads} uploads (${report.askedAgain} asked again) in ${report.seconds.toFixed(0)} s, ${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
+  );
   expect(report.lost).toEqual([]);
   expect((report.searches + report.uploads) / report.seconds).toBeGreaterThan(0);
   expect(stack.containers("server")).toHaveLength(1);
@@ -88,7 +137,9 @@ test("the snapshots of the releases that failed are collected, the one that serv
   const { models } = (await stack.outputs()) as { models: { revision: string }[] };
   server("# last");
   await stack.up();
-  expect(fs.readdirSync(path.join(checkout.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(models.map(({ revision }) => revision));
+  expect(fs.readdirSync(path.join(checkout.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(
+    models.map(({ revision }) => revision),
+  );
 });
 
 /** Makes the stack's model another one: the demo model with changed files. */

@@ -22,7 +22,12 @@ afterAll(async () => {
 });
 
 test("the API asks for the token, and takes it", async () => {
-  const ask = async (authorization?: string): Promise<number> => (await fetch(`${await stack.url()}/api/knowledge-items`, { headers: authorization === undefined ? {} : { authorization } })).status;
+  const ask = async (authorization?: string): Promise<number> =>
+    (
+      await fetch(`${await stack.url()}/api/knowledge-items`, {
+        headers: authorization === undefined ? {} : { authorization },
+      })
+    ).status;
   expect(apiToken).toMatch(/^[A-Za-z0-9]{40}$/);
   expect(await ask()).toBe(401);
   expect(await ask(`Bearer ${apiToken.slice(1)}x`)).toBe(401);
@@ -30,7 +35,10 @@ test("the API asks for the token, and takes it", async () => {
 });
 
 test("a fetch that fails with the hub's token does not print it", async () => {
-  stack.configure({ hubEndpoint: "http://127.0.0.1:9", models: [{ name: "m", repo: "Org/Name", revision: "a".repeat(40) }] });
+  stack.configure({
+    hubEndpoint: "http://127.0.0.1:9",
+    models: [{ name: "m", repo: "Org/Name", revision: "a".repeat(40) }],
+  });
   printed.push(await stack.failingUp());
   expect(printed[1]).toContain("127.0.0.1:9");
   stack.configure({ models: [] });
@@ -49,11 +57,19 @@ test("no secret is in the state, in what was printed, in a log, or in an image's
     state: stack.state(),
     "output of the updates": printed.join("\n"),
     ...Object.fromEntries(fs.readdirSync(logs).map((file) => [file, fs.readFileSync(path.join(logs, file), "utf8")])),
-    ...Object.fromEntries(Object.values(images).map((image) => [image, docker("history", "--no-trunc", image) + docker("inspect", image)])),
+    ...Object.fromEntries(
+      Object.values(images).map((image) => [image, docker("history", "--no-trunc", image) + docker("inspect", image)]),
+    ),
     ...Object.fromEntries(stack.containers("server").map((id) => [`log of ${id}`, logsOf(id)])),
   };
-  expect(Object.keys(places)).toEqual(expect.arrayContaining([...Object.values(images), `log of ${stack.containers("server")[0] ?? ""}`]));
+  expect(Object.keys(places)).toEqual(
+    expect.arrayContaining([...Object.values(images), `log of ${stack.containers("server")[0] ?? ""}`]),
+  );
   for (const secret of [HUB_TOKEN, apiToken, VARIABLE]) {
-    expect(Object.entries(places).filter(([, text]) => text.includes(secret)).map(([place]) => place)).toEqual([]);
+    expect(
+      Object.entries(places)
+        .filter(([, text]) => text.includes(secret))
+        .map(([place]) => place),
+    ).toEqual([]);
   }
 });

@@ -19,7 +19,15 @@ export async function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath,
     // Root in a container has no sandbox; the rest keeps the browser from calling home, which costs seconds without a network.
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
 }
 
@@ -34,8 +42,16 @@ export const SIZES = { desktop: { width: 1200, height: 800 }, phone: { width: 37
  * A page with nothing stored from another. What the page itself reports as an error, a script that does not run or a rule of its
  * security policy that is broken, is gathered in `errors`.
  */
-export async function openPage(browser: Browser, { size = "desktop", scheme = "light" }: Looks = {}): Promise<{ page: Page; errors: string[] }> {
-  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: scheme, reducedMotion: "reduce", locale: "en-GB" });
+export async function openPage(
+  browser: Browser,
+  { size = "desktop", scheme = "light" }: Looks = {},
+): Promise<{ page: Page; errors: string[] }> {
+  const context = await browser.newContext({
+    viewport: SIZES[size],
+    colorScheme: scheme,
+    reducedMotion: "reduce",
+    locale: "en-GB",
+  });
   context.setDefaultTimeout(TIMEOUT);
   const page = await context.newPage();
   const errors: string[] = [];
@@ -65,7 +81,7 @@ export async function gone(locator: Locator): Promise<void> {
 
 /** Waits until `check` holds. */
 export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + TIMEOUT; !(await check()); ) {
+  for (const deadline = Date.now() + TIMEOUT; !(await check());) {
     if (Date.now() > deadline) {
       throw new Error(`Not within ${TIMEOUT / 1000} s: ${what}`);
     }
@@ -79,10 +95,14 @@ interface Report {
 
 /** What axe finds against WCAG 2.2 A and AA and its own good practice, one line each; also a page that is wider than its window. */
 export async function findings(page: Page): Promise<string[]> {
-  const report = await page.evaluate<Report>(`${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })`);
+  const report = await page.evaluate<Report>(
+    `${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })`,
+  );
   const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - window.innerWidth");
   return [
-    ...report.violations.flatMap(({ id, impact, nodes }) => nodes.map((node) => `${impact} ${id}: ${node.html} ${node.failureSummary}`)),
+    ...report.violations.flatMap(({ id, impact, nodes }) =>
+      nodes.map((node) => `${impact} ${id}: ${node.html} ${node.failureSummary}`),
+    ),
     ...(overflow > 0 ? [`wider than its window by ${overflow} px`] : []),
   ];
 }

@@ -30,8 +30,13 @@ export class Checkout {
   private readonly stacks: EngineStack[] = [];
 
   constructor() {
-    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: projectRoot, encoding: "utf8" });
-    for (const file of listed.split("\0").filter((each) => each !== "" && fs.existsSync(path.join(projectRoot, each)))) {
+    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+      cwd: projectRoot,
+      encoding: "utf8",
+    });
+    for (const file of listed
+      .split("\0")
+      .filter((each) => each !== "" && fs.existsSync(path.join(projectRoot, each)))) {
       fs.cpSync(path.join(projectRoot, file), path.join(this.directory, file));
     }
     fs.symlinkSync(path.join(projectRoot, "node_modules"), path.join(this.directory, "node_modules"));
@@ -57,16 +62,22 @@ export class Checkout {
     };
     fs.writeFileSync(path.join(this.directory, `Pulumi.${name}.yaml`), JSON.stringify({ config: qualified(values) }));
     const { binDirectory } = readTools();
-    const command = binDirectory === undefined ? {} : { pulumiCommand: await automation.PulumiCommand.get({ root: path.dirname(binDirectory) }) };
-    const stack = await automation.LocalWorkspace.createOrSelectStack({ stackName: name, workDir: this.directory }, {
-      ...command,
-      envVars: {
-        ...(pulumiEnvironment() as Record<string, string>),
-        PULUMI_BACKEND_URL: `file://${path.join(this.directory, ".archon", "state")}`,
-        PULUMI_CONFIG_PASSPHRASE: "test",
-        PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+    const command =
+      binDirectory === undefined
+        ? {}
+        : { pulumiCommand: await automation.PulumiCommand.get({ root: path.dirname(binDirectory) }) };
+    const stack = await automation.LocalWorkspace.createOrSelectStack(
+      { stackName: name, workDir: this.directory },
+      {
+        ...command,
+        envVars: {
+          ...(pulumiEnvironment() as Record<string, string>),
+          PULUMI_BACKEND_URL: `file://${path.join(this.directory, ".archon", "state")}`,
+          PULUMI_CONFIG_PASSPHRASE: "test",
+          PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+        },
       },
-    });
+    );
     const made = new EngineStack(stack, this.directory, values);
     this.stacks.push(made);
     return made;
@@ -85,7 +96,11 @@ export class Checkout {
 export class EngineStack {
   readonly name: string;
 
-  constructor(private readonly stack: automation.Stack, private readonly directory: string, private values: Readonly<Record<string, unknown>>) {
+  constructor(
+    private readonly stack: automation.Stack,
+    private readonly directory: string,
+    private values: Readonly<Record<string, unknown>>,
+  ) {
     this.name = stack.name;
   }
 
@@ -98,9 +113,17 @@ export class EngineStack {
   set configuration(values: Readonly<Record<string, unknown>>) {
     this.values = values;
     const file = path.join(this.directory, `Pulumi.${this.name}.yaml`);
-    const { encryptionsalt, config } = parse(fs.readFileSync(file, "utf8")) as { encryptionsalt?: string; config: Record<string, unknown> };
-    const secrets = Object.entries(config).filter(([, value]) => typeof value === "object" && value !== null && "secure" in value);
-    fs.writeFileSync(file, JSON.stringify({ encryptionsalt, config: { ...qualified(values), ...Object.fromEntries(secrets) } }));
+    const { encryptionsalt, config } = parse(fs.readFileSync(file, "utf8")) as {
+      encryptionsalt?: string;
+      config: Record<string, unknown>;
+    };
+    const secrets = Object.entries(config).filter(
+      ([, value]) => typeof value === "object" && value !== null && "secure" in value,
+    );
+    fs.writeFileSync(
+      file,
+      JSON.stringify({ encryptionsalt, config: { ...qualified(values), ...Object.fromEntries(secrets) } }),
+    );
   }
 
   /** Sets a secret value, encrypted by Pulumi. The key may be a path, such as `services[0].variables.NAME`; `configure` forgets that one. */
@@ -110,7 +133,10 @@ export class EngineStack {
 
   /** The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt them. */
   state(): string {
-    return fs.readFileSync(path.join(this.directory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`), "utf8");
+    return fs.readFileSync(
+      path.join(this.directory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`),
+      "utf8",
+    );
   }
 
   configure(changes: Readonly<Record<string, unknown>>): void {
@@ -190,7 +216,9 @@ export class EngineStack {
   }
 
   async outputs(): Promise<Record<string, unknown>> {
-    return Object.fromEntries(Object.entries(await this.stack.outputs()).map(([key, { value }]) => [key, value as unknown]));
+    return Object.fromEntries(
+      Object.entries(await this.stack.outputs()).map(([key, { value }]) => [key, value as unknown]),
+    );
   }
 
   async url(): Promise<string> {
@@ -200,7 +228,11 @@ export class EngineStack {
   /** Waits until the gateway runs and has a server to route to. */
   async healthy(): Promise<void> {
     const url = `${await this.url()}/health`;
-    const answers = (): Promise<boolean> => fetch(url).then(({ ok }) => ok, () => false);
+    const answers = (): Promise<boolean> =>
+      fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      );
     for (let tries = 0; !(await answers()); tries++) {
       if (tries > 300) {
         throw new Error(`${url} does not become healthy.`);
@@ -211,13 +243,24 @@ export class EngineStack {
 
   /** Ids of this stack's containers of one role: those that run, or also those that do not. */
   containers(component: "server" | "gateway" | "one-shot", { stopped = false } = {}): string[] {
-    return docker("ps", "--quiet", `--all=${stopped}`, "--no-trunc", `--filter=label=${LABEL}=${this.name}`, `--filter=label=io.archon.component=${component}`).split("\n").filter((id) => id !== "");
+    return docker(
+      "ps",
+      "--quiet",
+      `--all=${stopped}`,
+      "--no-trunc",
+      `--filter=label=${LABEL}=${this.name}`,
+      `--filter=label=io.archon.component=${component}`,
+    )
+      .split("\n")
+      .filter((id) => id !== "");
   }
 }
 
 /** The stack `dev` on a free port: the real ML environment and the demo model. Its environment takes 6 GB until the checkout is removed. */
 export async function fullStack(checkout: Checkout): Promise<EngineStack> {
-  const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, unknown> };
+  const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as {
+    config: Record<string, unknown>;
+  };
   return checkout.stack({
     requirements: "applications/reference/requirements.server.ml.txt",
     imports: ["torch", "transformers", "sentence_transformers"],
@@ -230,7 +273,15 @@ export interface Inspection {
   Mounts: { Source: string; Destination: string; RW: boolean }[];
   Config: { User: string; Env: string[] };
   State: { Running: boolean };
-  HostConfig: { RestartPolicy: { Name: string }; ReadonlyRootfs: boolean; CapDrop: string[]; SecurityOpt: string[]; Memory: number; MemorySwap: number; PortBindings: Record<string, { HostIp: string }[]> };
+  HostConfig: {
+    RestartPolicy: { Name: string };
+    ReadonlyRootfs: boolean;
+    CapDrop: string[];
+    SecurityOpt: string[];
+    Memory: number;
+    MemorySwap: number;
+    PortBindings: Record<string, { HostIp: string }[]>;
+  };
 }
 
 export function inspect(container: string): Inspection {
@@ -253,19 +304,27 @@ export function hasImage(reference: string): boolean {
 
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => {
-        resolve(port);
-      });
-    }).on("error", reject);
+    const server = net
+      .createServer()
+      .listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as net.AddressInfo;
+        server.close(() => {
+          resolve(port);
+        });
+      })
+      .on("error", reject);
   });
 }
 
 function removeLabelled(stack: string): void {
-  for (const [kind, remove] of [["ps", ["rm", "--force"]], ["network", ["network", "rm"]]] as const) {
+  for (const [kind, remove] of [
+    ["ps", ["rm", "--force"]],
+    ["network", ["network", "rm"]],
+  ] as const) {
     const list = kind === "ps" ? ["ps", "--all", "--quiet"] : ["network", "ls", "--quiet"];
-    const ids = docker(...list, `--filter=label=${LABEL}=${stack}`).split("\n").filter((id) => id !== "");
+    const ids = docker(...list, `--filter=label=${LABEL}=${stack}`)
+      .split("\n")
+      .filter((id) => id !== "");
     if (ids.length > 0) {
       docker(...remove, ...ids);
     }

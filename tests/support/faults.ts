@@ -81,7 +81,9 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
       report.hit += hit ? 1 : 0;
       const problems = [...(victim === "engine" ? await unaided(stack) : []), ...(await recover(checkout, stack))];
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
-      print(`run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`);
+      print(
+        `run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`,
+      );
     }
     const { searches, uploads, lost } = await load.stop();
     report.requests = searches + uploads;
@@ -106,7 +108,12 @@ async function prepare(change: Scenario["change"], run: number, checkout: Checko
       checkout.edit(serverFile, (text) => `${text.replace(/\n# run \d+\n/, "")}\n# run ${run}\n`);
       return stack.configure({ release: "" });
     case "environment":
-      return stack.configure({ release: "", requirements: lock.endsWith("-changed.txt") ? lock.replace("-changed", "") : lock.replace(".txt", "-changed.txt") });
+      return stack.configure({
+        release: "",
+        requirements: lock.endsWith("-changed.txt")
+          ? lock.replace("-changed", "")
+          : lock.replace(".txt", "-changed.txt"),
+      });
     case "back":
       return past === undefined ? prepare("server", run, checkout, stack) : stack.configure({ release: past.id });
     case "nothing":
@@ -127,7 +134,12 @@ async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: 
   return hit;
 }
 
-function kill(victim: Victim, stack: EngineStack, update: ChildProcess, known: ReadonlySet<string>): Promise<boolean> | boolean {
+function kill(
+  victim: Victim,
+  stack: EngineStack,
+  update: ChildProcess,
+  known: ReadonlySet<string>,
+): Promise<boolean> | boolean {
   switch (victim) {
     case "update":
     case "cli":
@@ -157,7 +169,12 @@ function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
 }
 
 /** Waits for a container of this update to appear, and kills it. */
-async function killContainer(stack: EngineStack, victim: "job" | "server", update: ChildProcess, known: ReadonlySet<string>): Promise<boolean> {
+async function killContainer(
+  stack: EngineStack,
+  victim: "job" | "server",
+  update: ChildProcess,
+  known: ReadonlySet<string>,
+): Promise<boolean> {
   while (update.exitCode === null && update.signalCode === null) {
     const [found] = stack.containers(victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
     if (found !== undefined && crash(found)) {
@@ -180,7 +197,10 @@ function crash(container: string): boolean {
 
 /** What served before the engine crashed serves again without anybody's help. */
 function unaided(stack: EngineStack): Promise<string[]> {
-  return stack.healthy().then(() => [], (error: unknown) => [(error as Error).message]);
+  return stack.healthy().then(
+    () => [],
+    (error: unknown) => [(error as Error).message],
+  );
 }
 
 /** Does what a person does after a killed update, and says what is not as it must be then. */
@@ -202,11 +222,15 @@ async function problemsOfStack(stack: EngineStack): Promise<string[]> {
   const { release } = (await stack.outputs()) as { release: string };
   const { release: wanted = "" } = stack.configuration as { release?: string };
   const servers = stack.containers("server");
-  const served = servers.flatMap((id) => inspect(id).Config.Env.filter((each) => each.startsWith("ARCHON_RELEASE="))).map((each) => each.slice("ARCHON_RELEASE=".length));
+  const served = servers
+    .flatMap((id) => inspect(id).Config.Env.filter((each) => each.startsWith("ARCHON_RELEASE=")))
+    .map((each) => each.slice("ARCHON_RELEASE=".length));
   const jobs = stack.containers("one-shot");
   return [
     ...(wanted === "" || wanted === release ? [] : [`the stack says it runs ${release}, ${wanted} was wanted`]),
-    ...(served.length === 1 && served[0] === release ? [] : [`servers of ${served.join(", ") || "no release"} run, of ${release} one should`]),
+    ...(served.length === 1 && served[0] === release
+      ? []
+      : [`servers of ${served.join(", ") || "no release"} run, of ${release} one should`]),
     ...(stack.containers("gateway").length === 1 ? [] : [`${stack.containers("gateway").length} gateways run`]),
     ...(jobs.length === 0 ? [] : [`${jobs.length} jobs for the store are left`]),
   ];
@@ -221,7 +245,10 @@ async function problemsOfStore({ root }: Checkout, stack: EngineStack): Promise<
       ...(fs.existsSync(path.join(root, "envs", environment)) ? [] : [`environment ${environment}`]),
       ...(present.has(server) ? [] : [`image ${server}`]),
     ]);
-  const mounts = stack.containers("server").flatMap((id) => inspect(id).Mounts.map(({ Source }) => Source)).filter((source) => !fs.existsSync(source));
+  const mounts = stack
+    .containers("server")
+    .flatMap((id) => inspect(id).Mounts.map(({ Source }) => Source))
+    .filter((source) => !fs.existsSync(source));
   return [
     ...[...new Set(missing)].map((part) => `${part} is gone, though a release of the ledger needs it`),
     ...mounts.map((source) => `${source} is gone, though a server has it mounted`),

@@ -16,7 +16,12 @@ export interface LoadReport {
 }
 
 /** A text that every search must find, whatever release answers. */
-const KNOWN = { name: "known.md", text: "# Lighthouses\n\nThe keeper of the lighthouse trims the lamp at dusk.\n", question: "When does the keeper trim the lamp?", answer: "trims the lamp at dusk" };
+const KNOWN = {
+  name: "known.md",
+  text: "# Lighthouses\n\nThe keeper of the lighthouse trims the lamp at dusk.\n",
+  question: "When does the keeper trim the lamp?",
+  answer: "trims the lamp at dusk",
+};
 
 /**
  * A client that asks without pause while something else changes the servers: searches whose answer it knows, and uploads, each of
@@ -30,7 +35,10 @@ export class Load {
   private started = 0;
 
   /** @param url the gateway's address */
-  constructor(private readonly url: string, private readonly requestsPerSecond = 60) {}
+  constructor(
+    private readonly url: string,
+    private readonly requestsPerSecond = 60,
+  ) {}
 
   /** Uploads the known text and begins. */
   async start(): Promise<void> {
@@ -57,7 +65,10 @@ export class Load {
   private async run(): Promise<void> {
     const pending = new Set<Promise<void>>();
     for (let count = 0; !this.stopping; count++) {
-      const request = count % 20 === 0 ? this.upload(`note-${count}.md`, `# Note ${count}\n\nNote number ${count} of a busy day.\n`) : this.search();
+      const request =
+        count % 20 === 0
+          ? this.upload(`note-${count}.md`, `# Note ${count}\n\nNote number ${count} of a busy day.\n`)
+          : this.search();
       pending.add(request);
       void request.finally(() => pending.delete(request));
       const due = this.started + (count * 1000) / this.requestsPerSecond;
@@ -69,7 +80,12 @@ export class Load {
   private async search(): Promise<void> {
     this.report.searches += 1;
     await this.counted("search", async () => {
-      const { status, body } = await this.patient("POST", "/api/rag/query", "application/json", JSON.stringify({ query: KNOWN.question, match_count: 3 }));
+      const { status, body } = await this.patient(
+        "POST",
+        "/api/rag/query",
+        "application/json",
+        JSON.stringify({ query: KNOWN.question, match_count: 3 }),
+      );
       const { results = [] } = JSON.parse(body) as { results?: { content: string }[] };
       if (status !== 200 || !results.some(({ content }) => content.includes(KNOWN.answer)) || results.length > 3) {
         throw new Error(`${status}: ${body.slice(0, 300)}`);
@@ -82,7 +98,12 @@ export class Load {
     await this.counted("upload", async () => {
       const boundary = "archon-load-boundary";
       const form = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: text/markdown\r\n\r\n${text}\r\n--${boundary}--\r\n`;
-      const { status, body } = await this.patient("POST", "/api/documents/upload", `multipart/form-data; boundary=${boundary}`, form);
+      const { status, body } = await this.patient(
+        "POST",
+        "/api/documents/upload",
+        `multipart/form-data; boundary=${boundary}`,
+        form,
+      );
       if (status !== 200) {
         throw new Error(`${status}: ${body.slice(0, 300)}`);
       }
@@ -98,7 +119,12 @@ export class Load {
       const known = new Set(await this.documents());
       missing = missing.filter((name) => !known.has(name));
     }
-    this.report.lost.push(...missing.map((name): Loss => ({ what: "upload", reason: `${name} was accepted and is not among the documents` })));
+    this.report.lost.push(
+      ...missing.map((name): Loss => ({
+        what: "upload",
+        reason: `${name} was accepted and is not among the documents`,
+      })),
+    );
   }
 
   private async documents(): Promise<string[]> {
@@ -122,7 +148,12 @@ export class Load {
   }
 
   /** Comes back when it is told to, as often as that is. */
-  private async patient(method: string, route: string, type: string, body: string): Promise<{ status: number; body: string }> {
+  private async patient(
+    method: string,
+    route: string,
+    type: string,
+    body: string,
+  ): Promise<{ status: number; body: string }> {
     for (;;) {
       const reply = await this.request(method, route, type, body);
       if (reply.status !== 429) {
@@ -133,16 +164,34 @@ export class Load {
     }
   }
 
-  private request(method: string, route: string, type?: string, body?: string): Promise<{ status: number; body: string; retryAfter: number }> {
+  private request(
+    method: string,
+    route: string,
+    type?: string,
+    body?: string,
+  ): Promise<{ status: number; body: string; retryAfter: number }> {
     return new Promise((resolve, reject) => {
-      const request = http.request(`${this.url}${route}`, { method, agent: false, timeout: 60_000, headers: body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) } }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => {
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8"), retryAfter: Number(response.headers["retry-after"] ?? 1) });
-        });
-        response.on("error", reject);
-      });
+      const request = http.request(
+        `${this.url}${route}`,
+        {
+          method,
+          agent: false,
+          timeout: 60_000,
+          headers: body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("end", () => {
+            resolve({
+              status: response.statusCode ?? 0,
+              body: Buffer.concat(chunks).toString("utf8"),
+              retryAfter: Number(response.headers["retry-after"] ?? 1),
+            });
+          });
+          response.on("error", reject);
+        },
+      );
       request.on("timeout", () => request.destroy(new Error("no answer within 60 s")));
       request.on("error", reject);
       request.end(body);

@@ -12,17 +12,24 @@ export interface Registered {
  * Runs a program against mocks and waits until every registration has happened. Options come through a stack transformation,
  * since mocks themselves do not see them. A provider call nobody expects fails the program.
  */
-export async function deploy<T>(program: () => T): Promise<{ result: T; resources: Registered[]; sole: (type: string, name?: string) => Registered }> {
+export async function deploy<T>(
+  program: () => T,
+): Promise<{ result: T; resources: Registered[]; sole: (type: string, name?: string) => Registered }> {
   const calls: pulumi.runtime.MockResourceArgs[] = [];
-  await pulumi.runtime.setMocks({
-    newResource: (args) => {
-      calls.push(args);
-      return { id: `${args.name}-id`, state: { name: args.name, ...(args.inputs as object) } };
+  await pulumi.runtime.setMocks(
+    {
+      newResource: (args) => {
+        calls.push(args);
+        return { id: `${args.name}-id`, state: { name: args.name, ...(args.inputs as object) } };
+      },
+      call: (args) => {
+        throw new Error(`Unexpected provider call: ${args.token}`);
+      },
     },
-    call: (args) => {
-      throw new Error(`Unexpected provider call: ${args.token}`);
-    },
-  }, "archon", "test", false);
+    "archon",
+    "test",
+    false,
+  );
   const opts = new Map<string, pulumi.ResourceOptions>();
   let outcome: { result: T } | { failure: unknown } = { failure: new Error("The program did not run.") };
   await pulumi.runtime.runInPulumiStack(async () => {
@@ -43,11 +50,18 @@ export async function deploy<T>(program: () => T): Promise<{ result: T; resource
   }
   const resources = calls
     .filter(({ type }) => type !== "pulumi:pulumi:Stack")
-    .map(({ type, name, inputs }) => ({ type, name, inputs: inputs as Record<string, unknown>, opts: opts.get(`${type}::${name}`) ?? {} }));
+    .map(({ type, name, inputs }) => ({
+      type,
+      name,
+      inputs: inputs as Record<string, unknown>,
+      opts: opts.get(`${type}::${name}`) ?? {},
+    }));
   const sole = (type: string, name?: string): Registered => {
     const found = resources.filter((each) => each.type === type && (name === undefined || each.name === name));
     if (found.length !== 1 || found[0] === undefined) {
-      throw new Error(`Expected one ${type} ${name ?? ""}, found ${found.map((each) => each.name).join(", ") || "none"}.`);
+      throw new Error(
+        `Expected one ${type} ${name ?? ""}, found ${found.map((each) => each.name).join(", ") || "none"}.`,
+      );
     }
     return found[0];
   };

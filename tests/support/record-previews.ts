@@ -41,9 +41,20 @@ export async function recordPreviews(checkout: Checkout, stack: EngineStack, dir
   await record("rollback");
   stack.configure({ release: "0123456789ab" });
   await record("unknown-release");
-  stack.configure({ release: "", requireToken: true, models: [{ name: "demo", directory: "demo/reranker" }, { name: "hub", repo: "Org/Name", revision: "a".repeat(40) }] });
+  stack.configure({
+    release: "",
+    requireToken: true,
+    models: [
+      { name: "demo", directory: "demo/reranker" },
+      { name: "hub", repo: "Org/Name", revision: "a".repeat(40) },
+    ],
+  });
   await record("models-and-token");
-  stack.configure({ requireToken: false, models: [], services: [{ ...service, port: service.port + 1, memoryMiB: 512 }] });
+  stack.configure({
+    requireToken: false,
+    models: [],
+    services: [{ ...service, port: service.port + 1, memoryMiB: 512 }],
+  });
   await record("port");
   stack.configure({ services: [service], rollout: "replace", readyTimeout: 100 });
   await record("replace");
@@ -59,12 +70,21 @@ export async function recordPreviews(checkout: Checkout, stack: EngineStack, dir
 
 function scrub(json: string, checkout: Checkout, stack: EngineStack): string {
   const { config, steps, ...rest } = JSON.parse(json) as Recorded;
-  const small = steps.map((step) => ({ ...step, oldState: narrow(step, step.oldState), newState: narrow(step, step.newState) }));
-  return JSON.stringify({ config, steps: small, ...rest }, undefined, 1).replaceAll(checkout.directory, "/checkout").replaceAll(stack.name, "test");
+  const small = steps.map((step) => ({
+    ...step,
+    oldState: narrow(step, step.oldState),
+    newState: narrow(step, step.newState),
+  }));
+  return JSON.stringify({ config, steps: small, ...rest }, undefined, 1)
+    .replaceAll(checkout.directory, "/checkout")
+    .replaceAll(stack.name, "test");
 }
 
 /** What the renderer reads of a state: of what stays the same only that it is there, and what containers and the stack say. */
-function narrow({ op, urn }: Recorded["steps"][number], state: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+function narrow(
+  { op, urn }: Recorded["steps"][number],
+  state: Record<string, unknown> | undefined,
+): Record<string, unknown> | undefined {
   if (state === undefined || urn.includes("::pulumi:pulumi:Stack::")) {
     return state && { outputs: state["outputs"] };
   }

@@ -1,7 +1,10 @@
 import { parsePreview } from "../../commands/preview/document";
 import { summarise, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
 
-const sizes: Sizes = { environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined), directory: () => 3_130_000 };
+const sizes: Sizes = {
+  environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined),
+  directory: () => 3_130_000,
+};
 
 /** The summary of a recorded preview, with sizes that no checkout changes. */
 export function summaryOf(json: string): PreviewSummary {

@@ -32,16 +32,34 @@ async function write(members: Readonly<Record<string, Buffer>>, index: Partial<B
   const archive = new ArchiveWriter(descriptor);
   const written = [];
   for (const [name, data] of Object.entries(members)) {
-    written.push(await archive.add(name, async (stream) => {
-      for (let at = 0; at < data.length; at += 1000) {
-        await new Promise((resolve) => stream.write(data.subarray(at, at + 1000), resolve));
-      }
-    }));
+    written.push(
+      await archive.add(name, async (stream) => {
+        for (let at = 0; at < data.length; at += 1000) {
+          await new Promise((resolve) => stream.write(data.subarray(at, at + 1000), resolve));
+        }
+      }),
+    );
   }
-  const whole: BundleIndex = { format: 1, created: "x", baseImage: "base", releases: [release], images: [], tool: "t", store: "0".repeat(64), members: written, ...index };
-  await archive.add("bundle.json", (stream) => new Promise((resolve) => stream.write(JSON.stringify(whole), () => {
-    resolve();
-  })));
+  const whole: BundleIndex = {
+    format: 1,
+    created: "x",
+    baseImage: "base",
+    releases: [release],
+    images: [],
+    tool: "t",
+    store: "0".repeat(64),
+    members: written,
+    ...index,
+  };
+  await archive.add(
+    "bundle.json",
+    (stream) =>
+      new Promise((resolve) =>
+        stream.write(JSON.stringify(whole), () => {
+          resolve();
+        }),
+      ),
+  );
   archive.finish();
   fs.closeSync(descriptor);
 }
@@ -59,11 +77,15 @@ const images = Buffer.from("i".repeat(12_345));
 const store = Buffer.from("s".repeat(512));
 
 test("tar reads what was written, and so do we", async () => {
-  await write({ "images.tar": images, "store.tar": store, "empty": Buffer.alloc(0) });
+  await write({ "images.tar": images, "store.tar": store, empty: Buffer.alloc(0) });
   expect(execFileSync("tar", ["tf", file], { encoding: "utf8" })).toBe("images.tar\nstore.tar\nempty\nbundle.json\n");
   expect(execFileSync("tar", ["xOf", file, "images.tar"])).toEqual(images);
   const { index, images: place } = opened((descriptor) => openBundle(descriptor, file));
-  expect(index.members[0]).toEqual({ name: "images.tar", bytes: 12_345, sha256: createHash("sha256").update(images).digest("hex") });
+  expect(index.members[0]).toEqual({
+    name: "images.tar",
+    bytes: 12_345,
+    sha256: createHash("sha256").update(images).digest("hex"),
+  });
   const chunks: Buffer[] = [];
   for await (const chunk of readMember(file, place)) {
     chunks.push(chunk as Buffer);
@@ -83,7 +105,14 @@ test("sizes above 8 GiB are kept", async () => {
     head.writeUInt8(0x80, 124);
     head.writeBigUInt64BE(BigInt(large), 128);
     head.write("        ", 148, "latin1");
-    head.write(`${head.reduce((total, byte) => total + byte, 0).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    head.write(
+      `${head
+        .reduce((total, byte) => total + byte, 0)
+        .toString(8)
+        .padStart(6, "0")}\0 `,
+      148,
+      "latin1",
+    );
     fs.writeSync(descriptor, head, 0, 512, 0);
     fs.ftruncateSync(descriptor, 512 + large + 1024);
   } finally {
@@ -104,7 +133,9 @@ test("a changed byte of a member is found by its hash, one of a header at once",
   const data = fs.readFileSync(file);
   data.writeUInt8(0, 5_000);
   fs.writeFileSync(file, data);
-  await expect(checkMember(file, place, index)).rejects.toThrow(/images\.tar has sha256 [0-9a-f]{64}, its index says [0-9a-f]{64}/);
+  await expect(checkMember(file, place, index)).rejects.toThrow(
+    /images\.tar has sha256 [0-9a-f]{64}, its index says [0-9a-f]{64}/,
+  );
   data.writeUInt8(0x31, 100);
   fs.writeFileSync(file, data);
   expect(() => opened((descriptor) => openBundle(descriptor, file))).toThrow("it was changed (at byte 0)");
@@ -112,7 +143,9 @@ test("a changed byte of a member is found by its hash, one of a header at once",
 
 test("an index of another format, and a file without one, are refused", async () => {
   await write({ "images.tar": images, "store.tar": store }, { format: 2 as 1 });
-  expect(() => opened((descriptor) => openBundle(descriptor, file))).toThrow("a bundle that this version does not read");
+  expect(() => opened((descriptor) => openBundle(descriptor, file))).toThrow(
+    "a bundle that this version does not read",
+  );
   await write({ "images.tar": images });
   expect(() => opened((descriptor) => openBundle(descriptor, file))).toThrow("it has no store.tar");
   await write({ "images.tar": images, "store.tar": store }, { members: [] });
@@ -130,7 +163,9 @@ test("what releases share goes in once, and the tools that run now besides", () 
 test("an import says what to run next", () => {
   const index = { baseImage: "archon-base:x", releases: [release] } as unknown as BundleIndex;
   const text = describeImported(index, "/srv/archon", "prod").join("\n");
-  expect(text).toContain("release 0123456789ab of commit cccccccccccc (feat: otters): environment 6090c02ee441611f, demo");
+  expect(text).toContain(
+    "release 0123456789ab of commit cccccccccccc (feat: otters): environment 6090c02ee441611f, demo",
+  );
   expect(text).toContain(`git checkout ${"c".repeat(40)}`);
   expect(text).toContain("config set archon:root /srv/archon --stack prod");
   expect(text).toContain("config set archon:baseImage archon-base:x --stack prod");

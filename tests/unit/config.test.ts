@@ -7,7 +7,11 @@ import { loadSettings } from "../../config/load";
 
 /** Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not proven here. */
 const root = path.join(__dirname, "../..");
-const declared = (parse(fs.readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as { config: Record<string, { default: unknown; description: string; type: string }> }).config;
+const declared = (
+  parse(fs.readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as {
+    config: Record<string, { default: unknown; description: string; type: string }>;
+  }
+).config;
 
 let project: string;
 beforeEach(() => {
@@ -21,9 +25,15 @@ afterEach(() => {
 });
 
 function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSettings> {
-  const values = { ...Object.fromEntries(Object.entries(declared).map(([key, { default: value }]) => [key, value])), requirements: "lock.txt", ...overrides };
+  const values = {
+    ...Object.fromEntries(Object.entries(declared).map(([key, { default: value }]) => [key, value])),
+    requirements: "lock.txt",
+    ...overrides,
+  };
   const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
-  pulumi.runtime.setAllConfig(Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])));
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])),
+  );
   return loadSettings(project);
 }
 
@@ -47,7 +57,9 @@ test("every declared key has a type, a default and a description", () => {
 
 test("the defaults alone are a valid stack: loopback, no models", () => {
   const settings = load();
-  expect(settings.services).toEqual([{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1, variables: {} }]);
+  expect(settings.services).toEqual([
+    { name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1, variables: {} },
+  ]);
   expect(settings.activeModel).toBeUndefined();
   expect(settings.caBundle).toBeUndefined();
   expect(settings.baseImage).toMatch(/^python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$/);
@@ -60,17 +72,27 @@ test("the server image has no browser unless it is asked for", () => {
 
 test("facts of the machine fill what is left to auto, and nothing else", () => {
   fs.mkdirSync(path.join(project, ".archon"));
-  fs.writeFileSync(path.join(project, ".archon/machine.json"), JSON.stringify({ baseImage: "local:1", caBundle: "/etc/ca.pem" }));
+  fs.writeFileSync(
+    path.join(project, ".archon/machine.json"),
+    JSON.stringify({ baseImage: "local:1", caBundle: "/etc/ca.pem" }),
+  );
   expect(load()).toMatchObject({ baseImage: "local:1", caBundle: "/etc/ca.pem" });
   expect(load({ baseImage: "mine:2", caBundle: "none" })).toMatchObject({ baseImage: "mine:2", caBundle: undefined });
 });
 
 test("a directory model gets its commit from its files, and the first model is the active one", () => {
-  const settings = load({ models: [{ name: "demo", directory: "model" }, { name: "hub", repo: "Org/Name", revision: "a".repeat(40) }] });
+  const settings = load({
+    models: [
+      { name: "demo", directory: "model" },
+      { name: "hub", repo: "Org/Name", revision: "a".repeat(40) },
+    ],
+  });
   expect(settings.activeModel?.name).toBe("demo");
   expect(settings.models[0]?.revision).toMatch(/^[0-9a-f]{40}$/);
   fs.writeFileSync(path.join(project, "model/config.json"), "{ }");
-  expect(load({ models: [{ name: "demo", directory: "model" }] }).models[0]?.revision).not.toBe(settings.models[0]?.revision);
+  expect(load({ models: [{ name: "demo", directory: "model" }] }).models[0]?.revision).not.toBe(
+    settings.models[0]?.revision,
+  );
 });
 
 test.each([
@@ -91,12 +113,26 @@ test.each([
   ["models", "an unknown variant", [{ name: "m", directory: "model", variant: "int4" }]],
   ["models", "derived from nothing", [{ name: "m", from: "other", variant: "int8", revision: "e".repeat(40) }]],
   ["models", "a directory without a model", [{ name: "m", directory: "nowhere" }]],
-  ["models", "the same name twice", [{ name: "m", directory: "model" }, { name: "m", directory: "model" }]],
+  [
+    "models",
+    "the same name twice",
+    [
+      { name: "m", directory: "model" },
+      { name: "m", directory: "model" },
+    ],
+  ],
   ["activeModel", "an unknown model", "other"],
   ["services", "none", []],
   ["services", "a port out of range", [{ name: "s", port: 70000 }]],
   ["services", "an unknown field", [{ name: "s", port: 1, replica: 2 }]],
-  ["services", "the same port twice", [{ name: "a", port: 1 }, { name: "b", port: 1 }]],
+  [
+    "services",
+    "the same port twice",
+    [
+      { name: "a", port: 1 },
+      { name: "b", port: 1 },
+    ],
+  ],
   ["services", "open to the network without a token", [{ name: "s", port: 1, bind: "0.0.0.0" }]],
   ["services", "a variable that the program sets", [{ name: "s", port: 1, variables: { PORT: 80 } }]],
   ["services", "a variable whose name is none", [{ name: "s", port: 1, variables: { "A-B": "" } }]],
@@ -113,11 +149,19 @@ test.each([
 
 test("the variables of a service are text, and no message shows their values", () => {
   const services = [{ name: "s", port: 1, variables: { ARCHON_CRAWL_MAX_PAGES: 7, LLM_BASE_URL: "http://models" } }];
-  expect(load({ services }).services[0]?.variables).toEqual({ ARCHON_CRAWL_MAX_PAGES: "7", LLM_BASE_URL: "http://models" });
-  for (const wrong of [[{ name: "s", port: 1, variables: { PORT: "canary", "A-B": "canary", C: ["canary"] } }], { name: "s", variables: { A: "canary" } }]) {
+  expect(load({ services }).services[0]?.variables).toEqual({
+    ARCHON_CRAWL_MAX_PAGES: "7",
+    LLM_BASE_URL: "http://models",
+  });
+  for (const wrong of [
+    [{ name: "s", port: 1, variables: { PORT: "canary", "A-B": "canary", C: ["canary"] } }],
+    { name: "s", variables: { A: "canary" } },
+  ]) {
     expect(refusal({ services: wrong })).not.toContain("canary");
   }
-  expect(refusal({ services: [{ name: "s", port: 1, variables: { PORT: "80" } }] })).toContain("project:services[0].variables.PORT: is set by the program; remove it");
+  expect(refusal({ services: [{ name: "s", port: 1, variables: { PORT: "80" } }] })).toContain(
+    "project:services[0].variables.PORT: is set by the program; remove it",
+  );
 });
 
 test("all problems come in one message, with the value received and what to do", () => {

@@ -28,13 +28,41 @@ afterAll(() => {
   fs.rmSync(project, { recursive: true });
 });
 
-const demo: Model = { name: "demo", repo: "local/demo", revision: "d".repeat(40), variant: "auto", directory: "/checkout/models/demo" };
+const demo: Model = {
+  name: "demo",
+  repo: "local/demo",
+  revision: "d".repeat(40),
+  variant: "auto",
+  directory: "/checkout/models/demo",
+};
 function settings(changes: Partial<Settings> = {}): Settings {
   return {
-    project, root: "/srv/archon", baseImage: "base:1", caBundle: undefined, pythonIndex: "", pythonExtraIndexes: [], npmRegistry: "", wheelhouse: "", browser: false, requirements: "lock.txt", lock: "six==1\n",
-    imports: ["six"], hubEndpoint: "https://hub.example", hubMirrors: ["https://mirror.example"], hubToken: undefined, models: [demo], activeModel: demo,
-    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} }], requireToken: false, retain: 3, release: "", rollout: "overlap", autoRollback: false, readyTimeout: 180,
-    dockerHost: "unix:///var/run/docker.sock", ...changes,
+    project,
+    root: "/srv/archon",
+    baseImage: "base:1",
+    caBundle: undefined,
+    pythonIndex: "",
+    pythonExtraIndexes: [],
+    npmRegistry: "",
+    wheelhouse: "",
+    browser: false,
+    requirements: "lock.txt",
+    lock: "six==1\n",
+    imports: ["six"],
+    hubEndpoint: "https://hub.example",
+    hubMirrors: ["https://mirror.example"],
+    hubToken: undefined,
+    models: [demo],
+    activeModel: demo,
+    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} }],
+    requireToken: false,
+    retain: 3,
+    release: "",
+    rollout: "overlap",
+    autoRollback: false,
+    readyTimeout: 180,
+    dockerHost: "unix:///var/run/docker.sock",
+    ...changes,
   };
 }
 const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<typeof deploy<Deployment>> =>
@@ -43,14 +71,26 @@ const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<ty
 test("a stack is exactly its images, jobs, network, server, gate and gateway", async () => {
   const { resources } = await run();
   const count = (type: string): number => resources.filter((each) => each.type === type).length;
-  expect([count(IMAGE), count(COMMAND), count(CONTAINER), count("docker:index/network:Network"), count("random:index/randomPassword:RandomPassword")]).toEqual([3, 8, 2, 1, 0]);
+  expect([
+    count(IMAGE),
+    count(COMMAND),
+    count(CONTAINER),
+    count("docker:index/network:Network"),
+    count("random:index/randomPassword:RandomPassword"),
+  ]).toEqual([3, 8, 2, 1, 0]);
   expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
 });
 
 test("containers are safe by default, and no server has a port or a name", async () => {
   const { resources, sole } = await run();
   for (const { inputs } of resources.filter((each) => each.type === CONTAINER)) {
-    expect(inputs).toMatchObject({ readOnly: true, user: "10001:10001", capabilities: { drops: ["ALL"] }, securityOpts: ["no-new-privileges"], restart: "always" });
+    expect(inputs).toMatchObject({
+      readOnly: true,
+      user: "10001:10001",
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges"],
+      restart: "always",
+    });
     expect(inputs["memory"]).toBe(inputs["memorySwap"]);
     expect(inputs["privileged"]).toBeUndefined();
   }
@@ -58,8 +98,12 @@ test("containers are safe by default, and no server has a port or a name", async
   expect(server.inputs["ports"]).toBeUndefined();
   expect(server.inputs["name"]).toBeUndefined();
   expect(server.opts.deleteBeforeReplace).toBe(false);
-  expect(server.opts.replaceOnChanges).toEqual(expect.arrayContaining(["#initerror", "mounts", "healthcheck", "tmpfs"]));
-  expect(sole(CONTAINER, "archon-server-gateway").inputs["ports"]).toEqual([{ internal: 8080, external: 8181, ip: "127.0.0.1" }]);
+  expect(server.opts.replaceOnChanges).toEqual(
+    expect.arrayContaining(["#initerror", "mounts", "healthcheck", "tmpfs"]),
+  );
+  expect(sole(CONTAINER, "archon-server-gateway").inputs["ports"]).toEqual([
+    { internal: 8080, external: 8181, ip: "127.0.0.1" },
+  ]);
 });
 
 test("a server mounts its own environment and the models read-only, and only its data read-write", async () => {
@@ -73,16 +117,30 @@ test("a server mounts its own environment and the models read-only, and only its
 });
 
 test("a browser is a build argument of the server image alone, and makes another image and another release", async () => {
-  const built = async (browser: boolean): Promise<{ release: string; images: Release["images"]; args: Record<string, unknown> }> => {
+  const built = async (
+    browser: boolean,
+  ): Promise<{ release: string; images: Release["images"]; args: Record<string, unknown> }> => {
     const { result, resources } = await run({ browser });
-    const args = resources.filter(({ type }) => type === IMAGE).map(({ inputs }): [string, unknown] => [String(inputs["name"]), (inputs["build"] as { buildArgs: unknown }).buildArgs]);
+    const args = resources
+      .filter(({ type }) => type === IMAGE)
+      .map(({ inputs }): [string, unknown] => [
+        String(inputs["name"]),
+        (inputs["build"] as { buildArgs: unknown }).buildArgs,
+      ]);
     return { release: result.release, images: result.images, args: Object.fromEntries(args) };
   };
   const [without, having] = [await built(false), await built(true)];
   const common = { BASE_IMAGE: "base:1", PYTHON_INDEX: "", PYTHON_EXTRA_INDEX: "", NPM_REGISTRY: "" };
   expect(without.args[without.images.server]).toEqual(common);
-  expect(having.args).toEqual({ [having.images.server]: { ...common, BROWSER: "chromium" }, [having.images.bootstrap]: common, [having.images.gateway]: common });
-  expect(having.images).toEqual({ ...without.images, server: expect.not.stringMatching(without.images.server) as string });
+  expect(having.args).toEqual({
+    [having.images.server]: { ...common, BROWSER: "chromium" },
+    [having.images.bootstrap]: common,
+    [having.images.gateway]: common,
+  });
+  expect(having.images).toEqual({
+    ...without.images,
+    server: expect.not.stringMatching(without.images.server) as string,
+  });
   expect(having.release).not.toBe(without.release);
 });
 
@@ -92,12 +150,19 @@ test("images and jobs stay when their resources go, and are not made again under
     expect(image.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["build"] });
   }
   const populate = sole(COMMAND, `archon-environment-${environmentKey("six==1\n", "base:1")}-populate`);
-  expect(populate.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["create", "environment", "interpreter", "triggers"] });
+  expect(populate.opts).toMatchObject({
+    retainOnDelete: true,
+    ignoreChanges: ["create", "environment", "interpreter", "triggers"],
+  });
   expect(populate.inputs["delete"]).toBeUndefined();
 });
 
 test("another lock is another environment and another release; another index is neither", async () => {
-  const [before, lock, index] = [await run(), await run({ lock: "six==2\n" }), await run({ pythonIndex: "https://index.example/simple" })];
+  const [before, lock, index] = [
+    await run(),
+    await run({ lock: "six==2\n" }),
+    await run({ pythonIndex: "https://index.example/simple" }),
+  ];
   expect(lock.result.environment.key).not.toBe(before.result.environment.key);
   expect(lock.result.release).not.toBe(before.result.release);
   expect(index.result.environment.key).toBe(before.result.environment.key);
@@ -115,14 +180,25 @@ test("a derived model is made after the one that it is derived from, by the serv
   const [plain, { result, sole }] = [await run(), await run({ models: [small, demo], activeModel: small })];
   const job = sole(COMMAND, "archon-model-local-small-eeeeeeeeeeee-fetch");
   expect(job.inputs["create"]).toBe("components/scripts/derive.sh");
-  expect(job.inputs["environment"]).toMatchObject({ DERIVE_ARGS: `--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`, DERIVE_ENVIRONMENT: result.environment.path });
-  expect(result.models).toContainEqual({ name: "small", repo: "local/small", revision: small.revision, variant: "int8" });
+  expect(job.inputs["environment"]).toMatchObject({
+    DERIVE_ARGS: `--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`,
+    DERIVE_ENVIRONMENT: result.environment.path,
+  });
+  expect(result.models).toContainEqual({
+    name: "small",
+    repo: "local/small",
+    revision: small.revision,
+    variant: "int8",
+  });
   expect(result.release).not.toBe(plain.result.release);
 });
 
 test("a model of the hub is fetched from the endpoint or a mirror, through the deployer's proxy", async () => {
   const model: Model = { name: "m", repo: "Org/Name", revision: "f".repeat(40), variant: "auto" };
-  const environment = (await run({ models: [model], activeModel: model })).sole(COMMAND, "archon-model-org-name-ffffffffffff-fetch").inputs["environment"] as Record<string, string>;
+  const environment = (await run({ models: [model], activeModel: model })).sole(
+    COMMAND,
+    "archon-model-org-name-ffffffffffff-fetch",
+  ).inputs["environment"] as Record<string, string>;
   expect(environment["ONE_SHOT_ARGS"]).toContain("--endpoint\nhttps://hub.example\n--mirror\nhttps://mirror.example");
   expect(environment["ONE_SHOT_FLAGS"]).toContain("--env=HTTPS_PROXY\n");
 });
@@ -130,13 +206,23 @@ test("a model of the hub is fetched from the endpoint or a mirror, through the d
 test("a stack without models has no snapshot and says so to its server", async () => {
   const { resources, sole } = await run({ models: [], activeModel: undefined });
   expect(resources.some((each) => each.name.includes("-model-"))).toBe(false);
-  expect(sole(CONTAINER, "archon-server-0").inputs["envs"]).toEqual(expect.arrayContaining(["ARCHON_MODELS=[]", "ARCHON_ACTIVE_MODEL="]));
+  expect(sole(CONTAINER, "archon-server-0").inputs["envs"]).toEqual(
+    expect.arrayContaining(["ARCHON_MODELS=[]", "ARCHON_ACTIVE_MODEL="]),
+  );
 });
 
 test("every service has its own gateway, alias and data, and shares the environment", async () => {
-  const services = [{ name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2, variables: {} }, { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1, variables: {} }];
+  const services = [
+    { name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2, variables: {} },
+    { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1, variables: {} },
+  ];
   const { result, resources, sole } = await run({ services });
-  expect(resources.filter((each) => each.type === CONTAINER).map((each) => each.name).sort()).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
+  expect(
+    resources
+      .filter((each) => each.type === CONTAINER)
+      .map((each) => each.name)
+      .sort(),
+  ).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
   expect(sole(CONTAINER, "archon-b-0").inputs["networksAdvanced"]).toMatchObject([{ aliases: ["archon-b"] }]);
   expect(result.url).toBe("http://127.0.0.1:1");
 });
@@ -144,31 +230,49 @@ test("every service has its own gateway, alias and data, and shares the environm
 function ran(letter: string, changes: Partial<Release> = {}): Release {
   const image = (role: string): string => `archon-${role}:${letter.repeat(16)}`;
   return {
-    id: letter.repeat(12), created: "2026-01-01T00:00:00.000Z", images: { server: image("server"), bootstrap: image("bootstrap"), gateway: image("gateway") },
-    environment: letter.repeat(16), models: [], ...changes,
+    id: letter.repeat(12),
+    created: "2026-01-01T00:00:00.000Z",
+    images: { server: image("server"), bootstrap: image("bootstrap"), gateway: image("gateway") },
+    environment: letter.repeat(16),
+    models: [],
+    ...changes,
   };
 }
 
 test("a rollback runs the wanted release with the tools of now, and builds nothing", async () => {
   const { result, resources, sole } = await run({ release: "bbbbbbbbbbbb" }, [ran("a"), ran("b")]);
-  expect([result.release, result.releases.map(({ id }) => id)]).toEqual(["bbbbbbbbbbbb", ["bbbbbbbbbbbb", "aaaaaaaaaaaa"]]);
-  expect(resources.filter((each) => each.type === IMAGE).every((each) => each.inputs["build"] === undefined)).toBe(true);
+  expect([result.release, result.releases.map(({ id }) => id)]).toEqual([
+    "bbbbbbbbbbbb",
+    ["bbbbbbbbbbbb", "aaaaaaaaaaaa"],
+  ]);
+  expect(resources.filter((each) => each.type === IMAGE).every((each) => each.inputs["build"] === undefined)).toBe(
+    true,
+  );
   expect(sole(CONTAINER, "archon-server-0").inputs["image"]).toBe("archon-server:bbbbbbbbbbbbbbbb");
   expect(sole(CONTAINER, "archon-server-gateway").inputs["image"]).toBe("archon-gateway:aaaaaaaaaaaaaaaa");
-  expect(resources.filter((each) => each.name.endsWith("-populate")).map((each) => (each.inputs["environment"] as Record<string, string>)["ONE_SHOT_ARGS"])).toEqual([
-    "verify\n--store\n/store\nenvs/bbbbbbbbbbbbbbbb", "verify\n--store\n/store\nenvs/aaaaaaaaaaaaaaaa",
-  ]);
+  expect(
+    resources
+      .filter((each) => each.name.endsWith("-populate"))
+      .map((each) => (each.inputs["environment"] as Record<string, string>)["ONE_SHOT_ARGS"]),
+  ).toEqual(["verify\n--store\n/store\nenvs/bbbbbbbbbbbbbbbb", "verify\n--store\n/store\nenvs/aaaaaaaaaaaaaaaa"]);
 });
 
 test("earlier releases stay as resources of their own, up to the number to retain, and are kept from collection", async () => {
   const { result, resources, sole } = await run({ retain: 2 }, [ran("a"), ran("b")]);
   expect(result.releases.map(({ id }) => id)).toEqual([result.release, "aaaaaaaaaaaa"]);
-  expect(resources.filter((each) => each.type === IMAGE).map((each) => each.name)).toEqual(expect.arrayContaining(["archon-server-image-aaaaaaaaaaaaaaaa"]));
+  expect(resources.filter((each) => each.type === IMAGE).map((each) => each.name)).toEqual(
+    expect.arrayContaining(["archon-server-image-aaaaaaaaaaaaaaaa"]),
+  );
   expect(resources.some((each) => each.name.includes("bbbb"))).toBe(false);
   const [job] = resources.filter((each) => /^archon-collection-[0-9a-f]{8}$/.test(each.name));
   const { ONE_SHOT_TEXT: text = "{}" } = job?.inputs["environment"] as Record<string, string>;
-  expect(JSON.parse(text)).toMatchObject({ environments: expect.arrayContaining(["aaaaaaaaaaaaaaaa", result.environment.key]) as unknown, models: [`local/demo@${demo.revision}`] });
-  expect((sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>)["GATE_BACK"]).toBe("aaaaaaaaaaaa");
+  expect(JSON.parse(text)).toMatchObject({
+    environments: expect.arrayContaining(["aaaaaaaaaaaaaaaa", result.environment.key]) as unknown,
+    models: [`local/demo@${demo.revision}`],
+  });
+  expect((sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>)["GATE_BACK"]).toBe(
+    "aaaaaaaaaaaa",
+  );
 });
 
 test("an unknown release is refused with those that can be run, before anything is created", async () => {
@@ -178,7 +282,10 @@ test("an unknown release is refused with those that can be run, before anything 
 });
 
 test("with rollout replace, the old servers are stopped before new ones start, and started again only if that is wanted", async () => {
-  const gate = async (changes: Partial<Settings>): Promise<Record<string, string>> => (await run({ rollout: "replace", ...changes })).sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>;
+  const gate = async (changes: Partial<Settings>): Promise<Record<string, string>> =>
+    (await run({ rollout: "replace", ...changes })).sole(COMMAND, "archon-server-0-ready").inputs[
+      "environment"
+    ] as Record<string, string>;
   const { sole } = await run({ rollout: "replace" });
   expect(sole(COMMAND, "archon-server-room").inputs["create"]).toBe("components/scripts/make-room.sh");
   expect((await gate({}))["GATE_STOPPED"]).toBe("");
@@ -186,6 +293,12 @@ test("with rollout replace, the old servers are stopped before new ones start, a
   expect((await run()).resources.some((each) => each.name === "archon-server-room")).toBe(false);
 });
 
-test.each([["127.0.0.1", "http://127.0.0.1:80"], ["0.0.0.0", "http://127.0.0.1:80"], ["::1", "http://[::1]:80"], ["::", "http://[::1]:80"], ["10.1.2.3", "http://10.1.2.3:80"]])("bound to %s, the address is %s", (bind, url) => {
+test.each([
+  ["127.0.0.1", "http://127.0.0.1:80"],
+  ["0.0.0.0", "http://127.0.0.1:80"],
+  ["::1", "http://[::1]:80"],
+  ["::", "http://[::1]:80"],
+  ["10.1.2.3", "http://10.1.2.3:80"],
+])("bound to %s, the address is %s", (bind, url) => {
   expect(gatewayUrl(bind, 80)).toBe(url);
 });

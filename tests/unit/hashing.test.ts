@@ -6,19 +6,27 @@ import { contentTag, contextSources } from "../../lib/build-context";
 import { digest, digestFiles, directoryRevision, isModelFile, type SourceFile } from "../../lib/hashing";
 import { releaseId } from "../../release/release";
 
-const file = fc.record({ path: fc.stringMatching(/^[a-z]{1,4}(\/[a-z]{1,4})?$/), executable: fc.boolean(), bytes: fc.uint8Array({ maxLength: 20 }) });
+const file = fc.record({
+  path: fc.stringMatching(/^[a-z]{1,4}(\/[a-z]{1,4})?$/),
+  executable: fc.boolean(),
+  bytes: fc.uint8Array({ maxLength: 20 }),
+});
 const files = fc.uniqueArray(file, { selector: (each: SourceFile) => each.path, maxLength: 6 });
 
 test("the hash of a set of files does not depend on their order", () => {
-  fc.assert(fc.property(files, (set) => {
-    expect(digestFiles([...set].reverse())).toBe(digestFiles(set));
-    expect(directoryRevision([...set].reverse())).toBe(directoryRevision(set));
-  }));
+  fc.assert(
+    fc.property(files, (set) => {
+      expect(digestFiles([...set].reverse())).toBe(digestFiles(set));
+      expect(directoryRevision([...set].reverse())).toBe(directoryRevision(set));
+    }),
+  );
 });
 
 test("every byte, name and executable bit counts", () => {
   const one: SourceFile = { path: "a", executable: false, bytes: Buffer.from("x") };
-  const variants = [one, { ...one, path: "b" }, { ...one, executable: true }, { ...one, bytes: Buffer.from("y") }].map((each) => digestFiles([each]));
+  const variants = [one, { ...one, path: "b" }, { ...one, executable: true }, { ...one, bytes: Buffer.from("y") }].map(
+    (each) => digestFiles([each]),
+  );
   expect(new Set(variants).size).toBe(4);
 });
 
@@ -28,12 +36,15 @@ test("parts do not run together", () => {
 
 test("the commit of a directory model is what sha256sum gives for it", () => {
   // printf hello > a; sha256sum a | sha256sum | cut -c1-40
-  expect(directoryRevision([{ path: "a", executable: false, bytes: Buffer.from("hello") }])).toBe("4b4a26c2f1d891924105322b0c53b3857b475f60");
+  expect(directoryRevision([{ path: "a", executable: false, bytes: Buffer.from("hello") }])).toBe(
+    "4b4a26c2f1d891924105322b0c53b3857b475f60",
+  );
   expect(["config.json", ".git/x", "a/__pycache__/b"].filter(isModelFile)).toEqual(["config.json"]);
 });
 
 test("a Dockerfile's sources are what it copies and mounts from the context, not from other stages", () => {
-  const dockerfile = "FROM x AS y\nCOPY --chmod=0644 a.txt b/ /dest/\ncopy --from=y /z /z\nRUN --mount=type=cache,target=/c \\\n  --mount=type=bind,source=lock.txt,target=/l \\\n  --mount=type=bind,from=y,source=no,target=/n true\nADD ./c d\n";
+  const dockerfile =
+    "FROM x AS y\nCOPY --chmod=0644 a.txt b/ /dest/\ncopy --from=y /z /z\nRUN --mount=type=cache,target=/c \\\n  --mount=type=bind,source=lock.txt,target=/l \\\n  --mount=type=bind,from=y,source=no,target=/n true\nADD ./c d\n";
   expect(contextSources(dockerfile)).toEqual(["a.txt", "b", "c", "lock.txt"]);
 });
 
@@ -81,11 +92,22 @@ describe("an image tag", () => {
 });
 
 describe("a release id", () => {
-  const content = { serverImage: "archon-server:1", environment: "k", models: ["a/b@1", "c/d@2"], activeModel: "a/b@1" };
+  const content = {
+    serverImage: "archon-server:1",
+    environment: "k",
+    models: ["a/b@1", "c/d@2"],
+    activeModel: "a/b@1",
+  };
   test("stands for the content", () => {
     expect(releaseId(content)).toMatch(/^[0-9a-f]{12}$/);
     expect(releaseId({ ...content, models: [...content.models].reverse() })).toBe(releaseId(content));
-    const others = [{ serverImage: "archon-server:2" }, { environment: "l" }, { models: ["a/b@1"] }, { activeModel: "c/d@2" }, { activeModel: undefined }];
+    const others = [
+      { serverImage: "archon-server:2" },
+      { environment: "l" },
+      { models: ["a/b@1"] },
+      { activeModel: "c/d@2" },
+      { activeModel: undefined },
+    ];
     expect(new Set([content, ...others.map((change) => ({ ...content, ...change }))].map(releaseId)).size).toBe(6);
   });
 });

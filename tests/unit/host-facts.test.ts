@@ -6,8 +6,11 @@ import type { Release } from "../../release/release";
 
 /** Proves what is read off the disk. That images are found in the engine, the engine suite proves. */
 const release: Release = {
-  id: "r", created: "", images: { server: "archon-server:1", bootstrap: "archon-bootstrap:1", gateway: "archon-gateway:1" },
-  environment: "key", models: [{ name: "m", repo: "Org/Name", revision: "c".repeat(40) }],
+  id: "r",
+  created: "",
+  images: { server: "archon-server:1", bootstrap: "archon-bootstrap:1", gateway: "archon-gateway:1" },
+  environment: "key",
+  models: [{ name: "m", repo: "Org/Name", revision: "c".repeat(40) }],
 };
 // No engine listens there, so that no image counts as gone.
 const dockerHost = "unix:///nonexistent/docker.sock";
@@ -24,7 +27,9 @@ test("a release is whole while its environment and snapshots are in the store, a
   expect(lost()).toBe("the environment key is gone from the store");
   fs.mkdirSync(path.join(root, "envs/key"), { recursive: true });
   expect(lost()).toBe(`the model Org/Name@${"c".repeat(40)} is gone from the store`);
-  fs.mkdirSync(path.join(root, "models/huggingface/hub/models--Org--Name/snapshots", "c".repeat(40)), { recursive: true });
+  fs.mkdirSync(path.join(root, "models/huggingface/hub/models--Org--Name/snapshots", "c".repeat(40)), {
+    recursive: true,
+  });
   expect(lost()).toBeUndefined();
 });
 

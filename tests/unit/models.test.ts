@@ -23,7 +23,9 @@ describe("the catalogue", () => {
   });
 
   test("a snapshot at another commit is another model", () => {
-    const { configured, others } = catalogue([qwen], undefined, [{ ...stored, model: stored.model.replace(/4073$|....$/, "0000") }]);
+    const { configured, others } = catalogue([qwen], undefined, [
+      { ...stored, model: stored.model.replace(/4073$|....$/, "0000") },
+    ]);
     expect(configured.map(({ present }) => present)).toEqual([false]);
     expect(others).toHaveLength(1);
   });
@@ -39,35 +41,68 @@ describe("the catalogue", () => {
 });
 
 describe("pinning", () => {
-  const found: Resolved = { repo: "Qwen/Qwen3-Reranker-0.6B", revision: commit, files: [{ path: "config.json", size: 727 }, { path: "model.safetensors", size: 1_191_588_280 }], left: ["model.gguf"], bytes: 1_191_589_007 };
-  const large: Resolved = { ...found, repo: "Qwen/Qwen3-Reranker-4B", bytes: 8_044_000_000, files: [{ path: "model-1.safetensors", size: 8_044_000_000 }] };
+  const found: Resolved = {
+    repo: "Qwen/Qwen3-Reranker-0.6B",
+    revision: commit,
+    files: [
+      { path: "config.json", size: 727 },
+      { path: "model.safetensors", size: 1_191_588_280 },
+    ],
+    left: ["model.gguf"],
+    bytes: 1_191_589_007,
+  };
+  const large: Resolved = {
+    ...found,
+    repo: "Qwen/Qwen3-Reranker-4B",
+    bytes: 8_044_000_000,
+    files: [{ path: "model-1.safetensors", size: 8_044_000_000 }],
+  };
   const request = { stack: "prod", maxBytes: 5e9, force: false, application: undefined };
 
   test("prints the line of configuration", () => {
     const lines = describePin(found, request);
-    expect(lines[0]).toBe(`Qwen/Qwen3-Reranker-0.6B is 1.19 GB in 2 files at commit ${commit}; 1 more are left out (other formats).`);
+    expect(lines[0]).toBe(
+      `Qwen/Qwen3-Reranker-0.6B is 1.19 GB in 2 files at commit ${commit}; 1 more are left out (other formats).`,
+    );
     expect(lines).toContain("Below archon:models in Pulumi.prod.yaml:");
     expect(lines).toContain(`    - { name: qwen3-reranker-0.6b, repo: Qwen/Qwen3-Reranker-0.6B, revision: ${commit} }`);
     expect(lines.join("\n")).not.toContain("WARNING");
   });
 
   test("a model above the limit is refused with both sizes and its largest file, unless it is forced or the limit raised", () => {
-    expect(() => describePin(large, request)).toThrow(/Qwen3-Reranker-4B is 8\.04 GB in 1 file, more than the limit of 5\.00 GB \(the largest: model-1\.safetensors, 8\.04 GB\)[\s\S]*--force/);
-    expect(describePin(large, { ...request, force: true })).toContainEqual(expect.stringContaining("repo: Qwen/Qwen3-Reranker-4B"));
-    expect(describePin(large, { ...request, maxBytes: 9e9 })).toContainEqual(expect.stringContaining("repo: Qwen/Qwen3-Reranker-4B"));
+    expect(() => describePin(large, request)).toThrow(
+      /Qwen3-Reranker-4B is 8\.04 GB in 1 file, more than the limit of 5\.00 GB \(the largest: model-1\.safetensors, 8\.04 GB\)[\s\S]*--force/,
+    );
+    expect(describePin(large, { ...request, force: true })).toContainEqual(
+      expect.stringContaining("repo: Qwen/Qwen3-Reranker-4B"),
+    );
+    expect(describePin(large, { ...request, maxBytes: 9e9 })).toContainEqual(
+      expect.stringContaining("repo: Qwen/Qwen3-Reranker-4B"),
+    );
   });
 
   test("another model than the application asks for is warned of", () => {
     const application = "Qwen/Qwen3-Reranker-0.6B";
     expect(describePin(found, { ...request, application }).join("\n")).not.toContain("WARNING");
-    expect(describePin(large, { ...request, force: true, application }).at(-1)).toMatch(/^WARNING: the application is configured for Qwen\/Qwen3-Reranker-0\.6B .* not Qwen\/Qwen3-Reranker-4B/);
+    expect(describePin(large, { ...request, force: true, application }).at(-1)).toMatch(
+      /^WARNING: the application is configured for Qwen\/Qwen3-Reranker-0\.6B .* not Qwen\/Qwen3-Reranker-4B/,
+    );
   });
 
   test("a repository without a file to load is refused", () => {
-    expect(() => describePin({ ...found, files: [], bytes: 0 }, request)).toThrow("has no file that a server could load");
+    expect(() => describePin({ ...found, files: [], bytes: 0 }, request)).toThrow(
+      "has no file that a server could load",
+    );
   });
 
-  test.each([["5GB", 5e9], ["1.5 gb", 1.5e9], ["800MB", 8e8], ["12kB", 12_000], ["1TB", 1e12], ["123", 123]])("a limit of %s is %d bytes", (text, expected) => {
+  test.each([
+    ["5GB", 5e9],
+    ["1.5 gb", 1.5e9],
+    ["800MB", 8e8],
+    ["12kB", 12_000],
+    ["1TB", 1e12],
+    ["123", 123],
+  ])("a limit of %s is %d bytes", (text, expected) => {
     expect(parseSize(text)).toBe(expected);
   });
 
@@ -75,7 +110,12 @@ describe("pinning", () => {
     expect(() => parseSize(text)).toThrow("expected a size such as 5GB");
   });
 
-  test.each([["Qwen/Qwen3-Reranker-0.6B", "qwen3-reranker-0.6b"], ["a/Some_Model--v1_", "some-model--v1"], ["a/___", "model"], ["a/" + "x".repeat(60), "x".repeat(40)]])("%s gets the name %s", (repo, expected) => {
+  test.each([
+    ["Qwen/Qwen3-Reranker-0.6B", "qwen3-reranker-0.6b"],
+    ["a/Some_Model--v1_", "some-model--v1"],
+    ["a/___", "model"],
+    ["a/" + "x".repeat(60), "x".repeat(40)],
+  ])("%s gets the name %s", (repo, expected) => {
     expect(modelName(repo)).toBe(expected);
     expect(modelName(repo)).toMatch(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/);
   });
@@ -88,20 +128,48 @@ describe("pinning", () => {
   });
 
   test("the hub is asked in a narrow container, and the token stands in no argument", () => {
-    const job = { repo: "a/b", branch: "main", endpoint: "https://hub", image: "archon-bootstrap:x", caBundle: undefined };
+    const job = {
+      repo: "a/b",
+      branch: "main",
+      endpoint: "https://hub",
+      image: "archon-bootstrap:x",
+      caBundle: undefined,
+    };
     const bare = resolveArguments({ ...job, withToken: false });
-    expect(bare.slice(-5)).toEqual(["archon-bootstrap:x", "resolve", "--repo=a/b", "--revision=main", "--endpoint=https://hub"]);
+    expect(bare.slice(-5)).toEqual([
+      "archon-bootstrap:x",
+      "resolve",
+      "--repo=a/b",
+      "--revision=main",
+      "--endpoint=https://hub",
+    ]);
     expect(bare).toEqual(expect.arrayContaining(["--read-only", "--cap-drop=ALL"]));
     expect(bare).not.toContain("--env=HF_TOKEN");
-    expect(resolveArguments({ ...job, withToken: true, caBundle: "/ca.pem" })).toEqual(expect.arrayContaining(["--env=HF_TOKEN", "--env=SSL_CERT_FILE=/run/ca-bundle.pem"]));
+    expect(resolveArguments({ ...job, withToken: true, caBundle: "/ca.pem" })).toEqual(
+      expect.arrayContaining(["--env=HF_TOKEN", "--env=SSL_CERT_FILE=/run/ca-bundle.pem"]),
+    );
   });
 });
 
 test("a variant is derived by the running release's image, from its own environment and models, without a network", () => {
-  const release = { id: "r", created: "", images: { server: "archon-server:1", bootstrap: "b", gateway: "g" }, environment: "key", models: [{ name: "demo", repo: "local/demo", revision: "d".repeat(40) }] };
+  const release = {
+    id: "r",
+    created: "",
+    images: { server: "archon-server:1", bootstrap: "b", gateway: "g" },
+    environment: "key",
+    models: [{ name: "demo", repo: "local/demo", revision: "d".repeat(40) }],
+  };
   const ledger = { running: "r", releases: [release], tools: [], url: undefined, root: "/srv/archon" };
   const job = deriveJob(ledger, "dev", "demo");
-  expect(job).toEqual(expect.arrayContaining(["--network=none", "--mount=type=bind,source=/srv/archon/envs/key,target=/root/.local,readonly", "archon-server:1", "--repo=local/demo", "--print-revision"]));
+  expect(job).toEqual(
+    expect.arrayContaining([
+      "--network=none",
+      "--mount=type=bind,source=/srv/archon/envs/key,target=/root/.local,readonly",
+      "archon-server:1",
+      "--repo=local/demo",
+      "--print-revision",
+    ]),
+  );
   expect(() => deriveJob(ledger, "dev", "other")).toThrow('The running release has no model "other"; it has demo.');
   expect(() => deriveJob({ ...ledger, running: undefined }, "dev", "demo")).toThrow("runs nothing yet");
 });

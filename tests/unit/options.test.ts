@@ -8,7 +8,10 @@ const options = { stack: { type: "string", default: "dev" }, yes: { type: "boole
 test("options have their defaults, and take both ways of writing a value", () => {
   expect(parseOptions([], usage, options).values).toEqual({ stack: "dev", yes: false });
   expect(parseOptions(["--stack", "prod", "--yes"], usage, options).values).toEqual({ stack: "prod", yes: true });
-  expect(parseOptions(["--stack=prod", "id"], usage, options, 1)).toMatchObject({ values: { stack: "prod" }, positionals: ["id"] });
+  expect(parseOptions(["--stack=prod", "id"], usage, options, 1)).toMatchObject({
+    values: { stack: "prod" },
+    positionals: ["id"],
+  });
 });
 
 test.each([
@@ -24,7 +27,9 @@ test.each([
 
 test("without a terminal nobody is asked, and the way to go on is named", async () => {
   expect(process.stdin.isTTY).not.toBe(true);
-  await expect(ask("Go back? ", "Add --yes.")).rejects.toThrow("Go back?\nNobody can answer: this is not a terminal. Add --yes.");
+  await expect(ask("Go back? ", "Add --yes.")).rejects.toThrow(
+    "Go back?\nNobody can answer: this is not a terminal. Add --yes.",
+  );
 });
 
 test.each([

@@ -10,7 +10,8 @@ import { href, parseRoute } from "../../applications/reference/page/src/route";
 // The page's pure parts. What a browser makes of them is proven by tests/browser.
 
 const root = path.resolve(__dirname, "..", "..");
-const readJson = (file: string): Record<string, Record<string, unknown>> => JSON.parse(fs.readFileSync(path.join(root, file), "utf8")) as Record<string, Record<string, unknown>>;
+const readJson = (file: string): Record<string, Record<string, unknown>> =>
+  JSON.parse(fs.readFileSync(path.join(root, file), "utf8")) as Record<string, Record<string, unknown>>;
 
 describe("what the image builds the page with", () => {
   test("is what the checkout checks it with", () => {
@@ -21,7 +22,9 @@ describe("what the image builds the page with", () => {
   });
 
   test("is locked by hashes, without the address of a registry", () => {
-    const { packages } = readJson("applications/reference/page/package-lock.json") as { packages: Record<string, { integrity?: string; resolved?: string }> };
+    const { packages } = readJson("applications/reference/page/package-lock.json") as {
+      packages: Record<string, { integrity?: string; resolved?: string }>;
+    };
     const locked = Object.entries(packages).filter(([name]) => name !== "");
     expect(locked.length).toBeGreaterThan(2);
     expect(locked.filter(([, { integrity }]) => integrity?.startsWith("sha512-") !== true)).toEqual([]);
@@ -33,7 +36,11 @@ describe("an answer that is no success", () => {
   test.each([
     [404, '{"detail":{"error":"Knowledge item x not found"}}', "Knowledge item x not found"],
     [500, '{"detail":"boom"}', "boom"],
-    [422, '{"detail":[{"loc":["body","match_count"],"msg":"too small"},{"loc":["body","query"],"msg":"required"}]}', "match_count: too small; query: required"],
+    [
+      422,
+      '{"detail":[{"loc":["body","match_count"],"msg":"too small"},{"loc":["body","query"],"msg":"required"}]}',
+      "match_count: too small; query: required",
+    ],
     [418, "<html>", "The server answered with status 418 and no reason."],
     [500, '{"detail":null}', "The server answered with status 500 and no reason."],
   ])("%i %s says: %s", (status, text, message) => {
@@ -46,7 +53,9 @@ describe("an answer that is no success", () => {
   });
 
   test("that asks to wait says how long", () => {
-    expect(problemOf(429, '{"detail":{"error":"16 searches wait."}}', "4").message).toBe("16 searches wait. Try again in 4 s.");
+    expect(problemOf(429, '{"detail":{"error":"16 searches wait."}}', "4").message).toBe(
+      "16 searches wait. Try again in 4 s.",
+    );
   });
 });
 
@@ -73,7 +82,9 @@ process_start_time_seconds 1.7e+09
 
   test("are summed over the series that are meant", () => {
     expect(total(samples, "archon_request_seconds_bucket", { le: "+Inf" })).toBe(44);
-    expect(total(samples, "archon_request_seconds_bucket", ({ le, method }) => le === "+Inf" && method === "POST")).toBe(4);
+    expect(
+      total(samples, "archon_request_seconds_bucket", ({ le, method }) => le === "+Inf" && method === "POST"),
+    ).toBe(4);
     expect(total(samples, "unknown")).toBeUndefined();
   });
 
@@ -87,7 +98,14 @@ process_start_time_seconds 1.7e+09
   });
 });
 
-test.each([[0, "0 B"], [999, "999 B"], [2_949_058, "2.9 MB"], [1_190_000_000, "1.2 GB"], [126_000_000, "126 MB"], [undefined, "–"]])("%s bytes are %s", (value, text) => {
+test.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [2_949_058, "2.9 MB"],
+  [1_190_000_000, "1.2 GB"],
+  [126_000_000, "126 MB"],
+  [undefined, "–"],
+])("%s bytes are %s", (value, text) => {
   expect(bytes(value)).toBe(text);
 });
 
@@ -99,11 +117,26 @@ test("times and counts are as people say them", () => {
 
 describe("a passage as it is read", () => {
   test.each([
-    ["joins the lines of a paragraph", "One line\nand another.\n\nA new\nparagraph.", "", "One line and another.\n\nA new paragraph."],
-    ["keeps what means something by itself", "Do:\n- a\n- b\n1. c\n| t |\n> q\n# h\n  indented", "", "Do:\n- a\n- b\n1. c\n| t |\n> q\n# h\n  indented"],
+    [
+      "joins the lines of a paragraph",
+      "One line\nand another.\n\nA new\nparagraph.",
+      "",
+      "One line and another.\n\nA new paragraph.",
+    ],
+    [
+      "keeps what means something by itself",
+      "Do:\n- a\n- b\n1. c\n| t |\n> q\n# h\n  indented",
+      "",
+      "Do:\n- a\n- b\n1. c\n| t |\n> q\n# h\n  indented",
+    ],
     ["keeps code", "See\nthis\n```sh\na\nb\n```\nand\nthat", "", "See this\n```sh\na\nb\n```\nand that"],
     ["keeps code that the passage ends in", "```\na\nb", "", "```\na\nb"],
-    ["leaves out the heading that stands above it", "## Models\n\nA model\nis read.", "Guide > Models", "A model is read."],
+    [
+      "leaves out the heading that stands above it",
+      "## Models\n\nA model\nis read.",
+      "Guide > Models",
+      "A model is read.",
+    ],
     ["keeps another heading, and one without a text", "## Models", "Guide > Models", "## Models"],
   ])("%s", (_, text, headings, expected) => {
     expect(readable(text, headings)).toBe(expected);
@@ -111,29 +144,48 @@ describe("a passage as it is read", () => {
 
   test("loses no word", () => {
     const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom("a", "b", " ", "\n", "-", "`", "#", "1.", "|") }), (text) => {
-      expect(words(readable(text, ""))).toEqual(words(text));
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom("a", "b", " ", "\n", "-", "`", "#", "1.", "|") }), (text) => {
+        expect(words(readable(text, ""))).toEqual(words(text));
+      }),
+    );
   });
 });
 
 describe("the question's words in a passage", () => {
-  const hits = (text: string, query: string): string[] => highlighted(text, query).filter(({ hit }) => hit).map((piece) => piece.text);
+  const hits = (text: string, query: string): string[] =>
+    highlighted(text, query)
+      .filter(({ hit }) => hit)
+      .map((piece) => piece.text);
 
   test("are found whole, in any case and language", () => {
-    expect(hits("Bread rises. Breads do not; BREAD does. Brot für Über", "why does bread, über?")).toEqual(["Bread", "BREAD", "Über"]);
+    expect(hits("Bread rises. Breads do not; BREAD does. Brot für Über", "why does bread, über?")).toEqual([
+      "Bread",
+      "BREAD",
+      "Über",
+    ]);
   });
 
   test("never change the text, whatever is in it", () => {
-    fc.assert(fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "grapheme" }), (text, query) => {
-      expect(highlighted(text, query).map((piece) => piece.text).join("")).toBe(text);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "grapheme" }), (text, query) => {
+        expect(
+          highlighted(text, query)
+            .map((piece) => piece.text)
+            .join(""),
+        ).toBe(text);
+      }),
+    );
   });
 });
 
 describe("ranks", () => {
   test("tell how far reranking moved a passage", () => {
-    expect([moved(1, { id: 7, retrieval_rank: 4 }), moved(3, { id: 7, retrieval_rank: 1 }), moved(2, { id: 7 })]).toEqual([3, -2, undefined]);
+    expect([
+      moved(1, { id: 7, retrieval_rank: 4 }),
+      moved(3, { id: 7, retrieval_rank: 1 }),
+      moved(2, { id: 7 }),
+    ]).toEqual([3, -2, undefined]);
     expect([3, -2, 0].map(movement)).toEqual(["up 3", "down 2", "stays"]);
   });
 
@@ -148,10 +200,12 @@ describe("ranks", () => {
 });
 
 test("an address gives back the view and the question that it was made of", () => {
-  fc.assert(fc.property(fc.string(), (q) => {
-    const { view, query } = parseRoute(href("models", { q }));
-    expect([view, query.get("q")]).toEqual(["models", q]);
-  }));
+  fc.assert(
+    fc.property(fc.string(), (q) => {
+      const { view, query } = parseRoute(href("models", { q }));
+      expect([view, query.get("q")]).toEqual(["models", q]);
+    }),
+  );
   expect(parseRoute("#/nowhere").view).toBe("search");
   expect(parseRoute("").view).toBe("search");
 });

@@ -15,7 +15,10 @@ import { summaryOf, told } from "../support/told";
 const directory = path.join(__dirname, "..", "fixtures", "previews");
 const recorded = (name: string): string => fs.readFileSync(path.join(directory, `${name}.json`), "utf8");
 const summary = (name: string): PreviewSummary => summaryOf(recorded(name));
-const reasons = (name: string, what: string): string[] => summary(name).changes.filter((change) => change.what.startsWith(what)).flatMap((change) => change.reasons);
+const reasons = (name: string, what: string): string[] =>
+  summary(name)
+    .changes.filter((change) => change.what.startsWith(what))
+    .flatMap((change) => change.reasons);
 
 describe("a recorded preview", () => {
   test("of a new stack", () => {
@@ -32,7 +35,11 @@ describe("a recorded preview", () => {
       "make image archon-server",
       "remove what no kept release needs",
     ]);
-    expect(summary("new")).toMatchObject({ release: { now: undefined }, downtime: { expected: false, reasons: ["nothing serves yet"] }, problems: [] });
+    expect(summary("new")).toMatchObject({
+      release: { now: undefined },
+      downtime: { expected: false, reasons: ["nothing serves yet"] },
+      problems: [],
+    });
     expect(fetchTotal(summary("new"))).toBe("at most 3.19 MB");
   });
 
@@ -45,15 +52,29 @@ describe("a recorded preview", () => {
   });
 
   test("of a changed server", () => {
-    expect(told(summary("server"))).toEqual(["make image archon-server", "replace server archon-server-0", "remove what no kept release needs"]);
-    expect(reasons("server", "server")).toEqual([expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
+    expect(told(summary("server"))).toEqual([
+      "make image archon-server",
+      "replace server archon-server-0",
+      "remove what no kept release needs",
+    ]);
+    expect(reasons("server", "server")).toEqual([
+      expect.stringMatching(/^image [0-9a-f]{16} → [0-9a-f]{16}$/),
+      "release",
+    ]);
     expect(releaseLine(summary("server"))).toMatch(/^[0-9a-f]{12} → [0-9a-f]{12}$/);
     expect(summary("server").downtime.expected).toBe(false);
   });
 
   test("of another environment, whose lock has no sizes", () => {
-    expect(told(summary("environment"))).toEqual(["fetch environment", "replace server archon-server-0", "remove what no kept release needs"]);
-    expect(reasons("environment", "server")).toEqual([expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/), "release"]);
+    expect(told(summary("environment"))).toEqual([
+      "fetch environment",
+      "replace server archon-server-0",
+      "remove what no kept release needs",
+    ]);
+    expect(reasons("environment", "server")).toEqual([
+      expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/),
+      "release",
+    ]);
     expect(fetchTotal(summary("environment"))).toBe("1 of a size unknown until fetched");
   });
 
@@ -86,23 +107,32 @@ describe("a recorded preview", () => {
   test("of another port: the gateway goes before its successor comes", () => {
     expect(summary("port").downtime).toEqual({
       expected: true,
-      reasons: [expect.stringMatching(/^gateway of the service server goes before its successor is there \(port 127\.0\.0\.1:\d+ → 127\.0\.0\.1:\d+\)$/)],
+      reasons: [
+        expect.stringMatching(
+          /^gateway of the service server goes before its successor is there \(port 127\.0\.0\.1:\d+ → 127\.0\.0\.1:\d+\)$/,
+        ),
+      ],
     });
     expect(reasons("port", "server")).toEqual(["memory limit in MiB 1024 → 512"]);
   });
 
   test("of a rollout that replaces", () => {
-    expect(summary("replace").downtime).toEqual({ expected: true, reasons: ["the old servers stop before the new ones are ready (archon:rollout is replace)"] });
+    expect(summary("replace").downtime).toEqual({
+      expected: true,
+      reasons: ["the old servers stop before the new ones are ready (archon:rollout is replace)"],
+    });
   });
 
   test("after an update that failed", () => {
-    expect(told(summary("after-a-failure"))).toEqual(expect.arrayContaining(["make image archon-server", "replace server archon-server-0"]));
+    expect(told(summary("after-a-failure"))).toEqual(
+      expect.arrayContaining(["make image archon-server", "replace server archon-server-0"]),
+    );
     expect(summary("after-a-failure").downtime.expected).toBe(false);
   });
 
   test.each([
     ["refused", ["archon:root: must be an absolute path", "archon:retain: must be at least 2"]],
-    ["unknown-release", ['archon:release: there is no such release']],
+    ["unknown-release", ["archon:release: there is no such release"]],
   ])("that is %s shows the problems and nothing else", (name, problems) => {
     const text = describePreview(summary(name)).join("\n");
     problems.forEach((problem) => expect(text).toContain(problem));
@@ -112,7 +142,11 @@ describe("a recorded preview", () => {
 });
 
 test("an image that the engine has is not told as built, an environment that the store has not as fetched", () => {
-  const made = (types: string, inputs: object): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:${types}::it`, newState: { inputs } });
+  const made = (types: string, inputs: object): object => ({
+    op: "create",
+    urn: `urn:pulumi:test::archon::archon:index:${types}::it`,
+    newState: { inputs },
+  });
   const reference = { name: "archon-server:t" };
   const job = (args: string): object => ({ environment: { ONE_SHOT_ARGS: args } });
   const steps = [
@@ -121,7 +155,10 @@ test("an image that the engine has is not told as built, an environment that the
     made("Environment$command:local:Command", job("verify\n--store\n/store\nenvs/k")),
     made("ModelSnapshot$command:local:Command", job(`verify\n--store\n/store\nmodels/Org/Name@${"a".repeat(40)}`)),
   ];
-  const { changes } = summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", { environment: () => 1, directory: () => 1 });
+  const { changes } = summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", {
+    environment: () => 1,
+    directory: () => 1,
+  });
   expect(changes.map(({ action, what, reasons: why }) => [action, what, ...why])).toEqual([
     ["build", "image archon-server:t"],
     ["create", "image archon-server:t", "already in the engine"],
@@ -131,9 +168,22 @@ test("an image that the engine has is not told as built, an environment that the
 });
 
 test("what an update only waits for or writes down is not told; what nobody knows yet is", () => {
-  const step = (types: string, name: string): object => ({ op: "create", urn: `urn:pulumi:test::archon::archon:index:Deployment$${types}::${name}`, newState: { inputs: {} } });
-  const steps = [step("archon:index:Proof$command:local:Command", "archon-proof"), step("archon:index:Hold$command:local:Command", "archon-hold"), step("aws:s3:Bucket", "archon-bucket")];
-  expect(summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", { environment: () => undefined, directory: () => undefined }).changes).toEqual([{ action: "create", what: "archon-bucket (aws:s3:Bucket)", reasons: [] }]);
+  const step = (types: string, name: string): object => ({
+    op: "create",
+    urn: `urn:pulumi:test::archon::archon:index:Deployment$${types}::${name}`,
+    newState: { inputs: {} },
+  });
+  const steps = [
+    step("archon:index:Proof$command:local:Command", "archon-proof"),
+    step("archon:index:Hold$command:local:Command", "archon-hold"),
+    step("aws:s3:Bucket", "archon-bucket"),
+  ];
+  expect(
+    summarise(parsePreview(JSON.stringify({ steps }), "FILE"), "test", {
+      environment: () => undefined,
+      directory: () => undefined,
+    }).changes,
+  ).toEqual([{ action: "create", what: "archon-bucket (aws:s3:Bucket)", reasons: [] }]);
 });
 
 test.each(["", "{", '{"steps":[{"op":1}]}'])("what is no preview is refused: %j", (text) => {
@@ -149,7 +199,10 @@ describe("the comment", () => {
   });
   const any: fc.Arbitrary<PreviewSummary> = fc.record({
     stack: fc.string({ maxLength: 40 }),
-    release: fc.record({ now: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }), then: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }) }),
+    release: fc.record({
+      now: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
+      then: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
+    }),
     changes: fc.array(change, { maxLength: 2000 }),
     unchanged: fc.nat(),
     downtime: fc.record({ expected: fc.boolean(), reasons: fc.array(fc.string(), { maxLength: 5 }) }),
@@ -169,7 +222,11 @@ describe("the comment", () => {
   });
 
   test("cuts a long list with a count", () => {
-    const many = Array.from({ length: 5000 }, (_, index): Change => ({ action: "remove", what: `image number ${index}`, reasons: ["x".repeat(40)] }));
+    const many = Array.from({ length: 5000 }, (_, index): Change => ({
+      action: "remove",
+      what: `image number ${index}`,
+      reasons: ["x".repeat(40)],
+    }));
     const text = markdownPreview({ ...summary("unchanged"), changes: many });
     expect(text).toMatch(/- … and 4\d00 more/);
     expect(text.length).toBeLessThanOrEqual(commentLimit);
@@ -184,7 +241,10 @@ describe("the comment", () => {
   test("lets no message end its block, mention anybody or make markup", () => {
     const text = markdownPreview({ ...summary("unchanged"), problems: ["a\n````\n@everyone <img src=x>\n# big"] });
     expect(text).toContain("`````text\na\n````\n@everyone");
-    const listed = markdownPreview({ ...summary("unchanged"), changes: [{ action: "create", what: "a`b\n# c", reasons: ["@team <img> [x](y) | z"] }] });
+    const listed = markdownPreview({
+      ...summary("unchanged"),
+      changes: [{ action: "create", what: "a`b\n# c", reasons: ["@team <img> [x](y) | z"] }],
+    });
     expect(listed).toContain("- `ab# c`: @\u200bteam \\<img\\> \\[x\\](y) \\| z");
   });
 
@@ -212,20 +272,31 @@ describe("secrets", () => {
   });
 
   test("leave ordinary text as it is", () => {
-    const text = 'model Org/Name@aaaa from https://huggingface.co, key 6090c02ee441611f, docker.io/a/b@sha256:00, mail me@example.org';
+    const text =
+      "model Org/Name@aaaa from https://huggingface.co, key 6090c02ee441611f, docker.io/a/b@sha256:00, mail me@example.org";
     expect(redact(text, [])).toBe(text);
   });
 
   test("of the deployer's environment are hidden wherever they stand, the longest first", () => {
-    const known = secretsOf({ HF_TOKEN: "longer-secret", AWS_SECRET_ACCESS_KEY: "longer-secret-and-more", PULUMI_CONFIG_PASSPHRASE_FILE: "/etc/passphrase", TOKEN: "short", PATH: "/usr/local/bin" });
+    const known = secretsOf({
+      HF_TOKEN: "longer-secret",
+      AWS_SECRET_ACCESS_KEY: "longer-secret-and-more",
+      PULUMI_CONFIG_PASSPHRASE_FILE: "/etc/passphrase",
+      TOKEN: "short",
+      PATH: "/usr/local/bin",
+    });
     expect(known.sort()).toEqual(["longer-secret", "longer-secret-and-more"]);
-    expect(redact("x longer-secret-and-more y longer-secret z /etc/passphrase short", known)).toBe(`x ${hidden} y ${hidden} z /etc/passphrase short`);
+    expect(redact("x longer-secret-and-more y longer-secret z /etc/passphrase short", known)).toBe(
+      `x ${hidden} y ${hidden} z /etc/passphrase short`,
+    );
   });
 
   test("in a preview are hidden before anything is made of it", () => {
     const text = JSON.stringify({ diagnostics: [{ severity: "error", message: 'error: said "canary-value"\n' }] });
     const parsed = parsePreview(text, "FILE", (each) => redact(each, ["canary-value"]));
-    expect(summarise(parsed, "test", { environment: () => undefined, directory: () => undefined }).problems).toEqual([`said "${hidden}"`]);
+    expect(summarise(parsed, "test", { environment: () => undefined, directory: () => undefined }).problems).toEqual([
+      `said "${hidden}"`,
+    ]);
   });
 });
 
@@ -234,6 +305,11 @@ test("the size of an environment is the sum of its lock's, and unknown when one 
   expect(installedBytes(`# python: cp311\n${one}b[x]==2 \\\n    --hash=sha256:00\n    # size: 32\n`)).toBe(42);
   expect(installedBytes(`${one}b==2 --hash=sha256:00\n`)).toBeUndefined();
   expect(installedBytes("")).toBeUndefined();
-  const real = installedBytes(fs.readFileSync(path.join(__dirname, "..", "..", "applications", "reference", "requirements.server.ml.txt"), "utf8"));
+  const real = installedBytes(
+    fs.readFileSync(
+      path.join(__dirname, "..", "..", "applications", "reference", "requirements.server.ml.txt"),
+      "utf8",
+    ),
+  );
   expect(real).toBeGreaterThan(1e9);
 });

@@ -7,7 +7,13 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { ensurePulumi, pulumiEnvironment, type PulumiTools } from "../../commands/setup/pulumi";
 import { binaries, buildTools, findBuiltTools } from "../../commands/setup/pulumi-build";
-import { minimumPulumiVersion, platform, plugins, pulumiVersion, toolchainSources } from "../../commands/setup/pulumi-pins";
+import {
+  minimumPulumiVersion,
+  platform,
+  plugins,
+  pulumiVersion,
+  toolchainSources,
+} from "../../commands/setup/pulumi-pins";
 import type { Progress } from "../../commands/lib/progress";
 
 // Shell scripts stand in for pulumi and go, and a loopback server for Pulumi's download site. What this does not prove: that the real
@@ -32,7 +38,10 @@ beforeEach(() => {
   calls = path.join(scratch, "calls");
   fs.mkdirSync(bin);
   for (const program of programs) {
-    fs.symlinkSync(execFileSync("/bin/sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim(), path.join(bin, program));
+    fs.symlinkSync(
+      execFileSync("/bin/sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim(),
+      path.join(bin, program),
+    );
   }
   messages = [];
   progress = { message: (line) => messages.push(line), update: () => undefined };
@@ -58,7 +67,11 @@ function writeScript(file: string, body: string): void {
 }
 
 /** A CLI that "installs" plugins as the real one does: into PULUMI_HOME. */
-function writePulumi(directory: string, version = pulumiVersion, options: { install?: "works" | "fails"; host?: boolean } = {}): void {
+function writePulumi(
+  directory: string,
+  version = pulumiVersion,
+  options: { install?: "works" | "fails"; host?: boolean } = {},
+): void {
   fs.mkdirSync(directory, { recursive: true });
   const install =
     options.install === "fails"
@@ -131,8 +144,16 @@ describe("Pulumi on PATH", () => {
 
   it.each([
     ["is too old", () => writePulumi(bin, "3.247.9"), `is version 3.247.9; at least ${minimumPulumiVersion} is needed`],
-    ["has no language host", () => writePulumi(bin, pulumiVersion, { host: false }), "comes without `pulumi-language-nodejs`"],
-    ["cannot get its plugins", () => writePulumi(bin, pulumiVersion, { install: "fails" }), "could not download plugin"],
+    [
+      "has no language host",
+      () => writePulumi(bin, pulumiVersion, { host: false }),
+      "comes without `pulumi-language-nodejs`",
+    ],
+    [
+      "cannot get its plugins",
+      () => writePulumi(bin, pulumiVersion, { install: "fails" }),
+      "could not download plugin",
+    ],
   ])("is passed over when it %s", async (_case, prepare, reason) => {
     prepare();
     writeGo();
@@ -171,7 +192,10 @@ describe("Pulumi's own download", () => {
     const archive = execFileSync("tar", ["-czf", "-", "-C", release, "pulumi"]);
     const checksum = options.checksum ?? createHash("sha256").update(archive).digest("hex");
     files.set(archiveName, archive);
-    files.set(checksumsName, Buffer.from(`${"0".repeat(64)}  pulumi-v${pulumiVersion}-plan9-mips.tar.gz\n${checksum}  ${archiveName}\n`));
+    files.set(
+      checksumsName,
+      Buffer.from(`${"0".repeat(64)}  pulumi-v${pulumiVersion}-plan9-mips.tar.gz\n${checksum}  ${archiveName}\n`),
+    );
   }
 
   function expectNothingDownloaded(): void {
@@ -243,15 +267,22 @@ describe("building from source", () => {
   it("builds every executable, gives the plugins to Pulumi, and does nothing the second time", async () => {
     writeGo();
     const shares: number[] = [];
-    const first = await ensurePulumi(cache, { ...progress, update: (done, total) => total > 0 && shares.push(done / total) });
+    const first = await ensurePulumi(cache, {
+      ...progress,
+      update: (done, total) => total > 0 && shares.push(done / total),
+    });
     expect(first.origin).toBe("built");
-    expect(path.relative(cache, first.home)).toMatch(new RegExp(`^toolchain/[0-9a-f]{12}-${platform}-go1\\.26\\.0/home$`));
+    expect(path.relative(cache, first.home)).toMatch(
+      new RegExp(`^toolchain/[0-9a-f]{12}-${platform}-go1\\.26\\.0/home$`),
+    );
     expect(fs.readdirSync(first.binDirectory ?? "").sort()).toEqual(["pulumi", "pulumi-language-nodejs"]);
     expect(installedPlugins(first.home)).toEqual(everyPlugin);
 
     const made = recordedCalls();
     expect(made.filter((call) => call.startsWith("go build"))).toHaveLength(binaries.length);
-    expect(made.filter((call) => /^pulumi plugin install resource \S+ \S+ --file \S+$/.test(call))).toHaveLength(plugins.length);
+    expect(made.filter((call) => /^pulumi plugin install resource \S+ \S+ --file \S+$/.test(call))).toHaveLength(
+      plugins.length,
+    );
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
     expect(shares.at(-1)).toBe(1);
     expect(messages.join("\n")).toMatch(/first time this takes about \d+ minutes on 2 cores/);
@@ -287,7 +318,9 @@ describe("building from source", () => {
     prepare();
     const failure = ensurePulumi(cache, progress);
     await expect(failure).rejects.toThrow(reason);
-    await expect(failure).rejects.toThrow(/install Go 1\.25\.\d+ or newer from https:\/\/go\.dev\/dl\/ and put it on PATH/);
+    await expect(failure).rejects.toThrow(
+      /install Go 1\.25\.\d+ or newer from https:\/\/go\.dev\/dl\/ and put it on PATH/,
+    );
   });
 
   it("knows its result by the sources and the platform, not by tests or the release of Go", async () => {
@@ -332,7 +365,9 @@ describe("versions", () => {
   it("are the same in the pins, the sources and package.json", () => {
     expect(read("cli", "go.mod")).toContain(`github.com/pulumi/pulumi/pkg/v3 v${pulumiVersion}`);
     for (const { name, version } of plugins) {
-      expect(read(name, "main.go")).toMatch(new RegExp(`^\\s*(const )?version\\s+= "${version.replaceAll(".", "\\.")}"$`, "m"));
+      expect(read(name, "main.go")).toMatch(
+        new RegExp(`^\\s*(const )?version\\s+= "${version.replaceAll(".", "\\.")}"$`, "m"),
+      );
     }
     const { dependencies } = JSON.parse(fs.readFileSync(path.join(toolchainSources, "..", "package.json"), "utf8")) as {
       dependencies: Record<string, string>;

@@ -13,7 +13,10 @@ const calls: string[][] = [];
 jest.mock("../../commands/lib/pulumi", () => ({
   pulumi: async (_: string, args: string[]) => {
     calls.push(args);
-    fs.writeFileSync(file, args[1] === "set" ? `${before}  archon:release: ${args[3]}\n` : "config:\n  archon:port: 1\n");
+    fs.writeFileSync(
+      file,
+      args[1] === "set" ? `${before}  archon:release: ${args[3]}\n` : "config:\n  archon:port: 1\n",
+    );
     return "";
   },
 }));

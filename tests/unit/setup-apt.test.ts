@@ -1,7 +1,14 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { debianMirror, hasApt, parseDeb822Sources, parseOsRelease, parseSourcesList, readAptSources } from "../../commands/setup/apt";
+import {
+  debianMirror,
+  hasApt,
+  parseDeb822Sources,
+  parseOsRelease,
+  parseSourcesList,
+  readAptSources,
+} from "../../commands/setup/apt";
 
 // Reads files as apt and systemd write them. Does not prove that apt-get installs anything.
 
@@ -10,7 +17,12 @@ const ubuntu = parseOsRelease("ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble
 
 describe("os-release", () => {
   test("is read with and without quotes", () => {
-    expect(debian).toEqual({ id: "debian", idLike: [], codename: "bookworm", prettyName: "Debian GNU/Linux 12 (bookworm)" });
+    expect(debian).toEqual({
+      id: "debian",
+      idLike: [],
+      codename: "bookworm",
+      prettyName: "Debian GNU/Linux 12 (bookworm)",
+    });
     expect(parseOsRelease("ID='mint'\nID_LIKE=\"ubuntu debian\"").idLike).toEqual(["ubuntu", "debian"]);
   });
 
@@ -86,7 +98,10 @@ test("both formats are found in apt's directory", () => {
     expect(readAptSources(directory)).toEqual([]);
     fs.mkdirSync(path.join(directory, "sources.list.d"));
     fs.writeFileSync(path.join(directory, "sources.list"), "deb http://one.example bookworm main\n");
-    fs.writeFileSync(path.join(directory, "sources.list.d", "b.sources"), "Types: deb\nURIs: http://two.example\nSuites: bookworm\nComponents: main\n");
+    fs.writeFileSync(
+      path.join(directory, "sources.list.d", "b.sources"),
+      "Types: deb\nURIs: http://two.example\nSuites: bookworm\nComponents: main\n",
+    );
     fs.writeFileSync(path.join(directory, "sources.list.d", "c.list.save"), "deb http://saved.example bookworm main\n");
     expect(readAptSources(directory).map(({ uri }) => uri)).toEqual(["http://one.example", "http://two.example"]);
   } finally {

@@ -7,15 +7,29 @@ import { hasImage } from "../../commands/lib/docker";
 import { silent } from "../../commands/lib/progress";
 import { CommandError, run } from "../../commands/lib/run";
 
-jest.mock("../../commands/setup/apt", () => ({ hasApt: jest.fn(), readOsRelease: () => ({ prettyName: "Fedora Linux 43" }) }));
+jest.mock("../../commands/setup/apt", () => ({
+  hasApt: jest.fn(),
+  readOsRelease: () => ({ prettyName: "Fedora Linux 43" }),
+}));
 jest.mock("../../commands/setup/debootstrap", () => ({ buildBaseImage: jest.fn(async () => undefined) }));
 jest.mock("../../commands/setup/docker", () => ({ isRoot: jest.fn() }));
-jest.mock("../../commands/lib/docker", () => ({ ...jest.requireActual<object>("../../commands/lib/docker"), hasImage: jest.fn() }));
-jest.mock("../../commands/lib/run", () => ({ ...jest.requireActual<object>("../../commands/lib/run"), run: jest.fn() }));
+jest.mock("../../commands/lib/docker", () => ({
+  ...jest.requireActual<object>("../../commands/lib/docker"),
+  hasImage: jest.fn(),
+}));
+jest.mock("../../commands/lib/run", () => ({
+  ...jest.requireActual<object>("../../commands/lib/run"),
+  run: jest.fn(),
+}));
 
 // Which image is taken, and in which order. That debootstrap and `docker import` make a working one, only the set-up itself shows.
 
-const nothingKnown: BaseImageRequest = { configured: undefined, recorded: undefined, caBundle: "/ca.pem", engineHost: undefined };
+const nothingKnown: BaseImageRequest = {
+  configured: undefined,
+  recorded: undefined,
+  caBundle: "/ca.pem",
+  engineHost: undefined,
+};
 const refusal = 'Error response from daemon: Get "https://registry.example/v2/": no such host';
 
 let present: string[];
@@ -44,7 +58,12 @@ describe("an image that the engine has is taken without the network", () => {
   test.each<[string, Partial<BaseImageRequest>, string[], string]>([
     ["the pinned one", {}, [DEFAULT_BASE_IMAGE, ownBaseImage], DEFAULT_BASE_IMAGE],
     ["one that another checkout built", {}, [ownBaseImage], ownBaseImage],
-    ["the recorded one before the pinned one", { recorded: ownBaseImage }, [DEFAULT_BASE_IMAGE, ownBaseImage], ownBaseImage],
+    [
+      "the recorded one before the pinned one",
+      { recorded: ownBaseImage },
+      [DEFAULT_BASE_IMAGE, ownBaseImage],
+      ownBaseImage,
+    ],
     ["the person's own choice", { configured: "mine:1" }, [DEFAULT_BASE_IMAGE, "mine:1"], "mine:1"],
   ])("%s", async (_, request, images, expected) => {
     present = images;

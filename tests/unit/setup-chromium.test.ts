@@ -36,10 +36,14 @@ test.each([
   ["Fedora", machine({ release: "ID=fedora\nPRETTY_NAME=Fedora" })],
   ["Ubuntu, where the package is a snap", machine({ release: "ID=ubuntu\nID_LIKE=debian" })],
 ])("%s is told what to install, and nothing is", async (_, here) => {
-  await expect(ensureChromium(silent, here)).rejects.toThrow("Install Chromium or Chrome, then run `npm test browser` again");
+  await expect(ensureChromium(silent, here)).rejects.toThrow(
+    "Install Chromium or Chrome, then run `npm test browser` again",
+  );
   expect(here.installed()).toBe(false);
 });
 
 test("a package without the program is no success", async () => {
-  await expect(ensureChromium(silent, machine({ find: () => undefined }))).rejects.toThrow("no program of that name on PATH");
+  await expect(ensureChromium(silent, machine({ find: () => undefined }))).rejects.toThrow(
+    "no program of that name on PATH",
+  );
 });

@@ -34,8 +34,13 @@ afterEach(() => {
 });
 
 /** A client that knows engines by their address; every other address gets `refusal`. */
-function writeClient(engines: Record<string, string>, { context = "unix:///var/run/docker.sock", refusal = "Cannot connect to the Docker daemon" } = {}): void {
-  const answers = Object.entries(engines).map(([host, version]) => `"--host ${host} version"*) echo ${version}; exit 0 ;;`);
+function writeClient(
+  engines: Record<string, string>,
+  { context = "unix:///var/run/docker.sock", refusal = "Cannot connect to the Docker daemon" } = {},
+): void {
+  const answers = Object.entries(engines).map(
+    ([host, version]) => `"--host ${host} version"*) echo ${version}; exit 0 ;;`,
+  );
   fs.writeFileSync(
     path.join(scratch, "docker"),
     `#!/bin/sh\ncase "$*" in\n"context inspect"*) echo '${context}'; exit 0 ;;\n${answers.join("\n")}\nesac\necho '${refusal}' >&2\nexit 1\n`,
@@ -59,10 +64,18 @@ describe("the engine", () => {
   test("is found through the client's context, the record and the rootless socket, in this order of trust", async () => {
     process.env.XDG_RUNTIME_DIR = "/run/user/7";
     writeClient({ "unix:///run/user/7/docker.sock": "27.0.0" });
-    expect(await findEngine(undefined)).toEqual({ engine: { version: "27.0.0", host: "unix:///run/user/7/docker.sock" } });
-    writeClient({ "unix:///desktop.sock": "28.0.0", "unix:///run/user/7/docker.sock": "27.0.0" }, { context: "unix:///desktop.sock" });
+    expect(await findEngine(undefined)).toEqual({
+      engine: { version: "27.0.0", host: "unix:///run/user/7/docker.sock" },
+    });
+    writeClient(
+      { "unix:///desktop.sock": "28.0.0", "unix:///run/user/7/docker.sock": "27.0.0" },
+      { context: "unix:///desktop.sock" },
+    );
     expect((await findEngine(undefined)).engine?.host).toBe("unix:///desktop.sock");
-    writeClient({ "tcp://recorded:2375": "26.0.0", "unix:///desktop.sock": "28.0.0" }, { context: "unix:///desktop.sock" });
+    writeClient(
+      { "tcp://recorded:2375": "26.0.0", "unix:///desktop.sock": "28.0.0" },
+      { context: "unix:///desktop.sock" },
+    );
     expect((await findEngine("tcp://recorded:2375")).engine?.host).toBe("tcp://recorded:2375");
   });
 
@@ -85,7 +98,9 @@ describe("the engine", () => {
 
   test("that this user may not use is told with the remedy", async () => {
     writeClient({}, { refusal: "permission denied while trying to connect to the Docker daemon socket" });
-    await expect(ensureDocker(undefined, silent)).rejects.toThrow(/this user may not use it:\n {2}permission denied .*\nAllow it with `sudo usermod -aG docker \$USER`/);
+    await expect(ensureDocker(undefined, silent)).rejects.toThrow(
+      /this user may not use it:\n {2}permission denied .*\nAllow it with `sudo usermod -aG docker \$USER`/,
+    );
   });
 
   test("that is stopped is started by root only", async () => {
@@ -119,7 +134,11 @@ describe("a note of an engine's process", () => {
     await once(parent, "exit");
   });
 
-  test.each([["runs", process.pid], ["is gone", 999_999_999], ["is not named", "nobody"]])("stays when that process %s", (_, pid) => {
+  test.each([
+    ["runs", process.pid],
+    ["is gone", 999_999_999],
+    ["is not named", "nobody"],
+  ])("stays when that process %s", (_, pid) => {
     expect(fs.existsSync(noteOf(pid))).toBe(true);
   });
 

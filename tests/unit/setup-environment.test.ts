@@ -24,7 +24,11 @@ describe("the environment of Pulumi", () => {
   });
 
   test("replaces a passphrase and backend of another project", () => {
-    const environment = buildPulumiEnvironment(onPath, {}, { PATH: "/usr/bin", PULUMI_CONFIG_PASSPHRASE: "other", PULUMI_BACKEND_URL: "s3://other" });
+    const environment = buildPulumiEnvironment(
+      onPath,
+      {},
+      { PATH: "/usr/bin", PULUMI_CONFIG_PASSPHRASE: "other", PULUMI_BACKEND_URL: "s3://other" },
+    );
     expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE");
     expect(environment.PULUMI_BACKEND_URL).toBe(`file://${stateDirectory}`);
     expect(environment.PATH).toBe("/usr/bin");
@@ -33,7 +37,9 @@ describe("the environment of Pulumi", () => {
   test("has the engine of the machine, unless the person names one", () => {
     const machine = { dockerHost: "unix:///run/user/1/docker.sock" };
     expect(buildPulumiEnvironment(onPath, machine, {}).DOCKER_HOST).toBe("unix:///run/user/1/docker.sock");
-    expect(buildPulumiEnvironment(onPath, machine, { DOCKER_HOST: "tcp://other:2375" }).DOCKER_HOST).toBe("tcp://other:2375");
+    expect(buildPulumiEnvironment(onPath, machine, { DOCKER_HOST: "tcp://other:2375" }).DOCKER_HOST).toBe(
+      "tcp://other:2375",
+    );
     expect(buildPulumiEnvironment(onPath, {}, {})).not.toHaveProperty("DOCKER_HOST");
   });
 });
@@ -69,6 +75,8 @@ describe("the exports for a shell", () => {
 });
 
 test("the shims of every checkout are taken off PATH", () => {
-  expect(withoutShims([archonPath("bin"), "/usr/bin", "/other/clone/.archon/bin", "/x.archon/bin"].join(":"))).toBe("/usr/bin:/x.archon/bin");
+  expect(withoutShims([archonPath("bin"), "/usr/bin", "/other/clone/.archon/bin", "/x.archon/bin"].join(":"))).toBe(
+    "/usr/bin:/x.archon/bin",
+  );
   expect(withoutShims(undefined)).toBe("");
 });

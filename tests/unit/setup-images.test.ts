@@ -35,9 +35,15 @@ describe("decisions that count before Pulumi runs", () => {
   });
 
   test("are read with and without the project's prefix", () => {
-    fs.writeFileSync(stackFile, "config:\n  archon:baseImage: mine:1 # ours\n  pythonIndex: https://index.example/simple\n  archon:pythonExtraIndexes: [https://a.example, 7]\n");
+    fs.writeFileSync(
+      stackFile,
+      "config:\n  archon:baseImage: mine:1 # ours\n  pythonIndex: https://index.example/simple\n  archon:pythonExtraIndexes: [https://a.example, 7]\n",
+    );
     expect(configuredBaseImage()).toBe("mine:1");
-    expect(packageIndexes()).toEqual({ pythonIndex: "https://index.example/simple", pythonExtraIndexes: ["https://a.example"] });
+    expect(packageIndexes()).toEqual({
+      pythonIndex: "https://index.example/simple",
+      pythonExtraIndexes: ["https://a.example"],
+    });
   });
 
   test("go before facts, and facts before the default", () => {
@@ -60,7 +66,12 @@ describe("the client that builds", () => {
 
   test("uses buildx where it has it", async () => {
     const directory = client("28.2.2", true);
-    expect(await buildCommand(["/nowhere", directory])).toEqual([path.join(directory, "docker"), "buildx", "build", "--load"]);
+    expect(await buildCommand(["/nowhere", directory])).toEqual([
+      path.join(directory, "docker"),
+      "buildx",
+      "build",
+      "--load",
+    ]);
   });
 
   test("before release 23 needs no buildx", async () => {

@@ -3,7 +3,13 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { isInProject, parseInvocation, type Invocation } from "../../commands/lib/invocation";
 
-const nothing: Invocation = { usesConfig: false, creates: undefined, copiesConfig: false, stack: undefined, elsewhere: false };
+const nothing: Invocation = {
+  usesConfig: false,
+  creates: undefined,
+  copiesConfig: false,
+  stack: undefined,
+  elsewhere: false,
+};
 
 describe("the arguments of Pulumi", () => {
   test.each<[string, Partial<Invocation>]>([

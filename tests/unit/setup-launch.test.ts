@@ -30,7 +30,9 @@ function greeting(word: string): string {
 /** npm in the words of a shell; like the real `npm ci` it starts by removing what is there. */
 function writeNpm(install: string): void {
   const file = path.join(checkout, "bin", "npm");
-  fs.writeFileSync(file, `#!/bin/sh\necho "npm $*" >> calls\necho words of npm\nrm -rf node_modules\n${install}\n`, { mode: 0o755 });
+  fs.writeFileSync(file, `#!/bin/sh\necho "npm $*" >> calls\necho words of npm\nrm -rf node_modules\n${install}\n`, {
+    mode: 0o755,
+  });
 }
 
 function launch(...args: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -49,7 +51,9 @@ test("a command runs with its arguments and exit code, and stdout is its own", (
   const { status, stdout, stderr } = launch("greet", "one", "--two");
   expect(stdout).toBe("hello one --two\n");
   expect(status).toBe(2);
-  expect(stderr).toMatch(/^Installing the npm packages that package-lock.json names, into node_modules \(npm ci\) …\nwords of npm\nInstalled in [\d.]+ s\.\n$/);
+  expect(stderr).toMatch(
+    /^Installing the npm packages that package-lock.json names, into node_modules \(npm ci\) …\nwords of npm\nInstalled in [\d.]+ s\.\n$/,
+  );
 });
 
 test("packages are installed once, and again when the lock file changes", () => {
@@ -57,7 +61,9 @@ test("packages are installed once, and again when the lock file changes", () => 
   expect(launch("greet").stderr).toBe("");
   expect(calls()).toEqual(["npm ci --no-audit --no-fund"]);
   const hash = createHash("sha256").update("{}").digest("hex");
-  expect(fs.readFileSync(path.join(checkout, "node_modules", ".archon-lock"), "utf8")).toBe(`${hash} node${process.versions.node.split(".")[0]}\n`);
+  expect(fs.readFileSync(path.join(checkout, "node_modules", ".archon-lock"), "utf8")).toBe(
+    `${hash} node${process.versions.node.split(".")[0]}\n`,
+  );
 
   fs.writeFileSync(path.join(checkout, "package-lock.json"), '{"changed": true}');
   launch("greet");
@@ -66,9 +72,17 @@ test("packages are installed once, and again when the lock file changes", () => 
 
 test("an installation that was interrupted or failed is done again", () => {
   writeNpm("mkdir node_modules; kill -INT $$");
-  expect(launch("greet")).toMatchObject({ status: 130, stdout: "", stderr: expect.stringContaining("Stopped while installing. Run the command again to go on.") as string });
+  expect(launch("greet")).toMatchObject({
+    status: 130,
+    stdout: "",
+    stderr: expect.stringContaining("Stopped while installing. Run the command again to go on.") as string,
+  });
   writeNpm("mkdir node_modules; exit 7");
-  expect(launch("greet")).toMatchObject({ status: 1, stdout: "", stderr: expect.stringContaining("`npm ci` failed with exit code 7; its reason is above.") as string });
+  expect(launch("greet")).toMatchObject({
+    status: 1,
+    stdout: "",
+    stderr: expect.stringContaining("`npm ci` failed with exit code 7; its reason is above.") as string,
+  });
   writeNpm(`mkdir -p node_modules; ln -s ${path.join(root, "node_modules", "typescript")} node_modules/typescript`);
   expect(launch("greet").stdout).toBe("hello\n");
   expect(calls()).toHaveLength(3);
@@ -86,15 +100,26 @@ test("a changed command is compiled anew, a known one without the compiler", () 
 });
 
 test("an unknown command is answered with the known ones, before anything is installed", () => {
-  expect(launch("gret")).toMatchObject({ status: 1, stdout: "", stderr: 'There is no command "gret". The commands are:\n  npm run greet\n' });
+  expect(launch("gret")).toMatchObject({
+    status: 1,
+    stdout: "",
+    stderr: 'There is no command "gret". The commands are:\n  npm run greet\n',
+  });
   expect(launch().stderr).toBe("A command is needed. The commands are:\n  npm run greet\n");
   expect(calls()).toEqual([]);
 });
 
 test("a Node that is too old is told with its place, before anything else", () => {
   const preload = path.join(checkout, "old.cjs");
-  fs.writeFileSync(preload, 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } });');
-  const result = spawnSync(process.execPath, ["--require", preload, path.join(checkout, "commands", "launch.cjs"), "greet"], { encoding: "utf8" });
+  fs.writeFileSync(
+    preload,
+    'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } });',
+  );
+  const result = spawnSync(
+    process.execPath,
+    ["--require", preload, path.join(checkout, "commands", "launch.cjs"), "greet"],
+    { encoding: "utf8" },
+  );
   expect(result).toMatchObject({
     status: 1,
     stdout: "",
@@ -107,13 +132,18 @@ test("a missing lock file is told with the remedy", () => {
   fs.rmSync(path.join(checkout, "package-lock.json"));
   expect(launch("greet")).toMatchObject({
     status: 1,
-    stderr: "package-lock.json is missing; it belongs to the checkout. Get it back with `git restore package-lock.json`.\n",
+    stderr:
+      "package-lock.json is missing; it belongs to the checkout. Get it back with `git restore package-lock.json`.\n",
   });
 });
 
 test("every command that package.json starts is one", () => {
-  const { scripts } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
-  const launched = Object.values(scripts).flatMap((script) => /^node commands\/launch\.cjs (\S+)/.exec(script)?.[1] ?? []);
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const launched = Object.values(scripts).flatMap(
+    (script) => /^node commands\/launch\.cjs (\S+)/.exec(script)?.[1] ?? [],
+  );
   const missing = launched.filter((name) => !fs.existsSync(path.join(root, "commands", `${name}.ts`)));
   expect(missing).toEqual([]);
 });

@@ -40,7 +40,9 @@ describe("facts about the machine", () => {
   test.each(["", "[", "null", '"text"'])("that are no JSON object (%j) are an error with the remedy", (text) => {
     const file = path.join(directory, "machine.json");
     fs.writeFileSync(file, text);
-    expect(() => readMachine(file)).toThrow(`${file} is not a JSON object. It holds only what the set-up found out: remove it and run \`npm run setup\`.`);
+    expect(() => readMachine(file)).toThrow(
+      `${file} is not a JSON object. It holds only what the set-up found out: remove it and run \`npm run setup\`.`,
+    );
   });
 });
 

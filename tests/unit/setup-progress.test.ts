@@ -45,7 +45,16 @@ test("text is cut, wrapped and put into columns by characters", () => {
   expect(truncate("wörter", 4)).toBe("wör…");
   expect(wrap("one two  three\nseventeen-letters four", 9)).toEqual(["one two", "three", "seventeen-letters", "four"]);
   expect(wrap("", 9)).toEqual([]);
-  expect(table([["#", "name"], ["10", "ö"], ["9", "longer"]], [0])).toEqual([" #  name", "10  ö", " 9  longer"]);
+  expect(
+    table(
+      [
+        ["#", "name"],
+        ["10", "ö"],
+        ["9", "longer"],
+      ],
+      [0],
+    ),
+  ).toEqual([" #  name", "10  ö", " 9  longer"]);
 });
 
 test("lines end with a line feed, a carriage return or both, also across chunks", () => {
@@ -66,11 +75,20 @@ describe("steps without a terminal", () => {
   beforeEach(() => {
     written = "";
     clock = 0;
-    steps = new Steps({ output: { write: (text) => (written += text) }, interactive: false, color: false, now: () => clock });
+    steps = new Steps({
+      output: { write: (text) => (written += text) },
+      interactive: false,
+      color: false,
+      now: () => clock,
+    });
   });
 
   test("are numbered lines with outcome and time", async () => {
-    await steps.run("Docker engine", async () => (clock += 3_200), () => "20.10.24");
+    await steps.run(
+      "Docker engine",
+      async () => (clock += 3_200),
+      () => "20.10.24",
+    );
     await steps.run("Base image", async () => (clock += 42_000));
     expect(written).toBe("1 ✔ Docker engine 20.10.24 … 3.2 s\n2 ✔ Base image … 42 s\n");
     expect(steps.times).toEqual([
@@ -119,7 +137,12 @@ describe("steps without a terminal", () => {
 describe("steps on a terminal", () => {
   test("redraw one line within its width and leave only the outcome", async () => {
     const writes: string[] = [];
-    const steps = new Steps({ output: { write: (text) => writes.push(text), columns: 40 }, interactive: true, color: false, now: () => 0 });
+    const steps = new Steps({
+      output: { write: (text) => writes.push(text), columns: 40 },
+      interactive: true,
+      color: false,
+      now: () => 0,
+    });
     await steps.run("Base image", async (progress) => {
       progress.update(50, 100, "Retrieving a-package-with-a-very-long-name");
       progress.message("from a mirror");

@@ -3,12 +3,26 @@ import { closingLine, parseGo, parseJest, parseJunit, sum } from "../../commands
 test("the closing line names the skipped ones only if there are any", () => {
   expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe("12 passed, 0 failed");
   expect(closingLine({ passed: 0, failed: 3, skipped: 2 })).toBe("0 passed, 3 failed, 2 skipped");
-  expect(closingLine(sum([{ passed: 1, failed: 2, skipped: 3 }, { passed: 10, failed: 20, skipped: 30 }]))).toBe("11 passed, 22 failed, 33 skipped");
+  expect(
+    closingLine(
+      sum([
+        { passed: 1, failed: 2, skipped: 3 },
+        { passed: 10, failed: 20, skipped: 30 },
+      ]),
+    ),
+  ).toBe("11 passed, 22 failed, 33 skipped");
   expect(closingLine(sum([]))).toBe("0 passed, 0 failed");
 });
 
 test("jest's report counts files that could not be loaded as failures", () => {
-  const report = { numPassedTests: 5, numFailedTests: 1, numPendingTests: 2, numTodoTests: 1, numRuntimeErrorTestSuites: 1, success: false };
+  const report = {
+    numPassedTests: 5,
+    numFailedTests: 1,
+    numPendingTests: 2,
+    numTodoTests: 1,
+    numRuntimeErrorTestSuites: 1,
+    success: false,
+  };
   expect(parseJest(JSON.stringify(report))).toEqual({ passed: 5, failed: 2, skipped: 3 });
 });
 
@@ -21,21 +35,34 @@ describe("a JUnit report", () => {
   });
 
   test("of several suites is their sum, and an empty one is nothing", () => {
-    const xml = '<testsuites tests="7"><testsuite tests="3" failures="1"/><testsuite tests="4" skipped="4"/></testsuites>';
+    const xml =
+      '<testsuites tests="7"><testsuite tests="3" failures="1"/><testsuite tests="4" skipped="4"/></testsuites>';
     expect(parseJunit(xml)).toEqual({ passed: 2, failed: 1, skipped: 4 });
     expect(parseJunit("")).toEqual({ passed: 0, failed: 0, skipped: 0 });
   });
 });
 
 describe("Go's events", () => {
-  const event = (Action: string, Test?: string): string => JSON.stringify({ Action, Package: "p", ...(Test === undefined ? {} : { Test }) });
+  const event = (Action: string, Test?: string): string =>
+    JSON.stringify({ Action, Package: "p", ...(Test === undefined ? {} : { Test }) });
 
   test("count tests, not their subtests and packages", () => {
-    const lines = [event("start"), event("pass", "TestA/one"), event("pass", "TestA"), event("fail", "TestB"), event("skip", "TestC"), event("fail")];
+    const lines = [
+      event("start"),
+      event("pass", "TestA/one"),
+      event("pass", "TestA"),
+      event("fail", "TestB"),
+      event("skip", "TestC"),
+      event("fail"),
+    ];
     expect(parseGo(lines)).toEqual({ passed: 1, failed: 1, skipped: 1 });
   });
 
   test("of a package that does not build are one failure", () => {
-    expect(parseGo(["# toolchain/command", "./main.go:3: syntax error", event("fail")])).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(parseGo(["# toolchain/command", "./main.go:3: syntax error", event("fail")])).toEqual({
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+    });
   });
 });

@@ -31,7 +31,9 @@ async function failureOf(work: Promise<unknown>): Promise<CommandError> {
 describe("a child process", () => {
   test("gives its stdout back and every line as it comes", async () => {
     const lines: string[] = [];
-    const stdout = await run("sh", ["-c", "echo out; echo err >&2; printf 'no end'"], { onLine: (line) => lines.push(line) });
+    const stdout = await run("sh", ["-c", "echo out; echo err >&2; printf 'no end'"], {
+      onLine: (line) => lines.push(line),
+    });
     expect(stdout).toBe("out\nno end\n");
     expect([...lines].sort()).toEqual(["err", "no end", "out"]);
   });
@@ -53,7 +55,9 @@ describe("a child process", () => {
 
 describe("a child process that fails", () => {
   test("is told with its command, exit code, last lines and log", async () => {
-    const error = await failureOf(run("sh", ["-c", "for i in $(seq 20); do echo line $i; done; exit 3"], { log: "failing" }));
+    const error = await failureOf(
+      run("sh", ["-c", "for i in $(seq 20); do echo line $i; done; exit 3"], { log: "failing" }),
+    );
     const lines = Array.from({ length: 15 }, (_, index) => `  line ${index + 6}`);
     expect(error.message).toBe(
       [
@@ -69,18 +73,25 @@ describe("a child process that fails", () => {
   });
 
   test("because there is no such program says so", async () => {
-    expect((await failureOf(run("no-such-program", ["x"]))).message).toBe('`no-such-program x` could not be started: no program "no-such-program" on PATH.');
+    expect((await failureOf(run("no-such-program", ["x"]))).message).toBe(
+      '`no-such-program x` could not be started: no program "no-such-program" on PATH.',
+    );
   });
 
   test("by a signal says which", async () => {
-    expect((await failureOf(run("sh", ["-c", "kill -TERM $$"]))).message).toBe("`sh -c 'kill -TERM $$'` was ended by SIGTERM.");
+    expect((await failureOf(run("sh", ["-c", "kill -TERM $$"]))).message).toBe(
+      "`sh -c 'kill -TERM $$'` was ended by SIGTERM.",
+    );
   });
 
   test("to end in time is killed with its own children", async () => {
     const file = path.join(scratch, "pid");
     const error = await failureOf(run("sh", ["-c", `sleep 60 & echo $! > ${file}; wait`], { timeoutSeconds: 0.5 }));
     expect(error.outcome).toBe("was still running after 0.5 s");
-    const state = await waitFor(() => processState(fs.readFileSync(file, "utf8").trim()), (value) => value === undefined || value === "Z");
+    const state = await waitFor(
+      () => processState(fs.readFileSync(file, "utf8").trim()),
+      (value) => value === undefined || value === "Z",
+    );
     expect(state === undefined || state === "Z").toBe(true);
   });
 });
@@ -90,7 +101,9 @@ describe("a command that is interrupted", () => {
 
   beforeAll(() => {
     const sources = path.resolve(__dirname, "../../commands");
-    for (const name of fs.readdirSync(sources, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))) {
+    for (const name of fs
+      .readdirSync(sources, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))) {
       const { outputText } = transpileModule(fs.readFileSync(path.join(sources, name), "utf8"), {
         compilerOptions: { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true },
       });
@@ -101,7 +114,12 @@ describe("a command that is interrupted", () => {
   });
 
   /** A command in a process of its own. */
-  function start(body: string): { output: Promise<string>; code: Promise<number | null>; interrupt: () => void; said: (text: string) => Promise<unknown> } {
+  function start(body: string): {
+    output: Promise<string>;
+    code: Promise<number | null>;
+    interrupt: () => void;
+    said: (text: string) => Promise<unknown>;
+  } {
     const script = `
       const { main } = require(${JSON.stringify(path.join(built, "lib", "main.js"))});
       const { run } = require(${JSON.stringify(path.join(built, "lib", "run.js"))});
@@ -115,21 +133,30 @@ describe("a command that is interrupted", () => {
       code,
       output: code.then(() => text),
       interrupt: () => child.kill("SIGINT"),
-      said: (part) => waitFor(() => text, (value) => value.includes(part)),
+      said: (part) =>
+        waitFor(
+          () => text,
+          (value) => value.includes(part),
+        ),
     };
   }
 
   test("ends its children, cleans up, says how to go on, and exits as a shell expects", async () => {
-    const command = start(`try { await run("sh", ["-c", "trap 'echo heard; exit 1' INT; echo ready; while :; do sleep 0.1; done"], { onLine: console.log }); }
+    const command =
+      start(`try { await run("sh", ["-c", "trap 'echo heard; exit 1' INT; echo ready; while :; do sleep 0.1; done"], { onLine: console.log }); }
       finally { console.log("cleaned up"); }`);
     await command.said("ready");
     command.interrupt();
     expect(await command.code).toBe(130);
-    expect(await command.output).toBe("ready\nheard\ncleaned up\n\nStopped. Nothing is half-made: run `npm start` again to go on.\n");
+    expect(await command.output).toBe(
+      "ready\nheard\ncleaned up\n\nStopped. Nothing is half-made: run `npm start` again to go on.\n",
+    );
   });
 
   test("waits for a child that must not be cut short", async () => {
-    const command = start(`await run("sh", ["-c", "echo ready; sleep 0.5; echo finished"], { onLine: console.log, uninterruptible: true });`);
+    const command = start(
+      `await run("sh", ["-c", "echo ready; sleep 0.5; echo finished"], { onLine: console.log, uninterruptible: true });`,
+    );
     await command.said("ready");
     command.interrupt();
     expect(await command.code).toBe(130);
@@ -139,7 +166,9 @@ describe("a command that is interrupted", () => {
   test("shows the message of what people can mend, and the stack of what only we can", async () => {
     const mendable = start(`await run("no-such-program", []);`);
     expect(await mendable.code).toBe(1);
-    expect(await mendable.output).toBe('\n`no-such-program` could not be started: no program "no-such-program" on PATH.\n');
+    expect(await mendable.output).toBe(
+      '\n`no-such-program` could not be started: no program "no-such-program" on PATH.\n',
+    );
     const ours = start(`throw new Error("a bug");`);
     expect(await ours.code).toBe(1);
     expect(await ours.output).toMatch(/Error: a bug\n\s+at /);

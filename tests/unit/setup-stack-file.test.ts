@@ -8,7 +8,15 @@ jest.mock("../../commands/lib/paths", () => ({
   archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
 }));
 
-import { rememberedSalt, rememberSalt, saltOf, withoutNewSalt, withoutSalt, withSalt, withStackFile } from "../../commands/lib/stack-file";
+import {
+  rememberedSalt,
+  rememberSalt,
+  saltOf,
+  withoutNewSalt,
+  withoutSalt,
+  withSalt,
+  withStackFile,
+} from "../../commands/lib/stack-file";
 
 // Callbacks stand in for Pulumi: they write files as it does. That Pulumi honours the file it is given, the real CLI has to show.
 
@@ -61,7 +69,9 @@ describe("a call on a stack", () => {
   });
 
   test("that changes the configuration changes the committed file, but for the salt", async () => {
-    await withStackFile("dev", salt, async (file) => fs.writeFileSync(String(file), withSalt('config:\n  archon:port: "9000"\n', salt)));
+    await withStackFile("dev", salt, async (file) =>
+      fs.writeFileSync(String(file), withSalt('config:\n  archon:port: "9000"\n', salt)),
+    );
     expect(textOf(committed)).toBe('config:\n  archon:port: "9000"\n');
   });
 

@@ -13,7 +13,11 @@ import { silent } from "../../commands/lib/progress";
 
 // A loopback server with the reference server's replies stands in for it; recorded lines stand in for Pulumi.
 
-const document: Document = { filename: "about.md", content: "# About\n\nA text.\n", contentTag: "sha256:0123456789abcdef" };
+const document: Document = {
+  filename: "about.md",
+  content: "# About\n\nA text.\n",
+  contentTag: "sha256:0123456789abcdef",
+};
 
 describe("the client of the server", () => {
   interface Call {
@@ -47,10 +51,17 @@ describe("the client of the server", () => {
 
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
-  const item = (source_id: string, tag: string, file_name = document.filename): object => ({ source_id, metadata: { file_name, tags: [tag] } });
+  const item = (source_id: string, tag: string, file_name = document.filename): object => ({
+    source_id,
+    metadata: { file_name, tags: [tag] },
+  });
 
   test("waits for the server to become healthy", async () => {
-    replies["GET /health"] = [[503, { status: "initializing" }], [503, { status: "initializing" }], [200, { status: "healthy" }]];
+    replies["GET /health"] = [
+      [503, { status: "initializing" }],
+      [503, { status: "initializing" }],
+      [200, { status: "healthy" }],
+    ];
     await client.waitUntilHealthy();
     expect(calls).toHaveLength(3);
   });
@@ -65,7 +76,10 @@ describe("the client of the server", () => {
     ];
     const progress = { ...silent, update: (...update: [number, number, string]) => updates.push(update) };
     expect(await client.ensureDocument(document, progress)).toBe(true);
-    expect(updates).toEqual([[40, 100, "storing chunks"], [100, 100, "completed"]]);
+    expect(updates).toEqual([
+      [40, 100, "storing chunks"],
+      [100, 100, "completed"],
+    ]);
     const upload = calls.find(({ line }) => line.startsWith("POST"))?.body ?? "";
     expect(upload).toContain('name="file"; filename="about.md"');
     expect(upload).toContain(document.content);
@@ -79,15 +93,29 @@ describe("the client of the server", () => {
   });
 
   test("replaces another version of the document, and removes what an interrupted run doubled", async () => {
-    replies["GET /api/knowledge-items"] = [[200, { items: [item("old/1", "sha256:old"), item("known", document.contentTag), item("twice", document.contentTag)] }]];
+    replies["GET /api/knowledge-items"] = [
+      [
+        200,
+        {
+          items: [item("old/1", "sha256:old"), item("known", document.contentTag), item("twice", document.contentTag)],
+        },
+      ],
+    ];
     replies["DELETE /api/knowledge-items/old%2F1"] = [[200, { success: true }]];
     replies["DELETE /api/knowledge-items/twice"] = [[200, { success: true }]];
     expect(await client.ensureDocument(document, silent)).toBe(false);
-    expect(calls.map(({ line }) => line).slice(1)).toEqual(["DELETE /api/knowledge-items/old%2F1", "DELETE /api/knowledge-items/twice"]);
+    expect(calls.map(({ line }) => line).slice(1)).toEqual([
+      "DELETE /api/knowledge-items/old%2F1",
+      "DELETE /api/knowledge-items/twice",
+    ]);
   });
 
   test("finds an upload out that another replica took", async () => {
-    replies["GET /api/knowledge-items"] = [[200, { items: [] }], [200, { items: [] }], [200, { items: [item("new", document.contentTag)] }]];
+    replies["GET /api/knowledge-items"] = [
+      [200, { items: [] }],
+      [200, { items: [] }],
+      [200, { items: [item("new", document.contentTag)] }],
+    ];
     replies["POST /api/documents/upload"] = [[200, { progressId: "p" }]];
     replies["GET /api/progress/p"] = [[404, { detail: { error: "Operation p not found" } }]];
     expect(await client.ensureDocument(document, silent)).toBe(true);
@@ -97,7 +125,9 @@ describe("the client of the server", () => {
     replies["GET /api/knowledge-items"] = [[200, { items: [] }]];
     replies["POST /api/documents/upload"] = [[200, { progressId: "p" }]];
     replies["GET /api/progress/p"] = [[200, { status: "error", error: "not a text" }]];
-    await expect(client.ensureDocument(document, silent)).rejects.toThrow("The server could not take about.md: not a text. `docker ps ");
+    await expect(client.ensureDocument(document, silent)).rejects.toThrow(
+      "The server could not take about.md: not a text. `docker ps ",
+    );
   });
 
   test.each([
@@ -106,11 +136,15 @@ describe("the client of the server", () => {
     [{ detail: [{ loc: ["body"] }] }, '{"detail":[{"loc":["body"]}]}'],
   ])("repeats the server's own words: %j", async (reply, words) => {
     replies["POST /api/rag/query"] = [[422, reply]];
-    await expect(client.search("x", 1)).rejects.toThrow(`/api/rag/query: the server answered 422: ${words}. \`docker ps `);
+    await expect(client.search("x", 1)).rejects.toThrow(
+      `/api/rag/query: the server answered 422: ${words}. \`docker ps `,
+    );
   });
 
   test("says that nobody answers", async () => {
-    await expect(new ArchonClient("http://127.0.0.1:9", undefined).search("x", 1)).rejects.toThrow(/^POST http:\/\/127\.0\.0\.1:9\/api\/rag\/query: no answer: .+\. `docker ps /);
+    await expect(new ArchonClient("http://127.0.0.1:9", undefined).search("x", 1)).rejects.toThrow(
+      /^POST http:\/\/127\.0\.0\.1:9\/api\/rag\/query: no answer: .+\. `docker ps /,
+    );
   });
 
   test("sends the token with every request, and none without one", async () => {
@@ -136,20 +170,44 @@ describe("Pulumi's lines", () => {
     ["    4 changes. 12 unchanged", undefined],
     ["    12 unchanged", undefined],
     ["Duration: 41s", undefined],
-    [" +  command:local:Command env-populate creating (12s) installing torch", { text: "command:local:Command env-populate installing torch", lasting: false }],
-    [" ++ docker:index:Container server creating replacement (0s) ", { text: "docker:index:Container server", lasting: false }],
-    [" +  docker:index:Container server created (3s) ", { text: "+  docker:index:Container server created (3s)", lasting: true }],
-    [" +  docker:index:Container server **creating failed** error: port is taken", { text: "+  docker:index:Container server **creating failed** error: port is taken", lasting: true }],
-    [" ++ command:local:Command slow created replacement (8s) [diff: ~create,triggers]; step 8", { text: "++ command:local:Command slow created replacement (8s) step 8", lasting: true }],
-    ["    command:local:Command slow [diff: ~create]; step 6", { text: "command:local:Command slow step 6", lasting: false }],
-    ["    pulumi:pulumi:Stack archon-dev running error: update failed", { text: "pulumi:pulumi:Stack archon-dev running error: update failed", lasting: true }],
+    [
+      " +  command:local:Command env-populate creating (12s) installing torch",
+      { text: "command:local:Command env-populate installing torch", lasting: false },
+    ],
+    [
+      " ++ docker:index:Container server creating replacement (0s) ",
+      { text: "docker:index:Container server", lasting: false },
+    ],
+    [
+      " +  docker:index:Container server created (3s) ",
+      { text: "+  docker:index:Container server created (3s)", lasting: true },
+    ],
+    [
+      " +  docker:index:Container server **creating failed** error: port is taken",
+      { text: "+  docker:index:Container server **creating failed** error: port is taken", lasting: true },
+    ],
+    [
+      " ++ command:local:Command slow created replacement (8s) [diff: ~create,triggers]; step 8",
+      { text: "++ command:local:Command slow created replacement (8s) step 8", lasting: true },
+    ],
+    [
+      "    command:local:Command slow [diff: ~create]; step 6",
+      { text: "command:local:Command slow step 6", lasting: false },
+    ],
+    [
+      "    pulumi:pulumi:Stack archon-dev running error: update failed",
+      { text: "pulumi:pulumi:Stack archon-dev running error: update failed", lasting: true },
+    ],
     ["    error: 1 error occurred:", { text: "error: 1 error occurred:", lasting: true }],
   ])("%j", (line, expected) => {
     expect(interesting(line)).toEqual(expected);
   });
 
   test.each([
-    ["Resources:\n    + 3 created\n    ~ 1 updated\n    +-2 replaced\n    6 changes. 12 unchanged\n\nDuration: 41s\n", "3 created, 1 updated, 2 replaced, 12 unchanged"],
+    [
+      "Resources:\n    + 3 created\n    ~ 1 updated\n    +-2 replaced\n    6 changes. 12 unchanged\n\nDuration: 41s\n",
+      "3 created, 1 updated, 2 replaced, 12 unchanged",
+    ],
     ["Resources:\n    15 unchanged\n\nDuration: 3s\n", "no changes"],
     ["", ""],
   ])("are counted: %j", (stdout, expected) => {
@@ -189,7 +247,9 @@ describe("what is printed", () => {
 
   test("names the outputs that are missing", () => {
     expect(parseOutputs(JSON.stringify(outputs))).toEqual(outputs);
-    expect(() => parseOutputs('{"url": "http://127.0.0.1:8181"}')).toThrow("The stack has no output release, environment, images, models. Run `npm run pulumi -- up`");
+    expect(() => parseOutputs('{"url": "http://127.0.0.1:8181"}')).toThrow(
+      "The stack has no output release, environment, images, models. Run `npm run pulumi -- up`",
+    );
   });
 
   test("is the best passage and the ranking, within the width", () => {
@@ -209,11 +269,20 @@ describe("what is printed", () => {
   });
 
   test("says when nothing was found", () => {
-    expect(describeAnswer("What?", { results: [], reranking_applied: false, seconds: 0 }, 80)).toEqual(["Question  What?", "Answer    nothing was found"]);
+    expect(describeAnswer("What?", { results: [], reranking_applied: false, seconds: 0 }, 80)).toEqual([
+      "Question  What?",
+      "Answer    nothing was found",
+    ]);
   });
 
   test("has sizes where they are known", () => {
-    expect(describeDeployment(outputs, { image: 912_000_000, environment: 5_510_000_000, models: new Map([["demo", undefined]]) })).toEqual([
+    expect(
+      describeDeployment(outputs, {
+        image: 912_000_000,
+        environment: 5_510_000_000,
+        models: new Map([["demo", undefined]]),
+      }),
+    ).toEqual([
       "Server       http://127.0.0.1:8181",
       "Release      r-0123456789ab",
       "Image        archon-server:0123456789abcdef   912 MB",
@@ -223,7 +292,12 @@ describe("what is printed", () => {
   });
 
   test("sums the times of the steps", () => {
-    expect(describeTimes([{ title: "Deployment", milliseconds: 41_000 }, { title: "Search", milliseconds: 100 }])).toBe("Deployment 41 s · Search 0.1 s · total 41 s");
+    expect(
+      describeTimes([
+        { title: "Deployment", milliseconds: 41_000 },
+        { title: "Search", milliseconds: 100 },
+      ]),
+    ).toBe("Deployment 41 s · Search 0.1 s · total 41 s");
   });
 
   test("counts files, not links, and nothing where it may not look", () => {

@@ -21,9 +21,12 @@ describe("the report of a collection", () => {
     expect(parseCollection(`removed envs/x: 6 GB\n{"not":"it"}\n${JSON.stringify(collection)}\n`)).toEqual(collection);
   });
 
-  test.each(["", "removed envs/x\n", '{"dryRun":true}\n', "{torn\n"])("that is none of ours is refused: %j", (stdout) => {
-    expect(() => parseCollection(stdout)).toThrow(/report is not one that this version reads/);
-  });
+  test.each(["", "removed envs/x\n", '{"dryRun":true}\n', "{torn\n"])(
+    "that is none of ours is refused: %j",
+    (stdout) => {
+      expect(() => parseCollection(stdout)).toThrow(/report is not one that this version reads/);
+    },
+  );
 
   test("names what goes with its bytes, and leaves out what does not", () => {
     expect(describeCollection(collection)).toEqual([
@@ -62,15 +65,27 @@ test("the inventory of a store says who uses what, on one line or many", () => {
 });
 
 describe("live containers", () => {
-  const container = (name: string, status: string, source: string, labels: Record<string, string> | null = null): object => ({
+  const container = (
+    name: string,
+    status: string,
+    source: string,
+    labels: Record<string, string> | null = null,
+  ): object => ({
     Name: `/${name}`,
     State: { Status: status },
     Config: { Labels: labels },
-    Mounts: [{ Type: "bind", Source: source }, { Type: "volume", Source: "/var/lib/docker/volumes/v" }],
+    Mounts: [
+      { Type: "bind", Source: source },
+      { Type: "volume", Source: "/var/lib/docker/volumes/v" },
+    ],
   });
 
   test("are those that run or may run again by themselves, with their bind mounts alone", () => {
-    const json = JSON.stringify(["running", "paused", "restarting", "created", "exited", "dead", "removing"].map((status) => container(status, status, "/s")));
+    const json = JSON.stringify(
+      ["running", "paused", "restarting", "created", "exited", "dead", "removing"].map((status) =>
+        container(status, status, "/s"),
+      ),
+    );
     const found = parseContainers(json);
     expect(found.map(({ name }) => name)).toEqual(["running", "paused", "restarting", "created"]);
     expect(found[0]).toEqual({ name: "running", labels: {}, bindSources: ["/s"] });
@@ -96,21 +111,29 @@ describe("live containers", () => {
 });
 
 test("the store tool runs as narrowly as the one-shots of an update, and never makes a store where none is", () => {
-  const args = storeToolArguments({ root: "/var/lib/archon", command: ["prune", "--json"], mounts: new Map([["/references/0", "/other/refs"]]) }, "archon-bootstrap:b", "/ca.pem");
+  const args = storeToolArguments(
+    { root: "/var/lib/archon", command: ["prune", "--json"], mounts: new Map([["/references/0", "/other/refs"]]) },
+    "archon-bootstrap:b",
+    "/ca.pem",
+  );
   expect(args.slice(-5)).toEqual(["archon-bootstrap:b", "prune", "--store", "/store", "--json"]);
-  expect(args).toEqual(expect.arrayContaining(["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]));
+  expect(args).toEqual(
+    expect.arrayContaining(["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]),
+  );
   expect(args).toContain("--mount=type=bind,source=/var/lib/archon,target=/store");
   expect(args).toContain("--mount=type=bind,source=/other/refs,target=/references/0,readonly");
   expect(args.some((each) => each.startsWith("--volume"))).toBe(false);
-  expect(storeToolArguments({ root: "/s", command: ["verify"], network: true }, "i", undefined)).not.toContain("--network=none");
+  expect(storeToolArguments({ root: "/s", command: ["verify"], network: true }, "i", undefined)).not.toContain(
+    "--network=none",
+  );
 });
 
 test("what is damaged is brought again from where the stack is configured to get it", () => {
   const { options, mounts, directories } = sourcesOf("dev");
   expect({ options, mounts: [...mounts] }).toEqual({ options: [], mounts: [] });
-  expect([...directories].map(([target, directory]) => [target.replace(/@[0-9a-f]{40}$/, "@commit"), directory])).toEqual([
-    ["models/local/demo@commit", expect.stringMatching(/\/demo\/reranker$/)],
-  ]);
+  expect(
+    [...directories].map(([target, directory]) => [target.replace(/@[0-9a-f]{40}$/, "@commit"), directory]),
+  ).toEqual([["models/local/demo@commit", expect.stringMatching(/\/demo\/reranker$/)]]);
   // A hub's model is mended from the hub, by its own endpoint.
   expect([...sourcesOf("prod").directories]).toEqual([]);
 });

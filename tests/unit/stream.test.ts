@@ -1,7 +1,8 @@
 import { Readable, Writable } from "node:stream";
 import { runStreaming } from "../../commands/lib/stream";
 
-const megabytes = (count: number): Readable => Readable.from(Array.from({ length: count }, (_, index) => Buffer.alloc(1_000_000, index)));
+const megabytes = (count: number): Readable =>
+  Readable.from(Array.from({ length: count }, (_, index) => Buffer.alloc(1_000_000, index)));
 
 function collecting(): { stream: Writable; bytes: () => number } {
   let bytes = 0;
@@ -17,7 +18,12 @@ function collecting(): { stream: Writable; bytes: () => number } {
 test("what goes in comes out, and what is for people comes line by line", async () => {
   const { stream, bytes } = collecting();
   const lines: string[] = [];
-  await runStreaming("sh", ["-c", "cat; echo one >&2; echo two >&2"], { environment: process.env, from: megabytes(5), to: stream, onLine: (line) => lines.push(line) });
+  await runStreaming("sh", ["-c", "cat; echo one >&2; echo two >&2"], {
+    environment: process.env,
+    from: megabytes(5),
+    to: stream,
+    onLine: (line) => lines.push(line),
+  });
   expect([bytes(), lines, stream.writableEnded]).toEqual([5_000_000, ["one", "two"], false]);
 });
 
@@ -28,16 +34,28 @@ test("without a place for its output that is for people too", async () => {
 });
 
 test("a child that ends early says why; the broken pipe adds nothing", async () => {
-  const run = runStreaming("sh", ["-c", "echo why >&2; exit 3"], { environment: process.env, from: megabytes(20), onLine: () => undefined });
+  const run = runStreaming("sh", ["-c", "echo why >&2; exit 3"], {
+    environment: process.env,
+    from: megabytes(20),
+    onLine: () => undefined,
+  });
   await expect(run).rejects.toThrow(/failed with exit code 3:\n {2}why/);
 });
 
 test("a program that is not there, and a place that is full, are told", async () => {
-  await expect(runStreaming("no-such-program", [], { environment: process.env, onLine: () => undefined })).rejects.toThrow("could not be started");
+  await expect(
+    runStreaming("no-such-program", [], { environment: process.env, onLine: () => undefined }),
+  ).rejects.toThrow("could not be started");
   const full = new Writable({
     write: (_chunk, _encoding, done) => {
       done(new Error("ENOSPC: no space left on device"));
     },
   });
-  await expect(runStreaming("sh", ["-c", "while :; do echo x; done"], { environment: process.env, to: full, onLine: () => undefined })).rejects.toThrow("no space left");
+  await expect(
+    runStreaming("sh", ["-c", "while :; do echo x; done"], {
+      environment: process.env,
+      to: full,
+      onLine: () => undefined,
+    }),
+  ).rejects.toThrow("no space left");
 });

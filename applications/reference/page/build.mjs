@@ -30,7 +30,9 @@ const outputs = Object.entries(metafile.outputs);
 const html = readFileSync(join(here, "index.html"), "utf8").replace(/\{\{(.+?)\}\}/g, (_, source) => {
   const file = outputs.find(([, { entryPoint, inputs }]) => (entryPoint ?? Object.keys(inputs)[0]) === source)?.[0];
   if (file === undefined) {
-    throw new Error(`index.html names ${source}, which is not built; built are ${outputs.map(([name]) => name).join(", ")}`);
+    throw new Error(
+      `index.html names ${source}, which is not built; built are ${outputs.map(([name]) => name).join(", ")}`,
+    );
   }
   return `/${file.replace(/^dist\//, "")}`;
 });

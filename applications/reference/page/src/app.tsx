@@ -11,7 +11,13 @@ import { Search } from "./views/search";
 import { Settings } from "./views/settings";
 import { Status } from "./views/status";
 
-const TITLES: Readonly<Record<View, string>> = { search: "Search", knowledge: "Knowledge", settings: "Settings", models: "Models", status: "Status" };
+const TITLES: Readonly<Record<View, string>> = {
+  search: "Search",
+  knowledge: "Knowledge",
+  settings: "Settings",
+  models: "Models",
+  status: "Status",
+};
 
 export function App(): JSX.Element {
   const route = useRoute();
@@ -22,18 +28,35 @@ export function App(): JSX.Element {
   }, [route.view]);
   return (
     <HealthProvider value={health}>
-      <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); heading.current?.focus(); }}>Skip to the content</a>
+      <a
+        class="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          heading.current?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
       <header class="top">
         <div class="top-inner">
-          <a class="wordmark" href={href("search")}>Archon</a>
+          <a class="wordmark" href={href("search")}>
+            Archon
+          </a>
           <nav aria-label="Views">
-            {VIEWS.map((view) => <a key={view} href={href(view)} aria-current={view === route.view ? "page" : undefined}>{TITLES[view]}</a>)}
+            {VIEWS.map((view) => (
+              <a key={view} href={href(view)} aria-current={view === route.view ? "page" : undefined}>
+                {TITLES[view]}
+              </a>
+            ))}
           </nav>
           <HealthMark />
         </div>
       </header>
       <main id="content">
-        <h1 ref={heading} tabIndex={-1}>{TITLES[route.view]}</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          {TITLES[route.view]}
+        </h1>
         <HealthBanner />
         <Content route={route} />
       </main>

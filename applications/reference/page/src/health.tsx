@@ -21,7 +21,15 @@ export function useHealth(): Loaded<Health> {
 /** One word on the server, for the corner of the page. */
 export function HealthMark(): JSX.Element {
   const { value, error } = useHealth();
-  const [tone, text] = error ? ["bad", "no answer"] : value === undefined ? ["unknown", "…"] : isDegraded(value) ? ["bad", "not reranking"] : value.ready ? ["good", "ready"] : ["busy", value.status];
+  const [tone, text] = error
+    ? ["bad", "no answer"]
+    : value === undefined
+      ? ["unknown", "…"]
+      : isDegraded(value)
+        ? ["bad", "not reranking"]
+        : value.ready
+          ? ["good", "ready"]
+          : ["busy", value.status];
   return <span class={`mark ${tone}`}>{text}</span>;
 }
 
@@ -31,19 +39,32 @@ export function HealthBanner(): JSX.Element | null {
   if (error) {
     return (
       <Notice tone="error" title="The server does not answer.">
-        <p>It may be starting or being replaced. The page keeps trying, and what you typed stays. If it stays away, look at its container on the host: <code>docker ps --all --filter label=io.archon.component=server</code></p>
+        <p>
+          It may be starting or being replaced. The page keeps trying, and what you typed stays. If it stays away, look
+          at its container on the host: <code>docker ps --all --filter label=io.archon.component=server</code>
+        </p>
       </Notice>
     );
   }
   if (value && isDegraded(value)) {
     return (
-      <Notice tone="warning" title={`Reranking does not work at the moment: ${value.reranking?.error ?? value.reranking?.status ?? ""}`}>
-        <p>Searches are answered in retrieval's order. The server keeps trying to bring the model back; another one can be activated under <a href="#/models">Models</a>.</p>
+      <Notice
+        tone="warning"
+        title={`Reranking does not work at the moment: ${value.reranking?.error ?? value.reranking?.status ?? ""}`}
+      >
+        <p>
+          Searches are answered in retrieval's order. The server keeps trying to bring the model back; another one can
+          be activated under <a href="#/models">Models</a>.
+        </p>
       </Notice>
     );
   }
   if (value && !value.ready) {
-    return <Notice tone="warning" title={value.message ?? `The server is ${value.status}.`}><p>Searches are answered by retrieval alone until the model is ready.</p></Notice>;
+    return (
+      <Notice tone="warning" title={value.message ?? `The server is ${value.status}.`}>
+        <p>Searches are answered by retrieval alone until the model is ready.</p>
+      </Notice>
+    );
   }
   return null;
 }

@@ -15,8 +15,15 @@ export interface Loaded<T> {
  * Loads a value now, whenever `deps` change, and every so many seconds while the page is visible (0: never). A failure that may
  * pass is tried again until it does.
  */
-export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, deps: readonly unknown[], every: number | ((value: T) => number) = 0): Loaded<T> {
-  const [state, setState] = useState<{ value: T | undefined; error: Error | undefined }>({ value: undefined, error: undefined });
+export function useLoaded<T>(
+  load: (signal: AbortSignal) => Promise<T>,
+  deps: readonly unknown[],
+  every: number | ((value: T) => number) = 0,
+): Loaded<T> {
+  const [state, setState] = useState<{ value: T | undefined; error: Error | undefined }>({
+    value: undefined,
+    error: undefined,
+  });
   const [turn, setTurn] = useState(0);
   const reload = useCallback(() => {
     setTurn((last) => last + 1);

@@ -13,7 +13,9 @@ export function parseMetrics(text: string): Sample[] {
     if (match?.[1] === undefined) {
       return [];
     }
-    const labels = [...(match[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, name = "", value = ""]) => [name, value] as const);
+    const labels = [...(match[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
+      ([, name = "", value = ""]) => [name, value] as const,
+    );
     return [{ name: match[1], labels: Object.fromEntries(labels), value: numberOf(match[3] ?? "") }];
   });
 }
@@ -25,8 +27,15 @@ function numberOf(text: string): number {
 type Labels = Readonly<Record<string, string>>;
 
 /** The sum of a metric over every series that has these labels; undefined where there is none. */
-export function total(samples: readonly Sample[], name: string, labels: Labels | ((labels: Labels) => boolean) = {}): number | undefined {
-  const matches = typeof labels === "function" ? labels : (of: Labels): boolean => Object.entries(labels).every(([key, value]) => of[key] === value);
+export function total(
+  samples: readonly Sample[],
+  name: string,
+  labels: Labels | ((labels: Labels) => boolean) = {},
+): number | undefined {
+  const matches =
+    typeof labels === "function"
+      ? labels
+      : (of: Labels): boolean => Object.entries(labels).every(([key, value]) => of[key] === value);
   const found = samples.filter((sample) => sample.name === name && matches(sample.labels));
   return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
 }
@@ -35,10 +44,19 @@ export function total(samples: readonly Sample[], name: string, labels: Labels |
  * The `share` quantile of a histogram, in its unit, by straight lines within a bucket as Prometheus does it; the largest finite
  * bound for what lies above it. Undefined before the first observation.
  */
-export function quantile(samples: readonly Sample[], name: string, share: number, labels: Labels = {}): number | undefined {
+export function quantile(
+  samples: readonly Sample[],
+  name: string,
+  share: number,
+  labels: Labels = {},
+): number | undefined {
   const bounds = new Map<number, number>();
   for (const { name: each, labels: of, value } of samples) {
-    if (each === `${name}_bucket` && of["le"] !== undefined && Object.entries(labels).every(([key, wanted]) => of[key] === wanted)) {
+    if (
+      each === `${name}_bucket` &&
+      of["le"] !== undefined &&
+      Object.entries(labels).every(([key, wanted]) => of[key] === wanted)
+    ) {
       const bound = numberOf(of["le"]);
       bounds.set(bound, (bounds.get(bound) ?? 0) + value);
     }
@@ -48,7 +66,9 @@ export function quantile(samples: readonly Sample[], name: string, share: number
   let [lower, below] = [0, 0];
   for (const [bound, count] of buckets) {
     if (count > 0 && count >= wanted) {
-      return bound === Infinity ? lower : lower + (bound - lower) * (count === below ? 1 : (wanted - below) / (count - below));
+      return bound === Infinity
+        ? lower
+        : lower + (bound - lower) * (count === below ? 1 : (wanted - below) / (count - below));
     }
     [lower, below] = [bound, count];
   }

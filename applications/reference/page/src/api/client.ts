@@ -34,15 +34,22 @@ export const api = {
       ...(signal && { signal }),
     }),
   items: (page: number, search: string, signal: AbortSignal): Promise<KnowledgePage> =>
-    json(`/api/knowledge-items?${new URLSearchParams({ page: String(page), per_page: "20", ...(search === "" ? {} : { search }) })}`, { signal }),
-  deleteItem: (id: string): Promise<unknown> => json(`/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE" }),
-  crawl: (url: string): Promise<{ progressId: string }> => json("/api/knowledge-items/crawl", { method: "POST", body: { url } }),
+    json(
+      `/api/knowledge-items?${new URLSearchParams({ page: String(page), per_page: "20", ...(search === "" ? {} : { search }) })}`,
+      { signal },
+    ),
+  deleteItem: (id: string): Promise<unknown> =>
+    json(`/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE" }),
+  crawl: (url: string): Promise<{ progressId: string }> =>
+    json("/api/knowledge-items/crawl", { method: "POST", body: { url } }),
   progress: (id: string): Promise<Progress> => json(`/api/progress/${encodeURIComponent(id)}`),
-  settings: (signal: AbortSignal): Promise<{ credentials: Record<string, unknown> }> => json("/api/credentials/categories/rag_strategy", { signal }),
+  settings: (signal: AbortSignal): Promise<{ credentials: Record<string, unknown> }> =>
+    json("/api/credentials/categories/rag_strategy", { signal }),
   saveSetting: (key: string, value: string): Promise<unknown> =>
     json(`/api/credentials/${key}`, { method: "PUT", body: { value, is_encrypted: false, category: "rag_strategy" } }),
   models: (signal: AbortSignal): Promise<ModelList> => json("/api/models", { signal }),
-  activate: (name: string): Promise<unknown> => json("/api/models/activate", { method: "POST", body: { name }, seconds: SEARCH_SECONDS }),
+  activate: (name: string): Promise<unknown> =>
+    json("/api/models/activate", { method: "POST", body: { name }, seconds: SEARCH_SECONDS }),
   ml: (signal: AbortSignal): Promise<MlHealth> => json("/health/ml", { signal }),
   metrics: async (signal: AbortSignal): Promise<string> => (await request("/metrics", { signal })).text,
   health,
@@ -63,23 +70,26 @@ async function health(signal: AbortSignal): Promise<Health> {
 async function upload(file: File, onSent: (share: number) => void): Promise<{ progressId: string }> {
   const form = new FormData();
   form.set("file", file);
-  const answer = await withToken((token) => new Promise<Answer>((resolve, reject) => {
-    const xhr = new XMLHttpRequest();
-    xhr.upload.onprogress = (event) => {
-      onSent(event.total > 0 ? event.loaded / event.total : 0);
-    };
-    xhr.onload = () => {
-      resolve({ status: xhr.status, text: xhr.responseText, retryAfter: xhr.getResponseHeader("retry-after") });
-    };
-    xhr.onerror = () => {
-      reject(new Unreachable());
-    };
-    xhr.open("POST", "/api/documents/upload");
-    if (token !== null) {
-      xhr.setRequestHeader("authorization", `Bearer ${token}`);
-    }
-    xhr.send(form);
-  }));
+  const answer = await withToken(
+    (token) =>
+      new Promise<Answer>((resolve, reject) => {
+        const xhr = new XMLHttpRequest();
+        xhr.upload.onprogress = (event) => {
+          onSent(event.total > 0 ? event.loaded / event.total : 0);
+        };
+        xhr.onload = () => {
+          resolve({ status: xhr.status, text: xhr.responseText, retryAfter: xhr.getResponseHeader("retry-after") });
+        };
+        xhr.onerror = () => {
+          reject(new Unreachable());
+        };
+        xhr.open("POST", "/api/documents/upload");
+        if (token !== null) {
+          xhr.setRequestHeader("authorization", `Bearer ${token}`);
+        }
+        xhr.send(form);
+      }),
+  );
   return parsed(answer);
 }
 
@@ -106,8 +116,15 @@ async function withToken(sendWith: (token: string | null) => Promise<Answer>): P
   }
 }
 
-async function send(path: string, { method = "GET", body, seconds = SECONDS, signal }: Options, token: string | null): Promise<Answer> {
-  const headers = { ...(body && { "content-type": "application/json" }), ...(token !== null && { authorization: `Bearer ${token}` }) };
+async function send(
+  path: string,
+  { method = "GET", body, seconds = SECONDS, signal }: Options,
+  token: string | null,
+): Promise<Answer> {
+  const headers = {
+    ...(body && { "content-type": "application/json" }),
+    ...(token !== null && { authorization: `Bearer ${token}` }),
+  };
   const limit = AbortSignal.timeout(seconds * 1000);
   try {
     const response = await fetch(path, {
@@ -119,7 +136,11 @@ async function send(path: string, { method = "GET", body, seconds = SECONDS, sig
     return { status: response.status, text: await response.text(), retryAfter: response.headers.get("retry-after") };
   } catch (error) {
     signal?.throwIfAborted();
-    throw limit.aborted ? new ApiError(0, `The server took longer than ${seconds} s to answer.`) : error instanceof TypeError ? new Unreachable() : error;
+    throw limit.aborted
+      ? new ApiError(0, `The server took longer than ${seconds} s to answer.`)
+      : error instanceof TypeError
+        ? new Unreachable()
+        : error;
   }
 }
 

@@ -17,7 +17,10 @@ export class Unreachable extends Error {
 
 /** Whether the same request may work a little later without anybody doing anything. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof Unreachable || (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500));
+  return (
+    error instanceof Unreachable ||
+    (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500))
+  );
 }
 
 interface ValidationProblem {
@@ -50,7 +53,9 @@ function detailOf(text: string): string | undefined {
     return detail;
   }
   if (Array.isArray(detail)) {
-    return (detail as ValidationProblem[]).map(({ loc, msg }) => `${(loc ?? []).slice(1).join(".")}: ${msg ?? "not allowed"}`).join("; ");
+    return (detail as ValidationProblem[])
+      .map(({ loc, msg }) => `${(loc ?? []).slice(1).join(".")}: ${msg ?? "not allowed"}`)
+      .join("; ");
   }
   const error = (detail as { error?: unknown } | null | undefined)?.error;
   return typeof error === "string" ? error : undefined;

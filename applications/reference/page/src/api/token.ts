@@ -47,5 +47,8 @@ export async function anotherToken(refused: string | null): Promise<boolean> {
     pending = undefined;
     listener?.(undefined);
   });
-  return pending.then(() => true, () => false);
+  return pending.then(
+    () => true,
+    () => false,
+  );
 }

@@ -14,5 +14,9 @@ export function Announcer(): JSX.Element {
   useEffect(() => {
     speak = setText;
   }, []);
-  return <p class="visually-hidden" role="status" aria-live="polite">{text}</p>;
+  return (
+    <p class="visually-hidden" role="status" aria-live="polite">
+      {text}
+    </p>
+  );
 }

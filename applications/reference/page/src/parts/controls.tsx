@@ -27,7 +27,11 @@ export function Switch({ label, checked, onChange, disabled = false, hint }: Swi
         }}
       />
       <label for={id}>{label}</label>
-      {hint !== undefined && <p class="hint" id={`${id}-hint`}>{hint}</p>}
+      {hint !== undefined && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
     </div>
   );
 }
@@ -59,5 +63,9 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
 
 /** While something is on its way for the first time. */
 export function Loading({ what }: { what: string }): JSX.Element {
-  return <p class="loading" role="status">Loading {what} …</p>;
+  return (
+    <p class="loading" role="status">
+      Loading {what} …
+    </p>
+  );
 }

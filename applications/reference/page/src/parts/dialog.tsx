@@ -51,8 +51,12 @@ export function Confirm({ title, action, onConfirm, onClose, children }: Confirm
     <Dialog title={title} onClose={onClose}>
       {children}
       <div class="actions">
-        <button type="button" class="quiet" autofocus onClick={onClose}>Keep it</button>
-        <button type="button" class="danger" onClick={onConfirm}>{action}</button>
+        <button type="button" class="quiet" autofocus onClick={onClose}>
+          Keep it
+        </button>
+        <button type="button" class="danger" onClick={onConfirm}>
+          {action}
+        </button>
       </div>
     </Dialog>
   );

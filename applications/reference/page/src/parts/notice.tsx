@@ -29,7 +29,11 @@ export function Failure({ what, error, retry }: FailureProps): JSX.Element {
   return (
     <Notice tone="error" title={`${what}: ${error.message}`}>
       <p>{adviceFor(error)}</p>
-      {retry && <button type="button" class="quiet" onClick={retry}>{error instanceof ApiError && error.status === 401 ? "Enter the token" : "Try again"}</button>}
+      {retry && (
+        <button type="button" class="quiet" onClick={retry}>
+          {error instanceof ApiError && error.status === 401 ? "Enter the token" : "Try again"}
+        </button>
+      )}
     </Notice>
   );
 }

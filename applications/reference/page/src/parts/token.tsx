@@ -23,8 +23,14 @@ export function TokenDialog(): JSX.Element | null {
           setToken("");
         }}
       >
-        {asked.refused && <p class="problem" role="alert">The server did not accept that token. Check that it is whole and of this stack.</p>}
-        <p>Whoever deployed the server can print it with <code>pulumi stack output apiToken --show-secrets</code>.</p>
+        {asked.refused && (
+          <p class="problem" role="alert">
+            The server did not accept that token. Check that it is whole and of this stack.
+          </p>
+        )}
+        <p>
+          Whoever deployed the server can print it with <code>pulumi stack output apiToken --show-secrets</code>.
+        </p>
         <label for={id}>API token</label>
         <input
           id={id}
@@ -40,7 +46,9 @@ export function TokenDialog(): JSX.Element | null {
         />
         <p class="hint">Kept in this tab only, until it is closed.</p>
         <div class="actions">
-          <button type="button" class="quiet" onClick={asked.dismiss}>Not now</button>
+          <button type="button" class="quiet" onClick={asked.dismiss}>
+            Not now
+          </button>
           <button type="submit">Use it</button>
         </div>
       </form>

@@ -30,7 +30,11 @@ interface Answer {
 
 /** The question stands in the address, so that the browser's buttons, a reload and a bookmark mean what they say. */
 export function Search({ query }: { query: URLSearchParams }): JSX.Element {
-  const question: Question = { text: query.get("q") ?? "", matchCount: COUNTS.find((each) => String(each) === query.get("n")) ?? 5, compare: query.get("compare") === "1" };
+  const question: Question = {
+    text: query.get("q") ?? "",
+    matchCount: COUNTS.find((each) => String(each) === query.get("n")) ?? 5,
+    compare: query.get("compare") === "1",
+  };
   const [text, setText] = useState(question.text);
   const [turn, setTurn] = useState(0);
   const { answer, error, busy } = useAnswer(question, turn);
@@ -40,7 +44,9 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
     if (!(error instanceof Unreachable) || busy) {
       return;
     }
-    const timer = setTimeout(() => { setTurn((last) => last + 1); }, RETRY_SECONDS * 1000);
+    const timer = setTimeout(() => {
+      setTurn((last) => last + 1);
+    }, RETRY_SECONDS * 1000);
     return () => {
       clearTimeout(timer);
     };
@@ -56,7 +62,11 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
 
   const ask = (changes: Partial<Question>): void => {
     const { text: q, matchCount, compare } = { ...question, text: text.trim(), ...changes };
-    location.hash = href("search", { ...(q === "" ? {} : { q }), ...(matchCount === 5 ? {} : { n: String(matchCount) }), ...(compare ? { compare: "1" } : {}) });
+    location.hash = href("search", {
+      ...(q === "" ? {} : { q }),
+      ...(matchCount === 5 ? {} : { n: String(matchCount) }),
+      ...(compare ? { compare: "1" } : {}),
+    });
     setTurn((last) => last + 1);
   };
 
@@ -70,7 +80,9 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
           ask({});
         }}
       >
-        <label class="visually-hidden" for={id}>Question or words to look for</label>
+        <label class="visually-hidden" for={id}>
+          Question or words to look for
+        </label>
         <div class="ask-line">
           <input
             id={id}
@@ -83,42 +95,85 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
               setText(event.currentTarget.value);
             }}
           />
-          <button type="submit" disabled={busy}>{busy ? "Searching …" : "Search"}</button>
+          <button type="submit" disabled={busy}>
+            {busy ? "Searching …" : "Search"}
+          </button>
         </div>
         <div class="ask-options">
-          <Switch label="Compare with retrieval alone" checked={question.compare} onChange={(compare) => { ask({ compare }); }} />
+          <Switch
+            label="Compare with retrieval alone"
+            checked={question.compare}
+            onChange={(compare) => {
+              ask({ compare });
+            }}
+          />
           <span class="choice">
             <label for={`${id}-n`}>Passages</label>
-            <select id={`${id}-n`} value={String(question.matchCount)} onChange={(event) => { ask({ matchCount: Number(event.currentTarget.value) }); }}>
-              {COUNTS.map((each) => <option key={each} value={String(each)}>{each}</option>)}
+            <select
+              id={`${id}-n`}
+              value={String(question.matchCount)}
+              onChange={(event) => {
+                ask({ matchCount: Number(event.currentTarget.value) });
+              }}
+            >
+              {COUNTS.map((each) => (
+                <option key={each} value={String(each)}>
+                  {each}
+                </option>
+              ))}
             </select>
           </span>
         </div>
       </form>
-      {error && <Failure what="The search did not work" error={error} retry={() => { setTurn((last) => last + 1); }} />}
+      {error && (
+        <Failure
+          what="The search did not work"
+          error={error}
+          retry={() => {
+            setTurn((last) => last + 1);
+          }}
+        />
+      )}
       <div aria-busy={busy} class={busy ? "stale" : ""}>
-        {answer ? <Shown answer={answer} /> : busy && !error ? <Loading what="passages, and letting the model judge them" /> : !error && <Invitation />}
+        {answer ? (
+          <Shown answer={answer} />
+        ) : busy && !error ? (
+          <Loading what="passages, and letting the model judge them" />
+        ) : (
+          !error && <Invitation />
+        )}
       </div>
     </>
   );
 }
 
 function Shown({ answer: { question, reply, plain } }: { answer: Answer }): JSX.Element {
-  return question.compare && plain ? <Comparison question={question.text} plain={plain} reranked={reply} /> : <Results question={question.text} reply={reply} />;
+  return question.compare && plain ? (
+    <Comparison question={question.text} plain={plain} reranked={reply} />
+  ) : (
+    <Results question={question.text} reply={reply} />
+  );
 }
 
 function Invitation(): JSX.Element {
   return (
     <p class="empty">
-      Retrieval finds the passages that share words with the question; the model then reads each of them beside the question and puts the best first.
-      Documents come in under <a href={href("knowledge")}>Knowledge</a>.
+      Retrieval finds the passages that share words with the question; the model then reads each of them beside the
+      question and puts the best first. Documents come in under <a href={href("knowledge")}>Knowledge</a>.
     </p>
   );
 }
 
 /** Asks the server whenever the question or `turn` changes; what was answered last stays meanwhile. */
-function useAnswer(question: Question, turn: number): { answer: Answer | undefined; error: Error | undefined; busy: boolean } {
-  const [state, setState] = useState<{ answer: Answer | undefined; error: Error | undefined; busy: boolean }>({ answer: undefined, error: undefined, busy: false });
+function useAnswer(
+  question: Question,
+  turn: number,
+): { answer: Answer | undefined; error: Error | undefined; busy: boolean } {
+  const [state, setState] = useState<{ answer: Answer | undefined; error: Error | undefined; busy: boolean }>({
+    answer: undefined,
+    error: undefined,
+    busy: false,
+  });
   const { text, matchCount, compare } = question;
   useEffect(() => {
     if (text === "") {
@@ -127,7 +182,11 @@ function useAnswer(question: Question, turn: number): { answer: Answer | undefin
     }
     const stop = new AbortController();
     // That the server does not answer stays said until it does: said anew each time it would be read out each time.
-    setState((last) => ({ answer: last.answer, error: last.error instanceof Unreachable ? last.error : undefined, busy: true }));
+    setState((last) => ({
+      answer: last.answer,
+      error: last.error instanceof Unreachable ? last.error : undefined,
+      busy: true,
+    }));
     // One after the other: together they would share the processor and spoil each other's timings.
     const run = async (): Promise<Answer> => {
       const plain = compare ? await api.search(text, { matchCount, rerank: false }, stop.signal) : undefined;
@@ -138,7 +197,9 @@ function useAnswer(question: Question, turn: number): { answer: Answer | undefin
       (answer) => {
         if (!stop.signal.aborted) {
           setState({ answer, error: undefined, busy: false });
-          announce(`${count(answer.reply.results.length, "passage")} found, ${answer.reply.reranking_applied ? "reranked" : "not reranked"}`);
+          announce(
+            `${count(answer.reply.results.length, "passage")} found, ${answer.reply.reranking_applied ? "reranked" : "not reranked"}`,
+          );
         }
       },
       (error: unknown) => {

@@ -19,7 +19,9 @@ export function Status(): JSX.Element {
       <Service environment={ml.value?.environment_key} />
       <section aria-labelledby="activity">
         <h2 id="activity">Since the start</h2>
-        {metrics.error && <Failure what="The metrics could not be loaded" error={metrics.error} retry={metrics.reload} />}
+        {metrics.error && (
+          <Failure what="The metrics could not be loaded" error={metrics.error} retry={metrics.reload} />
+        )}
         {metrics.value ? <Activity samples={metrics.value} /> : !metrics.error && <Loading what="the metrics" />}
       </section>
       <section aria-labelledby="reranking">
@@ -39,8 +41,12 @@ function Service({ environment }: { environment: string | undefined }): JSX.Elem
       <dl class="facts">
         <Fact name="State">{value?.status ?? "–"}</Fact>
         <Fact name="Service">{value?.service_name ?? "–"}</Fact>
-        <Fact name="Release"><span class="mono">{short(value?.release)}</span></Fact>
-        <Fact name="Environment"><span class="mono">{short(environment)}</span></Fact>
+        <Fact name="Release">
+          <span class="mono">{short(value?.release)}</span>
+        </Fact>
+        <Fact name="Environment">
+          <span class="mono">{short(environment)}</span>
+        </Fact>
       </dl>
     </section>
   );
@@ -61,7 +67,9 @@ function Activity({ samples }: { samples: readonly Sample[] }): JSX.Element {
       <Fact name="Passages">{integer(total(samples, "archon_chunks"))}</Fact>
       <Fact name="Requests">{integer(total(samples, `${requests}_count`))}</Fact>
       <Fact name="Searches">{integer(total(samples, `${requests}_count`, isSearch) ?? 0)}</Fact>
-      <Fact name="Answered with 5xx">{integer(total(samples, `${requests}_count`, ({ status = "" }) => status.startsWith("5")) ?? 0)}</Fact>
+      <Fact name="Answered with 5xx">
+        {integer(total(samples, `${requests}_count`, ({ status = "" }) => status.startsWith("5")) ?? 0)}
+      </Fact>
       <Fact name="Retrieval, p50 · p95">{times("archon_retrieval_seconds")}</Fact>
       <Fact name="Reranking, p50 · p95">{times("archon_rerank_seconds")}</Fact>
       <Fact name="Pairs scored">{integer(total(samples, "archon_rerank_pairs_total"))}</Fact>
@@ -79,8 +87,12 @@ function Reranking({ ml }: { ml: MlHealth }): JSX.Element {
       <dl class="facts">
         <Fact name="State">{ml.status}</Fact>
         <Fact name="Model">{model ? model.name : "none"}</Fact>
-        <Fact name="Commit"><span class="mono">{model ? short(model.revision) : "–"}</span></Fact>
-        <Fact name="Known answers">{answer?.passed === true ? `${answer.questions.length} of ${answer.questions.length} right` : "not given"}</Fact>
+        <Fact name="Commit">
+          <span class="mono">{model ? short(model.revision) : "–"}</span>
+        </Fact>
+        <Fact name="Known answers">
+          {answer?.passed === true ? `${answer.questions.length} of ${answer.questions.length} right` : "not given"}
+        </Fact>
         <Fact name="Device">{ml.device ?? "–"}</Fact>
         <Fact name="Precision">{ml.dtype ?? "–"}</Fact>
         <Fact name="Threads">{integer(ml.threads ?? undefined)}</Fact>
@@ -89,7 +101,11 @@ function Reranking({ ml }: { ml: MlHealth }): JSX.Element {
       {typeof ml.error === "string" && <p class="problem">{ml.error}</p>}
       <h3>Versions</h3>
       <dl class="facts">
-        {Object.entries(versions).map(([name, version]) => <Fact key={name} name={name}><span class="mono">{version ?? "not installed"}</span></Fact>)}
+        {Object.entries(versions).map(([name, version]) => (
+          <Fact key={name} name={name}>
+            <span class="mono">{version ?? "not installed"}</span>
+          </Fact>
+        ))}
       </dl>
     </>
   );

@@ -38,7 +38,11 @@ export function useModels(): Switching {
   return {
     ...list,
     pending,
-    failure: refusal ?? (change?.state === "failed" ? `${change.to} could not take over: ${change.error ?? "the server's log says why"}` : undefined),
+    failure:
+      refusal ??
+      (change?.state === "failed"
+        ? `${change.to} could not take over: ${change.error ?? "the server's log says why"}`
+        : undefined),
     activate: (model) => void activate(model),
   };
 }

@@ -16,8 +16,22 @@ export function Crawl({ onUrl }: { onUrl: (url: string) => void }): JSX.Element 
     >
       <label for={id}>Or fetch a page of the web</label>
       <div class="ask-line">
-        <input id={id} type="url" inputMode="url" placeholder="https://" required pattern="https?://.+" title="An address that starts with http:// or https://" value={url} onInput={(event) => { setUrl(event.currentTarget.value); }} />
-        <button type="submit" class="quiet">Fetch</button>
+        <input
+          id={id}
+          type="url"
+          inputMode="url"
+          placeholder="https://"
+          required
+          pattern="https?://.+"
+          title="An address that starts with http:// or https://"
+          value={url}
+          onInput={(event) => {
+            setUrl(event.currentTarget.value);
+          }}
+        />
+        <button type="submit" class="quiet">
+          Fetch
+        </button>
       </div>
       <p class="hint">The server fetches it. Addresses inside its own network are refused.</p>
     </form>

@@ -23,7 +23,9 @@ export function Drop({ onFiles }: { onFiles: (files: readonly File[]) => void })
     >
       <p class="drop-title">Drop files here</p>
       <p class="soft">PDF, Word, HTML, Markdown, plain text or source code</p>
-      <button type="button" class="quiet" onClick={() => input.current?.click()}>Choose files</button>
+      <button type="button" class="quiet" onClick={() => input.current?.click()}>
+        Choose files
+      </button>
       <input
         ref={input}
         type="file"

@@ -14,9 +14,22 @@ export function Jobs({ jobs, onForget }: { jobs: readonly Job[]; onForget: (id: 
           <li key={id} class={`job ${state}`}>
             <span class="job-title">{title}</span>
             <span class="job-message">{state === "failed" ? `Not added: ${message}` : message}</span>
-            {state === "running"
-              ? <progress max={100} value={percent} aria-label={`Progress of ${title}`}>{percent} %</progress>
-              : <button type="button" class="link" onClick={() => { onForget(id); }} aria-label={`Put away the message on ${title}`}>Put away</button>}
+            {state === "running" ? (
+              <progress max={100} value={percent} aria-label={`Progress of ${title}`}>
+                {percent} %
+              </progress>
+            ) : (
+              <button
+                type="button"
+                class="link"
+                onClick={() => {
+                  onForget(id);
+                }}
+                aria-label={`Put away the message on ${title}`}
+              >
+                Put away
+              </button>
+            )}
           </li>
         ))}
       </ul>

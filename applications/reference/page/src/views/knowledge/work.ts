@@ -55,7 +55,11 @@ function set(next: readonly Job[]): void {
   changed();
 }
 
-async function run(title: string, onStored: () => void, begin: (onSent: (share: number) => void) => Promise<{ progressId: string }>): Promise<void> {
+async function run(
+  title: string,
+  onStored: () => void,
+  begin: (onSent: (share: number) => void) => Promise<{ progressId: string }>,
+): Promise<void> {
   const id = ++lastId;
   const update = (changes: Partial<Job>): void => {
     set(jobs.map((job) => (job.id === id ? { ...job, ...changes } : job)));
@@ -80,7 +84,7 @@ async function run(title: string, onStored: () => void, begin: (onSent: (share: 
 
 /** Asks how far an operation is until it ends. @returns what has been stored, in words. */
 async function follow(progressId: string, onProgress: (percent: number, message: string) => void): Promise<string> {
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       const { status, progress, message, error, chunksStored } = await api.progress(progressId);
       failures = 0;

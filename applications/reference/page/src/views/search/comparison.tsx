@@ -22,11 +22,23 @@ export function Comparison({ question, plain, reranked }: ComparisonProps): JSX.
     <section aria-label="Comparison">
       <Shortcomings reply={reranked} />
       <div class="comparison">
-        <Column title="Retrieval alone" time={plain.timings?.total_ms} rows={before} question={question} scoreOf={(row) => row.similarity_score}>
+        <Column
+          title="Retrieval alone"
+          time={plain.timings?.total_ms}
+          rows={before}
+          question={question}
+          scoreOf={(row) => row.similarity_score}
+        >
           {(row) => (connection(row.id)?.to === null ? <span class="moved down">falls out</span> : null)}
         </Column>
         <Lines connections={connections} rows={Math.max(before.length, after.length)} />
-        <Column title={reranked.reranking_applied ? `Reranked by ${reranked.model ?? "the model"}` : "Not reranked"} time={reranked.timings?.total_ms} rows={after} question={question} scoreOf={(row) => row.rerank_score ?? row.similarity_score}>
+        <Column
+          title={reranked.reranking_applied ? `Reranked by ${reranked.model ?? "the model"}` : "Not reranked"}
+          time={reranked.timings?.total_ms}
+          rows={after}
+          question={question}
+          scoreOf={(row) => row.rerank_score ?? row.similarity_score}
+        >
           {(row, index) => <Origin row={row} index={index} from={connection(row.id)?.from ?? null} />}
         </Column>
       </div>
@@ -36,7 +48,13 @@ export function Comparison({ question, plain, reranked }: ComparisonProps): JSX.
 
 function Origin({ row, index, from }: { row: SearchRow; index: number; from: number | null }): JSX.Element {
   const place = row.retrieval_rank ?? (from === null ? undefined : from + 1);
-  return place === undefined ? <span class="moved up">from further down</span> : <><Moved places={place - index - 1} /> <span class="soft">from {place}</span></>;
+  return place === undefined ? (
+    <span class="moved up">from further down</span>
+  ) : (
+    <>
+      <Moved places={place - index - 1} /> <span class="soft">from {place}</span>
+    </>
+  );
 }
 
 interface ColumnProps {
@@ -51,12 +69,19 @@ interface ColumnProps {
 function Column({ title, time, rows, question, scoreOf, children }: ColumnProps): JSX.Element {
   return (
     <div class="column">
-      <h2>{title} {time !== undefined && <span class="soft">{milliseconds(time)}</span>}</h2>
+      <h2>
+        {title} {time !== undefined && <span class="soft">{milliseconds(time)}</span>}
+      </h2>
       <ol>
         {rows.map((row, index) => (
           <li key={row.id}>
-            <p class="passage clamped"><Highlighted text={readable(row.content, row.metadata.headers)} query={question} /></p>
-            <p class="column-line"><span class="number">{score(scoreOf(row))}</span> {children(row, index)} <span class="soft source">{titleOf(row)}</span></p>
+            <p class="passage clamped">
+              <Highlighted text={readable(row.content, row.metadata.headers)} query={question} />
+            </p>
+            <p class="column-line">
+              <span class="number">{score(scoreOf(row))}</span> {children(row, index)}{" "}
+              <span class="soft source">{titleOf(row)}</span>
+            </p>
           </li>
         ))}
       </ol>

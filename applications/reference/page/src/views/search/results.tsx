@@ -17,9 +17,14 @@ export function Results({ question, reply }: { question: string; reply: SearchRe
   return (
     <section aria-label="Results">
       <Shortcomings reply={reply} />
-      <p class="summary">{count(reply.results.length, "passage")}{timing(reply)}</p>
+      <p class="summary">
+        {count(reply.results.length, "passage")}
+        {timing(reply)}
+      </p>
       <ol class="results">
-        {reply.results.map((row, index) => <Result key={row.id} row={row} rank={index + 1} question={question} />)}
+        {reply.results.map((row, index) => (
+          <Result key={row.id} row={row} rank={index + 1} question={question} />
+        ))}
       </ol>
     </section>
   );
@@ -28,7 +33,10 @@ export function Results({ question, reply }: { question: string; reply: SearchRe
 export function NothingFound(): JSX.Element {
   return (
     <Notice tone="info" title="No passage shares a word with this question.">
-      <p>Try other words, or fewer. What is stored stands under <a href={href("knowledge")}>Knowledge</a>, where more can be added.</p>
+      <p>
+        Try other words, or fewer. What is stored stands under <a href={href("knowledge")}>Knowledge</a>, where more can
+        be added.
+      </p>
     </Notice>
   );
 }
@@ -38,11 +46,16 @@ export function Shortcomings({ reply }: { reply: SearchReply }): JSX.Element {
   return (
     <>
       {typeof reply.search_error === "string" && (
-        <Notice tone="warning" title="Vectors took no part in this search."><p>{sentence(reply.search_error)} Words alone were searched.</p></Notice>
+        <Notice tone="warning" title="Vectors took no part in this search.">
+          <p>{sentence(reply.search_error)} Words alone were searched.</p>
+        </Notice>
       )}
       {!reply.reranking_applied && typeof reply.reranking_error === "string" && (
         <Notice tone="warning" title="These passages are not reranked.">
-          <p>{sentence(reply.reranking_error)} They stand in retrieval’s order. The state of the model is shown under <a href={href("models")}>Models</a>.</p>
+          <p>
+            {sentence(reply.reranking_error)} They stand in retrieval’s order. The state of the model is shown under{" "}
+            <a href={href("models")}>Models</a>.
+          </p>
         </Notice>
       )}
     </>
@@ -55,7 +68,9 @@ function timing({ timings, reranking_applied: reranked, model }: SearchReply): s
     return "";
   }
   const found = `, found in ${milliseconds(timings.retrieval_ms)}`;
-  return reranked ? `${found} and reranked by ${model ?? "the model"} in ${milliseconds(timings.rerank_ms)}` : `${found}, in retrieval’s order`;
+  return reranked
+    ? `${found} and reranked by ${model ?? "the model"} in ${milliseconds(timings.rerank_ms)}`
+    : `${found}, in retrieval’s order`;
 }
 
 function Result({ row, rank, question }: { row: SearchRow; rank: number; question: string }): JSX.Element {
@@ -65,12 +80,27 @@ function Result({ row, rank, question }: { row: SearchRow; rank: number; questio
   const text = long && !whole ? `${content.slice(0, PREVIEW).replace(/\s+\S*$/, "")} …` : content;
   return (
     <li class="result">
-      <span class="rank" aria-hidden="true">{rank}</span>
+      <span class="rank" aria-hidden="true">
+        {rank}
+      </span>
       <article>
         <h2>{titleOf(row)}</h2>
         {row.metadata.headers && <p class="crumbs">{row.metadata.headers}</p>}
-        <p class="passage"><Highlighted text={text} query={question} /></p>
-        {long && <button type="button" class="link" aria-expanded={whole} onClick={() => { setWhole(!whole); }}>{whole ? "Show less" : "Show the whole passage"}</button>}
+        <p class="passage">
+          <Highlighted text={text} query={question} />
+        </p>
+        {long && (
+          <button
+            type="button"
+            class="link"
+            aria-expanded={whole}
+            onClick={() => {
+              setWhole(!whole);
+            }}
+          >
+            {whole ? "Show less" : "Show the whole passage"}
+          </button>
+        )}
         <Scores row={row} rank={rank} />
       </article>
     </li>
@@ -82,7 +112,11 @@ export function titleOf({ metadata }: SearchRow): string {
 }
 
 export function Highlighted({ text, query }: { text: string; query: string }): JSX.Element {
-  return <>{highlighted(text, query).map((piece, index) => (piece.hit ? <mark key={index}>{piece.text}</mark> : piece.text))}</>;
+  return (
+    <>
+      {highlighted(text, query).map((piece, index) => (piece.hit ? <mark key={index}>{piece.text}</mark> : piece.text))}
+    </>
+  );
 }
 
 function Scores({ row, rank }: { row: SearchRow; rank: number }): JSX.Element {
@@ -93,17 +127,23 @@ function Scores({ row, rank }: { row: SearchRow; rank: number }): JSX.Element {
       {typeof reranked === "number" && (
         <div>
           <dt>After reranking</dt>
-          <dd><Meter value={reranked} tone="strong" /> <span class="number">{score(reranked)}</span></dd>
+          <dd>
+            <Meter value={reranked} tone="strong" /> <span class="number">{score(reranked)}</span>
+          </dd>
         </div>
       )}
       <div>
         <dt>{typeof reranked === "number" ? "Before" : "Retrieval"}</dt>
-        <dd><Meter value={similarity} tone="soft" /> <span class="number">{score(similarity)}</span></dd>
+        <dd>
+          <Meter value={similarity} tone="soft" /> <span class="number">{score(similarity)}</span>
+        </dd>
       </div>
       {places !== undefined && (
         <div>
           <dt>Moved</dt>
-          <dd><Moved places={places} /> <span class="soft">from {row.retrieval_rank}</span></dd>
+          <dd>
+            <Moved places={places} /> <span class="soft">from {row.retrieval_rank}</span>
+          </dd>
         </div>
       )}
     </dl>
