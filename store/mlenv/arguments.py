@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def _init(command: argparse.ArgumentParser) -> None:
 def _populate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--key", required=True, help="name of the environment, derived from its content")
     command.add_argument("--lock", required=True, metavar="-", help="the lock, on standard input")
+    command.add_argument(
+        "--lock-sha256", type=_sha256, metavar="HEX", help="sha256 that the lock must have (default: any)"
+    )
     command.add_argument("--python", default="cp311", help="interpreter of the lock (default: %(default)s)")
     _many(command, "--import", "MODULE", "modules that must be importable", dest="imports")
     _indexes(command)
@@ -198,6 +202,12 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
     return int(text)
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 64 lowercase hex digits")
+    return text
 
 
 def _owner(text: str) -> tuple[int, int]:

@@ -59,6 +59,7 @@ def _populate(options: argparse.Namespace) -> None:
     request = PopulateRequest(
         key=options.key,
         lock=text_on_stdin(),
+        planned_sha256=options.lock_sha256,
         python=options.python,
         imports=tuple(options.imports),
         indexes=indexes_of(options),

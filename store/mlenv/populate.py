@@ -13,7 +13,7 @@ from typing import TypeVar
 from . import bytecode, compatibility, durable, failpoints, manifest, preflight, progress, uv
 from .bytecode import Bytecode
 from .distributions import Distribution, disk_size, installed, strip_notes
-from .errors import DamagedPackagesError, MlenvError
+from .errors import DamagedPackagesError, MlenvError, UsageError
 from .files import FileEntry, disk_bytes, hash_tree, normalise
 from .imports import ImportCheck
 from .integrity import cross_check
@@ -33,10 +33,14 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class PopulateRequest:
     """`lock` is the text of the lock; `python` the tag of the interpreter that it was resolved for, such as cp311;
-    `imports` the modules that must be importable from the environment before it counts as one."""
+    `imports` the modules that must be importable from the environment before it counts as one.
+
+    `planned_sha256` is the hash of the lock that the key was derived from, in hex; None accepts any lock.
+    """
 
     key: str
     lock: str
+    planned_sha256: str | None = None
     python: str = "cp311"
     imports: tuple[str, ...] = ()
     indexes: uv.Indexes = field(default_factory=uv.Indexes)
@@ -50,6 +54,7 @@ def populate(store: Store, request: PopulateRequest) -> None:
     """Make sure that the environment is in the store. Raises MlenvError; then nothing of it is visible."""
     clock = progress.Clock()
     target = store.environment(request.key)
+    _require_planned_lock(request)
     lock = parse(request.lock)
     compatibility.demand(lock, request.python)
     with store.working(f"env-{request.key}", f"environment {request.key}") as (staging, descriptor):
@@ -221,6 +226,16 @@ class _Work:
         self._seconds[name] = clock.seconds
         progress.say(f"{name}: {clock}")
         return result
+
+
+def _require_planned_lock(request: PopulateRequest) -> None:
+    """The key is derived from the lock when the update is planned. Another lock must not be published under that key."""
+    if request.planned_sha256 not in (None, request.lock_sha256):
+        raise UsageError(
+            f"environment {request.key} was planned with a lock file of sha256 {request.planned_sha256}, but standard "
+            f"input holds one of sha256 {request.lock_sha256}: the file changed after planning. Nothing was installed. "
+            "Run the update again: it plans a new key for the new lock file."
+        )
 
 
 def _confirm(target: Path, request: PopulateRequest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from pathlib import Path
 
@@ -48,6 +49,43 @@ def test_an_empty_lock(store: Store, populate, lock: str, beta: Wheel):
 def test_a_lock_that_is_no_text(store: Store):
     result = mlenv("populate", "--store", store.root, "--key", "k1", "--lock", "-", stdin=b"\xff\xfe")
     assert (result.status, "is not UTF-8 text" in result.err) == (2, True)
+
+
+def test_the_planned_lock_is_accepted(store: Store, populate, wheelhouse: Path, beta: Wheel):
+    lock = lock_of(beta)
+    planned = hashlib.sha256(lock.encode()).hexdigest()
+
+    result = populate("k1", lock, options=("--wheelhouse", str(wheelhouse), "--lock-sha256", planned))
+
+    assert (result.status, result.err) == (0, "")
+    assert visible_environments(store) == ["k1"]
+
+
+def test_a_lock_that_changed_after_planning_is_refused(store: Store, populate, wheelhouse: Path, beta: Wheel):
+    planned = hashlib.sha256(lock_of(beta).encode()).hexdigest()
+    changed = f"{lock_of(beta)}# edited after the plan\n"
+    received = hashlib.sha256(changed.encode()).hexdigest()
+
+    result = populate("k1", changed, options=("--wheelhouse", str(wheelhouse), "--lock-sha256", planned))
+
+    assert result.status == 2
+    assert result.err == (
+        f"mlenv: error: environment k1 was planned with a lock file of sha256 {planned}, but standard input holds one "
+        f"of sha256 {received}: the file changed after planning. Nothing was installed. "
+        "Run the update again: it plans a new key for the new lock file.\n"
+    )
+    assert_nothing_visible(store)
+
+
+@pytest.mark.parametrize("malformed", ["", "abc", "G" * 64, "A" * 64, "sha256:" + "0" * 64])
+def test_a_malformed_hash_of_the_planned_lock_is_refused(
+    store: Store, populate, wheelhouse: Path, beta: Wheel, malformed: str
+):
+    result = populate("k1", beta, options=("--wheelhouse", str(wheelhouse), "--lock-sha256", malformed))
+
+    assert result.status == 2
+    assert f"--lock-sha256: {malformed!r}: expected 64 lowercase hex digits" in result.err
+    assert_nothing_visible(store)
 
 
 def test_another_python_and_another_platform(store: Store, populate, beta: Wheel):
