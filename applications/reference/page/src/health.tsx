@@ -2,8 +2,8 @@ import { createContext, type JSX } from "preact";
 import { useContext } from "preact/hooks";
 import { api } from "./api/client";
 import type { Health } from "./api/shapes";
-import { useLoaded, type Loaded } from "./loaded";
-import { Notice } from "./parts/notice";
+import { useLoaded, type Loaded } from "./use-polling";
+import { Notice } from "./components/notice";
 
 const POLL_SECONDS = 5;
 

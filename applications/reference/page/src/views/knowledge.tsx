@@ -3,15 +3,15 @@ import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { KnowledgeItem } from "../api/shapes";
 import { bytes, count, when } from "../format";
-import { useLoaded } from "../loaded";
-import { announce } from "../parts/announce";
-import { Loading } from "../parts/controls";
-import { Confirm } from "../parts/dialog";
-import { Failure } from "../parts/notice";
-import { Crawl } from "./knowledge/crawl";
-import { Drop } from "./knowledge/drop";
-import { Jobs } from "./knowledge/jobs";
-import { useJobs } from "./knowledge/work";
+import { useLoaded } from "../use-polling";
+import { announce } from "../components/announce";
+import { Loading } from "../components/controls";
+import { Confirm } from "../components/dialog";
+import { Failure } from "../components/notice";
+import { Crawl } from "./knowledge/crawl-form";
+import { Drop } from "./knowledge/file-drop";
+import { Jobs } from "./knowledge/job-list";
+import { useJobs } from "./knowledge/jobs-store";
 
 const POLL_SECONDS = 20;
 

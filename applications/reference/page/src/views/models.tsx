@@ -1,9 +1,9 @@
 import type { JSX } from "preact";
 import type { Model, ModelState } from "../api/shapes";
 import { bytes, seconds, sentence, short, when } from "../format";
-import { Fact, Loading } from "../parts/controls";
-import { Failure, Notice } from "../parts/notice";
-import { useModels } from "./switching";
+import { Fact, Loading } from "../components/controls";
+import { Failure, Notice } from "../components/notice";
+import { useModels } from "./use-models";
 
 const WORDS: Readonly<Record<ModelState, string>> = {
   absent: "not present",

@@ -2,12 +2,12 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import { bytes, sentence } from "../format";
-import { useLoaded } from "../loaded";
-import { announce } from "../parts/announce";
-import { Loading, Switch } from "../parts/controls";
-import { Failure, Notice } from "../parts/notice";
+import { useLoaded } from "../use-polling";
+import { announce } from "../components/announce";
+import { Loading, Switch } from "../components/controls";
+import { Failure, Notice } from "../components/notice";
 import { href } from "../route";
-import { useModels } from "./switching";
+import { useModels } from "./use-models";
 
 type Flag = "USE_RERANKING" | "USE_HYBRID_SEARCH";
 

@@ -3,10 +3,10 @@ import { api } from "../api/client";
 import type { MlHealth } from "../api/shapes";
 import { bytes, integer, seconds, short, span } from "../format";
 import { useHealth } from "../health";
-import { useLoaded } from "../loaded";
+import { useLoaded } from "../use-polling";
 import { parseMetrics, quantile, total, type Sample } from "../metrics";
-import { Fact, Loading } from "../parts/controls";
-import { Failure } from "../parts/notice";
+import { Fact, Loading } from "../components/controls";
+import { Failure } from "../components/notice";
 
 const POLL_SECONDS = 5;
 const SEARCH_ROUTES = ["/api/rag/query", "/api/knowledge/search", "/api/knowledge-items/search"];

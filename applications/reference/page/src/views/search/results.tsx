@@ -2,8 +2,8 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { SearchReply, SearchRow } from "../../api/shapes";
 import { count, highlighted, milliseconds, readable, score, sentence } from "../../format";
-import { Meter } from "../../parts/controls";
-import { Notice } from "../../parts/notice";
+import { Meter } from "../../components/controls";
+import { Notice } from "../../components/notice";
 import { moved, movement } from "../../ranks";
 import { href } from "../../route";
 

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { Job } from "./work";
+import type { Job } from "./jobs-store";
 
 /** What is being added, and what came of it until the reader puts it away. */
 export function Jobs({ jobs, onForget }: { jobs: readonly Job[]; onForget: (id: number) => void }): JSX.Element | null {

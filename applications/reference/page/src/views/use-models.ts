@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Model, ModelList } from "../api/shapes";
-import { useLoaded, type Loaded } from "../loaded";
-import { announce } from "../parts/announce";
+import { useLoaded, type Loaded } from "../use-polling";
+import { announce } from "../components/announce";
 
 const POLL_SECONDS = 10;
 

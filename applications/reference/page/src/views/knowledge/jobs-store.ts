@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { api } from "../../api/client";
 import { ApiError, Unreachable } from "../../api/errors";
 import { count } from "../../format";
-import { announce } from "../../parts/announce";
+import { announce } from "../../components/announce";
 
 /** Share of the bar, in percent, that sending a file takes; the rest is the server's work. */
 const SENDING = 40;
