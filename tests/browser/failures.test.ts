@@ -4,7 +4,7 @@ import { projectRoot } from "../../commands/lib/paths";
 import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
-/** States that need no model: a server that wants a token, and one whose model cannot be loaded. */
+/** States that need no real model: a server that requires a token, and one whose model cannot be loaded. */
 jest.setTimeout(600_000);
 
 const checkout = new Checkout();
@@ -20,22 +20,22 @@ afterAll(async () => {
   await checkout.remove();
 });
 
-test("a server that wants a token is asked for it once, and the tab keeps it", async () => {
+test("a server that requires a token prompts for it once, and the tab keeps it", async () => {
   const { page, errors } = await openPage(browser);
   const { apiToken } = (await stack.outputs()) as { apiToken: string };
-  // Two requests are refused at the same time; there is one question.
+  // Two requests are rejected at the same time; there is one prompt.
   await open(page, `${await stack.url()}/#/status`);
-  const dialog = page.getByRole("dialog", { name: "This server needs its API token" });
+  const dialog = page.getByRole("dialog", { name: "This server requires an API token" });
   await seen(dialog);
   expect(await page.getByRole("dialog").count()).toBe(1);
   await screenshot(page, "token");
   expect(await findings(page)).toEqual([]);
 
   await page.getByLabel("API token", { exact: true }).fill("not the token");
-  await page.getByRole("button", { name: "Use it" }).click();
-  await seen(page.getByText("The server did not accept that token."));
+  await page.getByRole("button", { name: "Use token" }).click();
+  await seen(page.getByText("The server did not accept this token."));
   await page.getByLabel("API token", { exact: true }).fill(`  ${apiToken} `);
-  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByRole("button", { name: "Use token" }).click();
   await gone(dialog);
   await seen(page.getByText("Running for"));
 
@@ -57,19 +57,19 @@ test("a server that wants a token is asked for it once, and the tab keeps it", a
   await page.context().close();
 });
 
-test("whoever gives no token sees why nothing is shown, and can still give it", async () => {
+test("a person who dismisses the prompt sees why nothing is shown, and can still enter the token", async () => {
   const { page } = await openPage(browser);
   await open(page, `${await stack.url()}/#/knowledge`);
   await seen(page.getByRole("dialog"));
   await page.keyboard.press("Escape");
-  await seen(page.getByText("This server is protected by an API token."));
+  await seen(page.getByText("An API token protects this server."));
   await gone(page.getByRole("dialog"));
   await page.getByRole("button", { name: "Enter the token" }).click();
   await seen(page.getByRole("dialog"));
   await page.context().close();
 });
 
-test("a server whose model cannot be loaded says so on every view and still answers", async () => {
+test("a server whose model cannot be loaded reports it on every view and still answers searches", async () => {
   const { images } = (await stack.outputs()) as { images: { server: string } };
   const port = await freePort();
   const models = JSON.stringify([{ name: "words", repo: "tests/words", revision: "0".repeat(40) }]);
@@ -101,7 +101,7 @@ test("a server whose model cannot be loaded says so on every view and still answ
     );
     const { page } = await openPage(browser);
     await open(page, `${url}/#/knowledge`);
-    await seen(page.getByRole("status").filter({ hasText: /Reranking does not work at the moment: .*out of memory/ }));
+    await seen(page.getByRole("status").filter({ hasText: /Reranking is not working: .*out of memory/ }));
     await page
       .locator("input[type=file]")
       .setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });

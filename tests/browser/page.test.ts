@@ -5,9 +5,9 @@ import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } 
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /**
- * The page as a person uses it, in a real browser against a whole deployment: environment with torch, the demo model, a second
- * model that is a copy of it, and a third whose weights are damaged. The tests go on from each other's state, in order. What they
- * cannot prove: other browsers, assistive technology itself, and a model whose judgement is worth more than the demo's.
+ * Uses the page as a person does, in a real browser against a complete deployment: an ML environment with torch, the demo model, a
+ * copy of it, and a copy with damaged weights. The tests run in order, each on the state that the
+ * one above it leaves. They do not cover other browsers, assistive technology itself, or the quality of a model's ranking.
  */
 jest.setTimeout(1_200_000);
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
   fs.cpSync(demo, path.join(checkout.directory, "demo", "damaged"), { recursive: true });
   fs.writeFileSync(path.join(checkout.directory, "demo", "damaged", "model.safetensors"), "no weights");
   stack = await checkout.stack({
-    // A store that is kept spares whoever works on the page the 6 GB of the environment; npm test always begins with a fresh one.
+    // While you work on the page, keep the store between runs: the environment takes 6 GB. npm test always uses a new store.
     root: process.env["ARCHON_TEST_STORE"] ?? checkout.root,
     requirements: "applications/reference/requirements.server.ml.txt",
     imports: ["torch", "transformers", "sentence_transformers"],
@@ -60,16 +60,16 @@ async function search(question: string): Promise<void> {
   await gone(page.locator("[aria-busy=true]"));
 }
 
-test("a first visit says what the page is for and what to do", async () => {
+test("the first visit explains the page and says how to start", async () => {
   await open(page, url);
   expect(await page.title()).toBe("Search · Archon");
-  await seen(page.getByText("Documents come in under Knowledge"));
+  await seen(page.getByText("You can add documents under Knowledge"));
   await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Knowledge" }).click();
   await seen(page.getByText("Nothing is stored yet. Drop a file above"));
   expect(await page.title()).toBe("Knowledge · Archon");
 });
 
-test("a large file is uploaded, and its progress can be followed", async () => {
+test("uploading a large file shows its progress", async () => {
   const text = Array.from(
     { length: 18000 },
     (_, n) => `## Section ${n}\n\n${"A lighthouse stands on the rock. ".repeat(15)}\n`,
@@ -87,23 +87,23 @@ test("a large file is uploaded, and its progress can be followed", async () => {
   const values = await page.evaluate<number[]>("window.progressSeen");
   expect(values).toEqual([...values].sort((a, b) => a - b));
   expect(values.filter((value) => value > 40 && value < 100)).not.toEqual([]);
-  // A screen reader has been told, and the list has it without a reload.
+  // A screen reader announces it, and the list shows it without a reload.
   expect(await page.locator("[aria-live=polite]").textContent()).toBe("lighthouse.md: 18,000 passages stored");
   await seen(page.getByRole("heading", { name: "lighthouse.md" }));
 });
 
-test("files are taken by dropping them, and put away when read", async () => {
+test("files can be dropped onto the page, and their messages can be dismissed", async () => {
   const transfer = await page.evaluateHandle(`(() => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([${JSON.stringify(fs.readFileSync(kitchen, "utf8"))}], "kitchen.md", { type: "text/markdown" }));
     transfer.items.add(new File(["# Notes\\n\\nThe kettle is by the window."], "notes.txt", { type: "text/plain" }));
     return transfer;
   })()`);
-  await page.locator(".drop").dispatchEvent("drop", { dataTransfer: transfer });
+  await page.locator(".file-drop").dispatchEvent("drop", { dataTransfer: transfer });
   await seen(page.locator(".job.done").filter({ hasText: "kitchen.md" }));
   await seen(page.locator(".job.done").filter({ hasText: "notes.txt" }));
   for (const name of ["lighthouse.md", "kitchen.md", "notes.txt"]) {
-    await page.getByRole("button", { name: `Put away the message on ${name}` }).click();
+    await page.getByRole("button", { name: `Dismiss the message about ${name}` }).click();
   }
   await gone(page.locator(".jobs"));
   for (const name of ["lighthouse.md", "kitchen.md", "notes.txt"]) {
@@ -111,20 +111,20 @@ test("files are taken by dropping them, and put away when read", async () => {
   }
 });
 
-test("a file that cannot be read and an address that must not be are refused in words", async () => {
+test("an unreadable file and a forbidden address are refused with a reason", async () => {
   await uploadInput().setInputFiles({
     name: "photo.bin",
     mimeType: "application/octet-stream",
     buffer: Buffer.from([0, 1, 2, 0, 255]),
   });
   await seen(page.locator(".job.failed").filter({ hasText: /photo\.bin.*Not added: .*photo\.bin/ }));
-  await page.getByLabel("Or fetch a page of the web").fill("http://127.0.0.1:8181/health");
+  await page.getByLabel("Or add a web page").fill("http://127.0.0.1:8181/health");
   await page.getByRole("button", { name: "Fetch" }).click();
   await seen(page.locator(".job.failed").filter({ hasText: /127\.0\.0\.1.*Not added: .+/ }));
   expect(await page.locator(".item").count()).toBe(3);
 });
 
-test("a search shows the best first, with the scores before and after, the moves and the times", async () => {
+test("a search shows the best passage first, with both scores, the change of rank and the timings", async () => {
   await view("search");
   const answered = page.waitForResponse((response) => response.url().endsWith("/api/rag/query"));
   await search(QUESTION);
@@ -140,15 +140,15 @@ test("a search shows the best first, with the scores before and after, the moves
     expect(shown[index]).toContain(row.similarity_score.toFixed(3));
     expect(shown[index]).toContain(`from ${row.retrieval_rank}`);
   });
-  // Keywords alone would have put the shop first.
+  // Retrieval only ranks the passage about the shop first.
   expect(shown[0]).toMatch(/up 1\s+from 2/);
   expect(shown[1]).toMatch(/down 1\s+from 1/);
   expect(rows.map((row) => row.rerank_score)).toEqual(rows.map((row) => row.rerank_score).sort((a, b) => b - a));
 });
 
-test("the switch compares with retrieval alone, side by side, and the address keeps it", async () => {
-  await page.getByRole("switch", { name: "Compare with retrieval alone" }).click();
-  await seen(page.getByRole("heading", { name: /Retrieval alone/ }));
+test("the switch shows retrieval beside reranking, and the URL keeps the choice", async () => {
+  await page.getByRole("switch", { name: "Compare with retrieval only" }).click();
+  await seen(page.getByRole("heading", { name: /Retrieval only/ }));
   const [before, after] = await Promise.all([
     page.locator(".column").first().locator("li").allInnerTexts(),
     page.locator(".column").last().locator("li").allInnerTexts(),
@@ -156,22 +156,22 @@ test("the switch compares with retrieval alone, side by side, and the address ke
   expect(before[0]).toContain("It makes dough");
   expect(after[0]).toContain("yeast eats sugar");
   expect(after[0]).toMatch(/up 1\s+from 2/);
-  expect(await page.locator(".lines path").count()).toBe(before.length);
+  expect(await page.locator(".rank-lines path").count()).toBe(before.length);
   const address = page.url();
   await page.goto("about:blank");
   await open(page, address);
   await seen(page.getByRole("heading", { name: /Reranked by demo/ }));
   expect(await page.getByRole("searchbox").inputValue()).toBe(QUESTION);
-  await page.getByRole("switch", { name: "Compare with retrieval alone" }).click();
+  await page.getByRole("switch", { name: "Compare with retrieval only" }).click();
   await gone(page.locator(".comparison"));
 });
 
-test("a question without an answer gets advice", async () => {
+test("a query without a match gets advice", async () => {
   await search("xylophone");
-  await seen(page.getByText("No passage shares a word with this question."));
+  await seen(page.getByText("No passage matches this query."));
 });
 
-test("what documents hold is shown as text and never becomes part of the page", async () => {
+test("the content of documents is shown as text and never runs in the page", async () => {
   const hostile = `# Hostile <img src=x onerror="document.title='owned'">\n\nzebra <script>document.title='owned'</script> <b id="injected">bold</b> <a href="javascript:alert(1)">link</a>`;
   await view("knowledge");
   await uploadInput().setInputFiles({
@@ -187,76 +187,75 @@ test("what documents hold is shown as text and never becomes part of the page", 
   expect(await page.title()).toBe("Search · Archon");
 });
 
-test("another model is activated and judges the next search", async () => {
+test("an activated model reranks the next search", async () => {
   await view("models");
   const entry = page.getByRole("listitem", { name: "twin" });
   await seen(entry);
   expect(await entry.innerText()).toMatch(/On disk\s+7\.\d MB/);
   await entry.getByRole("button", { name: "Activate twin" }).click();
   await seen(entry.getByText("Active", { exact: true }));
-  await seen(entry.getByText("loaded and proven"));
-  expect(await page.getByRole("listitem", { name: "demo" }).innerText()).toContain("Default of the release");
+  await seen(entry.getByText("loaded and verified"));
+  expect(await page.getByRole("listitem", { name: "demo" }).innerText()).toContain("Release default");
   await view("search");
   await search(QUESTION);
   await seen(page.getByText(/reranked by twin/));
   expect(await page.locator(".result").first().innerText()).toContain("yeast eats sugar");
 });
 
-test("a model that does not work does not take over, and the page says why", async () => {
+test("a damaged model is not activated, and the page says why", async () => {
   await view("models");
   await page.getByRole("button", { name: "Activate damaged" }).click();
-  await seen(page.getByRole("alert").filter({ hasText: "The model was not changed." }));
-  expect(await page.getByRole("listitem", { name: "damaged" }).innerText()).toContain("does not work");
+  await seen(page.getByRole("alert").filter({ hasText: "The model was not activated." }));
+  expect(await page.getByRole("listitem", { name: "damaged" }).innerText()).toMatch(/State\s+failed/);
   await seen(page.getByRole("listitem", { name: "twin" }).getByText("Active", { exact: true }));
   await view("search");
   await search(QUESTION);
   await seen(page.getByText(/reranked by twin/));
 });
 
-test("settings hold at once", async () => {
+test("settings take effect immediately", async () => {
   await view("settings");
-  await page.getByRole("switch", { name: "Rerank what retrieval finds" }).click();
+  await page.getByRole("switch", { name: "Rerank search results" }).click();
   await until(
     "the setting is saved",
-    async () =>
-      (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank what retrieval finds is off",
+    async () => (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank search results is off",
   );
   expect(await page.getByRole("radio", { name: /twin/ }).isChecked()).toBe(true);
   await view("search");
   await search(QUESTION);
-  await seen(page.getByText(/in retrieval’s order/));
+  await seen(page.getByText(/in retrieval order/));
   expect(await page.locator(".result").first().innerText()).toContain("It makes dough");
 });
 
-test("while the server is down the page says so and keeps what was typed; settings outlive the restart, and the page finds back by itself", async () => {
+test("while the server is down the page says so and keeps the input; it recovers by itself, and settings survive the restart", async () => {
   await page.getByRole("searchbox").fill("a question that must not get lost");
   const [server = ""] = stack.containers("server");
   docker("stop", server);
   await seen(page.getByRole("alert").filter({ hasText: "The server does not answer." }));
   await page.getByRole("button", { name: "Search" }).click();
-  await seen(page.getByText("The search did not work: The server does not answer."));
+  await seen(page.getByText("The search failed: The server does not answer."));
   await screenshot(page, "server-down");
   expect(await findings(page)).toEqual([]);
   docker("start", server);
   await gone(page.getByRole("alert"));
-  await seen(page.locator(".mark.good"));
+  await seen(page.locator(".health-indicator.good"));
   expect(await page.getByRole("searchbox").inputValue()).toBe("a question that must not get lost");
 
   await view("settings");
-  await seen(page.getByRole("switch", { name: "Rerank what retrieval finds" }));
-  expect(await page.getByRole("switch", { name: "Rerank what retrieval finds" }).isChecked()).toBe(false);
-  await until("the chosen model serves again", async () => page.getByRole("radio", { name: /twin/ }).isChecked());
-  await page.getByRole("switch", { name: "Rerank what retrieval finds" }).click();
+  await seen(page.getByRole("switch", { name: "Rerank search results" }));
+  expect(await page.getByRole("switch", { name: "Rerank search results" }).isChecked()).toBe(false);
+  await until("the chosen model is active again", async () => page.getByRole("radio", { name: /twin/ }).isChecked());
+  await page.getByRole("switch", { name: "Rerank search results" }).click();
   await until(
     "the setting is saved",
-    async () => (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank what retrieval finds is on",
+    async () => (await page.locator("[aria-live=polite]").textContent()) === "Saved: Rerank search results is on",
   );
 });
 
-test("the model can be chosen under Settings too", async () => {
+test("the model can also be chosen under Settings", async () => {
   await page.getByRole("radio", { name: /demo/ }).click();
   await until("demo is active", async () => {
-    // On a busy machine the gateway may take the server for dead while it loads a model.
+    // On a busy machine the gateway may consider the server unavailable while it loads a model.
     const response = await fetch(`${url}/api/models`);
     return response.ok && ((await response.json()) as { active: string }).active === "demo";
   });
@@ -266,12 +265,12 @@ test("the model can be chosen under Settings too", async () => {
   await seen(page.getByText(/reranked by demo/));
 });
 
-test("the status shows the release, the environment, versions and what has been done", async () => {
+test("the status shows the release, the environment, versions and activity", async () => {
   await view("status");
   const { release, environment } = (await stack.outputs()) as { release: string; environment: { key: string } };
   await seen(page.getByText(release.slice(0, 12)));
   await seen(page.getByText(environment.key.slice(0, 12)));
-  await seen(page.getByText(/of \d+ right/));
+  await seen(page.getByText(/\d+ of \d+ passed/));
   const fact = (name: string): Promise<string> =>
     page
       .locator(".fact")
@@ -284,19 +283,19 @@ test("the status shows the release, the environment, versions and what has been 
   expect(await fact("Reranking, p50 · p95")).toMatch(/m?s · [\d.]+ m?s/);
 });
 
-test("deleting asks first", async () => {
+test("deleting asks for confirmation", async () => {
   await view("knowledge");
   await page.getByRole("button", { name: "Delete notes.txt" }).click();
-  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
   await gone(page.getByRole("dialog"));
   await page.getByRole("button", { name: "Delete notes.txt" }).click();
-  await page.getByRole("button", { name: "Delete it" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await gone(page.getByRole("heading", { name: "notes.txt" }));
   expect(await page.locator("[aria-live=polite]").textContent()).toBe("notes.txt deleted");
   expect(await page.evaluate("document.activeElement.id")).toBe("stored");
 });
 
-test("everything can be done with the keyboard alone, and the focus can be seen", async () => {
+test("the page works with the keyboard alone, and the focus is visible", async () => {
   await page.goto("about:blank");
   await open(page, url);
   await seen(page.getByRole("searchbox"));
@@ -304,7 +303,7 @@ test("everything can be done with the keyboard alone, and the focus can be seen"
     page.evaluate<string>("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent");
   const outline = (): Promise<string> => page.evaluate<string>("getComputedStyle(document.activeElement).outlineStyle");
   await page.keyboard.press("Tab");
-  expect(await focused()).toBe("Skip to the content");
+  expect(await focused()).toBe("Skip to content");
   await page.keyboard.press("Enter");
   expect(await focused()).toBe("Search");
   await page.keyboard.press("Tab");
@@ -325,7 +324,7 @@ test("everything can be done with the keyboard alone, and the focus can be seen"
   await page.getByRole("button", { name: "Delete kitchen.md" }).focus();
   await page.keyboard.press("Enter");
   await seen(page.getByRole("dialog"));
-  expect(await focused()).toBe("Keep it");
+  expect(await focused()).toBe("Cancel");
   await page.keyboard.press("Escape");
   await gone(page.getByRole("dialog"));
   expect(await focused()).toBe("Delete kitchen.md");
@@ -345,7 +344,7 @@ describe.each([
     ["settings", "settings", ".radio"],
     ["models", "models", ".model"],
     ["status", "status", ".facts.wide"],
-  ])("%s has no fault that axe finds and fits its window", async (name, address, content) => {
+  ])("%s has no axe violations and fits its window", async (name, address, content) => {
     const other = await openPage(browser, { size, scheme });
     try {
       await open(other.page, `${url}/#/${address}`);

@@ -1,5 +1,5 @@
-// Bundles the page into dist/: index.html, and below assets/ one script, one style sheet and the icon, each with the hash of
-// its content in its name. The style sheet and the icon are inputs like the sources, so a broken reference ends the build.
+// Bundles the page into dist/: index.html, and in assets/ the script, the style sheet and the icon, each with a hash of its
+// content in its name. index.html names the sources as {{path}}; a name that was not built makes the build fail.
 import { build } from "esbuild";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -18,7 +18,7 @@ const { metafile } = await build({
   minify: true,
   format: "esm",
   target: "es2022",
-  // Here too, since the build in the image does not see the checkout's tsconfig.json, which the page's own extends.
+  // esbuild must not read tsconfig.json: it extends the checkout's, which is missing where the image is built.
   tsconfigRaw: "{}",
   jsx: "automatic",
   jsxImportSource: "preact",
@@ -28,11 +28,11 @@ const { metafile } = await build({
 
 const outputs = Object.entries(metafile.outputs);
 const html = readFileSync(join(here, "index.html"), "utf8").replace(/\{\{(.+?)\}\}/g, (_, source) => {
+  // A copied file, such as the icon, is no entry point of its own.
   const file = outputs.find(([, { entryPoint, inputs }]) => (entryPoint ?? Object.keys(inputs)[0]) === source)?.[0];
   if (file === undefined) {
-    throw new Error(
-      `index.html names ${source}, which is not built; built are ${outputs.map(([name]) => name).join(", ")}`,
-    );
+    const built = outputs.map(([name]) => name).join(", ");
+    throw new Error(`index.html refers to ${source}, which was not built. Built: ${built}.`);
   }
   return `/${file.replace(/^dist\//, "")}`;
 });

@@ -1,10 +1,9 @@
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { HealthBanner, HealthMark, HealthProvider, usePolledHealth } from "./health";
-import { useRoute } from "./navigation";
-import { Announcer } from "./components/announce";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Announcer } from "./components/announcer";
 import { TokenDialog } from "./components/token-dialog";
-import { href, VIEWS, type Route, type View } from "./route";
+import { HealthBanner, HealthIndicator, HealthProvider, usePolledHealth } from "./health";
+import { href, parseRoute, VIEWS, type Route, type View } from "./route";
 import { Knowledge } from "./views/knowledge";
 import { Models } from "./views/models";
 import { Search } from "./views/search";
@@ -29,17 +28,17 @@ export function App(): JSX.Element {
   return (
     <HealthProvider value={health}>
       <a
-        class="skip"
+        class="skip-link"
         href="#content"
         onClick={(event) => {
           event.preventDefault();
           heading.current?.focus();
         }}
       >
-        Skip to the content
+        Skip to content
       </a>
-      <header class="top">
-        <div class="top-inner">
+      <header class="site-header">
+        <div class="site-header-inner">
           <a class="wordmark" href={href("search")}>
             Archon
           </a>
@@ -50,7 +49,7 @@ export function App(): JSX.Element {
               </a>
             ))}
           </nav>
-          <HealthMark />
+          <HealthIndicator />
         </div>
       </header>
       <main id="content">
@@ -81,13 +80,31 @@ function Content({ route }: { route: Route }): JSX.Element {
   }
 }
 
-/** Moves the focus to the heading when the view changes, as a newly loaded page would; not at the first. */
+/** The route in the address bar. */
+function useRoute(): Route {
+  const [hash, setHash] = useState(location.hash);
+  useEffect(() => {
+    const update = (): void => {
+      setHash(location.hash);
+    };
+    addEventListener("hashchange", update);
+    return () => {
+      removeEventListener("hashchange", update);
+    };
+  }, []);
+  return parseRoute(hash);
+}
+
+/**
+ * Moves the focus to the heading when the view changes, so that a screen reader reads it as on a new page. The first view does not
+ * take the focus.
+ */
 function useFocusOnChange(view: View): { current: HTMLHeadingElement | null } {
   const heading = useRef<HTMLHeadingElement>(null);
-  const last = useRef(view);
+  const previous = useRef(view);
   useEffect(() => {
-    if (last.current !== view) {
-      last.current = view;
+    if (previous.current !== view) {
+      previous.current = view;
       heading.current?.focus();
       scrollTo(0, 0);
     }

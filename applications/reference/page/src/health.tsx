@@ -2,46 +2,51 @@ import { createContext, type JSX } from "preact";
 import { useContext } from "preact/hooks";
 import { api } from "./api/client";
 import type { Health } from "./api/shapes";
-import { useLoaded, type Loaded } from "./use-polling";
 import { Notice } from "./components/notice";
+import { href } from "./route";
+import { usePolling, type Polling } from "./use-polling";
 
 const POLL_SECONDS = 5;
+const NOT_READY_POLL_SECONDS = 1;
 
-const Context = createContext<Loaded<Health>>({ value: undefined, error: undefined, reload: () => undefined });
+const Context = createContext<Polling<Health>>({ value: undefined, error: undefined, reload: () => undefined });
 export const HealthProvider = Context.Provider;
 
-export function usePolledHealth(): Loaded<Health> {
-  return useLoaded(api.health, [], (health) => (health.ready ? POLL_SECONDS : 1));
+export function usePolledHealth(): Polling<Health> {
+  return usePolling(api.health, [], (health) => (health.ready ? POLL_SECONDS : NOT_READY_POLL_SECONDS));
 }
 
-export function useHealth(): Loaded<Health> {
+export function useHealth(): Polling<Health> {
   return useContext(Context);
 }
 
-/** One word on the server, for the corner of the page. */
-export function HealthMark(): JSX.Element {
+/** The server's state in a word or two, for the header. */
+export function HealthIndicator(): JSX.Element {
   const { value, error } = useHealth();
-  const [tone, text] = error
-    ? ["bad", "no answer"]
-    : value === undefined
-      ? ["unknown", "…"]
-      : isDegraded(value)
-        ? ["bad", "not reranking"]
-        : value.ready
-          ? ["good", "ready"]
-          : ["busy", value.status];
-  return <span class={`mark ${tone}`}>{text}</span>;
+  const [tone, text] = error ? ["bad", "unreachable"] : indicatorFor(value);
+  return <span class={`health-indicator ${tone}`}>{text}</span>;
 }
 
-/** What hinders the server at the moment, on every view; nothing when all is well. */
+function indicatorFor(health: Health | undefined): [tone: string, text: string] {
+  if (health === undefined) {
+    return ["unknown", "…"];
+  }
+  if (isDegraded(health)) {
+    return ["bad", "not reranking"];
+  }
+  return health.ready ? ["good", "ready"] : ["busy", health.status];
+}
+
+/** What is wrong with the server, shown on every view; nothing if the server is healthy. */
 export function HealthBanner(): JSX.Element | null {
   const { value, error } = useHealth();
   if (error) {
     return (
       <Notice tone="error" title="The server does not answer.">
         <p>
-          It may be starting or being replaced. The page keeps trying, and what you typed stays. If it stays away, look
-          at its container on the host: <code>docker ps --all --filter label=io.archon.component=server</code>
+          It may be starting, or an update may be replacing it. The page keeps trying and keeps what you have typed. If
+          this does not pass, check the container on the host:{" "}
+          <code>docker ps --all --filter label=io.archon.component=server</code>
         </p>
       </Notice>
     );
@@ -50,11 +55,11 @@ export function HealthBanner(): JSX.Element | null {
     return (
       <Notice
         tone="warning"
-        title={`Reranking does not work at the moment: ${value.reranking?.error ?? value.reranking?.status ?? ""}`}
+        title={`Reranking is not working: ${value.reranking?.error ?? value.reranking?.status ?? ""}`}
       >
         <p>
-          Searches are answered in retrieval's order. The server keeps trying to bring the model back; another one can
-          be activated under <a href="#/models">Models</a>.
+          Search results are in retrieval order. The server keeps trying to load the model. You can activate another one
+          under <a href={href("models")}>Models</a>.
         </p>
       </Notice>
     );
@@ -62,7 +67,7 @@ export function HealthBanner(): JSX.Element | null {
   if (value && !value.ready) {
     return (
       <Notice tone="warning" title={value.message ?? `The server is ${value.status}.`}>
-        <p>Searches are answered by retrieval alone until the model is ready.</p>
+        <p>Search results are in retrieval order until the model is ready.</p>
       </Notice>
     );
   }

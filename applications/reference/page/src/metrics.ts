@@ -1,12 +1,14 @@
-/** Reading Prometheus' text format, as far as the status view needs it. */
+/** Reads the Prometheus text format, as far as the status view needs it. */
+
+type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
   name: string;
-  labels: Readonly<Record<string, string>>;
+  labels: Labels;
   value: number;
 }
 
-/** The samples of an exposition; lines that are none are passed over. */
+/** The samples in a Prometheus exposition. Comments and lines that are no sample are skipped. */
 export function parseMetrics(text: string): Sample[] {
   return text.split("\n").flatMap((line) => {
     const match = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([+-]?(?:[\d.]+(?:e[+-]?\d+)?|Inf)|NaN)(?: \d+)?$/i.exec(line);
@@ -16,61 +18,54 @@ export function parseMetrics(text: string): Sample[] {
     const labels = [...(match[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
       ([, name = "", value = ""]) => [name, value] as const,
     );
-    return [{ name: match[1], labels: Object.fromEntries(labels), value: numberOf(match[3] ?? "") }];
+    return [{ name: match[1], labels: Object.fromEntries(labels), value: parseValue(match[3] ?? "") }];
   });
 }
 
-function numberOf(text: string): number {
-  return text === "+Inf" ? Infinity : text === "-Inf" ? -Infinity : Number(text);
+function parseValue(text: string): number {
+  return Number(text.replace("Inf", "Infinity"));
 }
 
-type Labels = Readonly<Record<string, string>>;
-
-/** The sum of a metric over every series that has these labels; undefined where there is none. */
-export function total(
+/** The sum of a metric over the series that `matches` accepts; undefined if there is none. */
+export function sumSeries(
   samples: readonly Sample[],
   name: string,
-  labels: Labels | ((labels: Labels) => boolean) = {},
+  matches: (labels: Labels) => boolean = () => true,
 ): number | undefined {
-  const matches =
-    typeof labels === "function"
-      ? labels
-      : (of: Labels): boolean => Object.entries(labels).every(([key, value]) => of[key] === value);
-  const found = samples.filter((sample) => sample.name === name && matches(sample.labels));
-  return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
+  const series = samples.filter((sample) => sample.name === name && matches(sample.labels));
+  return series.length === 0 ? undefined : series.reduce((sum, { value }) => sum + value, 0);
 }
 
 /**
- * The `share` quantile of a histogram, in its unit, by straight lines within a bucket as Prometheus does it; the largest finite
- * bound for what lies above it. Undefined before the first observation.
+ * The `q` quantile (0 to 1) of a histogram, in the metric's unit. It is interpolated linearly within a bucket, as in Prometheus; above
+ * the largest finite bound it is that bound. Undefined before the first observation.
  */
 export function quantile(
   samples: readonly Sample[],
   name: string,
-  share: number,
-  labels: Labels = {},
+  q: number,
+  matches: (labels: Labels) => boolean = () => true,
 ): number | undefined {
-  const bounds = new Map<number, number>();
-  for (const { name: each, labels: of, value } of samples) {
-    if (
-      each === `${name}_bucket` &&
-      of["le"] !== undefined &&
-      Object.entries(labels).every(([key, wanted]) => of[key] === wanted)
-    ) {
-      const bound = numberOf(of["le"]);
-      bounds.set(bound, (bounds.get(bound) ?? 0) + value);
+  const countByBound = new Map<number, number>();
+  for (const sample of samples) {
+    const le = sample.labels["le"];
+    if (sample.name === `${name}_bucket` && le !== undefined && matches(sample.labels)) {
+      const bound = parseValue(le);
+      countByBound.set(bound, (countByBound.get(bound) ?? 0) + sample.value);
     }
   }
-  const buckets = [...bounds].sort(([a], [b]) => a - b);
-  const wanted = share * (buckets.at(-1)?.[1] ?? 0);
-  let [lower, below] = [0, 0];
+  const buckets = [...countByBound].sort(([a], [b]) => a - b);
+  const rank = q * (buckets.at(-1)?.[1] ?? 0);
+  let [lowerBound, countBelow] = [0, 0];
   for (const [bound, count] of buckets) {
-    if (count > 0 && count >= wanted) {
-      return bound === Infinity
-        ? lower
-        : lower + (bound - lower) * (count === below ? 1 : (wanted - below) / (count - below));
+    if (count > 0 && count >= rank) {
+      if (bound === Infinity) {
+        return lowerBound;
+      }
+      const share = count === countBelow ? 1 : (rank - countBelow) / (count - countBelow);
+      return lowerBound + (bound - lowerBound) * share;
     }
-    [lower, below] = [bound, count];
+    [lowerBound, countBelow] = [bound, count];
   }
   return undefined;
 }

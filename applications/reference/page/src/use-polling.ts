@@ -1,68 +1,69 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { isPassing } from "./api/errors";
+import { isTransient } from "./api/errors";
 
-/** How long after a failure the page tries again by itself. */
+/** How long after a transient failure the page tries again. */
 const RETRY_SECONDS = 3;
 
-export interface Loaded<T> {
-  /** The last good value; it stays while a later attempt fails. */
+export interface Polling<T> {
+  /** The last value that was loaded; kept while later attempts fail. */
   value: T | undefined;
   error: Error | undefined;
   reload: () => void;
 }
 
 /**
- * Loads a value now, whenever `deps` change, and every so many seconds while the page is visible (0: never). A failure that may
- * pass is tried again until it does.
+ * Loads a value at once, whenever `deps` change, and then at an interval while the page is visible. Transient failures are
+ * retried until they pass.
+ * @param interval seconds between two loads, or a function that computes them from the value; 0 does not poll.
  */
-export function useLoaded<T>(
+export function usePolling<T>(
   load: (signal: AbortSignal) => Promise<T>,
   deps: readonly unknown[],
-  every: number | ((value: T) => number) = 0,
-): Loaded<T> {
+  interval: number | ((value: T) => number) = 0,
+): Polling<T> {
   const [state, setState] = useState<{ value: T | undefined; error: Error | undefined }>({
     value: undefined,
     error: undefined,
   });
-  const [turn, setTurn] = useState(0);
+  const [generation, setGeneration] = useState(0);
   const reload = useCallback(() => {
-    setTurn((last) => last + 1);
+    setGeneration((last) => last + 1);
   }, []);
 
   useEffect(() => {
-    const stop = new AbortController();
+    const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const again = (seconds: number): void => {
+    const schedule = (seconds: number): void => {
       if (seconds > 0) {
         timer = setTimeout(() => void attempt(), seconds * 1000);
       }
     };
     const attempt = async (): Promise<void> => {
       if (document.hidden) {
-        again(RETRY_SECONDS);
+        schedule(RETRY_SECONDS);
         return;
       }
       try {
-        const value = await load(stop.signal);
-        if (!stop.signal.aborted) {
+        const value = await load(controller.signal);
+        if (!controller.signal.aborted) {
           setState({ value, error: undefined });
-          again(typeof every === "function" ? every(value) : every);
+          schedule(typeof interval === "function" ? interval(value) : interval);
         }
       } catch (error) {
-        if (!stop.signal.aborted) {
+        if (!controller.signal.aborted) {
           setState((last) => ({ value: last.value, error: error as Error }));
-          if (isPassing(error)) {
-            again(RETRY_SECONDS);
+          if (isTransient(error)) {
+            schedule(RETRY_SECONDS);
           }
         }
       }
     };
     void attempt();
     return () => {
-      stop.abort();
+      controller.abort();
       clearTimeout(timer);
     };
-  }, [...deps, turn]);
+  }, [...deps, generation]);
 
   return { ...state, reload };
 }

@@ -1,87 +1,97 @@
-import { ApiError, problemOf, Unreachable } from "./errors";
+import { ApiError, errorFromResponse, UnreachableError } from "./errors";
 import type { Health, KnowledgePage, MlHealth, ModelList, Progress, SearchReply } from "./shapes";
-import { anotherToken, storedToken } from "./token";
+import { requestToken, storedToken } from "./token";
 
-const SECONDS = 30;
-/** A search may wait for the model, in a queue of others. */
-const SEARCH_SECONDS = 120;
+const TIMEOUT_SECONDS = 30;
+/** For requests that wait for a model: a search may queue behind others, and a model takes time to load. */
+const MODEL_TIMEOUT_SECONDS = 120;
+const HEALTH_TIMEOUT_SECONDS = 5;
 
-interface Options {
+interface RequestOptions {
   method?: "GET" | "POST" | "PUT" | "DELETE";
   body?: object;
-  seconds?: number;
+  timeoutSeconds?: number;
   signal?: AbortSignal;
 }
 
-interface Answer {
+interface RawResponse {
   status: number;
-  text: string;
+  body: string;
   retryAfter: string | null;
 }
 
 export interface SearchOptions {
   matchCount: number;
-  /** Whether a model judges the passages; left out, the server's setting decides. */
+  /** Whether the model reranks the passages. If it is left out, the server's setting decides. */
   rerank?: boolean;
 }
 
 export const api = {
   search: (query: string, { matchCount, rerank }: SearchOptions, signal?: AbortSignal): Promise<SearchReply> =>
-    json("/api/rag/query", {
+    requestJson("/api/rag/query", {
       method: "POST",
       body: { query, match_count: matchCount, ...(rerank === undefined ? {} : { rerank }) },
-      seconds: SEARCH_SECONDS,
+      timeoutSeconds: MODEL_TIMEOUT_SECONDS,
       ...(signal && { signal }),
     }),
-  items: (page: number, search: string, signal: AbortSignal): Promise<KnowledgePage> =>
-    json(
-      `/api/knowledge-items?${new URLSearchParams({ page: String(page), per_page: "20", ...(search === "" ? {} : { search }) })}`,
-      { signal },
-    ),
+  items: (page: number, search: string, signal: AbortSignal): Promise<KnowledgePage> => {
+    const query = new URLSearchParams({ page: String(page), per_page: "20", ...(search === "" ? {} : { search }) });
+    return requestJson(`/api/knowledge-items?${query}`, { signal });
+  },
   deleteItem: (id: string): Promise<unknown> =>
-    json(`/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE" }),
+    requestJson(`/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE" }),
   crawl: (url: string): Promise<{ progressId: string }> =>
-    json("/api/knowledge-items/crawl", { method: "POST", body: { url } }),
-  progress: (id: string): Promise<Progress> => json(`/api/progress/${encodeURIComponent(id)}`),
+    requestJson("/api/knowledge-items/crawl", { method: "POST", body: { url } }),
+  progress: (id: string): Promise<Progress> => requestJson(`/api/progress/${encodeURIComponent(id)}`),
   settings: (signal: AbortSignal): Promise<{ credentials: Record<string, unknown> }> =>
-    json("/api/credentials/categories/rag_strategy", { signal }),
+    requestJson("/api/credentials/categories/rag_strategy", { signal }),
   saveSetting: (key: string, value: string): Promise<unknown> =>
-    json(`/api/credentials/${key}`, { method: "PUT", body: { value, is_encrypted: false, category: "rag_strategy" } }),
-  models: (signal: AbortSignal): Promise<ModelList> => json("/api/models", { signal }),
+    requestJson(`/api/credentials/${key}`, {
+      method: "PUT",
+      body: { value, is_encrypted: false, category: "rag_strategy" },
+    }),
+  models: (signal: AbortSignal): Promise<ModelList> => requestJson("/api/models", { signal }),
   activate: (name: string): Promise<unknown> =>
-    json("/api/models/activate", { method: "POST", body: { name }, seconds: SEARCH_SECONDS }),
-  ml: (signal: AbortSignal): Promise<MlHealth> => json("/health/ml", { signal }),
-  metrics: async (signal: AbortSignal): Promise<string> => (await request("/metrics", { signal })).text,
+    requestJson("/api/models/activate", {
+      method: "POST",
+      body: { name },
+      timeoutSeconds: MODEL_TIMEOUT_SECONDS,
+    }),
+  ml: (signal: AbortSignal): Promise<MlHealth> => requestJson("/health/ml", { signal }),
+  metrics: async (signal: AbortSignal): Promise<string> => (await request("/metrics", { signal })).body,
   health,
   upload,
 };
 
-/** The server's health, which it tells with status 503 too; never asks for a token. */
+/** The server's health. The server sends it with status 503 too, and never asks for a token. */
 async function health(signal: AbortSignal): Promise<Health> {
-  const { status, text, retryAfter } = await send("/health", { signal, seconds: 5 }, null);
+  const { status, body, retryAfter } = await send("/health", { signal, timeoutSeconds: HEALTH_TIMEOUT_SECONDS }, null);
   try {
-    return JSON.parse(text) as Health;
+    return JSON.parse(body) as Health;
   } catch {
-    throw problemOf(status, text, retryAfter);
+    throw errorFromResponse(status, body, retryAfter);
   }
 }
 
-/** Sends a file, telling the share that has left (0 to 1). By XMLHttpRequest, as fetch does not tell. */
-async function upload(file: File, onSent: (share: number) => void): Promise<{ progressId: string }> {
+/**
+ * Uploads a file with XMLHttpRequest, since fetch does not report upload progress.
+ * @param onProgress called with the fraction that has been sent, 0 to 1.
+ */
+async function upload(file: File, onProgress: (fraction: number) => void): Promise<{ progressId: string }> {
   const form = new FormData();
   form.set("file", file);
-  const answer = await withToken(
+  const response = await withToken(
     (token) =>
-      new Promise<Answer>((resolve, reject) => {
+      new Promise<RawResponse>((resolve, reject) => {
         const xhr = new XMLHttpRequest();
         xhr.upload.onprogress = (event) => {
-          onSent(event.total > 0 ? event.loaded / event.total : 0);
+          onProgress(event.total > 0 ? event.loaded / event.total : 0);
         };
         xhr.onload = () => {
-          resolve({ status: xhr.status, text: xhr.responseText, retryAfter: xhr.getResponseHeader("retry-after") });
+          resolve({ status: xhr.status, body: xhr.responseText, retryAfter: xhr.getResponseHeader("retry-after") });
         };
         xhr.onerror = () => {
-          reject(new Unreachable());
+          reject(new UnreachableError());
         };
         xhr.open("POST", "/api/documents/upload");
         if (token !== null) {
@@ -90,63 +100,63 @@ async function upload(file: File, onSent: (share: number) => void): Promise<{ pr
         xhr.send(form);
       }),
   );
-  return parsed(answer);
+  return parseJson(checkStatus(response));
 }
 
-async function json<T>(path: string, options: Options = {}): Promise<T> {
-  return parsed(await request(path, options));
+async function requestJson<T>(path: string, options: RequestOptions = {}): Promise<T> {
+  return parseJson(await request(path, options));
 }
 
-async function request(path: string, options: Options): Promise<Answer> {
-  const answer = await withToken((token) => send(path, options, token));
-  if (answer.status >= 400) {
-    throw problemOf(answer.status, answer.text, answer.retryAfter);
-  }
-  return answer;
+async function request(path: string, options: RequestOptions): Promise<RawResponse> {
+  return checkStatus(await withToken((token) => send(path, options, token)));
 }
 
-/** Sends with the token there is, and again with each that the person gives, until one is accepted or none is given. */
-async function withToken(sendWith: (token: string | null) => Promise<Answer>): Promise<Answer> {
+/** Sends with the stored token. While the server rejects it, asks the person for another, until they dismiss the prompt. */
+async function withToken(sendWith: (token: string | null) => Promise<RawResponse>): Promise<RawResponse> {
   for (;;) {
     const token = storedToken();
-    const answer = await sendWith(token);
-    if (answer.status !== 401 || !(await anotherToken(token))) {
-      return answer;
+    const response = await sendWith(token);
+    if (response.status !== 401 || !(await requestToken(token))) {
+      return response;
     }
   }
 }
 
 async function send(
   path: string,
-  { method = "GET", body, seconds = SECONDS, signal }: Options,
+  { method = "GET", body, timeoutSeconds = TIMEOUT_SECONDS, signal }: RequestOptions,
   token: string | null,
-): Promise<Answer> {
+): Promise<RawResponse> {
   const headers = {
     ...(body && { "content-type": "application/json" }),
     ...(token !== null && { authorization: `Bearer ${token}` }),
   };
-  const limit = AbortSignal.timeout(seconds * 1000);
+  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
   try {
     const response = await fetch(path, {
       method,
       headers,
       ...(body && { body: JSON.stringify(body) }),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    return { status: response.status, text: await response.text(), retryAfter: response.headers.get("retry-after") };
+    return { status: response.status, body: await response.text(), retryAfter: response.headers.get("retry-after") };
   } catch (error) {
     signal?.throwIfAborted();
-    throw limit.aborted
-      ? new ApiError(0, `The server took longer than ${seconds} s to answer.`)
-      : error instanceof TypeError
-        ? new Unreachable()
-        : error;
+    if (timeout.aborted) {
+      throw new ApiError(0, `The server did not answer within ${timeoutSeconds} s.`);
+    }
+    // fetch reports every network failure as a TypeError.
+    throw error instanceof TypeError ? new UnreachableError() : error;
   }
 }
 
-function parsed<T>({ status, text, retryAfter }: Answer): T {
-  if (status >= 400) {
-    throw problemOf(status, text, retryAfter);
+function checkStatus(response: RawResponse): RawResponse {
+  if (response.status >= 400) {
+    throw errorFromResponse(response.status, response.body, response.retryAfter);
   }
-  return JSON.parse(text) as T;
+  return response;
+}
+
+function parseJson<T>({ body }: RawResponse): T {
+  return JSON.parse(body) as T;
 }

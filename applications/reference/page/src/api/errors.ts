@@ -1,6 +1,7 @@
-/** The server refused a request; the message is the server's own and written for people. */
+/** An error response from the server. The message comes from the server and is written for people. */
 export class ApiError extends Error {
   constructor(
+    /** HTTP status; 0 if the request timed out. */
     readonly status: number,
     message: string,
   ) {
@@ -8,17 +9,17 @@ export class ApiError extends Error {
   }
 }
 
-/** No server answered: it is down, is being replaced, or the network is. */
-export class Unreachable extends Error {
+/** No server answered: it is stopped or being replaced, or the network is down. */
+export class UnreachableError extends Error {
   constructor() {
     super("The server does not answer.");
   }
 }
 
-/** Whether the same request may work a little later without anybody doing anything. */
-export function isPassing(error: unknown): boolean {
+/** Whether the same request may succeed later without anybody changing anything. */
+export function isTransient(error: unknown): boolean {
   return (
-    error instanceof Unreachable ||
+    error instanceof UnreachableError ||
     (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500))
   );
 }
@@ -29,19 +30,20 @@ interface ValidationProblem {
 }
 
 /**
- * The words in a reply that is no success: FastAPI's `{"detail": …}` in its three forms, or words of our own for what a gateway
- * says. `retryAfter` is the header of that name.
+ * The error that an unsuccessful response stands for. FastAPI sends `{"detail": …}` in three forms; a response without it from a
+ * gateway means that no server answered.
+ * @param retryAfter value of the `Retry-After` header.
  */
-export function problemOf(status: number, text: string, retryAfter: string | null): Error {
-  const said = detailOf(text);
-  if (said === undefined && [502, 503, 504].includes(status)) {
-    return new Unreachable();
+export function errorFromResponse(status: number, body: string, retryAfter: string | null): Error {
+  const detail = errorDetail(body);
+  if (detail === undefined && [502, 503, 504].includes(status)) {
+    return new UnreachableError();
   }
   const wait = status === 429 && retryAfter !== null ? ` Try again in ${retryAfter} s.` : "";
-  return new ApiError(status, `${said ?? `The server answered with status ${status} and no reason.`}${wait}`);
+  return new ApiError(status, `${detail ?? `The server answered with status ${status} and no reason.`}${wait}`);
 }
 
-function detailOf(text: string): string | undefined {
+function errorDetail(text: string): string | undefined {
   let body: unknown;
   try {
     body = JSON.parse(text);

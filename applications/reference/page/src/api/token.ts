@@ -1,23 +1,26 @@
-const KEY = "archon-token";
+const STORAGE_KEY = "archon-token";
 
-interface Asked {
-  /** Whether a token was sent and not accepted, rather than none. */
-  refused: boolean;
-  give: (token: string) => void;
+export interface TokenPrompt {
+  /** Whether the server rejected a token; otherwise none was sent. */
+  rejected: boolean;
+  submit: (token: string) => void;
   dismiss: () => void;
 }
 
-type Listener = (asked: Asked | undefined) => void;
+type Listener = (prompt: TokenPrompt | undefined) => void;
 
 let listener: Listener | undefined;
 let pending: Promise<void> | undefined;
 
 export function storedToken(): string | null {
-  return sessionStorage.getItem(KEY);
+  return sessionStorage.getItem(STORAGE_KEY);
 }
 
-/** Who shows the question; called with undefined once it is answered. */
-export function onTokenAsked(show: Listener): () => void {
+/**
+ * Sets the function that shows the prompt. It is called with undefined once the prompt is answered.
+ * @returns a function that removes it.
+ */
+export function onTokenPrompt(show: Listener): () => void {
   listener = show;
   return () => {
     listener = undefined;
@@ -25,18 +28,18 @@ export function onTokenAsked(show: Listener): () => void {
 }
 
 /**
- * Waits until there is another token than the refused one. However many requests are refused at a time, the person is asked once.
- * @returns false when the person does not give one.
+ * Waits until the stored token differs from the rejected one. However many requests fail at the same time, there is one prompt.
+ * @returns false if the person dismisses the prompt.
  */
-export async function anotherToken(refused: string | null): Promise<boolean> {
-  if (storedToken() !== refused) {
+export async function requestToken(rejected: string | null): Promise<boolean> {
+  if (storedToken() !== rejected) {
     return true;
   }
   pending ??= new Promise<void>((resolve, reject) => {
     listener?.({
-      refused: refused !== null,
-      give: (token) => {
-        sessionStorage.setItem(KEY, token);
+      rejected: rejected !== null,
+      submit: (token) => {
+        sessionStorage.setItem(STORAGE_KEY, token);
         resolve();
       },
       dismiss: () => {

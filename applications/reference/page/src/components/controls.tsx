@@ -6,11 +6,11 @@ interface SwitchProps {
   checked: boolean;
   onChange: (checked: boolean) => void;
   disabled?: boolean;
-  /** A sentence below the label. */
+  /** Explanation below the label. */
   hint?: string;
 }
 
-/** Something that is on or off and takes effect at once. */
+/** A setting that is on or off and takes effect immediately. */
 export function Switch({ label, checked, onChange, disabled = false, hint }: SwitchProps): JSX.Element {
   const id = useId();
   return (
@@ -39,10 +39,10 @@ export function Switch({ label, checked, onChange, disabled = false, hint }: Swi
 interface MeterProps {
   /** 0 to 1. */
   value: number;
-  tone: "strong" | "soft";
+  tone: "strong" | "muted";
 }
 
-/** A score as a length; the number beside it says the same to those who do not see it. */
+/** A score as a bar. Hidden from screen readers, since the number stands beside it. */
 export function Meter({ value, tone }: MeterProps): JSX.Element {
   return (
     <svg class={`meter ${tone}`} viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
@@ -52,6 +52,7 @@ export function Meter({ value, tone }: MeterProps): JSX.Element {
   );
 }
 
+/** A name and its value in a `<dl>`. */
 export function Fact({ name, children }: { name: string; children: ComponentChildren }): JSX.Element {
   return (
     <div class="fact">
@@ -61,7 +62,7 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
   );
 }
 
-/** While something is on its way for the first time. */
+/** Shown until the first value has been loaded. */
 export function Loading({ what }: { what: string }): JSX.Element {
   return (
     <p class="loading" role="status">

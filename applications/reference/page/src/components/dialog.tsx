@@ -7,7 +7,7 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** A modal question. The browser keeps the focus inside; when the question goes, the focus returns to what brought it. */
+/** A modal dialog. The browser keeps the focus inside it; when it closes, the focus returns to the element that had it before. */
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -16,7 +16,7 @@ export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
     dialog?.showModal();
     return () => {
       dialog?.close();
-      // The browser would do it only for a dialog that is still in the document.
+      // The browser restores the focus only if the dialog is still in the document.
       if (opener instanceof HTMLElement) {
         opener.focus();
       }
@@ -45,14 +45,14 @@ interface ConfirmProps {
   children: ComponentChildren;
 }
 
-/** Asks before something that cannot be undone. The safe answer has the focus. */
+/** Asks for confirmation of an action that cannot be undone. Cancel has the focus. */
 export function Confirm({ title, action, onConfirm, onClose, children }: ConfirmProps): JSX.Element {
   return (
     <Dialog title={title} onClose={onClose}>
       {children}
       <div class="actions">
-        <button type="button" class="quiet" autofocus onClick={onClose}>
-          Keep it
+        <button type="button" class="secondary" autofocus onClick={onClose}>
+          Cancel
         </button>
         <button type="button" class="danger" onClick={onConfirm}>
           {action}

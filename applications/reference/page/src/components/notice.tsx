@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { ApiError, Unreachable } from "../api/errors";
+import { ApiError, UnreachableError } from "../api/errors";
 
 interface NoticeProps {
   tone: "info" | "warning" | "error";
@@ -7,7 +7,7 @@ interface NoticeProps {
   children?: ComponentChildren;
 }
 
-/** A sentence on what is the matter, and below it what to do. */
+/** Says what is wrong (the title) and what to do about it (the children). */
 export function Notice({ tone, title, children }: NoticeProps): JSX.Element {
   return (
     <div class={`notice ${tone}`} role={tone === "error" ? "alert" : "status"}>
@@ -17,20 +17,20 @@ export function Notice({ tone, title, children }: NoticeProps): JSX.Element {
   );
 }
 
-interface FailureProps {
-  /** What did not work, as the start of a sentence. */
+interface ErrorNoticeProps {
+  /** What failed, as the start of a sentence. */
   what: string;
   error: Error;
   retry?: () => void;
 }
 
 /** An error of the API, with what to do about it. */
-export function Failure({ what, error, retry }: FailureProps): JSX.Element {
+export function ErrorNotice({ what, error, retry }: ErrorNoticeProps): JSX.Element {
   return (
     <Notice tone="error" title={`${what}: ${error.message}`}>
       <p>{adviceFor(error)}</p>
       {retry && (
-        <button type="button" class="quiet" onClick={retry}>
+        <button type="button" class="secondary" onClick={retry}>
           {error instanceof ApiError && error.status === 401 ? "Enter the token" : "Try again"}
         </button>
       )}
@@ -39,20 +39,21 @@ export function Failure({ what, error, retry }: FailureProps): JSX.Element {
 }
 
 function adviceFor(error: Error): string {
-  if (error instanceof Unreachable) {
-    return "This goes on by itself when the server is back.";
+  if (error instanceof UnreachableError) {
+    return "The page tries again until the server is back.";
   }
-  if (error instanceof ApiError) {
-    switch (true) {
-      case error.status === 401:
-        return "This server is protected by an API token. Whoever deployed it can print it: pulumi stack output apiToken --show-secrets";
-      case error.status === 404:
-        return "This server does not have it, or no longer. Loading the list anew shows what there is.";
-      case error.status === 0 || error.status === 429:
-        return "The server is busy. Wait a moment, then try again.";
-      case error.status >= 500:
-        return "The server's log says more: docker logs, for the container that docker ps shows.";
-    }
+  const status = error instanceof ApiError ? error.status : undefined;
+  if (status === 401) {
+    return "An API token protects this server. To print it, run this where the server was deployed: pulumi stack output apiToken --show-secrets";
   }
-  return "Correct it and try again.";
+  if (status === 404) {
+    return "The server does not have it, or no longer has it. Reload the list to see what is stored.";
+  }
+  if (status === 0 || status === 429) {
+    return "The server is busy. Wait a moment, then try again.";
+  }
+  if (status !== undefined && status >= 500) {
+    return "The server's log has the details. Find the container with docker ps, then run docker logs.";
+  }
+  return "Correct the problem, then try again.";
 }

@@ -1,35 +1,34 @@
 import type { JSX } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
-import { onTokenAsked } from "../api/token";
+import { onTokenPrompt, type TokenPrompt } from "../api/token";
 import { Dialog } from "./dialog";
 
-type Asked = Parameters<Parameters<typeof onTokenAsked>[0]>[0];
-
-/** Asks for the API token when the server wants one. It is kept until the tab is closed. */
+/** Asks for the API token when the server requires one. The tab keeps the token until it is closed. */
 export function TokenDialog(): JSX.Element | null {
-  const [asked, setAsked] = useState<Asked>();
+  const [prompt, setPrompt] = useState<TokenPrompt>();
   const [token, setToken] = useState("");
   const id = useId();
-  useEffect(() => onTokenAsked(setAsked), []);
-  if (asked === undefined) {
+  useEffect(() => onTokenPrompt(setPrompt), []);
+  if (prompt === undefined) {
     return null;
   }
   return (
-    <Dialog title="This server needs its API token" onClose={asked.dismiss}>
+    <Dialog title="This server requires an API token" onClose={prompt.dismiss}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          asked.give(token.trim());
+          prompt.submit(token.trim());
           setToken("");
         }}
       >
-        {asked.refused && (
+        {prompt.rejected && (
           <p class="problem" role="alert">
-            The server did not accept that token. Check that it is whole and of this stack.
+            The server did not accept this token. Check that it is complete and belongs to this stack.
           </p>
         )}
         <p>
-          Whoever deployed the server can print it with <code>pulumi stack output apiToken --show-secrets</code>.
+          To print the token, run this where the server was deployed:{" "}
+          <code>pulumi stack output apiToken --show-secrets</code>
         </p>
         <label for={id}>API token</label>
         <input
@@ -44,12 +43,12 @@ export function TokenDialog(): JSX.Element | null {
             setToken(event.currentTarget.value);
           }}
         />
-        <p class="hint">Kept in this tab only, until it is closed.</p>
+        <p class="hint">The token is kept in this tab until you close it.</p>
         <div class="actions">
-          <button type="button" class="quiet" onClick={asked.dismiss}>
-            Not now
+          <button type="button" class="secondary" onClick={prompt.dismiss}>
+            Cancel
           </button>
-          <button type="submit">Use it</button>
+          <button type="submit">Use token</button>
         </div>
       </form>
     </Dialog>

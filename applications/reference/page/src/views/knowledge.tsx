@@ -2,38 +2,40 @@ import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { KnowledgeItem } from "../api/shapes";
-import { bytes, count, when } from "../format";
-import { useLoaded } from "../use-polling";
-import { announce } from "../components/announce";
+import { announce } from "../components/announcer";
 import { Loading } from "../components/controls";
 import { Confirm } from "../components/dialog";
-import { Failure } from "../components/notice";
-import { Crawl } from "./knowledge/crawl-form";
-import { Drop } from "./knowledge/file-drop";
-import { Jobs } from "./knowledge/job-list";
+import { ErrorNotice } from "../components/notice";
+import { formatBytes, formatDateTime, pluralise } from "../format";
+import { usePolling } from "../use-polling";
+import { CrawlForm } from "./knowledge/crawl-form";
+import { FileDrop } from "./knowledge/file-drop";
+import { JobList } from "./knowledge/job-list";
 import { useJobs } from "./knowledge/jobs-store";
 
 const POLL_SECONDS = 20;
+/** The filter is shown from this many documents on. */
+const FILTER_FROM = 6;
 
 export function Knowledge(): JSX.Element {
   const [page, setPage] = useState(1);
   const [filter, setFilter] = useState("");
-  const list = useLoaded((signal) => api.items(page, filter, signal), [page, filter], POLL_SECONDS);
-  const { jobs, upload, crawl, forget } = useJobs(list.reload);
-  const [doomed, setDoomed] = useState<KnowledgeItem>();
-  const [failure, setFailure] = useState<Error>();
-  const stored = useRef<HTMLHeadingElement>(null);
+  const list = usePolling((signal) => api.items(page, filter, signal), [page, filter], POLL_SECONDS);
+  const { jobs, upload, crawl, dismiss } = useJobs(list.reload);
+  const [pendingDelete, setPendingDelete] = useState<KnowledgeItem>();
+  const [deleteError, setDeleteError] = useState<Error>();
+  const heading = useRef<HTMLHeadingElement>(null);
 
   const remove = async (item: KnowledgeItem): Promise<void> => {
-    setDoomed(undefined);
-    setFailure(undefined);
+    setPendingDelete(undefined);
+    setDeleteError(undefined);
     try {
       await api.deleteItem(item.source_id);
       announce(`${item.title} deleted`);
-      // The button that was pressed goes with its item.
-      stored.current?.focus();
+      // The button that had the focus is removed with its item.
+      heading.current?.focus();
     } catch (error) {
-      setFailure(error as Error);
+      setDeleteError(error as Error);
     }
     list.reload();
   };
@@ -41,17 +43,17 @@ export function Knowledge(): JSX.Element {
   const { value } = list;
   return (
     <>
-      <section class="adding" aria-label="Add">
-        <Drop onFiles={upload} />
-        <Crawl onUrl={crawl} />
+      <section class="add-documents" aria-label="Add documents">
+        <FileDrop onFiles={upload} />
+        <CrawlForm onUrl={crawl} />
       </section>
-      <Jobs jobs={jobs} onForget={forget} />
+      <JobList jobs={jobs} onDismiss={dismiss} />
       <section aria-labelledby="stored">
         <div class="section-head">
-          <h2 id="stored" ref={stored} tabIndex={-1}>
-            Stored {value && filter === "" && <span class="soft">{count(value.total, "document")}</span>}
+          <h2 id="stored" ref={heading} tabIndex={-1}>
+            Stored {value && filter === "" && <span class="muted">{pluralise(value.total, "document")}</span>}
           </h2>
-          {(filter !== "" || (value && value.total > 5)) && (
+          {(filter !== "" || (value && value.total >= FILTER_FROM)) && (
             <input
               type="search"
               aria-label="Filter by name"
@@ -64,13 +66,13 @@ export function Knowledge(): JSX.Element {
             />
           )}
         </div>
-        {failure && <Failure what="Deleting did not work" error={failure} />}
-        {list.error && <Failure what="The list could not be loaded" error={list.error} retry={list.reload} />}
+        {deleteError && <ErrorNotice what="The document could not be deleted" error={deleteError} />}
+        {list.error && <ErrorNotice what="The list could not be loaded" error={list.error} retry={list.reload} />}
         {!value && !list.error && <Loading what="the list" />}
         {value?.total === 0 && (
           <p class="empty">
             {filter === ""
-              ? "Nothing is stored yet. Drop a file above, and its passages can be found a moment later."
+              ? "Nothing is stored yet. Drop a file above; you can search it a moment later."
               : `No name contains “${filter}”.`}
           </p>
         )}
@@ -80,7 +82,7 @@ export function Knowledge(): JSX.Element {
               key={item.source_id}
               item={item}
               onDelete={() => {
-                setDoomed(item);
+                setPendingDelete(item);
               }}
             />
           ))}
@@ -89,7 +91,7 @@ export function Knowledge(): JSX.Element {
           <nav class="pager" aria-label="Pages">
             <button
               type="button"
-              class="quiet"
+              class="secondary"
               disabled={page <= 1}
               onClick={() => {
                 setPage(page - 1);
@@ -102,7 +104,7 @@ export function Knowledge(): JSX.Element {
             </span>
             <button
               type="button"
-              class="quiet"
+              class="secondary"
               disabled={page >= value.pages}
               onClick={() => {
                 setPage(page + 1);
@@ -113,18 +115,18 @@ export function Knowledge(): JSX.Element {
           </nav>
         )}
       </section>
-      {doomed && (
+      {pendingDelete && (
         <Confirm
-          title={`Delete ${doomed.title}?`}
-          action="Delete it"
-          onConfirm={() => void remove(doomed)}
+          title={`Delete ${pendingDelete.title}?`}
+          action="Delete"
+          onConfirm={() => void remove(pendingDelete)}
           onClose={() => {
-            setDoomed(undefined);
+            setPendingDelete(undefined);
           }}
         >
           <p>
-            Its {count(doomed.metadata.chunks_count ?? 0, "passage")} can no longer be found. To have it back, it must
-            be added again.
+            This removes the document and its {pluralise(pendingDelete.metadata.chunks_count ?? 0, "passage")} from the
+            search. To restore it, you have to add it again.
           </p>
         </Confirm>
       )}
@@ -135,21 +137,21 @@ export function Knowledge(): JSX.Element {
 function Item({ item, onDelete }: { item: KnowledgeItem; onDelete: () => void }): JSX.Element {
   const { chunks_count: chunks, word_count: words, file_size: size } = item.metadata;
   const facts = [
-    chunks && count(chunks, "passage"),
-    words && count(words, "word"),
-    size && bytes(size),
-    when(item.created_at),
+    chunks && pluralise(chunks, "passage"),
+    words && pluralise(words, "word"),
+    size && formatBytes(size),
+    formatDateTime(item.created_at),
   ].filter(Boolean);
   return (
     <li class="item">
       <div>
         <h3>{item.title}</h3>
-        <p class="soft">
+        <p class="muted">
           {item.source_type === "url" ? `${item.url} · ` : ""}
           {facts.join(" · ")}
         </p>
       </div>
-      <button type="button" class="quiet" onClick={onDelete} aria-label={`Delete ${item.title}`}>
+      <button type="button" class="secondary" onClick={onDelete} aria-label={`Delete ${item.title}`}>
         Delete
       </button>
     </li>

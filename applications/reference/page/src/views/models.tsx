@@ -1,23 +1,23 @@
 import type { JSX } from "preact";
 import type { Model, ModelState } from "../api/shapes";
-import { bytes, seconds, sentence, short, when } from "../format";
 import { Fact, Loading } from "../components/controls";
-import { Failure, Notice } from "../components/notice";
+import { ErrorNotice, Notice } from "../components/notice";
+import { formatBytes, formatDateTime, formatSeconds, shortHash, withFullStop } from "../format";
 import { useModels } from "./use-models";
 
-const WORDS: Readonly<Record<ModelState, string>> = {
-  absent: "not present",
-  present: "present, not loaded",
+const STATE_LABELS: Readonly<Record<ModelState, string>> = {
+  absent: "missing",
+  present: "not loaded",
   loading: "loading",
-  ready: "loaded and proven",
-  failed: "does not work",
+  ready: "loaded and verified",
+  failed: "failed",
 };
 
 export function Models(): JSX.Element {
   const { value, error, reload, pending, failure, activate } = useModels();
   if (!value) {
     return error ? (
-      <Failure what="The models could not be loaded" error={error} retry={reload} />
+      <ErrorNotice what="The models could not be loaded" error={error} retry={reload} />
     ) : (
       <Loading what="the models" />
     );
@@ -25,28 +25,28 @@ export function Models(): JSX.Element {
   const { models, memory, notice } = value;
   return (
     <>
-      {error && <Failure what="The models could not be loaded anew" error={error} retry={reload} />}
+      {error && <ErrorNotice what="The models could not be reloaded" error={error} retry={reload} />}
       {failure !== undefined && (
-        <Notice tone="error" title="The model was not changed.">
-          <p>{sentence(failure)} The one before serves on.</p>
+        <Notice tone="error" title="The model was not activated.">
+          <p>{withFullStop(failure)} The previous model stays active.</p>
         </Notice>
       )}
       {typeof notice === "string" && <Notice tone="warning" title={notice} />}
       {models.length === 0 && (
         <p class="empty">
-          This release has no model, so searches are answered in retrieval’s order. Models are listed in the stack’s
-          configuration, <code>archon:models</code>, and come with the next <code>pulumi up</code>.
+          This release has no model, so search results are in retrieval order. To add one, list it under{" "}
+          <code>archon:models</code> in the stack’s configuration and run <code>pulumi up</code>.
         </p>
       )}
       {memory && models.length > 0 && (
         <p class="summary">
-          {bytes(memory.used_bytes)} of memory in use
-          {typeof memory.budget_bytes === "number" ? ` of ${bytes(memory.budget_bytes)} that models may take` : ""}
+          Models use {formatBytes(memory.used_bytes)} of memory
+          {typeof memory.budget_bytes === "number" ? ` of the ${formatBytes(memory.budget_bytes)} they may use` : ""}
         </p>
       )}
       <ul class="models">
         {models.map((model) => (
-          <Entry
+          <ModelEntry
             key={model.name}
             model={model}
             pending={pending}
@@ -60,23 +60,22 @@ export function Models(): JSX.Element {
   );
 }
 
-function Entry({
-  model,
-  pending,
-  onActivate,
-}: {
+interface ModelEntryProps {
   model: Model;
+  /** Name of the model that is being activated. */
   pending: string | undefined;
   onActivate: () => void;
-}): JSX.Element {
-  const { name, repo, revision, active, default: standard, state, error, present } = model;
+}
+
+function ModelEntry({ model, pending, onActivate }: ModelEntryProps): JSX.Element {
+  const { name, repo, revision, active, default: isDefault, state, error, present } = model;
   const loading = pending === name || state === "loading";
   return (
     <li class={`model ${active ? "active" : ""}`} aria-label={name}>
       <div class="model-head">
         <h2>
           {name} {active && <span class="badge">Active</span>}{" "}
-          {standard === true && <span class="badge plain">Default of the release</span>}
+          {isDefault === true && <span class="badge plain">Release default</span>}
         </h2>
         {!active && (
           <button
@@ -89,24 +88,24 @@ function Entry({
           </button>
         )}
       </div>
-      <p class="soft mono">
-        {repo}@{short(revision)}
+      <p class="muted mono">
+        {repo}@{shortHash(revision)}
       </p>
       {loading && <progress aria-label={`Loading ${name}`} />}
       {typeof error === "string" && <p class="problem">{error}</p>}
       {!present && (
         <p class="problem">
-          Its files are not in the store. The next <code>pulumi up</code> fetches them.
+          Its files are not in the store. Run <code>pulumi up</code> to download them.
         </p>
       )}
       <dl class="facts">
-        <Fact name="State">{loading ? WORDS.loading : WORDS[state]}</Fact>
-        <Fact name="On disk">{bytes(model.disk_bytes)}</Fact>
-        <Fact name={state === "ready" ? "Memory" : "Memory (estimate)"}>{bytes(model.memory_bytes)}</Fact>
+        <Fact name="State">{loading ? STATE_LABELS.loading : STATE_LABELS[state]}</Fact>
+        <Fact name="On disk">{formatBytes(model.disk_bytes)}</Fact>
+        <Fact name={state === "ready" ? "Memory" : "Memory (estimate)"}>{formatBytes(model.memory_bytes)}</Fact>
         <Fact name="Precision">{model.dtype ?? "–"}</Fact>
-        <Fact name="Loaded in">{seconds(model.load_seconds)}</Fact>
+        <Fact name="Loaded in">{formatSeconds(model.load_seconds)}</Fact>
         <Fact name="Last used">
-          {typeof model.last_used === "string" ? when(model.last_used) : "not since the start"}
+          {typeof model.last_used === "string" ? formatDateTime(model.last_used) : "not since the server started"}
         </Fact>
       </dl>
     </li>

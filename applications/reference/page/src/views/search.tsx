@@ -1,124 +1,126 @@
 import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
-import { Unreachable } from "../api/errors";
+import { UnreachableError } from "../api/errors";
 import type { SearchReply } from "../api/shapes";
-import { count } from "../format";
-import { announce } from "../components/announce";
+import { announce } from "../components/announcer";
 import { Loading, Switch } from "../components/controls";
-import { Failure } from "../components/notice";
+import { ErrorNotice } from "../components/notice";
+import { pluralise } from "../format";
 import { href } from "../route";
 import { Comparison } from "./search/comparison";
 import { Results } from "./search/results";
 
-const COUNTS = [5, 10, 20];
-/** How long after the server did not answer the question is asked again. */
+const DEFAULT_MATCH_COUNT = 5;
+const MATCH_COUNTS = [DEFAULT_MATCH_COUNT, 10, 20];
+/** How long the page waits before it retries a search that no server answered. */
 const RETRY_SECONDS = 3;
 
-interface Question {
-  text: string;
+interface SearchRequest {
+  query: string;
   matchCount: number;
+  /** Whether to show the results beside those of retrieval only. */
   compare: boolean;
 }
 
-interface Answer {
-  question: Question;
+interface SearchResult {
+  request: SearchRequest;
   reply: SearchReply;
-  /** Retrieval's own order, where a comparison was asked for. */
-  plain?: SearchReply;
+  /** The same search without reranking, if a comparison was requested. */
+  retrievalReply?: SearchReply;
 }
 
-/** The question stands in the address, so that the browser's buttons, a reload and a bookmark mean what they say. */
-export function Search({ query }: { query: URLSearchParams }): JSX.Element {
-  const question: Question = {
-    text: query.get("q") ?? "",
-    matchCount: COUNTS.find((each) => String(each) === query.get("n")) ?? 5,
-    compare: query.get("compare") === "1",
+/** The request is kept in the URL, so that it can be reloaded and bookmarked, and the browser's back button works. */
+export function Search({ query: parameters }: { query: URLSearchParams }): JSX.Element {
+  const request: SearchRequest = {
+    query: parameters.get("q") ?? "",
+    matchCount: MATCH_COUNTS.find((count) => String(count) === parameters.get("n")) ?? DEFAULT_MATCH_COUNT,
+    compare: parameters.get("compare") === "1",
   };
-  const [text, setText] = useState(question.text);
-  const [turn, setTurn] = useState(0);
-  const { answer, error, busy } = useAnswer(question, turn);
+  const [input, setInput] = useState(request.query);
+  const [attempt, setAttempt] = useState(0);
+  const { result, error, busy } = useSearch(request, attempt);
   const id = useId();
 
   useEffect(() => {
-    if (!(error instanceof Unreachable) || busy) {
+    if (!(error instanceof UnreachableError) || busy) {
       return;
     }
     const timer = setTimeout(() => {
-      setTurn((last) => last + 1);
+      setAttempt((last) => last + 1);
     }, RETRY_SECONDS * 1000);
     return () => {
       clearTimeout(timer);
     };
   }, [error, busy]);
-  const asked = useRef(question.text);
+  const previousQuery = useRef(request.query);
   useEffect(() => {
-    // Not when the view appears: what was typed before this ran would be lost.
-    if (asked.current !== question.text) {
-      asked.current = question.text;
-      setText(question.text);
+    // Only when the query changes: on the first render this would discard what the person has already typed.
+    if (previousQuery.current !== request.query) {
+      previousQuery.current = request.query;
+      setInput(request.query);
     }
-  }, [question.text]);
+  }, [request.query]);
 
-  const ask = (changes: Partial<Question>): void => {
-    const { text: q, matchCount, compare } = { ...question, text: text.trim(), ...changes };
+  const submit = (changes: Partial<SearchRequest>): void => {
+    const { query: q, matchCount, compare } = { ...request, query: input.trim(), ...changes };
     location.hash = href("search", {
       ...(q === "" ? {} : { q }),
-      ...(matchCount === 5 ? {} : { n: String(matchCount) }),
+      ...(matchCount === DEFAULT_MATCH_COUNT ? {} : { n: String(matchCount) }),
       ...(compare ? { compare: "1" } : {}),
     });
-    setTurn((last) => last + 1);
+    setAttempt((last) => last + 1);
   };
 
   return (
     <>
       <form
-        class="ask"
+        class="search-form"
         role="search"
         onSubmit={(event) => {
           event.preventDefault();
-          ask({});
+          submit({});
         }}
       >
         <label class="visually-hidden" for={id}>
-          Question or words to look for
+          Question or keywords
         </label>
-        <div class="ask-line">
+        <div class="input-row">
           <input
             id={id}
             type="search"
-            placeholder="Ask the documents something"
+            placeholder="Ask a question about your documents"
             maxLength={2000}
             autocomplete="off"
-            value={text}
+            value={input}
             onInput={(event) => {
-              setText(event.currentTarget.value);
+              setInput(event.currentTarget.value);
             }}
           />
           <button type="submit" disabled={busy}>
             {busy ? "Searching …" : "Search"}
           </button>
         </div>
-        <div class="ask-options">
+        <div class="search-options">
           <Switch
-            label="Compare with retrieval alone"
-            checked={question.compare}
+            label="Compare with retrieval only"
+            checked={request.compare}
             onChange={(compare) => {
-              ask({ compare });
+              submit({ compare });
             }}
           />
-          <span class="choice">
+          <span class="search-option">
             <label for={`${id}-n`}>Passages</label>
             <select
               id={`${id}-n`}
-              value={String(question.matchCount)}
+              value={String(request.matchCount)}
               onChange={(event) => {
-                ask({ matchCount: Number(event.currentTarget.value) });
+                submit({ matchCount: Number(event.currentTarget.value) });
               }}
             >
-              {COUNTS.map((each) => (
-                <option key={each} value={String(each)}>
-                  {each}
+              {MATCH_COUNTS.map((count) => (
+                <option key={count} value={String(count)}>
+                  {count}
                 </option>
               ))}
             </select>
@@ -126,91 +128,91 @@ export function Search({ query }: { query: URLSearchParams }): JSX.Element {
         </div>
       </form>
       {error && (
-        <Failure
-          what="The search did not work"
+        <ErrorNotice
+          what="The search failed"
           error={error}
           retry={() => {
-            setTurn((last) => last + 1);
+            setAttempt((last) => last + 1);
           }}
         />
       )}
       <div aria-busy={busy} class={busy ? "stale" : ""}>
-        {answer ? (
-          <Shown answer={answer} />
-        ) : busy && !error ? (
-          <Loading what="passages, and letting the model judge them" />
-        ) : (
-          !error && <Invitation />
-        )}
+        {result && <SearchOutput result={result} />}
+        {!result && !error && (busy ? <Loading what="search results" /> : <EmptyState />)}
       </div>
     </>
   );
 }
 
-function Shown({ answer: { question, reply, plain } }: { answer: Answer }): JSX.Element {
-  return question.compare && plain ? (
-    <Comparison question={question.text} plain={plain} reranked={reply} />
+function SearchOutput({ result: { request, reply, retrievalReply } }: { result: SearchResult }): JSX.Element {
+  return retrievalReply ? (
+    <Comparison query={request.query} retrieval={retrievalReply} reranked={reply} />
   ) : (
-    <Results question={question.text} reply={reply} />
+    <Results query={request.query} reply={reply} />
   );
 }
 
-function Invitation(): JSX.Element {
+function EmptyState(): JSX.Element {
   return (
     <p class="empty">
-      Retrieval finds the passages that share words with the question; the model then reads each of them beside the
-      question and puts the best first. Documents come in under <a href={href("knowledge")}>Knowledge</a>.
+      Retrieval finds passages that share words with the query. The model then compares each passage with the query and
+      puts the best ones first. You can add documents under <a href={href("knowledge")}>Knowledge</a>.
     </p>
   );
 }
 
-/** Asks the server whenever the question or `turn` changes; what was answered last stays meanwhile. */
-function useAnswer(
-  question: Question,
-  turn: number,
-): { answer: Answer | undefined; error: Error | undefined; busy: boolean } {
-  const [state, setState] = useState<{ answer: Answer | undefined; error: Error | undefined; busy: boolean }>({
-    answer: undefined,
+interface SearchState {
+  result: SearchResult | undefined;
+  error: Error | undefined;
+  busy: boolean;
+}
+
+/** Searches whenever the request or `attempt` changes. The last result stays until the next one arrives. */
+function useSearch(request: SearchRequest, attempt: number): SearchState {
+  const [state, setState] = useState<SearchState>({
+    result: undefined,
     error: undefined,
     busy: false,
   });
-  const { text, matchCount, compare } = question;
+  const { query, matchCount, compare } = request;
   useEffect(() => {
-    if (text === "") {
-      setState({ answer: undefined, error: undefined, busy: false });
+    if (query === "") {
+      setState({ result: undefined, error: undefined, busy: false });
       return;
     }
-    const stop = new AbortController();
-    // That the server does not answer stays said until it does: said anew each time it would be read out each time.
+    const controller = new AbortController();
+    // An unreachable server stays reported until it answers: a screen reader would read a new alert on every retry.
     setState((last) => ({
-      answer: last.answer,
-      error: last.error instanceof Unreachable ? last.error : undefined,
+      result: last.result,
+      error: last.error instanceof UnreachableError ? last.error : undefined,
       busy: true,
     }));
-    // One after the other: together they would share the processor and spoil each other's timings.
-    const run = async (): Promise<Answer> => {
-      const plain = compare ? await api.search(text, { matchCount, rerank: false }, stop.signal) : undefined;
-      const reply = await api.search(text, { matchCount, ...(compare && { rerank: true }) }, stop.signal);
-      return { question, reply, ...(plain && { plain }) };
+    // In sequence: two searches at a time would compete for the processor and distort the timings.
+    const run = async (): Promise<SearchResult> => {
+      const retrievalReply = compare
+        ? await api.search(query, { matchCount, rerank: false }, controller.signal)
+        : undefined;
+      const reply = await api.search(query, { matchCount, ...(compare && { rerank: true }) }, controller.signal);
+      return { request, reply, ...(retrievalReply && { retrievalReply }) };
     };
     run().then(
-      (answer) => {
-        if (!stop.signal.aborted) {
-          setState({ answer, error: undefined, busy: false });
+      (result) => {
+        if (!controller.signal.aborted) {
+          setState({ result, error: undefined, busy: false });
           announce(
-            `${count(answer.reply.results.length, "passage")} found, ${answer.reply.reranking_applied ? "reranked" : "not reranked"}`,
+            `${pluralise(result.reply.results.length, "passage")} found, ${result.reply.reranking_applied ? "reranked" : "not reranked"}`,
           );
         }
       },
       (error: unknown) => {
-        if (!stop.signal.aborted) {
-          setState({ answer: undefined, error: error as Error, busy: false });
+        if (!controller.signal.aborted) {
+          setState({ result: undefined, error: error as Error, busy: false });
         }
       },
     );
     return () => {
-      stop.abort();
+      controller.abort();
     };
-  }, [text, matchCount, compare, turn]);
+  }, [query, matchCount, compare, attempt]);
   return state;
 }

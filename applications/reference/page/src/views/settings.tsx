@@ -1,12 +1,12 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import { bytes, sentence } from "../format";
-import { useLoaded } from "../use-polling";
-import { announce } from "../components/announce";
+import { announce } from "../components/announcer";
 import { Loading, Switch } from "../components/controls";
-import { Failure, Notice } from "../components/notice";
+import { ErrorNotice, Notice } from "../components/notice";
+import { formatBytes, withFullStop } from "../format";
 import { href } from "../route";
+import { usePolling } from "../use-polling";
 import { useModels } from "./use-models";
 
 type Flag = "USE_RERANKING" | "USE_HYBRID_SEARCH";
@@ -14,29 +14,29 @@ type Flag = "USE_RERANKING" | "USE_HYBRID_SEARCH";
 const FLAGS: readonly { key: Flag; label: string; hint: string }[] = [
   {
     key: "USE_RERANKING",
-    label: "Rerank what retrieval finds",
-    hint: "The active model reads each passage beside the question. Off, searches are faster and stand in retrieval’s order.",
+    label: "Rerank search results",
+    hint: "The active model compares each passage with the query. Without it, searches are faster and results are in retrieval order.",
   },
   {
     key: "USE_HYBRID_SEARCH",
-    label: "Search by words and by vectors",
-    hint: "Takes effect where an endpoint for embeddings is configured; without one, words alone are searched.",
+    label: "Hybrid search (keywords and vectors)",
+    hint: "Needs an embedding endpoint in the configuration. Without one, searches use keywords only.",
   },
 ];
 
 export function Settings(): JSX.Element {
-  const settings = useLoaded(api.settings, []);
+  const settings = usePolling(api.settings, []);
   const [saving, setSaving] = useState<Partial<Record<Flag, boolean>>>({});
-  const [failure, setFailure] = useState<Error>();
+  const [saveError, setSaveError] = useState<Error>();
 
   const save = async (key: Flag, label: string, on: boolean): Promise<void> => {
     setSaving((last) => ({ ...last, [key]: on }));
-    setFailure(undefined);
+    setSaveError(undefined);
     try {
       await api.saveSetting(key, String(on));
       announce(`Saved: ${label} is ${on ? "on" : "off"}`);
     } catch (error) {
-      setFailure(error as Error);
+      setSaveError(error as Error);
     }
     settings.reload();
     setSaving((last) => Object.fromEntries(Object.entries(last).filter(([each]) => each !== key)));
@@ -46,13 +46,13 @@ export function Settings(): JSX.Element {
   return (
     <>
       <p class="lead">
-        What is changed here holds at once, for everybody, and is kept over restarts and updates of the server.
+        Changes take effect immediately and for everybody. They survive restarts and updates of the server.
       </p>
-      {failure && <Failure what="The setting was not saved" error={failure} />}
+      {saveError && <ErrorNotice what="The setting was not saved" error={saveError} />}
       <section aria-labelledby="searching">
-        <h2 id="searching">Searching</h2>
+        <h2 id="searching">Search</h2>
         {settings.error && (
-          <Failure what="The settings could not be loaded" error={settings.error} retry={settings.reload} />
+          <ErrorNotice what="The settings could not be loaded" error={settings.error} retry={settings.reload} />
         )}
         {!credentials && !settings.error && <Loading what="the settings" />}
         {credentials &&
@@ -77,17 +77,17 @@ function ModelChoice(): JSX.Element {
   const present = value?.models.filter((model) => model.present) ?? [];
   return (
     <section aria-labelledby="model">
-      <h2 id="model">Model that reranks</h2>
-      {error && <Failure what="The models could not be loaded" error={error} retry={reload} />}
+      <h2 id="model">Reranking model</h2>
+      {error && <ErrorNotice what="The models could not be loaded" error={error} retry={reload} />}
       {failure !== undefined && (
-        <Notice tone="error" title="The model was not changed.">
-          <p>{sentence(failure)} The one before serves on.</p>
+        <Notice tone="error" title="The model was not activated.">
+          <p>{withFullStop(failure)} The previous model stays active.</p>
         </Notice>
       )}
       {!value && !error && <Loading what="the models" />}
       {value && present.length === 0 && (
         <p class="empty">
-          No model is present. <a href={href("models")}>Models</a> says what is missing.
+          No model is available. See <a href={href("models")}>Models</a> for what is missing.
         </p>
       )}
       <fieldset class="choices" disabled={pending !== undefined} aria-labelledby="model">
@@ -103,10 +103,10 @@ function ModelChoice(): JSX.Element {
               }}
             />
             <span>{model.name}</span>
-            <span class="soft">
+            <span class="muted">
               {pending === model.name
-                ? "loading; the one before serves until it is ready"
-                : `${model.repo} · ${bytes(model.disk_bytes)}${model.default === true ? " · default of the release" : ""}`}
+                ? "loading; the previous model stays active until this one is ready"
+                : `${model.repo} · ${formatBytes(model.disk_bytes)}${model.default === true ? " · release default" : ""}`}
             </span>
           </label>
         ))}

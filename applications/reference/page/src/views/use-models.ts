@@ -1,52 +1,54 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Model, ModelList } from "../api/shapes";
-import { useLoaded, type Loaded } from "../use-polling";
-import { announce } from "../components/announce";
+import { announce } from "../components/announcer";
+import { usePolling, type Polling } from "../use-polling";
 
 const POLL_SECONDS = 10;
+const LOADING_POLL_SECONDS = 0.5;
 
-interface Switching extends Loaded<ModelList> {
-  /** The model that is on its way to be the active one. */
+interface Models extends Polling<ModelList> {
+  /** Name of the model that is being activated. */
   pending: string | undefined;
-  /** Why the last attempt came to nothing. */
+  /** Why the last activation failed. */
   failure: string | undefined;
   activate: (model: Model) => void;
 }
 
-/** The models, followed closely while one is loaded, and the change of the active one. */
-export function useModels(): Switching {
-  const [asked, setAsked] = useState<string>();
-  const [refusal, setRefusal] = useState<string>();
-  const list = useLoaded(api.models, [], (value) => (isLoading(value) ? 0.5 : POLL_SECONDS));
-  const change = list.value?.switch;
-  const pending = asked ?? (change?.state === "loading" ? change.to : undefined);
+/** The models of the server, and how to activate one. Polls faster while a model is loading. */
+export function useModels(): Models {
+  const [requested, setRequested] = useState<string>();
+  const [requestError, setRequestError] = useState<string>();
+  const list = usePolling(api.models, [], (value) => (isLoading(value) ? LOADING_POLL_SECONDS : POLL_SECONDS));
+  const lastSwitch = list.value?.switch;
 
   const activate = async (model: Model): Promise<void> => {
-    setAsked(model.name);
-    setRefusal(undefined);
+    setRequested(model.name);
+    setRequestError(undefined);
     announce(`Loading ${model.name}`);
     try {
       await api.activate(model.name);
     } catch (error) {
-      setRefusal((error as Error).message);
+      setRequestError((error as Error).message);
     }
-    setAsked(undefined);
+    setRequested(undefined);
     list.reload();
   };
 
   return {
     ...list,
-    pending,
-    failure:
-      refusal ??
-      (change?.state === "failed"
-        ? `${change.to} could not take over: ${change.error ?? "the server's log says why"}`
-        : undefined),
+    pending: requested ?? (lastSwitch?.state === "loading" ? lastSwitch.to : undefined),
+    failure: requestError ?? switchError(lastSwitch),
     activate: (model) => void activate(model),
   };
 }
 
-function isLoading({ models, switch: change }: ModelList): boolean {
-  return change?.state === "loading" || models.some(({ state }) => state === "loading");
+function isLoading({ models, switch: lastSwitch }: ModelList): boolean {
+  return lastSwitch?.state === "loading" || models.some(({ state }) => state === "loading");
+}
+
+function switchError(lastSwitch: ModelList["switch"]): string | undefined {
+  return lastSwitch?.state === "failed"
+    ? `${lastSwitch.to} could not be activated: ${lastSwitch.error ?? "see the server's log"}`
+    : undefined;
 }

@@ -1,21 +1,21 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 
-/** Takes the address of a page to fetch. */
-export function Crawl({ onUrl }: { onUrl: (url: string) => void }): JSX.Element {
+/** Accepts the URL of a web page to fetch. */
+export function CrawlForm({ onUrl }: { onUrl: (url: string) => void }): JSX.Element {
   const [url, setUrl] = useState("");
   const id = useId();
   return (
     <form
-      class="crawl"
+      class="crawl-form"
       onSubmit={(event) => {
         event.preventDefault();
         onUrl(url.trim());
         setUrl("");
       }}
     >
-      <label for={id}>Or fetch a page of the web</label>
-      <div class="ask-line">
+      <label for={id}>Or add a web page</label>
+      <div class="input-row">
         <input
           id={id}
           type="url"
@@ -23,17 +23,17 @@ export function Crawl({ onUrl }: { onUrl: (url: string) => void }): JSX.Element 
           placeholder="https://"
           required
           pattern="https?://.+"
-          title="An address that starts with http:// or https://"
+          title="A URL that starts with http:// or https://"
           value={url}
           onInput={(event) => {
             setUrl(event.currentTarget.value);
           }}
         />
-        <button type="submit" class="quiet">
+        <button type="submit" class="secondary">
           Fetch
         </button>
       </div>
-      <p class="hint">The server fetches it. Addresses inside its own network are refused.</p>
+      <p class="hint">The server fetches the page. It refuses addresses inside its own network.</p>
     </form>
   );
 }

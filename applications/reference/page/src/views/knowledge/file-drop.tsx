@@ -1,29 +1,29 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
-/** Takes files by dropping them or by the browser's picker. */
-export function Drop({ onFiles }: { onFiles: (files: readonly File[]) => void }): JSX.Element {
+/** Accepts files by drag and drop or from the browser's file picker. */
+export function FileDrop({ onFiles }: { onFiles: (files: readonly File[]) => void }): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
-  const [over, setOver] = useState(false);
+  const [dragging, setDragging] = useState(false);
   return (
     <div
-      class={`drop ${over ? "over" : ""}`}
+      class={`file-drop ${dragging ? "dragging" : ""}`}
       onDragOver={(event) => {
         event.preventDefault();
-        setOver(true);
+        setDragging(true);
       }}
       onDragLeave={() => {
-        setOver(false);
+        setDragging(false);
       }}
       onDrop={(event) => {
         event.preventDefault();
-        setOver(false);
+        setDragging(false);
         onFiles([...(event.dataTransfer?.files ?? [])]);
       }}
     >
-      <p class="drop-title">Drop files here</p>
-      <p class="soft">PDF, Word, HTML, Markdown, plain text or source code</p>
-      <button type="button" class="quiet" onClick={() => input.current?.click()}>
+      <p class="file-drop-title">Drop files here</p>
+      <p class="muted">PDF, Word, HTML, Markdown, plain text or source code</p>
+      <button type="button" class="secondary" onClick={() => input.current?.click()}>
         Choose files
       </button>
       <input

@@ -1,8 +1,13 @@
 import type { JSX } from "preact";
 import type { Job } from "./jobs-store";
 
-/** What is being added, and what came of it until the reader puts it away. */
-export function Jobs({ jobs, onForget }: { jobs: readonly Job[]; onForget: (id: number) => void }): JSX.Element | null {
+interface JobListProps {
+  jobs: readonly Job[];
+  onDismiss: (id: number) => void;
+}
+
+/** Running jobs with their progress, and finished ones with their result until the person dismisses them. */
+export function JobList({ jobs, onDismiss }: JobListProps): JSX.Element | null {
   if (jobs.length === 0) {
     return null;
   }
@@ -23,11 +28,11 @@ export function Jobs({ jobs, onForget }: { jobs: readonly Job[]; onForget: (id: 
                 type="button"
                 class="link"
                 onClick={() => {
-                  onForget(id);
+                  onDismiss(id);
                 }}
-                aria-label={`Put away the message on ${title}`}
+                aria-label={`Dismiss the message about ${title}`}
               >
-                Put away
+                Dismiss
               </button>
             )}
           </li>

@@ -1,16 +1,16 @@
 import { useState } from "preact/hooks";
 import { api } from "../../api/client";
-import { ApiError, Unreachable } from "../../api/errors";
-import { count } from "../../format";
-import { announce } from "../../components/announce";
+import { ApiError, UnreachableError } from "../../api/errors";
+import { announce } from "../../components/announcer";
+import { pluralise } from "../../format";
 
-/** Share of the bar, in percent, that sending a file takes; the rest is the server's work. */
-const SENDING = 40;
-const POLL_MILLISECONDS = 400;
-/** How often in a row the server may fail to answer before the page stops asking. */
-const PATIENCE = 75;
+/** Part of the progress bar that the upload takes, in percent; the rest is processing on the server. */
+const UPLOAD_PERCENT = 40;
+const POLL_INTERVAL_MS = 400;
+/** How many polls in a row may find no server before the job counts as failed. */
+const MAX_POLL_FAILURES = 75;
 
-/** Something on its way into the knowledge. */
+/** An upload or a crawl. */
 export interface Job {
   id: number;
   title: string;
@@ -24,57 +24,60 @@ interface Jobs {
   jobs: readonly Job[];
   upload: (files: readonly File[]) => void;
   crawl: (url: string) => void;
-  forget: (id: number) => void;
+  dismiss: (id: number) => void;
 }
 
-/** Outlives the view, so that leaving it loses sight of nothing. */
+/** Kept outside the component, so that jobs survive a change of the view. */
 let jobs: readonly Job[] = [];
-let changed: () => void = () => undefined;
+let onChange: () => void = () => undefined;
 let lastId = 0;
 
-/** Uploads and crawls, with how far each is. `onStored` is called when one has ended well. */
+/**
+ * Starts uploads and crawls and follows their progress.
+ * @param onStored called whenever a job has succeeded.
+ */
 export function useJobs(onStored: () => void): Jobs {
-  const [, redraw] = useState(0);
-  changed = () => {
-    redraw((turn) => turn + 1);
+  const [, rerender] = useState(0);
+  onChange = () => {
+    rerender((generation) => generation + 1);
   };
   return {
     jobs,
     upload: (files) => {
-      files.forEach((file) => void run(file.name, onStored, (onSent) => api.upload(file, onSent)));
+      files.forEach((file) => void run(file.name, onStored, (onProgress) => api.upload(file, onProgress)));
     },
     crawl: (url) => void run(url, onStored, () => api.crawl(url)),
-    forget: (id) => {
-      set(jobs.filter((job) => job.id !== id));
+    dismiss: (id) => {
+      setJobs(jobs.filter((job) => job.id !== id));
     },
   };
 }
 
-function set(next: readonly Job[]): void {
+function setJobs(next: readonly Job[]): void {
   jobs = next;
-  changed();
+  onChange();
 }
 
 async function run(
   title: string,
   onStored: () => void,
-  begin: (onSent: (share: number) => void) => Promise<{ progressId: string }>,
+  start: (onProgress: (fraction: number) => void) => Promise<{ progressId: string }>,
 ): Promise<void> {
   const id = ++lastId;
   const update = (changes: Partial<Job>): void => {
-    set(jobs.map((job) => (job.id === id ? { ...job, ...changes } : job)));
+    setJobs(jobs.map((job) => (job.id === id ? { ...job, ...changes } : job)));
   };
-  set([...jobs, { id, title, state: "running", percent: 0, message: "Sending" }]);
+  setJobs([...jobs, { id, title, state: "running", percent: 0, message: "Sending" }]);
   announce(`Adding ${title}`);
   try {
-    const { progressId } = await begin((share) => {
-      update({ percent: Math.round(share * SENDING), message: share < 1 ? "Sending" : "Sent" });
+    const { progressId } = await start((fraction) => {
+      update({ percent: Math.round(fraction * UPLOAD_PERCENT), message: fraction < 1 ? "Sending" : "Sent" });
     });
-    const stored = await follow(progressId, (percent, message) => {
-      update({ percent: Math.round(SENDING + (percent * (100 - SENDING)) / 100), message });
+    const result = await waitUntilStored(progressId, (percent, message) => {
+      update({ percent: Math.round(UPLOAD_PERCENT + (percent * (100 - UPLOAD_PERCENT)) / 100), message });
     });
-    update({ state: "done", percent: 100, message: stored });
-    announce(`${title}: ${stored}`);
+    update({ state: "done", percent: 100, message: result });
+    announce(`${title}: ${result}`);
     onStored();
   } catch (error) {
     update({ state: "failed", message: (error as Error).message });
@@ -82,26 +85,32 @@ async function run(
   }
 }
 
-/** Asks how far an operation is until it ends. @returns what has been stored, in words. */
-async function follow(progressId: string, onProgress: (percent: number, message: string) => void): Promise<string> {
+/**
+ * Polls a job of the server until it has ended.
+ * @returns a message that says what has been stored.
+ */
+async function waitUntilStored(
+  progressId: string,
+  onProgress: (percent: number, message: string) => void,
+): Promise<string> {
   for (let failures = 0; ;) {
     try {
       const { status, progress, message, error, chunksStored } = await api.progress(progressId);
       failures = 0;
       if (status === "completed") {
-        return chunksStored === undefined ? (message ?? "Stored") : `${count(chunksStored, "passage")} stored`;
+        return chunksStored === undefined ? (message ?? "Stored") : `${pluralise(chunksStored, "passage")} stored`;
       }
       if (["error", "failed", "cancelled", "stopped"].includes(status)) {
-        throw new ApiError(422, error ?? message ?? `The server ended it: ${status}`);
+        throw new ApiError(422, error ?? message ?? `The server ended the job with status ${status}.`);
       }
       onProgress(progress, message ?? status);
     } catch (error) {
       failures += 1;
-      if (!(error instanceof Unreachable) || failures > PATIENCE) {
+      if (!(error instanceof UnreachableError) || failures > MAX_POLL_FAILURES) {
         throw error;
       }
-      onProgress(0, "The server does not answer; waiting for it");
+      onProgress(0, "The server does not answer. Waiting for it.");
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
   }
 }

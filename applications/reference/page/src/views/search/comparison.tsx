@@ -1,86 +1,96 @@
 import type { JSX } from "preact";
 import type { SearchReply, SearchRow } from "../../api/shapes";
-import { milliseconds, readable, score } from "../../format";
-import { links, type Link } from "../../ranks";
-import { Highlighted, Moved, NothingFound, Shortcomings, titleOf } from "./results";
+import { formatMilliseconds, formatScore } from "../../format";
+import { displayText } from "../../passage";
+import { linkRankings, type RankLink } from "../../rankings";
+import { Highlighted, NoResults, RankChange, SearchWarnings, titleOf } from "./results";
 
 interface ComparisonProps {
-  question: string;
-  plain: SearchReply;
+  query: string;
+  retrieval: SearchReply;
   reranked: SearchReply;
 }
 
-/** Retrieval's order beside the model's, with a line from each passage's place to the other. */
-export function Comparison({ question, plain, reranked }: ComparisonProps): JSX.Element {
-  const [before, after] = [plain.results, reranked.results];
+/** The ranking of retrieval beside that of the model. A line links the two ranks of each passage. */
+export function Comparison({ query, retrieval, reranked }: ComparisonProps): JSX.Element {
+  const [before, after] = [retrieval.results, reranked.results];
   if (before.length === 0 && after.length === 0) {
-    return <NothingFound />;
+    return <NoResults />;
   }
-  const connections = links(before, after);
-  const connection = (id: number): Link | undefined => connections.find((each) => each.id === id);
+  const links = linkRankings(before, after);
+  const linkOf = (id: number): RankLink | undefined => links.find((link) => link.id === id);
   return (
     <section aria-label="Comparison">
-      <Shortcomings reply={reranked} />
+      <SearchWarnings reply={reranked} />
       <div class="comparison">
         <Column
-          title="Retrieval alone"
-          time={plain.timings?.total_ms}
+          title="Retrieval only"
+          totalMs={retrieval.timings?.total_ms}
           rows={before}
-          question={question}
+          query={query}
           scoreOf={(row) => row.similarity_score}
         >
-          {(row) => (connection(row.id)?.to === null ? <span class="moved down">falls out</span> : null)}
+          {(row) => (linkOf(row.id)?.to === null ? <span class="rank-change down">dropped</span> : null)}
         </Column>
-        <Lines connections={connections} rows={Math.max(before.length, after.length)} />
+        <RankLines links={links} rows={Math.max(before.length, after.length)} />
         <Column
           title={reranked.reranking_applied ? `Reranked by ${reranked.model ?? "the model"}` : "Not reranked"}
-          time={reranked.timings?.total_ms}
+          totalMs={reranked.timings?.total_ms}
           rows={after}
-          question={question}
+          query={query}
           scoreOf={(row) => row.rerank_score ?? row.similarity_score}
         >
-          {(row, index) => <Origin row={row} index={index} from={connection(row.id)?.from ?? null} />}
+          {(row, index) => <RetrievalRank row={row} index={index} from={linkOf(row.id)?.from ?? null} />}
         </Column>
       </div>
     </section>
   );
 }
 
-function Origin({ row, index, from }: { row: SearchRow; index: number; from: number | null }): JSX.Element {
-  const place = row.retrieval_rank ?? (from === null ? undefined : from + 1);
-  return place === undefined ? (
-    <span class="moved up">from further down</span>
-  ) : (
+interface RetrievalRankProps {
+  row: SearchRow;
+  index: number;
+  /** Index of the passage in retrieval's list; null if it is not in that list. */
+  from: number | null;
+}
+
+/** Where retrieval ranked a passage of the reranked list. */
+function RetrievalRank({ row, index, from }: RetrievalRankProps): JSX.Element {
+  const rank = row.retrieval_rank ?? (from === null ? undefined : from + 1);
+  if (rank === undefined) {
+    return <span class="rank-change up">from further down</span>;
+  }
+  return (
     <>
-      <Moved places={place - index - 1} /> <span class="soft">from {place}</span>
+      <RankChange change={rank - index - 1} /> <span class="muted">from {rank}</span>
     </>
   );
 }
 
 interface ColumnProps {
   title: string;
-  time: number | undefined;
+  totalMs: number | undefined;
   rows: readonly SearchRow[];
-  question: string;
+  query: string;
   scoreOf: (row: SearchRow) => number;
   children: (row: SearchRow, index: number) => JSX.Element | null;
 }
 
-function Column({ title, time, rows, question, scoreOf, children }: ColumnProps): JSX.Element {
+function Column({ title, totalMs, rows, query, scoreOf, children }: ColumnProps): JSX.Element {
   return (
     <div class="column">
       <h2>
-        {title} {time !== undefined && <span class="soft">{milliseconds(time)}</span>}
+        {title} {totalMs !== undefined && <span class="muted">{formatMilliseconds(totalMs)}</span>}
       </h2>
       <ol>
         {rows.map((row, index) => (
           <li key={row.id}>
             <p class="passage clamped">
-              <Highlighted text={readable(row.content, row.metadata.headers)} query={question} />
+              <Highlighted text={displayText(row.content, row.metadata.headers)} query={query} />
             </p>
             <p class="column-line">
-              <span class="number">{score(scoreOf(row))}</span> {children(row, index)}{" "}
-              <span class="soft source">{titleOf(row)}</span>
+              <span class="number">{formatScore(scoreOf(row))}</span> {children(row, index)}{" "}
+              <span class="muted source">{titleOf(row)}</span>
             </p>
           </li>
         ))}
@@ -89,19 +99,26 @@ function Column({ title, time, rows, question, scoreOf, children }: ColumnProps)
   );
 }
 
-/** Every row of a column is as high as every other, so a place is a height. A passage from beyond the list comes from below it. */
-function Lines({ connections, rows }: { connections: readonly Link[]; rows: number }): JSX.Element {
-  const height = (place: number | null): number => (place ?? rows) + 0.5;
+/** All rows have the same height, so an index is a vertical position. Lines of passages that are in one list only start or end below the other. */
+function RankLines({ links, rows }: { links: readonly RankLink[]; rows: number }): JSX.Element {
+  const y = (index: number | null): number => (index ?? rows) + 0.5;
   return (
-    <svg class="lines" viewBox={`0 0 10 ${rows}`} preserveAspectRatio="none" aria-hidden="true">
-      {connections.map(({ id, from, to }) => (
+    <svg class="rank-lines" viewBox={`0 0 10 ${rows}`} preserveAspectRatio="none" aria-hidden="true">
+      {links.map(({ id, from, to }) => (
         <path
           key={id}
-          class={from === null || (to !== null && to < from) ? "up" : to === null || to > from ? "down" : "same"}
-          d={`M0 ${height(from)} C5 ${height(from)} 5 ${height(to)} 10 ${height(to)}`}
+          class={directionOf(from ?? rows, to ?? rows)}
+          d={`M0 ${y(from)} C5 ${y(from)} 5 ${y(to)} 10 ${y(to)}`}
           vector-effect="non-scaling-stroke"
         />
       ))}
     </svg>
   );
+}
+
+function directionOf(from: number, to: number): "up" | "down" | "same" {
+  if (from === to) {
+    return "same";
+  }
+  return to < from ? "up" : "down";
 }

@@ -1,60 +1,63 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { SearchReply, SearchRow } from "../../api/shapes";
-import { count, highlighted, milliseconds, readable, score, sentence } from "../../format";
 import { Meter } from "../../components/controls";
 import { Notice } from "../../components/notice";
-import { moved, movement } from "../../ranks";
+import { formatMilliseconds, formatScore, pluralise, withFullStop } from "../../format";
+import { displayText, highlight } from "../../passage";
+import { describeRankChange, rankChange } from "../../rankings";
 import { href } from "../../route";
 
-/** Characters of a passage that are shown before the reader asks for the rest. */
-const PREVIEW = 420;
+/** How many characters of a long passage are shown at first. */
+const PREVIEW_LENGTH = 420;
+/** A passage is shortened only if that hides a noticeable part of it. */
+const SHORTEN_FROM = PREVIEW_LENGTH * 1.25;
 
-export function Results({ question, reply }: { question: string; reply: SearchReply }): JSX.Element {
+export function Results({ query, reply }: { query: string; reply: SearchReply }): JSX.Element {
   if (reply.results.length === 0) {
-    return <NothingFound />;
+    return <NoResults />;
   }
   return (
     <section aria-label="Results">
-      <Shortcomings reply={reply} />
+      <SearchWarnings reply={reply} />
       <p class="summary">
-        {count(reply.results.length, "passage")}
+        {pluralise(reply.results.length, "passage")}
         {timing(reply)}
       </p>
       <ol class="results">
         {reply.results.map((row, index) => (
-          <Result key={row.id} row={row} rank={index + 1} question={question} />
+          <Result key={row.id} row={row} rank={index + 1} query={query} />
         ))}
       </ol>
     </section>
   );
 }
 
-export function NothingFound(): JSX.Element {
+export function NoResults(): JSX.Element {
   return (
-    <Notice tone="info" title="No passage shares a word with this question.">
+    <Notice tone="info" title="No passage matches this query.">
       <p>
-        Try other words, or fewer. What is stored stands under <a href={href("knowledge")}>Knowledge</a>, where more can
-        be added.
+        Try other words, or fewer. <a href={href("knowledge")}>Knowledge</a> lists the stored documents; you can add
+        more there.
       </p>
     </Notice>
   );
 }
 
-/** What did not work, though the search was answered. */
-export function Shortcomings({ reply }: { reply: SearchReply }): JSX.Element {
+/** What failed although the search returned results. */
+export function SearchWarnings({ reply }: { reply: SearchReply }): JSX.Element {
   return (
     <>
       {typeof reply.search_error === "string" && (
-        <Notice tone="warning" title="Vectors took no part in this search.">
-          <p>{sentence(reply.search_error)} Words alone were searched.</p>
+        <Notice tone="warning" title="This search used keywords only.">
+          <p>Vector search failed: {withFullStop(reply.search_error)}</p>
         </Notice>
       )}
       {!reply.reranking_applied && typeof reply.reranking_error === "string" && (
         <Notice tone="warning" title="These passages are not reranked.">
           <p>
-            {sentence(reply.reranking_error)} They stand in retrieval’s order. The state of the model is shown under{" "}
-            <a href={href("models")}>Models</a>.
+            {withFullStop(reply.reranking_error)} They are in retrieval order. See <a href={href("models")}>Models</a>{" "}
+            for the state of the model.
           </p>
         </Notice>
       )}
@@ -67,17 +70,17 @@ function timing({ timings, reranking_applied: reranked, model }: SearchReply): s
   if (!timings) {
     return "";
   }
-  const found = `, found in ${milliseconds(timings.retrieval_ms)}`;
+  const found = `, found in ${formatMilliseconds(timings.retrieval_ms)}`;
   return reranked
-    ? `${found} and reranked by ${model ?? "the model"} in ${milliseconds(timings.rerank_ms)}`
-    : `${found}, in retrieval’s order`;
+    ? `${found} and reranked by ${model ?? "the model"} in ${formatMilliseconds(timings.rerank_ms)}`
+    : `${found}, in retrieval order`;
 }
 
-function Result({ row, rank, question }: { row: SearchRow; rank: number; question: string }): JSX.Element {
-  const [whole, setWhole] = useState(false);
-  const content = readable(row.content, row.metadata.headers);
-  const long = content.length > PREVIEW * 1.25;
-  const text = long && !whole ? `${content.slice(0, PREVIEW).replace(/\s+\S*$/, "")} …` : content;
+function Result({ row, rank, query }: { row: SearchRow; rank: number; query: string }): JSX.Element {
+  const [expanded, setExpanded] = useState(false);
+  const content = displayText(row.content, row.metadata.headers);
+  const long = content.length > SHORTEN_FROM;
+  const text = long && !expanded ? `${content.slice(0, PREVIEW_LENGTH).replace(/\s+\S*$/, "")} …` : content;
   return (
     <li class="result">
       <span class="rank" aria-hidden="true">
@@ -87,18 +90,18 @@ function Result({ row, rank, question }: { row: SearchRow; rank: number; questio
         <h2>{titleOf(row)}</h2>
         {row.metadata.headers && <p class="crumbs">{row.metadata.headers}</p>}
         <p class="passage">
-          <Highlighted text={text} query={question} />
+          <Highlighted text={text} query={query} />
         </p>
         {long && (
           <button
             type="button"
             class="link"
-            aria-expanded={whole}
+            aria-expanded={expanded}
             onClick={() => {
-              setWhole(!whole);
+              setExpanded(!expanded);
             }}
           >
-            {whole ? "Show less" : "Show the whole passage"}
+            {expanded ? "Show less" : "Show the whole passage"}
           </button>
         )}
         <Scores row={row} rank={rank} />
@@ -114,35 +117,37 @@ export function titleOf({ metadata }: SearchRow): string {
 export function Highlighted({ text, query }: { text: string; query: string }): JSX.Element {
   return (
     <>
-      {highlighted(text, query).map((piece, index) => (piece.hit ? <mark key={index}>{piece.text}</mark> : piece.text))}
+      {highlight(text, query).map((segment, index) =>
+        segment.match ? <mark key={index}>{segment.text}</mark> : segment.text,
+      )}
     </>
   );
 }
 
 function Scores({ row, rank }: { row: SearchRow; rank: number }): JSX.Element {
   const { rerank_score: reranked, similarity_score: similarity } = row;
-  const places = typeof reranked === "number" ? moved(rank, row) : undefined;
+  const change = typeof reranked === "number" ? rankChange(rank, row) : undefined;
   return (
     <dl class="scores">
       {typeof reranked === "number" && (
         <div>
           <dt>After reranking</dt>
           <dd>
-            <Meter value={reranked} tone="strong" /> <span class="number">{score(reranked)}</span>
+            <Meter value={reranked} tone="strong" /> <span class="number">{formatScore(reranked)}</span>
           </dd>
         </div>
       )}
       <div>
         <dt>{typeof reranked === "number" ? "Before" : "Retrieval"}</dt>
         <dd>
-          <Meter value={similarity} tone="soft" /> <span class="number">{score(similarity)}</span>
+          <Meter value={similarity} tone="muted" /> <span class="number">{formatScore(similarity)}</span>
         </dd>
       </div>
-      {places !== undefined && (
+      {change !== undefined && (
         <div>
           <dt>Moved</dt>
           <dd>
-            <Moved places={places} /> <span class="soft">from {row.retrieval_rank}</span>
+            <RankChange change={change} /> <span class="muted">from {row.retrieval_rank}</span>
           </dd>
         </div>
       )}
@@ -150,6 +155,7 @@ function Scores({ row, rank }: { row: SearchRow; rank: number }): JSX.Element {
   );
 }
 
-export function Moved({ places }: { places: number }): JSX.Element {
-  return <span class={`moved ${places > 0 ? "up" : places < 0 ? "down" : "same"}`}>{movement(places)}</span>;
+export function RankChange({ change }: { change: number }): JSX.Element {
+  const direction = change === 0 ? "same" : change > 0 ? "up" : "down";
+  return <span class={`rank-change ${direction}`}>{describeRankChange(change)}</span>;
 }

@@ -1,18 +1,18 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-let speak: (text: string) => void = () => undefined;
+let setAnnouncement: (text: string) => void = () => undefined;
 
-/** Tells a screen reader what has happened elsewhere than at the focus. */
+/** Makes screen readers read a message without moving the focus. */
 export function announce(text: string): void {
-  speak(text);
+  setAnnouncement(text);
 }
 
-/** The live region that {@link announce} writes to; there is one. */
+/** The live region that {@link announce} writes to. The page has exactly one. */
 export function Announcer(): JSX.Element {
   const [text, setText] = useState("");
   useEffect(() => {
-    speak = setText;
+    setAnnouncement = setText;
   }, []);
   return (
     <p class="visually-hidden" role="status" aria-live="polite">
