@@ -23,6 +23,9 @@ const directories: Readonly<Record<string, string>> = {
   [tests]: "tests/python",
 };
 
+/** The uv of the images. The list of the tests names it as a constraint. */
+const tools = "store/requirements.tools.txt";
+
 /** Keeps the wheels (7 GB) for the next time: resolving and measuring them again then takes a minute. */
 const wheelVolume = "archon-lock";
 
@@ -52,6 +55,7 @@ async function lock(image: string, args: readonly string[], progress: Progress):
         fs.copyFileSync(path.join(projectRoot, directory, file), path.join(work, file));
       }
     }
+    fs.copyFileSync(path.join(projectRoot, tools), path.join(work, path.basename(tools)));
     const { caBundle, dockerHost } = readMachine();
     const { pythonIndex, pythonExtraIndexes } = packageIndexes();
     await run(
