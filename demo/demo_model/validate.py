@@ -17,7 +17,7 @@ from pathlib import Path
 
 from archon_server.chunking import Chunk
 
-from relevance import comparing
+from relevance import evaluation
 from relevance.questions import Collection, Question
 
 from . import corpus
@@ -63,7 +63,7 @@ def collections(kept_back: Sequence[corpus.Passage], rng: random.Random) -> Iter
 
 
 class Scorer:
-    """A reranker for `comparing`."""
+    """A reranker for `evaluation`."""
 
     def __init__(self, model: Path) -> None:
         self.score = cross_encoder(model)
@@ -76,15 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rng = random.Random(0)
     _, kept_back = corpus.manuals(options.downloads, rng)
-    asked: list[comparing.Asked] = []
+    asked: list[evaluation.Asked] = []
     for collection in collections(kept_back, rng):
         with tempfile.TemporaryDirectory() as directory:
-            storage = comparing.stored(collection, Path(directory))
-            asked += comparing.ask(collection, storage)
+            storage = evaluation.stored(collection, Path(directory))
+            asked += evaluation.ask(collection, storage)
             storage.close()
-    rankings, seconds = comparing.rerank(asked, Scorer(options.model))
-    for row in comparing.rows(asked, rankings):
-        orders = "  ".join(f"{order} {row[order]['ndcg10']:.3f}" for order in ("retrieval", *comparing.ORDERS))
+    rankings, seconds = evaluation.rerank(asked, Scorer(options.model))
+    for row in evaluation.rows(asked, rankings):
+        orders = "  ".join(f"{order} {row[order]['ndcg10']:.3f}" for order in ("retrieval", *evaluation.ORDERS))
         print(f"{row['group']:<24}{row['questions']:>5}  NDCG@10: {orders}")
     print(f"{seconds:.3f} s a question")
 

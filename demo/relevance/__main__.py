@@ -14,7 +14,7 @@ from archon_server.reranking import ModelError
 from archon_server.reranking.cross_encoder import load
 from archon_server.settings import Model
 
-from . import comparing, questions
+from . import evaluation, questions
 
 _DEFAULT_HUB = Path(os.environ.get("HF_HOME", "/root/.cache/huggingface")) / "hub"
 
@@ -59,19 +59,19 @@ def present(hub: Path) -> Iterator[Model]:
 def measured(collection: questions.Collection, models: Sequence[Model], hub: Path) -> list[dict[str, Any]]:
     """One result a model; without a model, one of retrieval alone. A model that cannot be used is an `error`."""
     with tempfile.TemporaryDirectory() as directory:
-        storage = comparing.stored(collection, Path(directory))
-        asked = comparing.ask(collection, storage)
+        storage = evaluation.stored(collection, Path(directory))
+        asked = evaluation.ask(collection, storage)
         storage.close()
     if not models:
-        return [_result(None, comparing.rows(asked, {}))]
+        return [_result(None, evaluation.rows(asked, {}))]
     results = []
     for model in models:
         try:
-            rankings, seconds = comparing.rerank(asked, load(model, hub))
+            rankings, seconds = evaluation.rerank(asked, load(model, hub))
         except ModelError as error:
             results.append(_result(model, [], error=str(error)))
         else:
-            results.append(_result(model, comparing.rows(asked, rankings), seconds=round(seconds, 3)))
+            results.append(_result(model, evaluation.rows(asked, rankings), seconds=round(seconds, 3)))
     return results
 
 
@@ -88,7 +88,7 @@ def table(result: dict[str, Any]) -> str:
     )
     if result["error"]:
         return f"{title}: {result['error']}"
-    orders = [name for name in ("retrieval", *comparing.ORDERS) if name in result["rows"][0]]
+    orders = [name for name in ("retrieval", *evaluation.ORDERS) if name in result["rows"][0]]
     heading = "".join(f"{name:>11}" for name in orders)
     lines = [title, f"{'questions':<24}{'':>5}  NDCG@10:{heading}   MRR:{heading}"]
     for row in result["rows"]:

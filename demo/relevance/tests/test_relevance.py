@@ -1,4 +1,4 @@
-"""The measures by hand-made rankings, and the whole command on a reranker without torch."""
+"""The metrics by hand-made rankings, and the whole command on a reranker without torch."""
 
 import json
 import math
@@ -9,27 +9,27 @@ from typing import Any
 import pytest
 
 from relevance import __main__ as command
-from relevance import measures, questions
-from relevance.comparing import MISLED
+from relevance import metrics, questions
+from relevance.evaluation import MISLED
 
 
 def test_a_perfect_ranking_has_one_and_none_has_zero() -> None:
-    assert measures.ndcg([True, False], 1) == measures.reciprocal_rank([True]) == 1
-    assert measures.ndcg([False] * 20, 1) == measures.reciprocal_rank([False, False]) == 0
-    assert measures.ndcg([], 1) == measures.reciprocal_rank([]) == 0
+    assert metrics.ndcg([True, False], 1) == metrics.reciprocal_rank([True]) == 1
+    assert metrics.ndcg([False] * 20, 1) == metrics.reciprocal_rank([False, False]) == 0
+    assert metrics.ndcg([], 1) == metrics.reciprocal_rank([]) == 0
 
 
 def test_a_later_place_counts_less() -> None:
-    assert measures.ndcg([False, True], 1) == pytest.approx(1 / math.log2(3))
-    assert measures.reciprocal_rank([False, False, True]) == pytest.approx(1 / 3)
-    assert measures.ndcg([False] * 10 + [True], 1) == 0
-    assert measures.reciprocal_rank([False] * 10 + [True]) == pytest.approx(1 / 11)
+    assert metrics.ndcg([False, True], 1) == pytest.approx(1 / math.log2(3))
+    assert metrics.reciprocal_rank([False, False, True]) == pytest.approx(1 / 3)
+    assert metrics.ndcg([False] * 10 + [True], 1) == 0
+    assert metrics.reciprocal_rank([False] * 10 + [True]) == pytest.approx(1 / 11)
 
 
 def test_several_relevant_passages_count_against_the_best_order_of_all() -> None:
     best = 1 + 1 / math.log2(3)
-    assert measures.ndcg([True, False, True], 2) == pytest.approx((1 + 0.5) / best)
-    assert measures.ndcg([True] * 20, 20) == pytest.approx(1)
+    assert metrics.ndcg([True, False, True], 2) == pytest.approx((1 + 0.5) / best)
+    assert metrics.ndcg([True] * 20, 20) == pytest.approx(1)
 
 
 def test_the_built_in_questions_have_exactly_one_known_answer_and_are_many() -> None:

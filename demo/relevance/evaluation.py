@@ -12,7 +12,7 @@ from archon_server.search import MAX_CANDIDATES, judged_text
 from archon_server.storage import Document, Passage, Storage
 from archon_server.storage.sqlite import SqliteStorage
 
-from .measures import quality
+from .metrics import quality
 from .questions import Collection, Question
 
 Ranking = tuple[list[bool], int]
