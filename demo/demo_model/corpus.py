@@ -1,4 +1,4 @@
-"""The training text: Debian packages, fetched when the model is trained and never kept in this repository."""
+"""The training text: manuals and a dictionary from Debian packages, downloaded for the training and not committed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .extract import is_prose, sections
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package; the files that match the glob `documents` are read as text under `licence`."""
+    """A Debian package. `documents` is a glob of the files to read; `licence` is their SPDX identifier."""
 
     name: str
     version: str
@@ -43,10 +43,10 @@ MANUALS = (
 )
 DICTIONARY = Package("wordnet-base", "1:3.0-37", "WordNet", "./usr/share/wordnet/data.*")
 
-# What chooses the hyper-parameters, so nothing is trained on it.
+# The validation set, which the hyper-parameters are tuned on. Nothing is trained on it.
 VALIDATION = ("*/faq/*", "*/howto/*", "*postgresql*/tutorial*")
-# Lists of changes and names, of which no passage answers a question.
-LEFT_OUT = (
+# Change logs and indexes: their passages answer no question.
+EXCLUDED = (
     "*/whatsnew/*",
     "*/releases/*",
     "*/changelog/*",
@@ -58,11 +58,11 @@ LEFT_OUT = (
 
 
 class CorpusError(Exception):
-    """A package could not be had; the message says what to do about it."""
+    """A package is unavailable; the message says what to do."""
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """The package's file below `folder`, downloaded with apt unless it is there already.
+    """The package's file in `folder`, downloaded with apt unless it exists.
 
     Raises:
         CorpusError: apt does not offer this version.
@@ -81,10 +81,10 @@ def fetch(package: Package, folder: Path) -> Path:
 
 
 def fetch_all(folder: Path) -> None:
-    """Downloads what `folder` lacks.
+    """Downloads the packages that `folder` lacks.
 
     Raises:
-        CorpusError: with all packages that could not be had.
+        CorpusError: names every package that is unavailable.
     """
     problems = []
     for package in (*MANUALS, DICTIONARY):
@@ -97,24 +97,24 @@ def fetch_all(folder: Path) -> None:
 
 
 def files(package: Package, folder: Path) -> Iterator[tuple[str, str]]:
-    """Path and text of each of the package's documents, in the order of their paths."""
+    """Path and text of each document of the package, sorted by path."""
     command = ["dpkg-deb", "--fsys-tarfile", str(fetch(package, folder))]
-    found = {}
+    texts = {}
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,
-        tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive,
+        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as archive,
     ):
         for member in archive:
             if member.isfile() and fnmatchcase(member.name, package.documents):
-                found[member.name] = archive.extractfile(member).read().decode("utf-8", "replace")
-    yield from sorted(found.items())
+                texts[member.name] = archive.extractfile(member).read().decode("utf-8", "replace")
+    yield from sorted(texts.items())
 
 
 def passages(package: Package, folder: Path, rng: random.Random) -> Iterator[Passage]:
-    """The package's prose cut into passages of one to three paragraphs; text that was seen before is left out."""
+    """The package's prose in passages of one to three paragraphs. Repeated paragraphs are skipped."""
     seen: set[str] = set()
     for path, html in files(package, folder):
-        if any(fnmatchcase(path, pattern) for pattern in LEFT_OUT):
+        if any(fnmatchcase(path, pattern) for pattern in EXCLUDED):
             continue
         for section in sections(html):
             prose = [text for text in section.paragraphs if is_prose(text) and text not in seen]
@@ -126,45 +126,45 @@ def passages(package: Package, folder: Path, rng: random.Random) -> Iterator[Pas
 
 
 def manuals(folder: Path, rng: random.Random) -> tuple[list[Passage], list[Passage]]:
-    """All passages to train on, and those of the documents kept back for validation."""
+    """The passages of the training set and those of the validation set."""
     everything = [passage for package in MANUALS for passage in passages(package, folder, rng)]
-    kept_back = [passage for passage in everything if is_kept_back(passage)]
-    return [passage for passage in everything if not is_kept_back(passage)], kept_back
+    validation = [passage for passage in everything if is_validation(passage)]
+    return [passage for passage in everything if not is_validation(passage)], validation
 
 
-def is_kept_back(passage: Passage) -> bool:
+def is_validation(passage: Passage) -> bool:
     return any(fnmatchcase(passage.document, pattern) for pattern in VALIDATION)
 
 
-def meanings(folder: Path) -> Iterator[tuple[list[str], str]]:
-    """WordNet's entries: the words that share a meaning, and the gloss that explains it, with examples."""
+def synsets(folder: Path) -> Iterator[tuple[list[str], str]]:
+    """WordNet's synsets: words that share a meaning, and the gloss that explains it, with examples."""
     for _, text in files(DICTIONARY, folder):
-        yield from entries(text)
+        yield from parse_synsets(text)
 
 
-def entries(text: str) -> Iterator[tuple[list[str], str]]:
-    """The entries of one of WordNet's data files; the licence at its top is indented."""
+def parse_synsets(text: str) -> Iterator[tuple[list[str], str]]:
+    """The synsets of one WordNet data file. The licence at its top is indented and skipped."""
     for line in text.splitlines():
         if line.startswith(" ") or " | " not in line:
             continue
         data, gloss = line.split(" | ", 1)
         fields = data.split(" ")
-        # Field 3 counts the words in hexadecimal; each has a number behind it, adjectives a mark such as "(p)".
+        # Field 3 is the number of words in hexadecimal. A number follows each word; adjectives may end in "(p)".
         words = [fields[4 + 2 * i].split("(")[0].replace("_", " ") for i in range(int(fields[3], 16))]
         yield words, gloss.strip().replace('"', "")
 
 
-def glosses(folder: Path, shortest: int = 6) -> list[Passage]:
-    """WordNet's glosses of at least `shortest` words as passages: general English, which the manuals lack."""
-    found = [(words, gloss) for words, gloss in meanings(folder) if len(gloss.split()) >= shortest]
-    return [Passage(DICTIONARY.name, words[0], f"{', '.join(words)}: {gloss}") for words, gloss in found]
+def glosses(folder: Path, min_words: int = 6) -> list[Passage]:
+    """WordNet's glosses of at least `min_words` words as passages: general English, which the manuals lack."""
+    entries = [(words, gloss) for words, gloss in synsets(folder) if len(gloss.split()) >= min_words]
+    return [Passage(DICTIONARY.name, words[0], f"{', '.join(words)}: {gloss}") for words, gloss in entries]
 
 
 def thesaurus(folder: Path) -> dict[str, list[str]]:
-    """Words of WordNet with the words that share a meaning with them, single lower-case words only."""
-    related: dict[str, set[str]] = {}
-    for words, _ in meanings(folder):
+    """Maps each word of WordNet to its synonyms; single lower-case words only."""
+    synonyms: dict[str, set[str]] = {}
+    for words, _ in synsets(folder):
         plain = {word for word in words if re.fullmatch("[a-z]{3,}", word)}
         for word in plain:
-            related.setdefault(word, set()).update(plain - {word})
-    return {word: sorted(others) for word, others in sorted(related.items()) if others}
+            synonyms.setdefault(word, set()).update(plain - {word})
+    return {word: sorted(others) for word, others in sorted(synonyms.items()) if others}

@@ -1,4 +1,4 @@
-"""Questions made from passages, each with the passage that it was made from."""
+"""Training questions, each with the passage that it was generated from."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .corpus import Passage
-from .queries import FRAMES, QueryMaker, content_words
+from .queries import TEMPLATES, QueryMaker, content_words
 
 GLOSS_SHARE = 0.15
-NAMED_SHARE = 0.3
-"""Of the questions about glosses those that name the word and do not describe it."""
+"""Share of the questions that are about glosses."""
 
-# Of the questions about manuals. The rest are some of the passage's words.
+HEADWORD_SHARE = 0.3
+"""Of the questions about glosses, the share that names the word; the others describe it."""
+
+# Of the questions about manuals, the shares made from a heading and from a sentence. The others use loose words.
 HEADING_SHARE = 0.35
-# A sentence that is then cut out of the passage: other words must do.
+# The sentence is removed from the passage, so that the model has to match the rest of the passage.
 SENTENCE_SHARE = 0.25
-LONGEST_QUESTION = 16
-"""Words of a question that is a sentence."""
+MAX_SENTENCE_WORDS = 16
+"""How many words of a sentence a question uses."""
 
-WITHIN = 70
-"""Words from the passage's start that questions are about: models that read short passages can answer them."""
+MAX_PASSAGE_WORDS = 70
+"""Questions use only this many words from the start of a passage: in training, passages are cut off early."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A question, the number of the passage that it was made from, and what is left of that passage's text."""
+    """A question, the number of its passage, and that passage's text without the sentence that became the question."""
 
     question: str
     answer: int
@@ -36,7 +38,7 @@ class Example:
 
 
 class ExampleMaker:
-    """Draws questions about `manuals` and `glosses`, which are numbered in this order."""
+    """Draws questions about passages. They are numbered: first all of `manuals`, then all of `glosses`."""
 
     def __init__(
         self, manuals: Sequence[Passage], glosses: Sequence[Passage], maker: QueryMaker, rng: random.Random
@@ -46,9 +48,9 @@ class ExampleMaker:
         self.glosses = range(len(manuals), len(self.passages))
         self.maker = maker
         self.rng = rng
-        # "Notes" or "Parameters", which stand in many documents, say nothing about what is below them.
+        # A heading such as "Notes" or "Parameters", which many documents use, says nothing about the text below it.
         documents = Counter(heading for heading, _ in {(passage.heading, passage.document) for passage in manuals})
-        self.telling = [
+        self.with_specific_heading = [
             number
             for number, passage in enumerate(manuals)
             if documents[passage.heading] <= 2 and content_words(passage.heading)
@@ -63,20 +65,20 @@ class ExampleMaker:
     def _gloss(self) -> tuple[str | None, int, str]:
         answer = self.rng.choice(self.glosses)
         passage = self.passages[answer]
-        if self.rng.random() < NAMED_SHARE:
-            return self.rng.choice(FRAMES).format(passage.heading), answer, passage.text
+        if self.rng.random() < HEADWORD_SHARE:
+            return self.rng.choice(TEMPLATES).format(passage.heading), answer, passage.text
         return self.maker.from_passage(passage.text, self.rng), answer, passage.text
 
     def _manual(self) -> tuple[str | None, int, str]:
         draw = self.rng.random()
         if draw < HEADING_SHARE:
-            answer = self.rng.choice(self.telling)
+            answer = self.rng.choice(self.with_specific_heading)
             passage = self.passages[answer]
             return self.maker.from_heading(passage.heading, self.rng), answer, passage.text
         answer = self.rng.choice(self.manuals)
         text = self.passages[answer].text
         sentences = re.split(r"(?<=[.!?]) ", text)
         if draw < HEADING_SHARE + SENTENCE_SHARE and len(sentences) >= 3:
-            cut = sentences.pop(self.rng.randrange(3)).split()[:LONGEST_QUESTION]
+            cut = sentences.pop(self.rng.randrange(3)).split()[:MAX_SENTENCE_WORDS]
             return self.maker.from_sentence(" ".join(cut), self.rng), answer, " ".join(sentences)
-        return self.maker.from_passage(" ".join(text.split()[:WITHIN]), self.rng), answer, text
+        return self.maker.from_passage(" ".join(text.split()[:MAX_PASSAGE_WORDS]), self.rng), answer, text

@@ -1,4 +1,4 @@
-"""Turns the HTML of a manual into sections of plain prose; standard library only."""
+"""Extracts sections of plain prose from the HTML of a manual."""
 
 from __future__ import annotations
 
@@ -9,35 +9,33 @@ from html.parser import HTMLParser
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "dt"}
 BLOCKS = {"p", "li", "dd"}
 SKIPPED = {"head", "nav", "pre", "script", "style", "table", "footer", "svg", "button"}
-# Sphinx and rustdoc put a pilcrow or a "[source]" link behind each heading.
+# Sphinx and rustdoc add a pilcrow or a "[source]" link to each heading.
 SKIPPED_CLASSES = {"headerlink", "viewcode-link", "linenos", "sphinxsidebar", "related", "toctree-wrapper", "sidebar"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-# End tags that HTML 4 manuals leave out: a new block of the same kind ends the one before.
-IMPLIED_END = {"p", "li", "dd", "dt"}
 
 
 @dataclass
 class Section:
-    """One heading (or glossary term) with the paragraphs below it, up to the next heading."""
+    """A heading or glossary term with the paragraphs up to the next heading."""
 
     heading: str
     paragraphs: list[str] = field(default_factory=list)
 
 
-class _Reader(HTMLParser):
+class _Parser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.sections = [Section("")]
         self.text: list[str] = []
-        self.heading = False
-        self.skipping: list[str] = []
+        self.in_heading = False
+        self.skipped_tags: list[str] = []
 
     def flush(self) -> None:
         text = re.sub(r"\s+", " ", "".join(self.text)).strip()
         self.text.clear()
         if not text:
             return
-        if self.heading:
+        if self.in_heading:
             self.sections.append(Section(re.sub(r"^[\d.]+ |[¶#§]$", "", text).strip()))
         else:
             self.sections[-1].paragraphs.append(text)
@@ -48,38 +46,39 @@ class _Reader(HTMLParser):
                 self.text.append(" ")
             return
         classes = set((dict(attrs).get("class") or "").split())
-        if self.skipping:
-            if tag == self.skipping[0]:
-                self.skipping.append(tag)
+        if self.skipped_tags:
+            if tag == self.skipped_tags[0]:
+                self.skipped_tags.append(tag)
         elif tag in SKIPPED or classes & SKIPPED_CLASSES:
-            self.skipping.append(tag)
+            self.skipped_tags.append(tag)
         elif tag in HEADINGS or tag in BLOCKS:
+            # HTML 4 manuals omit end tags: a new block ends the previous one.
             self.flush()
-            self.heading = tag in HEADINGS
+            self.in_heading = tag in HEADINGS
 
     def handle_endtag(self, tag: str) -> None:
-        if self.skipping:
-            if tag == self.skipping[-1]:
-                self.skipping.pop()
+        if self.skipped_tags:
+            if tag == self.skipped_tags[-1]:
+                self.skipped_tags.pop()
         elif tag in HEADINGS or tag in BLOCKS:
             self.flush()
-            self.heading = False
+            self.in_heading = False
 
     def handle_data(self, data: str) -> None:
-        if not self.skipping:
+        if not self.skipped_tags:
             self.text.append(data)
 
 
 def sections(html: str) -> list[Section]:
-    """The document's sections in order; a section without paragraphs is left out."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.flush()
-    return [section for section in reader.sections if section.paragraphs]
+    """The document's sections in order. Sections without paragraphs are skipped."""
+    parser = _Parser()
+    parser.feed(html)
+    parser.flush()
+    return [section for section in parser.sections if section.paragraphs]
 
 
-def is_prose(text: str, shortest: int = 15, longest: int = 220) -> bool:
-    """Whether a paragraph can be a passage: enough words (not too many), mostly letters, whole sentences."""
+def is_prose(text: str, min_words: int = 15, max_words: int = 220) -> bool:
+    """Whether a paragraph can be a passage: neither short nor long, mostly letters, and with a sentence's end."""
     words = text.split()
     letters = sum(c.isalpha() or c.isspace() for c in text)
-    return shortest <= len(words) <= longest and letters / len(text) > 0.88 and text.rstrip(")\"'")[-1:] in ".!?:"
+    return min_words <= len(words) <= max_words and letters / len(text) > 0.88 and text.rstrip(")\"'")[-1:] in ".!?:"

@@ -1,4 +1,4 @@
-"""Lists to rank: a question and eight passages, of which the first answers it."""
+"""Ranking lists for evaluation: a question and eight passages, of which the first answers it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from .corpus import Passage
 
 HELD_OUT = Path(__file__).with_name("heldout.json")
-LENGTH = 8
-# Passages of the answer's own document are the hard ones.
-FROM_SAME_DOCUMENT = 2
+LIST_LENGTH = 8
+# Passages from the answer's own document are the hard negatives.
+SAME_DOCUMENT_NEGATIVES = 2
 
 Score = Callable[[str, Sequence[str]], Sequence[float]]
 
@@ -29,7 +29,7 @@ class RankingList:
 
 @dataclass(frozen=True)
 class Quality:
-    """How many of `lists` have the answer first; the mean of 1 / (rank of the answer)."""
+    """The number of lists, how many of them rank the answer first, and the mean reciprocal rank of the answer."""
 
     lists: int
     first: int
@@ -47,7 +47,7 @@ class Quality:
 
 
 def held_out(path: Path = HELD_OUT) -> list[RankingList]:
-    """The hand-written questions, whose passages come from documents that are never trained on."""
+    """The held-out test set: hand-written questions about documents that are not in the training set."""
     data = json.loads(path.read_text(encoding="utf-8"))
     texts = data["passages"]
     return [
@@ -57,7 +57,7 @@ def held_out(path: Path = HELD_OUT) -> list[RankingList]:
 
 
 def from_questions(passages: Sequence[Passage], rng: random.Random) -> list[RankingList]:
-    """A list for each heading that is a question, answered by the first passage below it."""
+    """One list for each heading that is a question. The first passage below the heading is the answer."""
     by_document: defaultdict[str, list[Passage]] = defaultdict(list)
     for passage in passages:
         by_document[passage.document].append(passage)
@@ -68,15 +68,15 @@ def from_questions(passages: Sequence[Passage], rng: random.Random) -> list[Rank
     lists = []
     for answer in answers.values():
         same = [passage for passage in by_document[answer.document] if passage.heading != answer.heading]
-        near = rng.sample(same, min(FROM_SAME_DOCUMENT, len(same)))
+        near = rng.sample(same, min(SAME_DOCUMENT_NEGATIVES, len(same)))
         elsewhere = [passage for passage in passages if passage.document != answer.document]
-        far = rng.sample(elsewhere, LENGTH - 1 - len(near))
+        far = rng.sample(elsewhere, LIST_LENGTH - 1 - len(near))
         lists.append(RankingList(answer.heading, tuple(passage.text for passage in (answer, *near, *far))))
     return lists
 
 
 def measure(lists: Iterable[RankingList], score: Score) -> Quality:
-    """The quality of `score`, which gives one number for each passage; a passage level with the answer is above it."""
+    """The quality of `score`, which returns one number for each passage. A tie counts against the answer."""
     ranks = []
     for entry in lists:
         answer, *others = score(entry.question, entry.passages)

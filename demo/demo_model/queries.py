@@ -1,4 +1,4 @@
-"""Questions made from passages: the words of a heading, or words of the passage itself, worded a little differently."""
+"""Generates questions from headings and passages, with some words replaced by synonyms and other word forms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-# Words that say nothing about what a passage is about.
-_WORDS = """
+_FUNCTION_WORDS = """
 a about after all also an and any are as at be because been before being between both but by can cannot could
 did do does done each either else etc for from had has have how however i if in into is it its itself just like
 many may me might more most much must my no nor not of off on once one only or other our out over own same shall
@@ -16,37 +15,39 @@ she should since so some such than that the their them then there these they thi
 under until up upon us use used using very via was we were what when where whether which while who why will with
 within without would you your
 """
-FUNCTION_WORDS = frozenset(_WORDS.split())
-FRAMES = (
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+"""Stop words: they say nothing about the subject of a passage."""
+
+TEMPLATES = (
     "{}", "{}", "what is {}", "what are {}", "what does {} do", "how do i {}", "how can i {}", "how does {} work",
     "why does {}", "why is {}", "when is {}", "where is {}", "which {}", "is it possible to {}", "can i {}",
     "should i {}", "what happens when {}", "is there a way to {}", "how to {}", "does {}",
 )  # fmt: skip
-JOINTS = ("the", "a", "of", "in", "to", "for", "with", "is", "and", "from", "on", "my", "when")
-ENDINGS = (
+CONNECTIVES = ("the", "a", "of", "in", "to", "for", "with", "is", "and", "from", "on", "my", "when")
+SUFFIXES = (
     "ization", "isation", "ations", "ation", "itions", "ition", "ments", "ment", "ings", "ing", "ions", "ion", "ness",
     "able", "ible", "ies", "ers", "er", "ors", "or", "ed", "es", "ly", "al", "e", "s", "y",
 )  # fmt: skip
 SYNONYM_SHARE = 0.1
-FORM_SHARE = 0.25
-# Words that have nothing to do with the passage: people's questions hold them, too.
-STRAY_SHARE = 0.2
+WORD_FORM_SHARE = 0.25
+# Share of unrelated words: questions of real people contain them too.
+NOISE_SHARE = 0.2
 
 
 def content_words(text: str) -> list[str]:
-    """The words in order, lower case, without function words and numbers."""
+    """The words in order, in lower case, without function words and numbers."""
     return [word for word in re.findall(r"[a-z][a-z0-9]+", text.lower()) if word not in FUNCTION_WORDS]
 
 
 def stem(word: str) -> str:
-    """What is left without the ending; endings that would leave fewer than four letters stay."""
-    ending = next((ending for ending in ENDINGS if word.endswith(ending)), "")
-    short = word.removesuffix(ending)
+    """The word without its suffix; words that would keep fewer than four letters stay whole."""
+    suffix = next((suffix for suffix in SUFFIXES if word.endswith(suffix)), "")
+    short = word.removesuffix(suffix)
     return short if len(short) >= 4 else word
 
 
 def other_forms(words: Iterable[str]) -> dict[str, list[str]]:
-    """For each word the others with its stem: "replicate" has "replicated", "replication", …"""
+    """Maps each word to the others with the same stem: "replicate" to "replicated", "replication", …"""
     families = defaultdict(set)
     for word in words:
         families[stem(word)].add(word)
@@ -54,32 +55,39 @@ def other_forms(words: Iterable[str]) -> dict[str, list[str]]:
 
 
 class QueryMaker:
-    """Makes questions; `forms` and `synonyms` map a word to the words that may stand for it, `stray` is any words."""
+    """Generates questions.
+
+    Args:
+        forms: maps a word to its other forms.
+        synonyms: maps a word to its synonyms.
+        noise: unrelated words to insert.
+        noise_share: how often one is inserted after a word, 0 to 1.
+    """
 
     def __init__(
         self,
         forms: Mapping[str, Sequence[str]],
         synonyms: Mapping[str, Sequence[str]],
-        stray: Sequence[str],
-        stray_share: float = STRAY_SHARE,
+        noise: Sequence[str],
+        noise_share: float = NOISE_SHARE,
     ) -> None:
         self.forms = forms
         self.synonyms = synonyms
-        self.stray = stray
-        self.stray_share = stray_share
+        self.noise = noise
+        self.noise_share = noise_share
 
     def from_heading(self, heading: str, rng: random.Random) -> str | None:
-        """The heading as a question, or None for one that names nothing."""
+        """A question from a heading; None if the heading has no content words."""
         name = re.sub(r"\(.*|^(?:class|exception|async|static) ", "", heading).strip()
         words = content_words(name)
         if not words:
             return None
         if heading.endswith("?"):
             return heading
-        return rng.choice(FRAMES).format(name)
+        return rng.choice(TEMPLATES).format(name)
 
     def from_passage(self, text: str, rng: random.Random) -> str | None:
-        """Two to six words of the passage, near one another or not, in a question's frame; None if it has too few."""
+        """Two to six words of the passage, consecutive or not, in a template; None if it has too few words."""
         words = content_words(text)
         if len(words) < 4:
             return None
@@ -92,26 +100,26 @@ class QueryMaker:
         query: list[str] = []
         for word in chosen:
             if query and rng.random() < 0.4:
-                query.append(rng.choice(JOINTS))
-            query.append(self.reworded(word, rng))
-            if rng.random() < self.stray_share:
-                query.append(rng.choice(self.stray))
-        return rng.choice(FRAMES).format(" ".join(query))
+                query.append(rng.choice(CONNECTIVES))
+            query.append(self.replacement(word, rng))
+            if rng.random() < self.noise_share:
+                query.append(rng.choice(self.noise))
+        return rng.choice(TEMPLATES).format(" ".join(query))
 
     def from_sentence(self, text: str, rng: random.Random) -> str | None:
-        """The sentence with some words reworded; None if it says too little."""
+        """The sentence with some words replaced; None if it has too few content words."""
         if len(content_words(text)) < 4:
             return None
-        return re.sub(r"[a-z]{3,}", lambda found: self._unless_function_word(found[0], rng), text).rstrip(".:")
+        return re.sub(r"[a-z]{3,}", lambda match: self._replace_content_word(match[0], rng), text).rstrip(".:")
 
-    def _unless_function_word(self, word: str, rng: random.Random) -> str:
-        return word if word in FUNCTION_WORDS else self.reworded(word, rng)
+    def _replace_content_word(self, word: str, rng: random.Random) -> str:
+        return word if word in FUNCTION_WORDS else self.replacement(word, rng)
 
-    def reworded(self, word: str, rng: random.Random) -> str:
-        """The word, or one that may stand for it."""
+    def replacement(self, word: str, rng: random.Random) -> str:
+        """A synonym or another form of the word, or the word itself."""
         draw = rng.random()
         if draw < SYNONYM_SHARE and word in self.synonyms:
             return rng.choice(self.synonyms[word])
-        if draw < SYNONYM_SHARE + FORM_SHARE and word in self.forms:
+        if draw < SYNONYM_SHARE + WORD_FORM_SHARE and word in self.forms:
             return rng.choice(self.forms[word])
         return word

@@ -1,4 +1,4 @@
-"""Trains the demo reranker on a CPU, in minutes: `python -m demo_model.train --output DIR`."""
+"""Trains the demo reranker on a CPU within minutes: `python -m demo_model.train --output DIR`."""
 
 from __future__ import annotations
 
@@ -19,44 +19,45 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from . import corpus, lists, queries, teacher
 from .bm25 import Bm25
-from .candidates import Candidates, Searcher
+from .candidates import CandidateList, CandidateSampler
 from .examples import ExampleMaker
-from .start import LONGEST, new_model, new_tokenizer
+from .start import MAX_TOKENS, new_model, new_tokenizer
 
 SEED = 0
 STEPS = 800
-LISTS = 8
+BATCH_LISTS = 8
 LENGTHS = (48, 64, 64, 96)
-"""Tokens of a pair, drawn for each step: short ones are cheap, and some must be long."""
+"""Length limits of a pair in tokens, one drawn for each step. Short pairs are cheap, but some must be long."""
 
-MANUALS, GLOSSES = 24_000, 15_000
-"""Passages that are trained on, drawn from all: the teacher reads each of them."""
+MANUAL_PASSAGES, GLOSS_PASSAGES = 24_000, 15_000
+"""How many passages are drawn for training. The teacher encodes each of them."""
 
 LEARNING_RATE = 1e-3
-# The word vectors hardly move: they would fit the manuals, and people search other text.
+# Word vectors learn slowly: otherwise they would overfit the manuals, and people search other text.
 WORD_VECTOR_RATE = 0.1
-WARM_UP = 100
-# How sharply the wanted order prefers the better of two passages.
+WARM_UP_STEPS = 100
+# Of the softmax over the target scores: lower values prefer the better of two passages more strongly.
 TEMPERATURE = 0.06
-# How much of the loss asks for scores near 1 and 0, besides the right order; which wanted scores are as good as not.
-CALIBRATION = 0.3
-MIDDLE, SLOPE = 0.75, 8.0
-COMMON = 3000
-"""Words that stray into questions."""
+# The weight of the pointwise loss, which pulls scores towards 0 and 1, beside the listwise loss.
+CALIBRATION_WEIGHT = 0.3
+# The pointwise target is a sigmoid of the target score: 0.5 at the midpoint.
+CALIBRATION_MIDPOINT, CALIBRATION_SLOPE = 0.75, 8.0
+NOISE_WORDS = 3000
+"""How many of the most common words may be inserted into questions as noise."""
 
-RARE = 3
-"""Words seen less often are more often misprints than forms of a word."""
+MIN_WORD_COUNT = 3
+"""Rarer words are misprints more often than forms of a word."""
 
-REPORT = 50
+REPORT_STEPS = 50
 DOWNLOADS = Path(tempfile.gettempdir(), "demo-reranker-text")
 PACKAGES = ("torch", "transformers", "tokenizers")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m demo_model.train", description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="directory that the model is written to")
+    parser.add_argument("--output", type=Path, required=True, help="directory to write the model to")
     parser.add_argument(
-        "--downloads", type=Path, default=DOWNLOADS, help="keeps what is downloaded, 230 MB (%(default)s)"
+        "--downloads", type=Path, default=DOWNLOADS, help="directory for downloads, 230 MB (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--steps", type=int, default=STEPS)
@@ -73,22 +74,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rng = random.Random(options.seed)
     started = time.monotonic()
 
-    manuals, kept_back = corpus.manuals(options.downloads, rng)
+    manuals, validation_passages = corpus.manuals(options.downloads, rng)
     glosses = corpus.glosses(options.downloads)
-    validation = lists.from_questions(kept_back, rng)
-    baseline = lists.measure(validation, Bm25([passage.text for passage in kept_back]).scores)
-    print(f"{len(manuals)} passages of manuals, {len(glosses)} glosses; {len(validation)} lists, BM25: {baseline}")
+    validation = lists.from_questions(validation_passages, rng)
+    baseline = lists.measure(validation, Bm25([passage.text for passage in validation_passages]).scores)
+    print(
+        f"{len(manuals)} manual passages, {len(glosses)} glosses, {len(validation)} validation lists. BM25: {baseline}"
+    )
 
     texts = [passage.text for passage in (*manuals, *glosses)]
     dtype = fast_dtype()
-    teaching = teacher.Teacher(directory, dtype)
+    teacher_model = teacher.Teacher(directory, dtype)
     tokenizer = new_tokenizer(texts)
-    model = new_model(tokenizer, texts, teaching)
-    maker = ExampleMaker(rng.sample(manuals, MANUALS), rng.sample(glosses, GLOSSES), query_maker(texts, options), rng)
-    vectors = teaching.vectors([passage.text for passage in maker.passages])
-    print(f"{time.monotonic() - started:.0f} s: the teacher has read {len(vectors)} passages", flush=True)
-    searcher = Searcher(maker.passages, vectors, teaching.vectors, rng)
-    train(model, tokenizer, searcher.draw(maker), options.steps, rng, dtype)
+    model = new_model(tokenizer, texts, teacher_model)
+    maker = ExampleMaker(
+        rng.sample(manuals, MANUAL_PASSAGES), rng.sample(glosses, GLOSS_PASSAGES), query_maker(texts, options), rng
+    )
+    vectors = teacher_model.vectors([passage.text for passage in maker.passages])
+    print(f"{time.monotonic() - started:.0f} s: the teacher has encoded {len(vectors)} passages", flush=True)
+    sampler = CandidateSampler(maker.passages, vectors, teacher_model.vectors, rng)
+    train(model, tokenizer, sampler.sample(maker), options.steps, rng, dtype)
     quality = lists.measure(validation, lambda question, passages: scores(model, tokenizer, question, passages))
     print(f"{time.monotonic() - started:.0f} s: {quality}")
     save(model, tokenizer, options.output)
@@ -103,44 +108,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "validation": {"lists": quality.lists, "first": quality.first, "first_bm25": baseline.first},
     }
     (options.output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    # safetensors makes its file private, and the server runs as another user.
+    # safetensors writes a file that only its owner can read, but the server runs as another user.
     for path in options.output.iterdir():
         path.chmod(0o644)
 
 
 def fast_dtype(cpu: Path = Path("/proc/cpuinfo")) -> torch.dtype:
-    """bfloat16 where the processor multiplies it: several times as fast, and exact enough to learn with."""
+    """bfloat16 if the CPU multiplies it in hardware, which is several times as fast; float32 otherwise."""
     flags = cpu.read_text(encoding="utf-8").split() if cpu.is_file() else []
     return torch.bfloat16 if "amx_bf16" in flags or "avx512_bf16" in flags else torch.float32
 
 
 def query_maker(texts: Sequence[str], options: argparse.Namespace) -> queries.QueryMaker:
-    counted = Counter(word for text in texts for word in queries.content_words(text))
-    forms = queries.other_forms(word for word, count in counted.items() if count >= RARE)
-    common = [word for word, _ in counted.most_common(COMMON)]
-    return queries.QueryMaker(forms, corpus.thesaurus(options.downloads), common)
+    counts = Counter(word for text in texts for word in queries.content_words(text))
+    forms = queries.other_forms(word for word, count in counts.items() if count >= MIN_WORD_COUNT)
+    noise = [word for word, _ in counts.most_common(NOISE_WORDS)]
+    return queries.QueryMaker(forms, corpus.thesaurus(options.downloads), noise)
 
 
 def train(
     model: BertForSequenceClassification,
     tokenizer: PreTrainedTokenizerFast,
-    drawn: Iterator[Candidates],
+    candidate_lists: Iterator[CandidateList],
     steps: int,
     rng: random.Random,
     dtype: torch.dtype,
 ) -> None:
-    """Trains in place, with a rate that rises for WARM_UP steps and then falls to nothing."""
+    """Trains in place. The learning rate rises for WARM_UP_STEPS and falls linearly to 0."""
     vectors = model.bert.embeddings.word_embeddings.weight
     rest = [parameter for parameter in model.parameters() if parameter is not vectors]
     groups = [{"params": rest}, {"params": [vectors], "lr": LEARNING_RATE * WORD_VECTOR_RATE}]
     optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / WARM_UP) * (1 - step / steps)
+        optimizer, lambda step: min(1, (step + 1) / WARM_UP_STEPS) * (1 - step / steps)
     )
     model.train()
-    seen, started = 0.0, time.monotonic()
+    loss_sum, started = 0.0, time.monotonic()
     for step in range(1, steps + 1):
-        batch = list(islice(drawn, LISTS))
+        batch = list(islice(candidate_lists, BATCH_LISTS))
         with torch.autocast("cpu", dtype, enabled=dtype is not torch.float32):
             loss = batch_loss(model, tokenizer, batch, rng.choice(LENGTHS))
         optimizer.zero_grad()
@@ -148,31 +153,35 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        seen += loss.item()
-        if step % REPORT == 0:
-            print(f"step {step}, {time.monotonic() - started:.0f} s: loss {seen / REPORT:.3f}", flush=True)
-            seen = 0.0
+        loss_sum += loss.item()
+        if step % REPORT_STEPS == 0:
+            print(f"step {step}, {time.monotonic() - started:.0f} s: loss {loss_sum / REPORT_STEPS:.3f}", flush=True)
+            loss_sum = 0.0
 
 
 def batch_loss(
-    model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast, batch: Sequence[Candidates], length: int
+    model: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    batch: Sequence[CandidateList],
+    length: int,
 ) -> torch.Tensor:
-    """Cross entropy with the wanted order of each list, plus CALIBRATION of that with each wanted score by itself."""
+    """The listwise loss (cross entropy with the softmax of the targets) plus the weighted pointwise loss."""
     pairs = [(each.question, passage) for each in batch for passage in each.passages]
-    found = logits(model, tokenizer, pairs, length).float().view(len(batch), -1)
-    wanted = torch.tensor([each.wanted for each in batch])
-    order = functional.cross_entropy(found, (wanted / TEMPERATURE).softmax(1))
-    alone = ((wanted - MIDDLE) * SLOPE).sigmoid()
-    return order + CALIBRATION * functional.binary_cross_entropy_with_logits(found, alone)
+    predicted = logits(model, tokenizer, pairs, length).float().view(len(batch), -1)
+    targets = torch.tensor([each.targets for each in batch])
+    listwise = functional.cross_entropy(predicted, (targets / TEMPERATURE).softmax(1))
+    labels = ((targets - CALIBRATION_MIDPOINT) * CALIBRATION_SLOPE).sigmoid()
+    pointwise = functional.binary_cross_entropy_with_logits(predicted, labels)
+    return listwise + CALIBRATION_WEIGHT * pointwise
 
 
 def logits(
     model: BertForSequenceClassification,
     tokenizer: PreTrainedTokenizerFast,
     pairs: Sequence[tuple[str, str]],
-    length: int = LONGEST,
+    length: int = MAX_TOKENS,
 ) -> torch.Tensor:
-    """One number a pair of question and passage, before the sigmoid, (pairs,)."""
+    """The score of each pair of question and passage before the sigmoid, shape (pairs,)."""
     encoded = tokenizer(list(pairs), truncation=True, max_length=length, padding=True, return_tensors="pt")
     return model(**encoded).logits[:, 0]
 
@@ -186,7 +195,7 @@ def scores(
 
 
 def save(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
-    """Writes what sentence-transformers' CrossEncoder loads: half the bytes on disk, and full precision in memory."""
+    """Writes a model that sentence-transformers' CrossEncoder loads: float16 on disk, float32 in memory."""
     output.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(output)
     tokenizer.save_pretrained(output)

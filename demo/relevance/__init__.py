@@ -1,1 +1,1 @@
-"""How much a reranker gains: retrieval alone and reranked, on questions whose answers are known."""
+"""Measures how much reranking improves search results, on questions whose answers are known."""

@@ -1,4 +1,4 @@
-"""Asks every question as the server does it: retrieval alone, reranked by a model, and with both orders fused."""
+"""Searches for every question as the server does, and ranks the candidates in each of the server's orders."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,30 +12,34 @@ from archon_server.search import MAX_CANDIDATES, judged_text
 from archon_server.storage import Document, Passage, Storage
 from archon_server.storage.sqlite import SqliteStorage
 
-from .metrics import quality
+from .metrics import mean_quality
 from .questions import Collection, Question
 
 Ranking = tuple[list[bool], int]
-"""Which places are relevant, best first, and how many passages are in all."""
+"""Whether each ranked passage is relevant, best first, and the number of relevant passages in the collection."""
 
 MISLED = "retrieval misled"
-"""The questions whose answer retrieval alone does not put first. Chosen by that failure, so reranking can only gain."""
+"""The group of questions whose answer retrieval does not rank first. It is selected by that failure, so that reranking
+cannot make its first rank worse."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class RetrievedQuestion:
     """A question and the candidates that retrieval found, best first."""
 
     question: Question
     candidates: list[Passage]
-    known: int
+    relevant_total: int
+    """How many passages of the collection answer the question."""
 
     def ranking(self, order: Sequence[int] | None = None) -> Ranking:
+        """The candidates in `order`, which has indexes of `candidates`; by default in the order of retrieval."""
         passages = self.candidates if order is None else [self.candidates[index] for index in order]
-        return [self.question.is_answered_by(passage.text) for passage in passages], self.known
+        return [self.question.is_answered_by(passage.text) for passage in passages], self.relevant_total
 
 
-def stored(collection: Collection, directory: Path) -> SqliteStorage:
+def index(collection: Collection, directory: Path) -> SqliteStorage:
+    """A database in `directory` with the passages of the collection."""
     storage = SqliteStorage(directory / "relevance.db")
     for name, chunks in collection.documents.items():
         document = Document(name, name, "text/plain", "technical", (), 0, "2000-01-01T00:00:00+00:00")
@@ -43,48 +47,51 @@ def stored(collection: Collection, directory: Path) -> SqliteStorage:
     return storage
 
 
-def ask(collection: Collection, storage: Storage) -> list[Asked]:
+def retrieve(collection: Collection, storage: Storage) -> list[RetrievedQuestion]:
+    """The candidates for each question of the collection."""
     texts = [chunk.text for chunks in collection.documents.values() for chunk in chunks]
     return [
-        Asked(question, storage.search(question.text, MAX_CANDIDATES), sum(map(question.is_answered_by, texts)))
+        RetrievedQuestion(
+            question, storage.search(question.text, MAX_CANDIDATES), sum(map(question.is_answered_by, texts))
+        )
         for question in collection.questions
     ]
 
 
-def groups(asked: Sequence[Asked]) -> dict[str, list[int]]:
-    """Indexes of the questions by group: all, each of the collection's, and those that mislead retrieval."""
-    names = dict.fromkeys(each.question.group for each in asked)
-    found = {"all": list(range(len(asked)))}
+def groups(retrieved: Sequence[RetrievedQuestion]) -> dict[str, list[int]]:
+    """Indexes of the questions by group: all questions, each group of the collection, and MISLED."""
+    names = dict.fromkeys(each.question.group for each in retrieved)
+    indexes = {"all": list(range(len(retrieved)))}
     if len(names) > 1:
-        found |= {name: [n for n, each in enumerate(asked) if each.question.group == name] for name in names}
-    misled = [n for n, each in enumerate(asked) if each.ranking()[0][:1] != [True]]
-    return found | ({MISLED: misled} if misled else {})
+        indexes |= {name: [n for n, each in enumerate(retrieved) if each.question.group == name] for name in names}
+    misled = [n for n, each in enumerate(retrieved) if each.ranking()[0][:1] != [True]]
+    return indexes | ({MISLED: misled} if misled else {})
 
 
 ORDERS: dict[str, Callable[[Sequence[float]], list[int]]] = {"reranked": ordering.by_scores, "fused": ordering.fused}
-"""The server's orders: by the model's scores, and with FUSE_RERANKING."""
+"""The server's orders: by the model's scores, and fused with retrieval's order (FUSE_RERANKING)."""
 
 
-def rerank(asked: Sequence[Asked], reranker: Reranker) -> tuple[dict[str, list[Ranking]], float]:
-    """The rankings in each of ORDERS, and the seconds that a question took."""
+def rerank(retrieved: Sequence[RetrievedQuestion], reranker: Reranker) -> tuple[dict[str, list[Ranking]], float]:
+    """The rankings of all questions in each of ORDERS, and the mean seconds per question."""
     started = time.perf_counter()
     rankings: dict[str, list[Ranking]] = {name: [] for name in ORDERS}
-    for each in asked:
+    for each in retrieved:
         texts = [judged_text(passage) for passage in each.candidates]
         scores = reranker.score(each.question.text, texts) if texts else []
         for name, order in ORDERS.items():
             rankings[name].append(each.ranking(order(scores)))
-    return rankings, (time.perf_counter() - started) / len(asked)
+    return rankings, (time.perf_counter() - started) / len(retrieved)
 
 
-def rows(asked: Sequence[Asked], reranked: dict[str, list[Ranking]]) -> list[dict[str, Any]]:
-    """One row a group: its name, the quality of retrieval alone, and of what there is of ORDERS."""
-    rankings = {"retrieval": [each.ranking() for each in asked], **reranked}
+def rows(retrieved: Sequence[RetrievedQuestion], reranked: dict[str, list[Ranking]]) -> list[dict[str, Any]]:
+    """One row for each group: its name, its size, and the quality of retrieval and of every order in `reranked`."""
+    rankings = {"retrieval": [each.ranking() for each in retrieved], **reranked}
     return [
         {
             "group": group,
             "questions": len(numbers),
-            **{name: asdict(quality([found[number] for number in numbers])) for name, found in rankings.items()},
+            **{name: asdict(mean_quality([ranked[number] for number in numbers])) for name, ranked in rankings.items()},
         }
-        for group, numbers in groups(asked).items()
+        for group, numbers in groups(retrieved).items()
     ]

@@ -1,4 +1,4 @@
-"""NDCG@10 and MRR of one ranking. Pure."""
+"""NDCG@10 and MRR."""
 
 import math
 from collections.abc import Sequence
@@ -9,30 +9,35 @@ DEPTH = 10
 
 @dataclass(frozen=True)
 class Quality:
-    """Means over `questions`, in 0..1, higher is better."""
+    """Means over `questions`, each from 0 (worst) to 1 (best)."""
 
     questions: int
     ndcg10: float
     mrr: float
 
 
-def ndcg(relevant: Sequence[bool], known: int) -> float:
-    """Of a ranking whose places are relevant or not, best first, when `known` passages are relevant in all."""
-    gained = sum(1 / math.log2(place + 1) for place, good in enumerate(relevant[:DEPTH], start=1) if good)
-    possible = sum(1 / math.log2(place + 1) for place in range(1, min(known, DEPTH) + 1))
-    return gained / possible
+def ndcg(relevant: Sequence[bool], relevant_total: int) -> float:
+    """NDCG@10 of one ranking.
+
+    Args:
+        relevant: whether each ranked passage is relevant, best first.
+        relevant_total: the number of relevant passages in the collection; at least 1.
+    """
+    gain = sum(1 / math.log2(rank + 1) for rank, hit in enumerate(relevant[:DEPTH], start=1) if hit)
+    ideal_gain = sum(1 / math.log2(rank + 1) for rank in range(1, min(relevant_total, DEPTH) + 1))
+    return gain / ideal_gain
 
 
 def reciprocal_rank(relevant: Sequence[bool]) -> float:
-    """1 / the place of the first relevant passage; 0 if there is none."""
-    return next((1 / place for place, good in enumerate(relevant, start=1) if good), 0.0)
+    """1 / rank of the first relevant passage; 0 if there is none."""
+    return next((1 / rank for rank, hit in enumerate(relevant, start=1) if hit), 0.0)
 
 
-def quality(rankings: Sequence[tuple[Sequence[bool], int]]) -> Quality:
-    """Of rankings with their `known`; at least one."""
+def mean_quality(rankings: Sequence[tuple[Sequence[bool], int]]) -> Quality:
+    """The mean quality of at least one ranking; each is a pair of the arguments of `ndcg`."""
     count = len(rankings)
     return Quality(
         count,
-        sum(ndcg(relevant, known) for relevant, known in rankings) / count,
+        sum(ndcg(relevant, total) for relevant, total in rankings) / count,
         sum(reciprocal_rank(relevant) for relevant, _ in rankings) / count,
     )

@@ -1,4 +1,4 @@
-"""Passages to search and questions with known answers: the ones of this repository, or anybody's own."""
+"""Collections of passages and questions with known answers: the built-in one, or the user's own."""
 
 import json
 from collections import defaultdict
@@ -16,39 +16,41 @@ _EXAMPLE = '{"questions": [{"question": "How long is the timeout?", "contains": 
 
 
 class CollectionError(Exception):
-    """Every problem of what was given, one a line."""
+    """Lists every problem with the given documents and questions, one per line."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A passage answers it if it contains one of the texts `contains`, whatever the white space. `group` is for the
-    report.
-    """
+    """A question with a known answer."""
 
     text: str
     contains: tuple[str, ...]
+    """A passage that contains one of these texts answers the question. Differences in white space do not matter."""
     group: str
+    """The name under which results are reported."""
 
     def is_answered_by(self, passage: str) -> bool:
-        text = squeezed(passage)
-        return any(squeezed(each) in text for each in self.contains)
+        passage = normalise_whitespace(passage)
+        return any(normalise_whitespace(each) in passage for each in self.contains)
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Chunks by document, and questions about them."""
+    """The chunks of each document, and questions about them."""
 
     documents: dict[str, list[Chunk]]
     questions: list[Question]
 
 
-def squeezed(text: str) -> str:
+def normalise_whitespace(text: str) -> str:
     return " ".join(text.split())
 
 
-def built_in() -> Collection:
-    """491 passages of four manuals that the demo model never saw; 235 questions that use many words of their answers,
-    and some that are worded to mislead a search by words.
+def load_built_in() -> Collection:
+    """491 passages of four manuals that the demo model was not trained on, with two groups of questions.
+
+    plain: 235 questions that use many words of their answers; misleading: questions that avoid them, and use words of
+    other passages instead.
     """
     held_out = json.loads(HELD_OUT.read_text(encoding="utf-8"))
     passages: dict[str, str] = held_out["passages"]
@@ -66,10 +68,11 @@ def built_in() -> Collection:
     return Collection(documents, questions)
 
 
-def own(directory: Path, questions: Path) -> Collection:
-    """The files below `directory`, read and cut as the server does it, and the questions of a JSON file.
+def load_own(directory: Path, questions: Path) -> Collection:
+    """The files in `directory`, extracted and chunked as the server does, and the questions of a JSON file.
 
-    Raises CollectionError: a file that cannot be read, a question that no passage answers, no question at all.
+    Raises:
+        CollectionError: a file cannot be read, no passage answers a question, or there is no question.
     """
     problems: list[str] = []
     documents = {}
@@ -78,14 +81,14 @@ def own(directory: Path, questions: Path) -> Collection:
             documents[str(path.relative_to(directory))] = list(_chunks(path))
         except extraction.UnreadableFile as error:
             problems.append(str(error))
-    asked = list(_questions(questions, problems))
+    loaded = list(_questions(questions, problems))
     passages = [chunk.text for chunks in documents.values() for chunk in chunks]
-    for question in asked:
+    for question in loaded:
         if not any(map(question.is_answered_by, passages)):
             problems.append(f"{question.text!r}: no passage contains any of {list(question.contains)}")
-    if problems or not asked:
-        raise CollectionError("\n".join(problems or [f"{questions} has no questions; expected {_EXAMPLE}"]))
-    return Collection(documents, asked)
+    if problems or not loaded:
+        raise CollectionError("\n".join(problems or [f"{questions} has no questions. Expected: {_EXAMPLE}"]))
+    return Collection(documents, loaded)
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
@@ -103,4 +106,4 @@ def _questions(path: Path, problems: list[str]) -> Iterator[Question]:
                 raise ValueError(f"got {entry!r}")
             yield Question(entry["question"], tuple(contains), "own")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problems.append(f"{path}: {type(error).__name__}: {error}; expected {_EXAMPLE}")
+        problems.append(f"{path}: {type(error).__name__}: {error}. Expected: {_EXAMPLE}")

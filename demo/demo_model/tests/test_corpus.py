@@ -19,7 +19,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> corpus.Package:
     return corpus.Package("manual", "1", "MIT", "*")
 
 
-def test_passages_are_one_to_three_paragraphs_of_prose_and_no_text_comes_twice(package: corpus.Package) -> None:
+def test_passages_are_one_to_three_paragraphs_of_prose_without_repetitions(package: corpus.Package) -> None:
     found = list(corpus.passages(package, Path(), random.Random(0)))
     assert all(1 <= passage.text.count("Paragraph") <= 3 for passage in found)
     joined = " ".join(passage.text for passage in found)
@@ -28,14 +28,16 @@ def test_passages_are_one_to_three_paragraphs_of_prose_and_no_text_comes_twice(p
     assert "Paragraph y" not in joined
 
 
-def test_documents_for_validation_are_kept_back(package: corpus.Package, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documents_of_the_validation_set_are_not_trained_on(
+    package: corpus.Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(corpus, "MANUALS", (package,))
-    training, kept_back = corpus.manuals(Path(), random.Random(0))
+    training, validation = corpus.manuals(Path(), random.Random(0))
     assert {passage.document for passage in training} == {"manual:./doc/two.html"}
-    assert {passage.document for passage in kept_back} == {"manual:./doc/faq/one.html"}
+    assert {passage.document for passage in validation} == {"manual:./doc/faq/one.html"}
 
 
-def test_a_package_that_apt_does_not_offer_is_named_with_what_to_do(
+def test_the_error_for_an_unavailable_package_says_what_to_do(
     package: corpus.Package, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     apt = tmp_path / "apt-get"
@@ -50,15 +52,15 @@ def test_a_package_that_apt_does_not_offer_is_named_with_what_to_do(
     )
 
 
-def test_entries_of_wordnet_are_read_without_licence_marks_and_pointers() -> None:
+def test_synsets_are_parsed_without_the_licence_markers_and_pointers() -> None:
     text = (
         "  1 This software is licensed\n"
         '00001740 00 s 03 quick 0 Fast(p) 0 right_away 0 001 @ 00002 n 0000 | done in little time; "a quick job"  \n'
     )
-    assert list(corpus.entries(text)) == [(["quick", "Fast", "right away"], "done in little time; a quick job")]
+    assert list(corpus.parse_synsets(text)) == [(["quick", "Fast", "right away"], "done in little time; a quick job")]
 
 
-def test_all_packages_that_cannot_be_had_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_unavailable_packages_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(package: corpus.Package, folder: Path) -> Path:
         raise corpus.CorpusError(f"no {package.name}")
 

@@ -15,7 +15,7 @@ GLOSSES = [Passage("wordnet", f"word{n}", f"word{n}: meaning{n} explained with s
 
 
 def new_maker(seed: int) -> ExampleMaker:
-    return ExampleMaker(MANUALS, GLOSSES, QueryMaker({}, {}, ["stray"]), random.Random(seed))
+    return ExampleMaker(MANUALS, GLOSSES, QueryMaker({}, {}, ["noise"]), random.Random(seed))
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def maker() -> ExampleMaker:
     return new_maker(1)
 
 
-def test_an_example_tells_which_passage_it_was_made_from(maker: ExampleMaker) -> None:
+def test_an_example_names_the_passage_that_it_was_generated_from(maker: ExampleMaker) -> None:
     for _ in range(300):
         example = maker.draw()
         assert example.question
@@ -31,14 +31,14 @@ def test_an_example_tells_which_passage_it_was_made_from(maker: ExampleMaker) ->
         assert all(sentence in text for sentence in example.text.split(". "))
 
 
-def test_questions_are_about_manuals_and_glosses_and_some_without_the_sentence_asked_for(maker: ExampleMaker) -> None:
+def test_questions_are_about_manuals_and_glosses_and_some_remove_their_sentence(maker: ExampleMaker) -> None:
     examples = [maker.draw() for _ in range(500)]
     texts = {example.text for example in examples}
     assert texts & {passage.text for passage in MANUALS}
     assert texts & {passage.text for passage in GLOSSES}
-    cut = [example for example in examples if example.text.startswith("It goes on.")]
-    assert cut
-    assert all(example.question.endswith("explains several things") for example in cut)
+    without_sentence = [example for example in examples if example.text.startswith("It goes on.")]
+    assert without_sentence
+    assert all(example.question.endswith("explains several things") for example in without_sentence)
 
 
 def test_the_same_seed_draws_the_same_examples() -> None:
