@@ -3,7 +3,7 @@ import { benchRelevance } from "./bench/relevance";
 import { benchServer } from "./bench/server";
 import { benchStore } from "./bench/store";
 import { ensureSetup } from "./setup/ensure";
-import { UserError } from "./lib/errors";
+import { UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { Steps } from "./lib/progress";
 

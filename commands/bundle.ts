@@ -3,9 +3,9 @@ import { exportBundle } from "./bundle/export";
 import { describeImported, importBundle } from "./bundle/import";
 import { findRelease, readLedger, withLosses } from "./releases/ledger";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
-import { configuredRoot } from "./lib/decisions";
-import { UserError } from "./lib/errors";
+import { devStack } from "../config/stack";
+import { configuredValue } from "../config/stack";
+import { UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
 import { Steps } from "./lib/progress";
@@ -57,10 +57,11 @@ async function exportReleases(file: string, stack: string, wanted: readonly stri
       lost.map(({ id, lost: reason }) => `Release ${id} cannot be exported: ${reason ?? ""}.`).join("\n"),
     );
   }
-  const { root, tools } = ledger;
+  const { root } = ledger;
+  const sharedImages = Object.values(ledger.sharedImages ?? {}) as string[];
   const index = await steps.run(
     "Bundle",
-    (progress) => exportBundle({ releases, tools, root, file }, progress),
+    (progress) => exportBundle({ releases, sharedImages, root, file }, progress),
     ({ members }) => bytes(members.reduce((sum, member) => sum + member.bytes, 0)),
   );
   console.log(
@@ -70,7 +71,7 @@ async function exportReleases(file: string, stack: string, wanted: readonly stri
 
 /** Needs an engine and nothing else: what the set-up would fetch is out of reach there. */
 async function takeOver(file: string, stack: string, root: string | undefined): Promise<void> {
-  const target = path.resolve(root ?? configuredRoot(stack));
+  const target = path.resolve(root ?? configuredValue("root", stack));
   const index = await importBundle(file, target, new Steps());
   console.log(`\n${describeImported(index, target, stack).join("\n")}`);
 }

@@ -1,16 +1,15 @@
 import * as fs from "node:fs";
-import { catalogue, configuredModels, describeCatalogue } from "./models/catalogue";
+import { catalogue, stackModels, describeCatalogue } from "./models/catalogue";
 import { deriveModel } from "./models/derive";
 import { describePin, parseSize } from "./models/pin";
 import { resolveBranch } from "./models/resolve";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
+import { devStack } from "../config/stack";
 import { parseInventory, type Inventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { UserError } from "./lib/errors";
+import { UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
-import { projectRoot } from "./lib/paths";
 import { silent, Steps } from "./lib/progress";
 
 const usage = [
@@ -71,7 +70,7 @@ main(async (args) => {
     );
     return;
   }
-  const { models, active } = configuredModels(stack, projectRoot);
+  const { models, active } = stackModels(stack);
   const listed = catalogue(models, active, await storedModels(stack));
   console.log(json ? JSON.stringify(listed, undefined, 2) : describeCatalogue(stack, listed).join("\n"));
 }, "npm run models");

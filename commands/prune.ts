@@ -1,6 +1,6 @@
-import { readMachine } from "./setup/machine";
+import { readMachine } from "../config/machine";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
+import { devStack } from "../config/stack";
 import { engineUse, otherReferences } from "./store/engine-use";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";

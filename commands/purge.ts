@@ -1,12 +1,12 @@
-import { readMachine } from "./setup/machine";
+import { readMachine } from "../config/machine";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
+import { devStack } from "../config/stack";
 import { describeUsers, usersOf } from "./store/users";
 import { describeInventory, parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 import { ask } from "./lib/ask";
 import { liveContainers } from "./lib/docker";
-import { UserError } from "./lib/errors";
+import { UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
 import { silent, Steps } from "./lib/progress";

@@ -1,6 +1,6 @@
 import { recover } from "./recover/recover";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
+import { devStack } from "../config/stack";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
 import { Steps } from "./lib/progress";

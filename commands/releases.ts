@@ -1,7 +1,7 @@
 import { readLedger, withLosses } from "./releases/ledger";
 import { describeReleases } from "./releases/table";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
+import { devStack } from "../config/stack";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
 import { Steps } from "./lib/progress";

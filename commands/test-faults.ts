@@ -1,7 +1,7 @@
 import { updateFaults } from "../tests/support/faults";
 import { ensureSetup } from "./setup/ensure";
 import { pulumiEnvironment } from "./lib/environment";
-import { UserError } from "./lib/errors";
+import { UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
 import { Steps } from "./lib/progress";

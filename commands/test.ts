@@ -1,5 +1,5 @@
 import { ensureSetup } from "./setup/ensure";
-import { Interrupted, UserError } from "./lib/errors";
+import { Interrupted, UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { Steps } from "./lib/progress";
 import { duration } from "./lib/render";

@@ -1,9 +1,9 @@
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "./setup/stack";
+import { devStack } from "../config/stack";
 import { sourcesOf } from "./store/repair";
 import { parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { UserError } from "./lib/errors";
+import { UserError } from "../lib/errors";
 import { main } from "./lib/main";
 import { parseOptions } from "./lib/options";
 import { silent, Steps, type Progress } from "./lib/progress";

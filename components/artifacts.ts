@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
-import type { Model, Settings } from "../config/load";
-import type { Plan } from "../release/plan";
+import type { Settings } from "../config/load";
+import type { Model } from "../config/models";
+import type { DeploymentPlan } from "./deployment-plan";
 import { snapshotOf, type ModelReference } from "../release/release";
 import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
@@ -10,11 +11,7 @@ import type { HostFacts } from "./host-facts";
 import type { BuildRecipe } from "../lib/images";
 
 export interface ArtifactsArgs {
-  settings: Settings;
-  plan: Plan;
-  facts: HostFacts;
-  /** What the checkout can build. */
-  recipes: readonly BuildRecipe[];
+  plan: DeploymentPlan;
   /** The image of the store tool, which is there before everything else. */
   bootstrap: Image;
 }
@@ -24,29 +21,37 @@ export interface ArtifactsArgs {
  * finds them unchanged, so that it builds and fetches nothing. A release that has lost a part is left out.
  */
 export class Artifacts extends pulumi.ComponentResource {
-  readonly #images = new Map<string, Image>();
-  readonly #environments = new Map<string, Environment>();
-  readonly #snapshots = new Map<string, ModelSnapshot>();
+  private readonly images = new Map<string, Image>();
+  private readonly environments = new Map<string, Environment>();
+  private readonly snapshots = new Map<string, ModelSnapshot>();
 
   constructor(name: string, args: ArtifactsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Artifacts", name, {}, opts);
-    const { settings, plan, facts, recipes, bootstrap } = args;
+    const { plan, bootstrap } = args;
+    const { settings, facts, recipes } = plan;
     const child = { parent: this };
     const job = { host: settings, bootstrapImage: bootstrap.reference };
-    this.#images.set(plan.tools.bootstrap, bootstrap);
+    this.images.set(plan.sharedImages.bootstrap, bootstrap);
 
     const releases = plan.releases.filter(({ lost }) => lost === undefined);
-    for (const reference of new Set([...releases.flatMap(({ images }) => Object.values(images)), plan.tools.gateway])) {
+    for (const reference of new Set([
+      ...releases.flatMap(({ images }) => Object.values(images)),
+      plan.sharedImages.gateway,
+    ])) {
       const recipe = recipeFor(reference, recipes, facts);
-      if (!this.#images.has(reference) && (recipe !== undefined || facts.hasImage(reference))) {
-        this.#images.set(reference, new Image(imageName(name, reference), { reference, recipe }, child));
+      if (!this.images.has(reference) && (recipe !== undefined || facts.imageMayExist(reference))) {
+        this.images.set(reference, new Image(imageName(name, reference), { reference, recipe }, child));
       }
     }
     for (const key of new Set(releases.map(({ environment }) => environment))) {
-      const source = plan.fromCheckout && key === plan.active.environment ? environmentSource(settings) : undefined;
-      this.#environments.set(
+      const source = plan.fromCheckout && key === plan.active.environment ? environmentSource(plan) : undefined;
+      this.environments.set(
         key,
-        new Environment(`${name}-environment-${key}`, { ...job, key, source, gone: !facts.hasEnvironment(key) }, child),
+        new Environment(
+          `${name}-environment-${key}`,
+          { ...job, key, source, missing: !facts.hasEnvironment(key) },
+          child,
+        ),
       );
     }
     for (const model of derivedLast(
@@ -54,12 +59,12 @@ export class Artifacts extends pulumi.ComponentResource {
       releases.flatMap(({ models }) => models),
     )) {
       const { repo, revision } = model;
-      const { source, needs } = this.snapshotSource(settings, plan, model);
-      this.#snapshots.set(
+      const { source, needs } = this.snapshotSource(plan, model);
+      this.snapshots.set(
         snapshotOf(model),
         new ModelSnapshot(
           snapshotName(name, model),
-          { ...job, repo, revision, source, gone: !facts.hasSnapshot(model) },
+          { ...job, repo, revision, source, missing: !facts.hasSnapshot(model) },
           { ...child, dependsOn: needs },
         ),
       );
@@ -68,23 +73,23 @@ export class Artifacts extends pulumi.ComponentResource {
   }
 
   image(reference: string): Image {
-    return found(this.#images, reference);
+    return found(this.images, reference);
   }
 
   environment(key: string): Environment {
-    return found(this.#environments, key);
+    return found(this.environments, key);
   }
 
   snapshot(model: ModelReference): ModelSnapshot {
-    return found(this.#snapshots, snapshotOf(model));
+    return found(this.snapshots, snapshotOf(model));
   }
 
   /** Where a snapshot comes from, and what must be there before; nothing for one that the checkout does not name. */
   private snapshotSource(
-    { models, hubEndpoint, hubMirrors, hubToken }: Settings,
-    plan: Plan,
+    plan: DeploymentPlan,
     wanted: ModelReference,
   ): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
+    const { models, hubEndpoint, hubMirrors, hubToken } = plan.settings;
     const model = configured(models, wanted);
     const origin = models.find(({ name }) => name === model?.from);
     if (model === undefined || (model.from !== undefined && !plan.fromCheckout)) {
@@ -94,10 +99,11 @@ export class Artifacts extends pulumi.ComponentResource {
       const [image, environment] = [this.image(plan.active.images.server), this.environment(plan.active.environment)];
       return {
         source: {
+          application: plan.application,
           derivedFrom: origin,
           variant: model.variant,
           serverImage: image.reference,
-          environmentPath: environment.path,
+          environment,
         },
         needs: [environment, this.snapshot(origin)],
       };
@@ -115,7 +121,7 @@ export function recipeFor(
   recipes: readonly BuildRecipe[],
   facts: HostFacts,
 ): BuildRecipe | undefined {
-  return facts.seesImage(reference) ? undefined : recipes.find((each) => each.reference === reference);
+  return facts.imageConfirmed(reference) ? undefined : recipes.find((each) => each.reference === reference);
 }
 
 /** `archon-server:tag` becomes `<name>-server-image-tag`. */
@@ -128,16 +134,11 @@ function snapshotName(name: string, { repo, revision }: ModelReference): string 
   return `${name}-model-${repo.replace("/", "-").toLowerCase()}-${revision.slice(0, 12)}`;
 }
 
-function environmentSource({
-  project,
-  requirements,
-  imports,
-  pythonIndex,
-  pythonExtraIndexes,
-  wheelhouse,
-}: Settings): EnvironmentSource {
+function environmentSource({ application, settings }: DeploymentPlan): EnvironmentSource {
+  const { project, requirements, imports, pythonIndex, pythonExtraIndexes, wheelhouse } = settings;
   return {
     lockFile: path.resolve(project, requirements),
+    pythonAbi: application.python.abi,
     imports,
     index: pythonIndex,
     extraIndexes: pythonExtraIndexes,

@@ -1,33 +1,8 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-/** User and group of the application inside its containers. */
-export const APPLICATION_USER = "10001:10001";
-
-/** Port that archon-server listens on inside its container; Archon's own default. */
-export const SERVER_PORT = 8181;
-
-/** What a server may take to end: above the time in which it still answers after SIGTERM, plus what is then in flight. */
-export const DESTROY_GRACE_SECONDS = 30;
-
 /** Where a container finds the host's certificate authorities. */
 export const CA_BUNDLE = "/run/ca-bundle.pem";
-
-/** Environment variables of a server that the program sets itself. */
-export const RESERVED_VARIABLES = [
-  "ARCHON_RELEASE",
-  "ARCHON_SERVICE",
-  "ARCHON_ENVIRONMENT_KEY",
-  "ARCHON_MODELS",
-  "ARCHON_ACTIVE_MODEL",
-  "ARCHON_DATA_DIR",
-  "ARCHON_API_TOKEN",
-  "HF_HUB_OFFLINE",
-  "PORT",
-  "SSL_CERT_FILE",
-  "REQUESTS_CA_BUNDLE",
-] as const;
-export type ReservedVariable = (typeof RESERVED_VARIABLES)[number];
 
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
@@ -39,7 +14,6 @@ export const hardened = {
   readOnly: true,
   capabilities: { drops: ["ALL"] },
   securityOpts: ["no-new-privileges"],
-  tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
   logDriver: "json-file",
   logOpts: { "max-size": "10m", "max-file": "3" },
 } as const satisfies Partial<docker.ContainerArgs>;

@@ -8,22 +8,22 @@ const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 
 /** What of the host can be seen from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
-  hasImage(reference: string): boolean;
+  imageMayExist(reference: string): boolean;
   /** Whether the engine has the image for certain, so that there is nothing to build: one that was loaded from a bundle, say. */
-  seesImage(reference: string): boolean;
+  imageConfirmed(reference: string): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
 }
 
 /** What cannot be seen counts as there: a missing part is then told by the step that needs it. */
-export function hostFacts(host: Host): HostFacts {
+export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
   const visible = process.env[ELSEWHERE] === undefined;
   const images = visible ? listImages(host.dockerHost) : undefined;
   const local = visible && host.dockerHost.startsWith("unix://");
   const has = (relative: string): boolean => !local || fs.existsSync(`${host.root}/${relative}`);
   return {
-    hasImage: (reference) => images?.has(reference) ?? true,
-    seesImage: (reference) => images?.has(reference) ?? false,
+    imageMayExist: (reference) => images?.has(reference) ?? true,
+    imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: ({ repo, revision }) =>
       has(`models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`),
@@ -31,27 +31,27 @@ export function hostFacts(host: Host): HostFacts {
 }
 
 /** The same after an update that makes whatever is missing of `made`. */
-export function withParts(facts: HostFacts, made: Release): HostFacts {
+export function assumingBuilt(facts: HostFacts, made: Release): HostFacts {
   const models = made.models.map(snapshotOf);
   return {
-    seesImage: (reference) => facts.seesImage(reference),
-    hasImage: (reference) => Object.values(made.images).includes(reference) || facts.hasImage(reference),
+    imageConfirmed: (reference) => facts.imageConfirmed(reference),
+    imageMayExist: (reference) => Object.values(made.images).includes(reference) || facts.imageMayExist(reference),
     hasEnvironment: (key) => key === made.environment || facts.hasEnvironment(key),
     hasSnapshot: (model) => models.includes(snapshotOf(model)) || facts.hasSnapshot(model),
   };
 }
 
 /** The first part of a release that is gone, in words; undefined for a whole one. */
-export function lostPart(facts: HostFacts, release: Release): string | undefined {
+export function unavailableReason(facts: HostFacts, release: Release): string | undefined {
   const { images, environment, models } = release;
-  if (!facts.hasImage(images.server)) {
-    return `the image ${images.server} is gone from the engine`;
+  if (!facts.imageMayExist(images.server)) {
+    return `the image ${images.server} is missing from the engine`;
   }
   if (!facts.hasEnvironment(environment)) {
-    return `the environment ${environment} is gone from the store`;
+    return `the environment ${environment} is missing from the store`;
   }
   const model = models.find((each) => !facts.hasSnapshot(each));
-  return model && `the model ${model.repo}@${model.revision} is gone from the store`;
+  return model && `the model ${model.repo}@${model.revision} is missing from the store`;
 }
 
 function listImages(dockerHost: string): ReadonlySet<string> | undefined {

@@ -1,28 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { z } from "zod";
-import { DEFAULT_BASE_IMAGE } from "./base-image";
+import { UserError } from "../lib/errors";
+import { projectRoot } from "../lib/paths";
+import { DEFAULT_BASE_IMAGE, dockerHostOf, readMachine, type Machine } from "./machine";
+import { modelOf, type Model } from "./models";
 import { configurationError, type Problem } from "./problems";
-import { directoryRevision, isModelFile, readTree } from "../lib/hashing";
-import { HUB_TOKEN, keyName, parseDecisions, parseValue, type Decisions } from "./schema";
+import { HUB_TOKEN, parseStackConfig, parseValue, type ModelEntry, type StackConfig } from "./schema";
 
-/** A model at one commit. */
-export interface Model {
-  name: string;
-  /** `<organisation>/<name>` on the hub; `local/<name>` for what does not come from there. */
-  repo: string;
-  revision: string;
-  /** Precision of its weights in memory; "auto" is what suits the processor. */
-  variant: "auto" | "float32" | "bfloat16" | "int8";
-  /** Absolute; set for a model from the checkout. */
-  directory?: string;
-  /** Name of the model that it is derived from; set for a derived one. */
-  from?: string;
-}
-
-/** What the program is to make: decisions of the stack joined with the facts of this machine. Plain values only. */
-export interface Settings extends Omit<Decisions, "models" | "activeModel" | "caBundle"> {
+/** What the program is to make: the stack's configuration joined with the facts of this machine. Plain values only. */
+export interface Settings extends Omit<StackConfig, "models" | "activeModel" | "caBundle"> {
   /** Absolute path of the checkout. */
   project: string;
   /** Absolute path on the host, or undefined for the image's own authorities. */
@@ -37,39 +24,39 @@ export interface Settings extends Omit<Decisions, "models" | "activeModel" | "ca
   hubToken: pulumi.Output<string> | undefined;
 }
 
-/** What the set-up found on this machine; `.archon/machine.json`. */
-const machineSchema = z.object({
-  baseImage: z.string().optional(),
-  caBundle: z.string().optional(),
-  dockerHost: z.string().optional(),
-});
-
 /**
  * Reads the configuration of the current stack and the machine's facts.
+ * @param reserved environment variables that the program sets itself, so that no service may
+ * @param project absolute path of the checkout
  * @throws pulumi.RunError with every problem in one message, before any resource exists.
  */
-export function loadSettings(project = path.dirname(__dirname)): Settings {
+export function loadSettings(reserved: readonly string[], project = projectRoot): Settings {
   const problems: Problem[] = [];
-  const decisions = parseDecisions(rawConfig(), problems);
-  const machine = readMachine(path.join(project, ".archon", "machine.json"));
-  const lock = decisions && readLock(project, decisions.requirements, problems);
-  const models = decisions?.models.map((model, index) => resolveModel(project, model, index, problems)) ?? [];
-  if (!decisions || lock === undefined || problems.length > 0) {
+  const config = parseStackConfig(rawConfig(), reserved, problems);
+  const machine = loadMachine(path.join(project, ".archon", "machine.json"));
+  const lock = config && readLock(project, config.requirements, problems);
+  const models = config && loadModels(project, config.models, problems);
+  if (config === undefined || lock === undefined || models === undefined || problems.length > 0) {
     throw configurationError(pulumi.getStack(), problems);
   }
-  const wanted = decisions.activeModel;
   return {
-    ...decisions,
+    ...config,
     project,
     hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
-    baseImage: decisions.baseImage === "auto" ? (machine.baseImage ?? DEFAULT_BASE_IMAGE) : decisions.baseImage,
-    caBundle:
-      decisions.caBundle === "auto" ? machine.caBundle : decisions.caBundle === "none" ? undefined : decisions.caBundle,
+    baseImage: config.baseImage === "auto" ? (machine.baseImage ?? DEFAULT_BASE_IMAGE) : config.baseImage,
+    caBundle: caBundleOf(config.caBundle, machine),
     lock,
     models,
-    activeModel: wanted === "" ? models[0] : models.find((model) => model.name === wanted),
-    dockerHost: process.env["DOCKER_HOST"] ?? machine.dockerHost ?? "unix:///var/run/docker.sock",
+    activeModel: config.activeModel === "" ? models[0] : models.find(({ name }) => name === config.activeModel),
+    dockerHost: dockerHostOf(machine),
   };
+}
+
+function caBundleOf(choice: string, machine: Machine): string | undefined {
+  if (choice === "auto") {
+    return machine.caBundle;
+  }
+  return choice === "none" ? undefined : choice;
 }
 
 /**
@@ -86,30 +73,18 @@ function rawConfig(): Record<string, unknown> {
   );
 }
 
-function resolveModel(project: string, model: Decisions["models"][number], index: number, problems: Problem[]): Model {
-  if ("repo" in model) {
-    return model;
-  }
-  if ("from" in model) {
-    return { ...model, repo: `local/${model.name}` };
-  }
-  const { variant } = model;
-  const directory = path.resolve(project, model.directory);
-  if (!fs.existsSync(path.join(directory, "config.json"))) {
-    problems.push({
-      key: keyName(["models", index, "directory"]),
-      received: model.directory,
-      reason: "must be a directory, relative to the project, that holds a model (config.json and weights)",
-    });
-    return { name: model.name, repo: `local/${model.name}`, revision: "", variant };
-  }
-  return {
-    name: model.name,
-    repo: `local/${model.name}`,
-    revision: directoryRevision(readTree(directory, isModelFile)),
-    variant,
-    directory,
-  };
+function loadModels(project: string, entries: readonly ModelEntry[], problems: Problem[]): Model[] {
+  return entries.flatMap((entry, index) => {
+    if ("directory" in entry && !fs.existsSync(path.join(path.resolve(project, entry.directory), "config.json"))) {
+      problems.push({
+        path: ["models", index, "directory"],
+        received: entry.directory,
+        reason: "must be a directory, relative to the project, that holds a model (config.json and weights)",
+      });
+      return [];
+    }
+    return [modelOf(project, entry)];
+  });
 }
 
 function readLock(project: string, file: string, problems: Problem[]): string | undefined {
@@ -117,7 +92,7 @@ function readLock(project: string, file: string, problems: Problem[]): string | 
     return fs.readFileSync(path.resolve(project, file), "utf8");
   } catch {
     problems.push({
-      key: keyName(["requirements"]),
+      path: ["requirements"],
       received: file,
       reason: "must be a readable lock file, relative to the project; npm run lock makes the project's own",
     });
@@ -125,6 +100,10 @@ function readLock(project: string, file: string, problems: Problem[]): string | 
   }
 }
 
-function readMachine(file: string): z.infer<typeof machineSchema> {
-  return fs.existsSync(file) ? machineSchema.parse(JSON.parse(fs.readFileSync(file, "utf8"))) : {};
+function loadMachine(file: string): Machine {
+  try {
+    return readMachine(file);
+  } catch (error) {
+    throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
+  }
 }

@@ -2,8 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** One thing that is wrong with the configuration. */
 export interface Problem {
-  /** Configuration key with the path inside it, such as `archon:services[0].port`. */
-  key: string;
+  /** Key and the path inside it, such as `["services", 0, "port"]`. */
+  path: readonly PropertyKey[];
   /** What was received; left out for secrets. */
   received?: unknown;
   /** What is allowed, and what to do. */
@@ -12,13 +12,23 @@ export interface Problem {
 
 /** Every problem in one message, each with its key and the value received. Pulumi prints it without a stack trace. */
 export function configurationError(stack: string, problems: readonly Problem[]): pulumi.RunError {
-  const lines = problems.map(({ key, received, reason }) => {
+  const lines = problems.map(({ path, received, reason }) => {
     const value = received === undefined ? "" : ` (received ${JSON.stringify(received, withoutVariables)})`;
-    return `  - ${key}: ${reason}${value}`;
+    return `  - ${keyName(path)}: ${reason}${value}`;
   });
   return new pulumi.RunError(
-    `Invalid configuration for stack "${stack}":\n${lines.join("\n")}\nMend Pulumi.${stack}.yaml, or use: pulumi config set --path <key> <value>`,
+    `Invalid configuration for stack "${stack}":\n${lines.join("\n")}\nCorrect Pulumi.${stack}.yaml, or run: npm run pulumi -- config set --path <key> <value>`,
   );
+}
+
+/** `archon:services[0].port` */
+function keyName([key = "", ...rest]: readonly PropertyKey[]): string {
+  return rest
+    .map(String)
+    .reduce(
+      (name, part) => (/^\d+$/.test(part) ? `${name}[${part}]` : `${name}.${part}`),
+      `${pulumi.getProject()}:${String(key)}`,
+    );
 }
 
 /** The variables of a service may be secrets. */

@@ -1,6 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { RESERVED_VARIABLES } from "../components/containers";
 import type { Problem } from "./problems";
 
 /** A secret stays an Output from the first moment, so it never meets the schema nor a message. */
@@ -28,12 +26,14 @@ const hubModel = z.strictObject({
 const directoryModel = z.strictObject({ name, directory: z.string().min(1), variant });
 const derivedModel = z.strictObject({ name, from: name, variant: z.literal("int8"), revision });
 
-const variableName = z
-  .string()
-  .regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores")
-  .refine((each) => !RESERVED_VARIABLES.some((reserved) => reserved === each), {
-    error: "is set by the program; remove it",
-  });
+/** An entry of `archon:models`. */
+export const modelEntry = z.union([hubModel, directoryModel, derivedModel], {
+  error:
+    'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
+});
+export type ModelEntry = z.infer<typeof modelEntry>;
+
+const variableName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores");
 const service = z.strictObject({
   name,
   port: z.int().min(1).max(65535),
@@ -45,7 +45,8 @@ const service = z.strictObject({
     .default({}),
 });
 
-const schema = z.strictObject({
+/** Every key but the secret one. */
+export const schema = z.strictObject({
   root: absolutePath,
   baseImage: z.string().min(1),
   caBundle: z.union([z.enum(["auto", "none"]), absolutePath], { error: 'must be "auto", "none" or an absolute path' }),
@@ -58,12 +59,7 @@ const schema = z.strictObject({
   imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
   hubEndpoint: url,
   hubMirrors: z.array(url),
-  models: z.array(
-    z.union([hubModel, directoryModel, derivedModel], {
-      error:
-        'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
-    }),
-  ),
+  models: z.array(modelEntry),
   activeModel: z.string(),
   services: z.array(service).min(1),
   requireToken: z.boolean(),
@@ -76,12 +72,12 @@ const schema = z.strictObject({
   readyTimeout: z.int().min(10).max(3600),
 });
 
-/** What a stack's file decides, checked and with defaults. */
-export type Decisions = z.infer<typeof schema>;
+/** The configuration of a stack, checked and with defaults. */
+export type StackConfig = z.infer<typeof schema>;
 
 /** Pulumi hands every value over as text; everything that is not text is JSON. */
 export function parseValue(key: string, text: string): unknown {
-  const kind = schema.shape[key as keyof Decisions] as z.ZodType | undefined;
+  const kind = schema.shape[key as keyof StackConfig] as z.ZodType | undefined;
   if (kind === undefined || kind.safeParse(text).success) {
     return text;
   }
@@ -93,8 +89,16 @@ export function parseValue(key: string, text: string): unknown {
   }
 }
 
-/** Checks the values of all keys, each by itself and against one another, and adds what is wrong to `problems`. */
-export function parseDecisions(raw: Record<string, unknown>, problems: Problem[]): Decisions | undefined {
+/**
+ * Checks the values of all keys, each by itself and against one another, and adds what is wrong to `problems`.
+ * @param reserved environment variables that no service may set
+ */
+export function parseStackConfig(
+  raw: Record<string, unknown>,
+  reserved: readonly string[],
+  problems: Problem[],
+): StackConfig | undefined {
+  checkReserved(raw["services"], reserved, problems);
   const result = schema.safeParse(raw);
   if (result.success) {
     crossCheck(result.data, problems);
@@ -105,18 +109,18 @@ export function parseDecisions(raw: Record<string, unknown>, problems: Problem[]
       const allowed = [...Object.keys(schema.shape), HUB_TOKEN].join(", ");
       issue.keys.forEach((key) =>
         problems.push({
-          key: keyName([...issue.path, key]),
+          path: [...issue.path, key],
           reason:
             issue.path.length === 0
               ? `unknown key; the keys are ${allowed}`
-              : "unknown key; remove it or mend its spelling",
+              : "unknown key; remove it or correct its spelling",
         }),
       );
     } else {
       // The value of a variable may be a secret.
       const received = issue.path.includes("variables") ? undefined : valueAt(raw, issue.path);
       problems.push({
-        key: keyName(issue.path),
+        path: issue.path,
         received,
         reason: issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message,
       });
@@ -125,25 +129,40 @@ export function parseDecisions(raw: Record<string, unknown>, problems: Problem[]
   return undefined;
 }
 
-function crossCheck(decisions: Decisions, problems: Problem[]): void {
-  const { services, models, activeModel, requireToken } = decisions;
+const variablesOnly = z
+  .array(z.object({ variables: z.record(z.string(), z.unknown()).catch({}) }).catch({ variables: {} }))
+  .catch([]);
+
+/** By itself, so that these problems come together with those of every other key. */
+function checkReserved(services: unknown, reserved: readonly string[], problems: Problem[]): void {
+  variablesOnly.parse(services).forEach(({ variables }, index) => {
+    for (const variable of Object.keys(variables).filter((each) => reserved.includes(each))) {
+      problems.push({
+        path: ["services", index, "variables", variable],
+        reason: "is set by the program; remove it",
+      });
+    }
+  });
+}
+
+function crossCheck({ services, models, activeModel, requireToken }: StackConfig, problems: Problem[]): void {
   duplicates(models.map((model) => model.name)).forEach((index) =>
     problems.push({
-      key: keyName(["models", index, "name"]),
+      path: ["models", index, "name"],
       received: models[index]?.name,
       reason: "is used by an earlier model; give each its own name",
     }),
   );
   duplicates(services.map((each) => each.name)).forEach((index) =>
     problems.push({
-      key: keyName(["services", index, "name"]),
+      path: ["services", index, "name"],
       received: services[index]?.name,
       reason: "is used by an earlier service; give each its own name",
     }),
   );
   duplicates(services.map((each) => String(each.port))).forEach((index) =>
     problems.push({
-      key: keyName(["services", index, "port"]),
+      path: ["services", index, "port"],
       received: services[index]?.port,
       reason: "is used by an earlier service; give each its own port",
     }),
@@ -151,7 +170,7 @@ function crossCheck(decisions: Decisions, problems: Problem[]): void {
   models.forEach((model, index) => {
     if ("from" in model && !models.some((other) => other.name === model.from && !("from" in other))) {
       problems.push({
-        key: keyName(["models", index, "from"]),
+        path: ["models", index, "from"],
         received: model.from,
         reason: "must be the name of another of the models that is not derived itself",
       });
@@ -160,7 +179,7 @@ function crossCheck(decisions: Decisions, problems: Problem[]): void {
   if (activeModel !== "" && !models.some((model) => model.name === activeModel)) {
     const known = models.map((model) => model.name).join(", ");
     problems.push({
-      key: keyName(["activeModel"]),
+      path: ["activeModel"],
       received: activeModel,
       reason: `must be the name of one of the models (${known === "" ? "none is configured" : known})`,
     });
@@ -168,7 +187,7 @@ function crossCheck(decisions: Decisions, problems: Problem[]): void {
   services.forEach((each, index) => {
     if (!requireToken && !isLoopback(each.bind)) {
       problems.push({
-        key: keyName(["services", index, "bind"]),
+        path: ["services", index, "bind"],
         received: each.bind,
         reason: "reaches beyond this machine; set requireToken: true as well, or bind 127.0.0.1",
       });
@@ -183,15 +202,6 @@ function duplicates(values: readonly string[]): number[] {
 
 function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.");
-}
-
-/** The name of a key with the path inside it, such as `archon:services[0].port`. */
-export function keyName(parts: readonly PropertyKey[]): string {
-  const [first = "", ...rest] = parts.map(String);
-  return rest.reduce(
-    (key, part) => (/^\d+$/.test(part) ? `${key}[${part}]` : `${key}.${part}`),
-    `${pulumi.getProject()}:${first}`,
-  );
 }
 
 function valueAt(raw: unknown, parts: readonly PropertyKey[]): unknown {

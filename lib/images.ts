@@ -10,9 +10,9 @@ export interface ImageDefinition {
   dockerfile: string;
 }
 
+/** Images that serve every application alike. */
 export const IMAGES = {
   bootstrap: { repository: "archon-bootstrap", context: "store", dockerfile: "Dockerfile" },
-  server: { repository: "archon-server", context: "applications/reference", dockerfile: "Dockerfile" },
   gateway: { repository: "archon-gateway", context: "gateway", dockerfile: "Dockerfile" },
 } as const satisfies Record<string, ImageDefinition>;
 
@@ -57,11 +57,6 @@ export function buildRecipe(
     caBundle: choices.caBundle,
     logFile: path.join(choices.project, ".archon", "logs", `build-${repository}.log`),
   };
-}
-
-/** Build arguments of the server image alone. Without a browser there are none, so that its tag tells only of what is in it. */
-export function serverArguments(browser: boolean): Record<string, string> {
-  return browser ? { BROWSER: "chromium" } : {};
 }
 
 /** The build argument that every image takes and that is part of its tag. */

@@ -1,29 +1,56 @@
 import { z } from "zod";
-import type { Tools } from "./plan";
 import { releaseSchema, type Release } from "./release";
 
-/** What the stack ran at its last successful update; a failed one leaves it as it was. */
-export interface Previous {
-  /** The latest run first. */
-  ledger: readonly Release[];
-  tools: Tools | undefined;
+/** Images that serve every release alike: the store tool and the gateway. */
+export interface SharedImages {
+  bootstrap: string;
+  gateway: string;
 }
 
+/** What a stack ran at its last successful update, as its outputs say. A failed update leaves them as they were. */
+export interface Ledger {
+  /** Id of the release that runs; undefined in a stack that runs nothing. */
+  running: string | undefined;
+  /** The latest run first. */
+  releases: readonly Release[];
+  /** The shared images that run now; undefined in a stack that runs nothing. */
+  sharedImages: SharedImages | undefined;
+  /** Where the first service answers. */
+  url: string | undefined;
+  /** The store on the Docker host; undefined in a stack that runs nothing. */
+  root: string | undefined;
+}
+
+/** Keys of the outputs are stable: other versions of this program read them. */
 const outputs = z.object({
+  release: z.string().optional(),
   releases: z.array(releaseSchema).default([]),
   images: z.object({ bootstrap: z.string(), gateway: z.string() }).optional(),
+  environment: z.object({ path: z.string() }).optional(),
+  url: z.string().optional(),
 });
+
+/** Names of the outputs that {@link parseLedger} reads. */
+export const LEDGER_OUTPUTS = Object.keys(outputs.shape);
 
 /**
  * Reads the ledger from a stack's outputs. A stack that has none yet has an empty one.
- * @throws Error when it is there and of another shape, since whatever it kept alive would be collected.
+ * @throws Error when it is there and of another shape, since garbage collection would remove what it kept alive.
  */
-export function parseLedger(values: unknown): Previous {
+export function parseLedger(values: unknown): Ledger {
   const result = outputs.safeParse(values);
   if (!result.success) {
     throw new Error(
       `The stack's output "releases" is not a ledger that this version reads:\n${z.prettifyError(result.error)}`,
     );
   }
-  return { ledger: result.data.releases, tools: result.data.images };
+  const { release, releases, images, environment, url } = result.data;
+  return {
+    running: release,
+    releases,
+    sharedImages: images,
+    url,
+    // The environment lies in <root>/envs/<key>.
+    root: environment?.path.replace(/\/envs\/[^/]+$/, ""),
+  };
 }

@@ -1,6 +1,27 @@
 import { z } from "zod";
 import { digest } from "../lib/hashing";
 
+/** Version of the store's layout and of what the store tool puts into an environment; the tool refuses another. Stable. */
+export const STORE_FORMAT = 1;
+
+/** What an environment is made from. Another one of these is another environment. */
+export interface EnvironmentContent {
+  /** Text of the lock file. */
+  lock: string;
+  /** Reference of the image that it is made for. */
+  baseImage: string;
+  /** What the lock file was resolved for, such as `{ abi: "cp311", platform: "linux/amd64" }`. */
+  python: { abi: string; platform: string };
+}
+
+/**
+ * Key of an environment: 16 hex digits of the lock file's text, interpreter, platform, base image reference and store format.
+ * What only matters while populating (index addresses, modules to import) takes no part.
+ */
+export function environmentKey({ lock, baseImage, python }: EnvironmentContent): string {
+  return digest("environment", String(STORE_FORMAT), python.abi, python.platform, baseImage, lock).slice(0, 16);
+}
+
 /** What a server runs: an image, an environment, and the models it may load. All of it is known in preview. */
 export interface ReleaseContent {
   /** Reference of the server image with its content-hash tag. */
@@ -65,4 +86,41 @@ export function contentOf(model: Pick<ModelReference, "repo" | "revision" | "var
   return model.variant === undefined || model.variant === "auto"
     ? snapshotOf(model)
     : `${snapshotOf(model)} ${model.variant}`;
+}
+
+/** What a checkout makes a release from. */
+export interface ReleaseSource extends EnvironmentContent {
+  images: Release["images"];
+  models: readonly ModelReference[];
+  /** The default model, one of `models`; undefined without models. */
+  activeModel: ModelReference | undefined;
+  /** When it is made, ISO 8601. */
+  created: string;
+  /** The commit that it is made from, as far as there is one. */
+  git: Pick<Release, "commit" | "message">;
+}
+
+/** The release that a checkout makes. Its id depends on its content alone, not on when and from which commit it is made. */
+export function releaseOf(source: ReleaseSource): Release {
+  const { images, models, activeModel, created, git } = source;
+  const environment = environmentKey(source);
+  return {
+    id: releaseId({
+      serverImage: images.server,
+      environment,
+      models: models.map(contentOf),
+      activeModel: activeModel && contentOf(activeModel),
+    }),
+    created,
+    ...git,
+    images,
+    environment,
+    models: models.map(({ name, repo, revision, variant }) => ({
+      name,
+      repo,
+      revision,
+      ...(variant === undefined || variant === "auto" ? {} : { variant }),
+    })),
+    ...(activeModel === undefined ? {} : { activeModel: activeModel.name }),
+  };
 }

@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { contentArguments } from "../../lib/images";
-import { readMachine } from "../setup/machine";
-import { chosenBaseImage } from "../lib/decisions";
+import { readMachine } from "../../config/machine";
+import { chosenBaseImage } from "../../config/stack";
 import { dockerEnvironment, imageSize } from "../lib/docker";
 import { buildCommand, searchPath } from "../lib/images";
-import { projectRoot } from "../lib/paths";
+import { projectRoot } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 

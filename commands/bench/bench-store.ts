@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { readMachine } from "../setup/machine";
+import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
-import { projectRoot } from "../lib/paths";
+import { projectRoot } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
-import { readMachine } from "../setup/machine";
+import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../lib/errors";
-import { projectRoot } from "../lib/paths";
+import { UserError } from "../../lib/errors";
+import { projectRoot } from "../../lib/paths";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { runningServer } from "./running-server";

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { readMachine } from "../setup/machine";
-import { devStack, project } from "../setup/stack";
+import { readMachine } from "../../config/machine";
+import { devStack, project } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import { run } from "../lib/run";
 
 /** What a running server stands on: its image, and the directories of the host that it mounts. */

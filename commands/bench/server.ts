@@ -1,5 +1,5 @@
 import autocannon from "autocannon";
-import { readMachine } from "../setup/machine";
+import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";

@@ -1,5 +1,6 @@
+import { referenceServer } from "../../applications/reference/application";
 import { IMAGES } from "../../lib/images";
-import { readMachine } from "../setup/machine";
+import { readMachine } from "../../config/machine";
 import { imageSize } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Steps } from "../lib/progress";
@@ -19,7 +20,7 @@ export async function benchStore(steps: Steps): Promise<void> {
   );
   const server = await steps.run(
     "Server image",
-    (progress) => ensureImage(IMAGES.server, progress),
+    (progress) => ensureImage(referenceServer.image, progress),
     (reference) => reference,
   );
   const store = new BenchStore(bootstrap);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { Writable } from "node:stream";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 
 /*
  * A tar file whose members are streams of a length that nobody knows beforehand: the header of a member is written again once it is

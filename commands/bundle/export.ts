@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { snapshotOf, type Release } from "../../release/release";
-import { readMachine } from "../setup/machine";
+import { readMachine } from "../../config/machine";
 import { storeImage, storeToolArguments } from "../store/store-tool";
-import { chosenBaseImage } from "../lib/decisions";
+import { chosenBaseImage } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { bytes } from "../lib/render";
 import { runStreaming } from "../lib/stream";
@@ -15,7 +15,7 @@ import { FORMAT, IMAGES_MEMBER, INDEX_MEMBER, STORE_MEMBER, type BundleIndex } f
 export interface ExportRequest {
   releases: readonly Release[];
   /** Images that an update needs besides: the store tool and the gateway that run now. */
-  tools: readonly string[];
+  sharedImages: readonly string[];
   /** The store on the Docker host. */
   root: string;
   /** The file to write. */
@@ -25,26 +25,26 @@ export interface ExportRequest {
 /** Images and targets of the store tool that releases consist of, each once, sorted. */
 export function contentOf(
   releases: readonly Release[],
-  tools: readonly string[],
+  sharedImages: readonly string[],
 ): { images: string[]; targets: string[] } {
   const images = releases.flatMap((release) => Object.values(release.images));
   const targets = releases.flatMap(({ environment, models }) => [
     `envs/${environment}`,
     ...models.map((model) => `models/${snapshotOf(model)}`),
   ]);
-  return { images: [...new Set([...images, ...tools])].sort(), targets: [...new Set(targets)].sort() };
+  return { images: [...new Set([...images, ...sharedImages])].sort(), targets: [...new Set(targets)].sort() };
 }
 
 /** Writes releases into one file. It gets its name when it is complete; what a failed or killed export left is written over by the next. */
 export async function exportBundle(
-  { releases, tools, root, file }: ExportRequest,
+  { releases, sharedImages, root, file }: ExportRequest,
   progress: Progress,
 ): Promise<BundleIndex> {
   if (fs.existsSync(file)) {
     throw new UserError(`${file} exists already. Remove it, or name another file.`);
   }
   const image = await storeImage(progress);
-  const { images, targets } = contentOf(releases, [...tools, image]);
+  const { images, targets } = contentOf(releases, [...sharedImages, image]);
   const { dockerHost } = readMachine();
   const environment = dockerEnvironment(dockerHost);
   const half = `${file}.partial`;

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import type { Readable } from "node:stream";
-import { readMachine } from "../setup/machine";
+import { readMachine } from "../../config/machine";
 import { storeToolArguments } from "../store/store-tool";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Steps } from "../lib/progress";
 import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";

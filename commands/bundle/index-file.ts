@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { z } from "zod";
 import { releaseSchema } from "../../release/release";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import { readPlaces, type Place } from "./archive";
 
 export const IMAGES_MEMBER = "images.tar";

@@ -1,5 +1,5 @@
 import * as readline from "node:readline/promises";
-import { UserError } from "./errors";
+import { UserError } from "../../lib/errors";
 import { interruption } from "./interruption";
 
 /**

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { readMachine, type Machine } from "../setup/machine";
+import { readMachine, type Machine } from "../../config/machine";
 import { pulumiEnvironment as toolsEnvironment, type PulumiTools } from "../setup/pulumi";
-import { UserError } from "./errors";
-import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "./paths";
+import { UserError } from "../../lib/errors";
+import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../lib/paths";
 
 /**
  * The environment in which everything here runs Pulumi: the tool chain that the set-up found or made, the state inside

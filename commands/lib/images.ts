@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { buildRecipe, type ImageDefinition } from "../../lib/images";
-import { readMachine } from "../setup/machine";
-import { devStack } from "../setup/stack";
-import { chosenBaseImage, configuredText, packageIndexes } from "./decisions";
+import { readMachine } from "../../config/machine";
+import { devStack } from "../../config/stack";
+import { chosenBaseImage, configuredValue, packageIndexes } from "../../config/stack";
 import { dockerEnvironment, hasImage } from "./docker";
-import { UserError } from "./errors";
-import { projectRoot } from "./paths";
+import { UserError } from "../../lib/errors";
+import { projectRoot } from "../../lib/paths";
 import type { Progress } from "./progress";
 import { CommandError, run } from "./run";
 import { atLeast } from "./version";
@@ -27,7 +27,7 @@ export async function ensureImage(
     project: projectRoot,
     baseImage: chosenBaseImage(),
     caBundle,
-    npmRegistry: configuredText("npmRegistry", devStack),
+    npmRegistry: configuredValue("npmRegistry", devStack),
     ...packageIndexes(),
   };
   const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import * as os from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { Interrupted } from "./errors";
+import { Interrupted } from "../../lib/errors";
 
 const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 const controller = new AbortController();

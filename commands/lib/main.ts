@@ -1,4 +1,4 @@
-import { Interrupted, UserError } from "./errors";
+import { Interrupted, UserError } from "../../lib/errors";
 import { exitCodeOf, handleInterruptions } from "./interruption";
 import { withoutShims } from "./environment";
 

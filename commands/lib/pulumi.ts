@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { pulumiEnvironment } from "./environment";
-import { UserError } from "./errors";
+import { UserError } from "../../lib/errors";
 import { exitCodeOf, leaveSignalsTo } from "./interruption";
 import { isInProject, parseInvocation } from "./invocation";
-import { projectRoot } from "./paths";
+import { projectRoot } from "../../lib/paths";
 import { CommandError, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 

@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
-import { UserError } from "./errors";
+import { UserError } from "../../lib/errors";
 import { forwardSignals, interruption, kill } from "./interruption";
 import { lineSplitter } from "./lines";
-import { display, logDirectory, projectRoot } from "./paths";
+import { display, logDirectory, projectRoot } from "../../lib/paths";
 
 export interface RunOptions {
   /** @default the checkout */

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { writeAtomically } from "../setup/machine";
-import { archonPath, projectRoot } from "./paths";
+import { stackFile } from "../../config/stack";
+import { writeAtomically } from "../../lib/files";
+import { archonPath } from "../../lib/paths";
 
 /*
  * Pulumi keeps the salt of a stack's passphrase in Pulumi.<stack>.yaml and writes that file whenever the salt is missing.
@@ -25,11 +25,6 @@ export function withoutSalt(text: string): string {
 export function withSalt(text: string, salt: string): string {
   const body = withoutSalt(text);
   return `${body}${body === "" || body.endsWith("\n") ? "" : "\n"}encryptionsalt: ${salt}\n`;
-}
-
-/** The committed decisions of a stack. */
-export function stackFile(stack: string): string {
-  return path.join(projectRoot, `Pulumi.${stack}.yaml`);
 }
 
 function workingCopy(stack: string): string {

@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { forwardSignals, interruption, kill } from "./interruption";
 import { lineSplitter } from "./lines";
-import { projectRoot } from "./paths";
+import { projectRoot } from "../../lib/paths";
 import { CommandError } from "./run";
 
 export interface StreamOptions {

@@ -1,9 +1,9 @@
 import * as path from "node:path";
-import { z } from "zod";
-import { directoryRevision, isModelFile, readTree } from "../../lib/hashing";
-import type { Inventory } from "../store/report";
-import { readDecision } from "../lib/decisions";
+import { configuredModels, statedValue } from "../../config/stack";
+import { projectRoot } from "../../lib/paths";
+import { snapshotOf } from "../../release/release";
 import { bytes, table } from "../lib/render";
+import type { Inventory } from "../store/report";
 
 /** A model of a stack's configuration; `snapshot` is `repo@commit`, by which the store knows it. */
 export interface ConfiguredModel {
@@ -33,42 +33,14 @@ export interface Catalogue {
   others: Inventory["models"];
 }
 
-const hubModel = z.object({ name: z.string(), repo: z.string(), revision: z.string() });
-const derivedModel = z.object({ name: z.string(), from: z.string(), revision: z.string() });
-const directoryModel = z.object({ name: z.string(), directory: z.string() });
-
-/**
- * The models of a stack's file, as far as they are written as Pulumi.yaml declares them; the check of the whole configuration says what is
- * wrong with the others.
- */
-export function configuredModels(
-  stack: string,
-  project: string,
-): { models: ConfiguredModel[]; active: string | undefined } {
-  const listed = z.array(z.unknown()).catch([]).parse(readDecision("models", stack));
-  const models = listed.flatMap((item): ConfiguredModel[] => {
-    const fromHub = hubModel.safeParse(item);
-    if (fromHub.success) {
-      const { name, repo, revision } = fromHub.data;
-      return [{ name, snapshot: `${repo}@${revision}`, directory: undefined }];
-    }
-    const derived = derivedModel.safeParse(item);
-    if (derived.success) {
-      return [
-        {
-          name: derived.data.name,
-          snapshot: `local/${derived.data.name}@${derived.data.revision}`,
-          directory: undefined,
-        },
-      ];
-    }
-    const local = directoryModel.safeParse(item);
-    return local.success
-      ? [{ name: local.data.name, snapshot: directorySnapshot(project, local.data), directory: local.data.directory }]
-      : [];
-  });
-  const active = readDecision("activeModel", stack);
-  return { models, active: typeof active === "string" && active !== "" ? active : models[0]?.name };
+/** The models of a stack, and the name of the one that scores by default. */
+export function stackModels(stack: string): { models: ConfiguredModel[]; active: string | undefined } {
+  const models = configuredModels(stack).map((model) => ({
+    name: model.name,
+    snapshot: snapshotOf(model),
+    directory: model.directory && path.relative(projectRoot, model.directory),
+  }));
+  return { models, active: statedValue("activeModel", stack) || models[0]?.name };
 }
 
 /** Joins what is configured with what the store holds. */
@@ -117,10 +89,6 @@ export function describeCatalogue(stack: string, { configured, others }: Catalog
     ? ["", `What is not in the store comes with the next update: npm run pulumi -- up --stack ${stack}`]
     : [];
   return [...lines, ...(rest.length === 0 ? [] : ["", "Also in the store:", ...rest]), ...missing];
-}
-
-function directorySnapshot(project: string, { name, directory }: { name: string; directory: string }): string {
-  return `local/${name}@${directoryRevision(readTree(path.resolve(project, directory), isModelFile))}`;
 }
 
 /** With twelve digits of the commit. */

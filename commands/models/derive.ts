@@ -1,8 +1,9 @@
-import { readMachine } from "../setup/machine";
-import { project } from "../setup/stack";
-import { readLedger, type Ledger } from "../releases/ledger";
+import { readMachine } from "../../config/machine";
+import { project } from "../../config/stack";
+import type { Ledger } from "../../release/ledger";
+import { readLedger } from "../releases/ledger";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import { bytes } from "../lib/render";
 
 /** What the store tool says a branch stands for, and which files an update would fetch. */

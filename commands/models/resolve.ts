@@ -1,7 +1,7 @@
 import { CA_BUNDLE } from "../../components/containers";
-import { readMachine } from "../setup/machine";
-import { project } from "../setup/stack";
-import { configuredText, readDecision } from "../lib/decisions";
+import { readMachine } from "../../config/machine";
+import { project } from "../../config/stack";
+import { configuredValue, readKey } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
@@ -23,7 +23,7 @@ export async function resolveBranch(
     resolveArguments({
       repo,
       branch,
-      endpoint: configuredText("hubEndpoint", stack),
+      endpoint: configuredValue("hubEndpoint", stack),
       image,
       caBundle,
       withToken: token !== undefined,
@@ -74,7 +74,7 @@ export function resolveArguments({ repo, branch, endpoint, image, caBundle, with
 
 /** `archon:hubToken` of a stack, decrypted; undefined for a stack without one. */
 async function configuredToken(stack: string): Promise<string | undefined> {
-  return readDecision("hubToken", stack) === undefined
+  return readKey("hubToken", stack) === undefined
     ? undefined
     : (await pulumi(stack, ["config", "get", "archon:hubToken"])).trim();
 }

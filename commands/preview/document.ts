@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 
 const state = z.object({
   inputs: z.record(z.string(), z.unknown()).default({}),

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { directorySize } from "../start/sizes";
-import { projectRoot } from "../lib/paths";
+import { projectRoot } from "../../lib/paths";
 import type { Sizes } from "./summary";
 
 /** Sizes as this checkout knows them. */

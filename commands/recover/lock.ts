@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { project } from "../setup/stack";
-import { stateDirectory } from "../lib/paths";
+import { project } from "../../config/stack";
+import { stateDirectory } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 
 /** Who holds the lock of a stack, as Pulumi writes it. */

@@ -1,4 +1,4 @@
-import { project } from "../setup/stack";
+import { project } from "../../config/stack";
 
 /** Something on the engine that carries a stack's labels. */
 export interface Labelled {

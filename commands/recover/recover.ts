@@ -1,7 +1,7 @@
-import { DESTROY_GRACE_SECONDS } from "../../components/containers";
-import { readMachine } from "../setup/machine";
+import { referenceServer } from "../../applications/reference/application";
+import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
@@ -37,7 +37,7 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
   for (const { kind, id, name } of lost) {
     if (kind === "container") {
       // It may be answering requests: what it has in flight it finishes.
-      await docker(["stop", `--time=${DESTROY_GRACE_SECONDS}`, id]);
+      await docker(["stop", `--time=${referenceServer.stopSeconds}`, id]);
     }
     await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
     progress.message(`Removed the ${kind} ${name}: a killed update had made it, and not written it down.`);

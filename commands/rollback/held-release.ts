@@ -1,14 +1,13 @@
 import * as fs from "node:fs";
-import { project } from "../setup/stack";
-import { readDecision } from "../lib/decisions";
+import { project } from "../../config/stack";
+import { statedValue } from "../../config/stack";
 import { pulumi } from "../lib/pulumi";
-import { stackFile } from "../lib/stack-file";
-import { writeAtomically } from "../setup/machine";
+import { stackFile } from "../../config/stack";
+import { writeAtomically } from "../../lib/files";
 
 /** The release that the configuration of a stack holds it on; undefined where it runs what the checkout makes. */
 export function heldRelease(stack: string): string | undefined {
-  const id = readDecision("release", stack);
-  return typeof id === "string" && id !== "" ? id : undefined;
+  return statedValue("release", stack) || undefined;
 }
 
 /**

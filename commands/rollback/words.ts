@@ -1,5 +1,5 @@
-import type { Ledger } from "../releases/ledger";
-import { devStack } from "../setup/stack";
+import type { Ledger } from "../../release/ledger";
+import { devStack } from "../../config/stack";
 
 /** Why a release cannot come back, and what to do instead. */
 export function notRestorable(id: string, lost: string, commit: string | undefined): string {

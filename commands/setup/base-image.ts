@@ -1,6 +1,6 @@
-import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
+import { DEFAULT_BASE_IMAGE } from "../../config/machine";
 import { dockerEnvironment, hasImage } from "../lib/docker";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { hasApt, readOsRelease } from "./apt";

@@ -1,4 +1,4 @@
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { aptInstall, hasApt, readOsRelease, type OsRelease } from "./apt";
 import { findProgram, isRoot } from "./docker";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import { sleep } from "../lib/interruption";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";

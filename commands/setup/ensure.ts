@@ -1,17 +1,19 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
-import { chosenBaseImage, configuredBaseImage } from "../lib/decisions";
+import { DEFAULT_BASE_IMAGE } from "../../config/machine";
+import { chosenBaseImage, configuredBaseImage } from "../../config/stack";
 import { hasImage } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
-import { cacheDirectory, display, projectRoot, toolsFile } from "../lib/paths";
+import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { Steps } from "../lib/progress";
 import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine } from "./docker";
-import { findCaBundle, readMachine, writeAtomically, writeMachine, type Machine } from "./machine";
+import { findCaBundle, readMachine, writeMachine, type Machine } from "../../config/machine";
+import { writeAtomically } from "../../lib/files";
 import { ensurePulumi } from "./pulumi";
-import { devStack, ensureStack, hasStack } from "./stack";
+import { devStack } from "../../config/stack";
+import { ensureStack, hasStack } from "./stack";
 
 /** Does what is missing of the set-up, and says nothing at all when nothing is. */
 export async function ensureSetup(steps: Steps): Promise<void> {

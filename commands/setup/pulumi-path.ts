@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 import { atLeast } from "../lib/version";

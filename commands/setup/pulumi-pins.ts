@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { projectRoot } from "../lib/paths";
+import { projectRoot } from "../../lib/paths";
 
 /** The release that is downloaded or built. `toolchain/` names the same versions; a unit test compares them. */
 export const pulumiVersion = "3.259.0";

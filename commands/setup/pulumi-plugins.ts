@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { plugins, type Plugin } from "./pulumi-pins";

@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { Interrupted, UserError } from "../lib/errors";
+import { Interrupted, UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { buildTools, findBuiltTools } from "./pulumi-build";
 import { downloadTools, findDownloadedTools } from "./pulumi-download";

@@ -1,17 +1,12 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../lib/errors";
-import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../lib/paths";
+import { project } from "../../config/stack";
+import { UserError } from "../../lib/errors";
+import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
 import { CommandError, run } from "../lib/run";
 import { rememberSalt, saltOf } from "../lib/stack-file";
-import { writeAtomically } from "./machine";
-
-/** The stack that `npm start` runs. */
-export const devStack = "dev";
-
-/** The Pulumi project, as Pulumi.yaml names it. */
-export const project = "archon";
+import { writeAtomically } from "../../lib/files";
 
 /** Whether this checkout has its stack, seen from its files alone. */
 export function hasStack(stack: string): boolean {

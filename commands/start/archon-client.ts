@@ -1,4 +1,4 @@
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import { interruption, sleep } from "../lib/interruption";
 import type { Progress } from "../lib/progress";
 

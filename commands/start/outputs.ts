@@ -1,4 +1,4 @@
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 
 /** What `index.ts` exports, as far as `npm start` speaks of it. */
 export interface StackOutputs {

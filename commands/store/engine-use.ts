@@ -1,10 +1,13 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { referenceServer } from "../../applications/reference/application";
 import { IMAGES } from "../../lib/images";
 import { liveContainers, localImages, networkLabels } from "../lib/docker";
 
 /** Repositories of the images that releases are made of. */
-const releaseRepositories: readonly string[] = Object.values(IMAGES).map(({ repository }) => repository);
+const releaseRepositories: readonly string[] = [...Object.values(IMAGES), referenceServer.image].map(
+  ({ repository }) => repository,
+);
 
 /** Label of every stack's network: the store that the stack uses. */
 const rootLabel = "io.archon.root";

@@ -1,8 +1,5 @@
-import * as path from "node:path";
-import { z } from "zod";
-import { directoryRevision, isModelFile, readTree } from "../../lib/hashing";
-import { readDecision } from "../lib/decisions";
-import { projectRoot } from "../lib/paths";
+import { configuredModels, packageIndexes, statedValue } from "../../config/stack";
+import { snapshotOf } from "../../release/release";
 
 /** What a damaged thing of a stack is brought from again. */
 export interface Sources {
@@ -14,36 +11,23 @@ export interface Sources {
   directories: ReadonlyMap<string, string>;
 }
 
-const fromDirectory = z.object({ name: z.string(), directory: z.string() });
-
 /** The sources that a stack is configured with. */
 export function sourcesOf(stack: string): Sources {
-  const text = (key: string): string => z.string().catch("").parse(readDecision(key, stack));
-  const wheelhouse = text("wheelhouse");
-  const more = z.array(z.string()).catch([]).parse(readDecision("pythonExtraIndexes", stack));
+  const { pythonIndex, pythonExtraIndexes } = packageIndexes(stack);
+  const wheelhouse = statedValue("wheelhouse", stack) ?? "";
+  const endpoint = statedValue("hubEndpoint", stack) ?? "";
   return {
     options: [
-      ...(text("pythonIndex") === "" ? [] : [`--index=${text("pythonIndex")}`]),
-      ...more.map((url) => `--extra-index=${url}`),
+      ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
+      ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
       ...(wheelhouse === "" ? [] : ["--wheelhouse=/wheelhouse"]),
-      ...(text("hubEndpoint") === "" ? [] : [`--endpoint=${text("hubEndpoint")}`]),
+      ...(endpoint === "" ? [] : [`--endpoint=${endpoint}`]),
     ],
     mounts: new Map(wheelhouse === "" ? [] : [["/wheelhouse", wheelhouse]]),
-    directories: new Map(directoryModels(readDecision("models", stack))),
+    directories: new Map(
+      configuredModels(stack).flatMap((model) =>
+        model.directory === undefined ? [] : [[`models/${snapshotOf(model)}`, model.directory]],
+      ),
+    ),
   };
-}
-
-function directoryModels(configured: unknown): [target: string, directory: string][] {
-  return z
-    .array(z.unknown())
-    .catch([])
-    .parse(configured)
-    .flatMap((model) => {
-      const found = fromDirectory.safeParse(model);
-      if (!found.success) {
-        return [];
-      }
-      const directory = path.resolve(projectRoot, found.data.directory);
-      return [[`models/local/${found.data.name}@${directoryRevision(readTree(directory, isModelFile))}`, directory]];
-    });
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UserError } from "../lib/errors";
+import { UserError } from "../../lib/errors";
 import { bytes, table } from "../lib/render";
 
 const size = z.number();

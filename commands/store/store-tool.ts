@@ -1,8 +1,8 @@
 import { IMAGES } from "../../lib/images";
 import { CA_BUNDLE } from "../../components/containers";
-import { readMachine } from "../setup/machine";
-import { project } from "../setup/stack";
-import { configuredRoot } from "../lib/decisions";
+import { readMachine } from "../../config/machine";
+import { project } from "../../config/stack";
+import { configuredValue } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Progress } from "../lib/progress";
@@ -27,11 +27,11 @@ export interface StoreJob {
 /** Where the store of a stack is: what it runs with, else what it is configured to run with. */
 export async function storeRoot(stack: string): Promise<string> {
   try {
-    return (await readLedger(stack)).root ?? configuredRoot(stack);
+    return (await readLedger(stack)).root ?? configuredValue("root", stack);
   } catch (error) {
     // A stack that is gone has left its store, and its file says where.
     if (error instanceof CommandError) {
-      return configuredRoot(stack);
+      return configuredValue("root", stack);
     }
     throw error;
   }

@@ -1,10 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { IMAGES, serverArguments, type ImageDefinition } from "../../lib/images";
-import { readMachine } from "../setup/machine";
+import { referenceServer } from "../../applications/reference/application";
+import type { ImageDefinition } from "../../lib/images";
+import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
-import { logDirectory, projectRoot } from "../lib/paths";
+import { logDirectory, projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { parseJunit, sum, verdict, type Counts } from "./results";
@@ -58,7 +59,11 @@ async function runPytest(image: string, print: (line: string) => void): Promise<
 /** The image of the tests, built if need be. */
 export async function ensureTestsImage(print: (line: string) => void): Promise<string> {
   const progress = { ...silent, message: print };
-  const server = await ensureImage(IMAGES.server, progress, serverArguments(true));
+  const server = await ensureImage(
+    referenceServer.image,
+    progress,
+    referenceServer.image.buildArguments({ browser: true }),
+  );
   return ensureImage(testsImage, progress, { SERVER_IMAGE: server });
 }
 

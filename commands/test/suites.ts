@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { ensureChromium } from "../setup/chromium";
 import { findProgram } from "../setup/docker";
 import { pulumiEnvironment, readTools } from "../lib/environment";
-import { logDirectory, projectRoot } from "../lib/paths";
+import { logDirectory, projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
 import { CommandError, run, type RunOptions } from "../lib/run";
 import { runPython } from "./python";

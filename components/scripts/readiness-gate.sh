@@ -2,10 +2,11 @@
 # Waits until a server is ready and stays it for a moment. Fails at once, with the server's own last words, when it has exited,
 # restarted or turned unhealthy, and otherwise after GATE_TIMEOUT seconds.
 #   GATE_CONTAINER  id of the container
+#   GATE_FAILED_PREFIX  beginning of what its health check says when the release has failed
 #   GATE_TIMEOUT    seconds
 #   GATE_ROLLOUT    "overlap": the old servers run on; "replace": they were stopped
 #   GATE_STOPPED    ids of the servers that were stopped for this one and are to be started again when it fails; may be empty
-#   GATE_BACK       id of the release that ran before; empty in a new stack
+#   PREVIOUS_RELEASE       id of the release that ran before; empty in a new stack
 #   SERVERS_…       see servers.sh
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -28,7 +29,7 @@ while ((SECONDS < deadline)); do
   # While it starts the engine does not count what its health check says. One that says twice that its release has failed is not
   # waited for any longer.
   said=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
-  if [[ $(grep --count '^failed: ' <<<"$said") == 2 ]]; then
+  if [[ $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$said" | wc -l) == 2 ]]; then
     health=failed
     break
   fi
@@ -74,8 +75,8 @@ fi
   echo "The new server is not ready: ${reason}. Its last words:"
   echo "$words"
   echo "$consequence See more with: docker logs ${GATE_CONTAINER:0:12}"
-  if [[ -n "$GATE_BACK" ]]; then
-    echo "Mend the cause and run the update again, or go back: npm run rollback -- ${GATE_BACK}"
+  if [[ -n "$PREVIOUS_RELEASE" ]]; then
+    echo "Mend the cause and run the update again, or go back: npm run rollback -- ${PREVIOUS_RELEASE}"
   else
     echo "Mend the cause and run the update again."
   fi

@@ -1,6 +1,9 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { APPLICATION_USER, hardened, labels, memoryLimit, REPLACE_ON_CHANGES, SERVER_PORT } from "../containers";
+import { hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+
+/** User and group of haproxy in its image. */
+const USER = "10001:10001";
 
 export interface GatewayArgs {
   service: string;
@@ -9,6 +12,8 @@ export interface GatewayArgs {
   network: pulumi.Input<string>;
   /** Network alias of the servers behind it. */
   alias: string;
+  /** Port that the servers listen on. */
+  serverPort: number;
   /** Address and port on the host. A changed one replaces the gateway. */
   bind: string;
   port: number;
@@ -26,11 +31,12 @@ export class Gateway extends pulumi.ComponentResource {
       name,
       {
         ...hardened,
+        tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
         image: args.image,
-        user: APPLICATION_USER,
+        user: USER,
         networksAdvanced: [{ name: args.network }],
         ports: [{ internal: 8080, external: args.port, ip: args.bind }],
-        envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${SERVER_PORT}`],
+        envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${args.serverPort}`],
         labels: labels("gateway", { service: args.service }),
         healthcheck: {
           tests: ["CMD", "python3", "-c", probe],

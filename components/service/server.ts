@@ -3,21 +3,13 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
 import { STRICT_SHELL } from "../store/store-job";
-import {
-  APPLICATION_USER,
-  CA_BUNDLE,
-  DESTROY_GRACE_SECONDS,
-  goDuration,
-  hardened,
-  labels,
-  memoryLimit,
-  REPLACE_ON_CHANGES,
-  SERVER_PORT,
-  type ReservedVariable,
-} from "../containers";
+import { CA_BUNDLE, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import type { Application } from "../../applications/application";
+import type { Environment } from "../store/environment";
 import type { Host } from "../../lib/host";
 
 export interface ServerArgs {
+  application: Application;
   host: Host;
   service: string;
   /** What it runs. Another one replaces the container. */
@@ -27,8 +19,8 @@ export interface ServerArgs {
   /** Name of the network, and the alias that the gateway looks for. */
   network: pulumi.Input<string>;
   alias: string;
-  /** Directory of the environment on the host; mounted read-only. Another one replaces the container. */
-  environmentPath: string;
+  /** Mounted read-only. Another one, and the same one populated again, replaces the container: its directory is another one. */
+  environment: Environment;
   /** Directory on the host that the service writes its database to; the only read-write mount. */
   dataDirectory: string;
   /** Environment variables. May hold secrets. */
@@ -38,11 +30,9 @@ export interface ServerArgs {
   readyTimeout: number;
   /** Id of the release that ran before, for the message of a failing one. */
   previousRelease: string | undefined;
-  /** The job that made the environment: when that is done again, its directory is another one, which only a new container mounts. */
-  environmentJob: pulumi.Resource;
   /** The job that stops the old servers first, and says which; none where they run on until this one is ready. */
-  room: command.local.Command | undefined;
-  /** Whether the servers that `room` stopped are started again when this one does not get ready. */
+  stopOld: command.local.Command | undefined;
+  /** Whether the servers that `stopOld` stopped are started again when this one does not get ready. */
   autoRollback: boolean;
 }
 
@@ -59,7 +49,7 @@ export class ArchonServer extends pulumi.ComponentResource {
       parent: this,
       deleteBeforeReplace: false,
       replaceOnChanges: REPLACE_ON_CHANGES,
-      replaceWith: [args.environmentJob, ...(args.room === undefined ? [] : [args.room])],
+      replaceWith: [args.environment.job, ...(args.stopOld === undefined ? [] : [args.stopOld])],
     });
 
     new command.local.Command(
@@ -69,12 +59,13 @@ export class ArchonServer extends pulumi.ComponentResource {
         interpreter: STRICT_SHELL,
         addPreviousOutputInEnv: false,
         environment: {
-          ...serversOf(args.host, args.service),
+          ...serverScriptEnv(args),
           GATE_CONTAINER: container.id,
+          GATE_FAILED_PREFIX: args.application.readiness.failedPrefix,
           GATE_TIMEOUT: String(args.readyTimeout),
-          GATE_ROLLOUT: args.room === undefined ? "overlap" : "replace",
-          GATE_STOPPED: args.room !== undefined && args.autoRollback ? args.room.stdout : "",
-          GATE_BACK: args.previousRelease ?? "",
+          GATE_ROLLOUT: args.stopOld === undefined ? "overlap" : "replace",
+          GATE_STOPPED: args.stopOld !== undefined && args.autoRollback ? args.stopOld.stdout : "",
+          PREVIOUS_RELEASE: args.previousRelease ?? "",
         },
         triggers: [container.id],
       },
@@ -87,24 +78,27 @@ export class ArchonServer extends pulumi.ComponentResource {
 }
 
 /** What a server's container is made from. */
-export function containerArgs(args: Omit<ServerArgs, "room" | "autoRollback">): docker.ContainerArgs {
-  const { host } = args;
+export function containerArgs(args: Omit<ServerArgs, "stopOld" | "autoRollback">): docker.ContainerArgs {
+  const { application, host } = args;
+  const { mounts, variables } = application;
   const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];
-  const trust = host.caBundle === undefined ? {} : { SSL_CERT_FILE: CA_BUNDLE, REQUESTS_CA_BUNDLE: CA_BUNDLE };
+  const trust =
+    host.caBundle === undefined ? {} : Object.fromEntries(variables.certificates.map((name) => [name, CA_BUNDLE]));
   return {
     ...hardened,
     image: args.image,
-    user: APPLICATION_USER,
+    user: application.user,
+    tmpfs: application.tmpfs,
     init: true,
     networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
     mounts: [
-      { type: "bind", source: args.environmentPath, target: "/root/.local", readOnly: true },
-      { type: "bind", source: `${host.root}/models/huggingface`, target: "/root/.cache/huggingface", readOnly: true },
-      { type: "bind", source: args.dataDirectory, target: "/data" },
+      { type: "bind", source: args.environment.path, target: mounts.environment, readOnly: true },
+      { type: "bind", source: `${host.root}/models/huggingface`, target: mounts.models, readOnly: true },
+      { type: "bind", source: args.dataDirectory, target: mounts.data },
       ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
     ],
-    envs: pulumi.all({ ...args.variables, ...trust }).apply((variables) =>
-      Object.entries(variables)
+    envs: pulumi.all({ ...args.variables, ...trust }).apply((all) =>
+      Object.entries(all)
         .map(([key, value]) => `${key}=${value}`)
         .sort(),
     ),
@@ -115,38 +109,28 @@ export function containerArgs(args: Omit<ServerArgs, "room" | "autoRollback">): 
     }),
     // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
     healthcheck: {
-      tests: ["CMD", "python3", "-m", "archon_server.healthcheck"],
+      tests: ["CMD", ...application.readiness.command],
       interval: "2s",
       timeout: "5s",
       retries: 3,
       startPeriod: goDuration(args.readyTimeout),
     },
-    destroyGraceSeconds: DESTROY_GRACE_SECONDS,
+    destroyGraceSeconds: application.stopSeconds,
     ...memoryLimit(args.memoryMiB),
   };
 }
 
-/** Variables that every server gets; the image's own settings are not repeated here. */
-export function serverVariables(release: Release, service: string): Partial<Record<ReservedVariable, string>> {
-  return {
-    ARCHON_RELEASE: release.id,
-    ARCHON_SERVICE: service,
-    ARCHON_ENVIRONMENT_KEY: release.environment,
-    ARCHON_MODELS: JSON.stringify(release.models),
-    ARCHON_ACTIVE_MODEL: release.activeModel ?? "",
-    ARCHON_DATA_DIR: "/data",
-    HF_HUB_OFFLINE: "1",
-    PORT: String(SERVER_PORT),
-  };
-}
-
 /** What a script needs to find the servers of a service, to stop and to start them. */
-export function serversOf({ dockerHost }: Host, service: string): Record<string, string> {
+export function serverScriptEnv({
+  application,
+  host,
+  service,
+}: Pick<ServerArgs, "application" | "host" | "service">): Record<string, string> {
   return {
-    DOCKER_HOST: dockerHost,
+    DOCKER_HOST: host.dockerHost,
     SERVERS_PROJECT: pulumi.getProject(),
     SERVERS_STACK: pulumi.getStack(),
     SERVERS_SERVICE: service,
-    SERVERS_GRACE: String(DESTROY_GRACE_SECONDS),
+    SERVERS_GRACE: String(application.stopSeconds),
   };
 }

@@ -1,10 +1,10 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { ArchonServer, containerArgs, serversOf, type ServerArgs } from "./server";
+import { ArchonServer, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
 import { Gateway } from "./gateway";
 import { STRICT_SHELL } from "../store/store-job";
 
-export interface ServiceArgs extends Omit<ServerArgs, "alias" | "room"> {
+export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopOld"> {
   /** Servers behind the gateway, 1 to 4. */
   replicas: number;
   /** Reference of the gateway image. */
@@ -20,6 +20,8 @@ export interface ServiceArgs extends Omit<ServerArgs, "alias" | "room"> {
 export class Service extends pulumi.ComponentResource {
   /** Where it answers, such as `http://127.0.0.1:8181`. */
   readonly url: string;
+  /** Its name in the configuration. */
+  readonly service: string;
   /** Ids of the server containers. */
   readonly containerIds: pulumi.Output<string>[];
 
@@ -28,10 +30,11 @@ export class Service extends pulumi.ComponentResource {
     const { replicas, gatewayImage, bind, port, rollout, ...rest } = args;
     const alias = `archon-${args.service}`;
     const server = { ...rest, alias };
-    const room = rollout === "replace" ? makeRoom(`${name}-room`, server, this) : undefined;
+    const stopOld = rollout === "replace" ? stopOldServers(`${name}-room`, server, this) : undefined;
     const servers = Array.from(
       { length: replicas },
-      (_, index) => new ArchonServer(`${name}-${index}`, { ...server, room }, { parent: this, dependsOn: room ?? [] }),
+      (_, index) =>
+        new ArchonServer(`${name}-${index}`, { ...server, stopOld }, { parent: this, dependsOn: stopOld ?? [] }),
     );
     const ids = servers.map((each) => each.containerId);
     new command.local.Command(
@@ -41,7 +44,7 @@ export class Service extends pulumi.ComponentResource {
         interpreter: STRICT_SHELL,
         addPreviousOutputInEnv: false,
         environment: {
-          ...serversOf(args.host, args.service),
+          ...serverScriptEnv(args),
           DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")),
         },
         triggers: ids,
@@ -50,11 +53,20 @@ export class Service extends pulumi.ComponentResource {
     );
     const gateway = new Gateway(
       `${name}-gateway`,
-      { service: args.service, image: gatewayImage, network: args.network, alias, bind, port },
+      {
+        service: args.service,
+        image: gatewayImage,
+        network: args.network,
+        alias,
+        serverPort: args.application.port,
+        bind,
+        port,
+      },
       { parent: this, dependsOn: servers },
     );
 
     this.url = gateway.url;
+    this.service = args.service;
     this.containerIds = ids;
     this.registerOutputs({ url: this.url, containerIds: this.containerIds });
   }
@@ -65,16 +77,20 @@ export class Service extends pulumi.ComponentResource {
  * container with it: a stopped server must not stay so. The old containers stay until the update has succeeded, so that they can
  * be started again.
  */
-function makeRoom(name: string, server: Omit<ServerArgs, "room">, parent: pulumi.Resource): command.local.Command {
+function stopOldServers(
+  name: string,
+  server: Omit<ServerArgs, "stopOld">,
+  parent: pulumi.Resource,
+): command.local.Command {
   return new command.local.Command(
     name,
     {
-      create: "components/scripts/make-room.sh",
+      create: "components/scripts/stop-old-servers.sh",
       interpreter: STRICT_SHELL,
       addPreviousOutputInEnv: false,
-      environment: serversOf(server.host, server.service),
+      environment: serverScriptEnv(server),
       triggers: [pulumi.jsonStringify(containerArgs(server))],
     },
-    { parent, replaceWith: [server.environmentJob] },
+    { parent, replaceWith: [server.environment.job] },
   );
 }

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type ModelReference } from "../../release/release";
+import type { Application } from "../../applications/application";
 import { oneShot } from "./store-job";
 import type { Host } from "../../lib/host";
 
-export interface ProofArgs {
+export interface BaselineArgs {
+  application: Application;
   host: Host;
   /** Reference of the bootstrap image. */
   bootstrapImage: pulumi.Input<string>;
@@ -17,8 +19,8 @@ export interface ProofArgs {
  * Keeps the known answers of a model beside its snapshot when it is first served. From then on a server is ready only if it gives
  * the same answers within a tolerance, so that damaged weights, a wrong dtype or another library do not go unnoticed.
  */
-export class Proof extends pulumi.ComponentResource {
-  constructor(name: string, args: ProofArgs, opts: pulumi.ComponentResourceOptions) {
+export class Baseline extends pulumi.ComponentResource {
+  constructor(name: string, args: BaselineArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Proof", name, {}, opts);
     const { repo, revision } = args.model;
     oneShot(
@@ -27,8 +29,12 @@ export class Proof extends pulumi.ComponentResource {
         host: args.host,
         image: args.bootstrapImage,
         command: ["record", "--store", "/store", "--repo", repo, "--revision", revision],
-        script: "record-proof.sh",
-        settings: { PROOF_CONTAINER: args.containerId, PROOF_MODEL: snapshotOf(args.model) },
+        script: "record-baseline.sh",
+        settings: {
+          BASELINE_CONTAINER: args.containerId,
+          BASELINE_COMMAND: args.application.commands.baseline.join("\n"),
+          BASELINE_MODEL: snapshotOf(args.model),
+        },
       },
       { parent: this },
     );

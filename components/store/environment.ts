@@ -1,6 +1,5 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { PYTHON_ABI } from "../../release/keys";
 import { oneShot } from "./store-job";
 import type { Host } from "../../lib/host";
 
@@ -8,6 +7,8 @@ import type { Host } from "../../lib/host";
 export interface EnvironmentSource {
   /** Path of the lock file on the deployer's machine. */
   lockFile: string;
+  /** Interpreter that the lock file was resolved for, such as `cp311`. */
+  pythonAbi: string;
   /** Modules that must import. */
   imports: readonly string[];
   /** Package index, empty for PyPI. */
@@ -26,7 +27,7 @@ export interface EnvironmentArgs {
   /** Undefined for an environment that only an earlier release needs: it is in the store, and is made no more. */
   source: EnvironmentSource | undefined;
   /** Whether it was there and is gone from the host: then it is made again. */
-  gone: boolean;
+  missing: boolean;
 }
 
 /** One immutable environment of the store. Another key is another resource beside this one; the old one stays on the host. */
@@ -44,7 +45,7 @@ export class Environment extends pulumi.ComponentResource {
       {
         host: args.host,
         image: args.bootstrapImage,
-        gone: args.gone,
+        missing: args.missing,
         ...(args.source === undefined
           ? { command: ["verify", "--store", "/store", `envs/${args.key}`] }
           : populate(args.key, args.source)),
@@ -69,7 +70,7 @@ function populate(
       "--lock",
       "-",
       "--python",
-      PYTHON_ABI,
+      source.pythonAbi,
       ...source.imports.flatMap((module) => ["--import", module]),
       ...(source.index === "" ? [] : ["--index", source.index]),
       ...source.extraIndexes.flatMap((index) => ["--extra-index", index]),

@@ -1,25 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Kept } from "../../release/plan";
+import type { Retained } from "../../release/plan";
 import { oneShot } from "./store-job";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
 
-export interface ReferencesArgs {
+export interface RootsArgs {
   host: Host;
   /** Reference of the bootstrap image. */
   bootstrapImage: pulumi.Input<string>;
   /** What is not to be collected. Another set is another job. */
-  keep: Kept;
+  retained: Retained;
 }
 
 /**
  * Adds what an update is going to use to what this stack keeps alive, before any of it is made: an update of another stack that
  * collects meanwhile leaves it alone. Until the collection of this stack, what it kept before stays kept too.
  */
-export class Hold extends pulumi.ComponentResource {
-  constructor(name: string, args: ReferencesArgs, opts: pulumi.ComponentResourceOptions) {
+export class GcRoots extends pulumi.ComponentResource {
+  constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Hold", name, {}, opts);
-    oneShot(`${name}-${shortDigest(args.keep)}`, { ...job("hold", args) }, { parent: this });
+    oneShot(`${name}-${shortDigest(args.retained)}`, { ...job("hold", args) }, { parent: this });
     this.registerOutputs({});
   }
 }
@@ -28,14 +28,14 @@ export class Hold extends pulumi.ComponentResource {
  * Reduces what this stack keeps alive to what it needs, and removes from the store and the engine what then nothing needs: no
  * references of any stack and no running container of anybody.
  */
-export class Collection extends pulumi.ComponentResource {
+export class GarbageCollection extends pulumi.ComponentResource {
   /** Resolves when it is done: the last step of an update. */
   readonly done: pulumi.Output<unknown>;
 
-  constructor(name: string, args: ReferencesArgs, opts: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Collection", name, {}, opts);
     this.done = oneShot(
-      `${name}-${shortDigest(args.keep)}`,
+      `${name}-${shortDigest(args.retained)}`,
       { ...job("collect", args, "--json"), script: "collect.sh" },
       { parent: this },
     ).id;
@@ -45,7 +45,7 @@ export class Collection extends pulumi.ComponentResource {
 
 function job(
   command: string,
-  { host, bootstrapImage, keep }: ReferencesArgs,
+  { host, bootstrapImage, retained }: RootsArgs,
   ...options: string[]
 ): { host: Host; image: pulumi.Input<string>; command: string[]; input: { text: string } } {
   const stack = `${pulumi.getProject()}-${pulumi.getStack()}`;
@@ -53,10 +53,10 @@ function job(
     host,
     image: bootstrapImage,
     command: [command, "--store", "/store", "--stack", stack, ...options],
-    input: { text: JSON.stringify(keep) },
+    input: { text: JSON.stringify(retained) },
   };
 }
 
-function shortDigest(keep: Kept): string {
-  return digest(JSON.stringify(keep)).slice(0, 8);
+function shortDigest(retained: Retained): string {
+  return digest(JSON.stringify(retained)).slice(0, 8);
 }

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { oneShot, type OneShotArgs } from "./store-job";
+import type { Application } from "../../applications/application";
+import type { Environment } from "./environment";
 import type { Host } from "../../lib/host";
 
 /** Where a new snapshot comes from. */
@@ -10,10 +12,11 @@ export type SnapshotSource =
   | { hubEndpoint: string; hubMirrors: readonly string[]; hubToken: pulumi.Input<string> | undefined }
   /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
   | {
+      application: Application;
       derivedFrom: { repo: string; revision: string };
       variant: string;
       serverImage: pulumi.Input<string>;
-      environmentPath: string;
+      environment: Environment;
     };
 
 export interface ModelSnapshotArgs {
@@ -27,7 +30,7 @@ export interface ModelSnapshotArgs {
   /** Undefined for a snapshot that only an earlier release needs: it is in the store, and is fetched no more. */
   source: SnapshotSource | undefined;
   /** Whether it was there and is gone from the host: then it is fetched again. */
-  gone: boolean;
+  missing: boolean;
 }
 
 /** One model at one commit in the store. Another commit is another resource beside this one; the old one stays on the host. */
@@ -36,7 +39,7 @@ export class ModelSnapshot extends pulumi.ComponentResource {
     super("archon:index:ModelSnapshot", name, {}, opts);
     oneShot(
       `${name}-fetch`,
-      { host: args.host, image: args.bootstrapImage, gone: args.gone, ...work(args) },
+      { host: args.host, image: args.bootstrapImage, missing: args.missing, ...work(args) },
       { parent: this },
     );
     this.registerOutputs({});
@@ -57,15 +60,16 @@ function work({
     return { command: [...fetch, "--archive", "-"], input: { directory: source.directory } };
   }
   if ("derivedFrom" in source) {
-    const { derivedFrom, variant, serverImage, environmentPath } = source;
+    const { application, derivedFrom, variant, serverImage, environment } = source;
+    const { repo: from, revision: commit } = derivedFrom;
     return {
       command: [...fetch, "--archive", "-"],
       script: "derive.sh",
       settings: {
         DERIVE_IMAGE: serverImage,
-        DERIVE_ENVIRONMENT: environmentPath,
-        DERIVE_MODELS: `${host.root}/models/huggingface`,
-        DERIVE_ARGS: ["--repo", derivedFrom.repo, "--revision", derivedFrom.revision, "--variant", variant].join("\n"),
+        DERIVE_ENVIRONMENT: `${environment.path}:${application.mounts.environment}:ro`,
+        DERIVE_MODELS: `${host.root}/models/huggingface:${application.mounts.models}:ro`,
+        DERIVE_COMMAND: application.commands.derive({ repo: from, revision: commit, variant }).join("\n"),
       },
     };
   }

@@ -26,7 +26,7 @@ export interface OneShotArgs {
   /** Environment of the script, not of the container. @default none */
   settings?: Readonly<Record<string, pulumi.Input<string>>>;
   /** What the job made is no longer on the host, so it is done again, with the inputs of now. @default false */
-  gone?: boolean;
+  missing?: boolean;
 }
 
 /**
@@ -37,7 +37,7 @@ export interface OneShotArgs {
  * done again under another name, or when what it made is gone.
  */
 export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomResourceOptions): command.local.Command {
-  const { host, input, gone = false } = args;
+  const { host, input, missing = false } = args;
   const environment = args.environment ?? {};
   const flags = [
     ...[...Object.keys(environment), ...PROXIES].map((variable) => `--env=${variable}`),
@@ -70,8 +70,12 @@ export function oneShot(name: string, args: OneShotArgs, opts: pulumi.CustomReso
         ONE_SHOT_DIRECTORY: input && "directory" in input ? input.directory : "",
       },
       // The moment itself is of no account: only that it is another one replaces the job. Once done, the next update leaves it alone.
-      ...(gone ? { triggers: [new Date().toISOString()] } : {}),
+      ...(missing ? { triggers: [new Date().toISOString()] } : {}),
     },
-    { ...opts, retainOnDelete: true, ignoreChanges: gone ? [] : ["create", "environment", "interpreter", "triggers"] },
+    {
+      ...opts,
+      retainOnDelete: true,
+      ignoreChanges: missing ? [] : ["create", "environment", "interpreter", "triggers"],
+    },
   );
 }

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import type { Browser } from "playwright-core";
-import { projectRoot } from "../../commands/lib/paths";
+import { projectRoot } from "../../lib/paths";
 import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 

@@ -82,7 +82,7 @@ test("a release whose image is gone is told as such, and refused with the way ou
   docker("tag", image, lost);
   docker("image", "rm", image);
   try {
-    expect(run("releases").stdout).toContain(`the image ${image} is gone from the engine`);
+    expect(run("releases").stdout).toContain(`the image ${image} is missing from the engine`);
     const { code, output } = run("rollback", ids[1] ?? "", "--yes");
     expect(code).toBe(1);
     expect(output).toContain("cannot be run again");

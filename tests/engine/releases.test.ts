@@ -198,7 +198,7 @@ describe("what somebody changed by hand is put back by an update", () => {
     await stack.up({ refresh: true });
     expect((await ledger())[1]).toMatchObject({
       id: earlier.id,
-      lost: `the image ${earlier.images.server} is gone from the engine`,
+      lost: `the image ${earlier.images.server} is missing from the engine`,
     });
     stack.configure({ release: earlier.id });
     expect(await stack.failingUp()).toContain("it cannot be run again: the image");

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import { findProgram } from "../../commands/setup/docker";
-import { archonPath } from "../../commands/lib/paths";
+import { archonPath } from "../../lib/paths";
 
 /** Where screenshots are kept; git-ignored. */
 const artefacts = archonPath("artifacts", "browser");

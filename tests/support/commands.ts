@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { toolsFile } from "../../commands/lib/paths";
+import { toolsFile } from "../../lib/paths";
 import type { Checkout } from "./engine";
 
 export interface Outcome {

@@ -8,7 +8,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { pulumiEnvironment, readTools } from "../../commands/lib/environment";
-import { machineFile, projectRoot } from "../../commands/lib/paths";
+import { machineFile, projectRoot } from "../../lib/paths";
 
 const LABEL = "io.archon.stack";
 

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
+import { referenceServer } from "../../applications/reference/application";
 import { loadSettings } from "../../config/load";
 
 /** Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not proven here. */
@@ -34,7 +35,7 @@ function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSe
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])),
   );
-  return loadSettings(project);
+  return loadSettings(referenceServer.variables.reserved, project);
 }
 
 function refusal(overrides: Record<string, unknown>): string {

@@ -3,8 +3,11 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/service/gateway";
-import type { Model, Settings } from "../../config/load";
-import { environmentKey } from "../../release/keys";
+import { planDeployment } from "../../components/deployment-plan";
+import { referenceServer } from "../../applications/reference/application";
+import type { Settings } from "../../config/load";
+import type { Model } from "../../config/models";
+import { environmentKey } from "../../release/release";
 import type { Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
 
@@ -66,7 +69,18 @@ function settings(changes: Partial<Settings> = {}): Settings {
   };
 }
 const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<typeof deploy<Deployment>> =>
-  deploy(() => new Deployment("archon", settings(changes), { ledger, tools: ledger[0]?.images }));
+  deploy(() => {
+    const previous = {
+      running: ledger[0]?.id,
+      releases: ledger,
+      sharedImages: ledger[0]?.images,
+      url: undefined,
+      root: undefined,
+    };
+    return new Deployment("archon", planDeployment(referenceServer, settings(changes), previous));
+  });
+
+const environmentOfLock = environmentKey({ lock: "six==1\n", baseImage: "base:1", python: referenceServer.python });
 
 test("a stack is exactly its images, jobs, network, server, gate and gateway", async () => {
   const { resources } = await run();
@@ -108,7 +122,7 @@ test("containers are safe by default, and no server has a port or a name", async
 
 test("a server mounts its own environment and the models read-only, and only its data read-write", async () => {
   const { sole } = await run();
-  const key = environmentKey("six==1\n", "base:1");
+  const key = environmentOfLock;
   expect(sole(CONTAINER, "archon-server-0").inputs["mounts"]).toEqual([
     { type: "bind", source: `/srv/archon/envs/${key}`, target: "/root/.local", readOnly: true },
     { type: "bind", source: "/srv/archon/models/huggingface", target: "/root/.cache/huggingface", readOnly: true },
@@ -149,7 +163,7 @@ test("images and jobs stay when their resources go, and are not made again under
   for (const image of resources.filter((each) => each.type === IMAGE)) {
     expect(image.opts).toMatchObject({ retainOnDelete: true, ignoreChanges: ["build"] });
   }
-  const populate = sole(COMMAND, `archon-environment-${environmentKey("six==1\n", "base:1")}-populate`);
+  const populate = sole(COMMAND, `archon-environment-${environmentOfLock}-populate`);
   expect(populate.opts).toMatchObject({
     retainOnDelete: true,
     ignoreChanges: ["create", "environment", "interpreter", "triggers"],
@@ -181,8 +195,8 @@ test("a derived model is made after the one that it is derived from, by the serv
   const job = sole(COMMAND, "archon-model-local-small-eeeeeeeeeeee-fetch");
   expect(job.inputs["create"]).toBe("components/scripts/derive.sh");
   expect(job.inputs["environment"]).toMatchObject({
-    DERIVE_ARGS: `--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`,
-    DERIVE_ENVIRONMENT: result.environment.path,
+    DERIVE_COMMAND: `python3\n-m\narchon_server.derive\n--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`,
+    DERIVE_ENVIRONMENT: `${result.environment.path}:/root/.local:ro`,
   });
   expect(result.models).toContainEqual({
     name: "small",
@@ -239,7 +253,7 @@ function ran(letter: string, changes: Partial<Release> = {}): Release {
   };
 }
 
-test("a rollback runs the wanted release with the tools of now, and builds nothing", async () => {
+test("a rollback runs the wanted release with the shared images of now, and builds nothing", async () => {
   const { result, resources, sole } = await run({ release: "bbbbbbbbbbbb" }, [ran("a"), ran("b")]);
   expect([result.release, result.releases.map(({ id }) => id)]).toEqual([
     "bbbbbbbbbbbb",
@@ -270,14 +284,14 @@ test("earlier releases stay as resources of their own, up to the number to retai
     environments: expect.arrayContaining(["aaaaaaaaaaaaaaaa", result.environment.key]) as unknown,
     models: [`local/demo@${demo.revision}`],
   });
-  expect((sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>)["GATE_BACK"]).toBe(
-    "aaaaaaaaaaaa",
-  );
+  expect(
+    (sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>)["PREVIOUS_RELEASE"],
+  ).toBe("aaaaaaaaaaaa");
 });
 
 test("an unknown release is refused with those that can be run, before anything is created", async () => {
   await expect(run({ release: "cccccccccccc" }, [ran("a", { message: "Better search" })])).rejects.toThrow(
-    'archon:release: there is no such release; the releases that can be run are aaaaaaaaaaaa (Better search) (received "cccccccccccc")',
+    'archon:release: there is no such release; the releases that can run are aaaaaaaaaaaa (Better search) (received "cccccccccccc")',
   );
 });
 
@@ -287,7 +301,7 @@ test("with rollout replace, the old servers are stopped before new ones start, a
       "environment"
     ] as Record<string, string>;
   const { sole } = await run({ rollout: "replace" });
-  expect(sole(COMMAND, "archon-server-room").inputs["create"]).toBe("components/scripts/make-room.sh");
+  expect(sole(COMMAND, "archon-server-room").inputs["create"]).toBe("components/scripts/stop-old-servers.sh");
   expect((await gate({}))["GATE_STOPPED"]).toBe("");
   expect((await gate({ autoRollback: true }))["GATE_STOPPED"]).not.toBe("");
   expect((await run()).resources.some((each) => each.name === "archon-server-room")).toBe(false);

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { hostFacts, lostPart, withParts } from "../../components/host-facts";
+import { hostFacts, unavailableReason, assumingBuilt } from "../../components/host-facts";
 import type { Release } from "../../release/release";
 
 /** Proves what is read off the disk. That images are found in the engine, the engine suite proves. */
@@ -12,7 +12,7 @@ const release: Release = {
   environment: "key",
   models: [{ name: "m", repo: "Org/Name", revision: "c".repeat(40) }],
 };
-// No engine listens there, so that no image counts as gone.
+// No engine listens there, so that no image counts as missing.
 const dockerHost = "unix:///nonexistent/docker.sock";
 let root: string;
 beforeEach(() => {
@@ -23,10 +23,10 @@ afterEach(() => {
 });
 
 test("a release is whole while its environment and snapshots are in the store, and the first missing part is named", () => {
-  const lost = (): string | undefined => lostPart(hostFacts({ dockerHost, root, caBundle: undefined }), release);
-  expect(lost()).toBe("the environment key is gone from the store");
+  const lost = (): string | undefined => unavailableReason(hostFacts({ dockerHost, root }), release);
+  expect(lost()).toBe("the environment key is missing from the store");
   fs.mkdirSync(path.join(root, "envs/key"), { recursive: true });
-  expect(lost()).toBe(`the model Org/Name@${"c".repeat(40)} is gone from the store`);
+  expect(lost()).toBe(`the model Org/Name@${"c".repeat(40)} is missing from the store`);
   fs.mkdirSync(path.join(root, "models/huggingface/hub/models--Org--Name/snapshots", "c".repeat(40)), {
     recursive: true,
   });
@@ -34,16 +34,16 @@ test("a release is whole while its environment and snapshots are in the store, a
 });
 
 test("what an update makes again is not lost to the releases that share it", () => {
-  const facts = hostFacts({ dockerHost, root, caBundle: undefined });
-  expect(lostPart(withParts(facts, release), { ...release, id: "other" })).toBeUndefined();
-  expect(lostPart(withParts(facts, { ...release, models: [] }), release)).toContain("the model Org/Name");
+  const facts = hostFacts({ dockerHost, root });
+  expect(unavailableReason(assumingBuilt(facts, release), { ...release, id: "other" })).toBeUndefined();
+  expect(unavailableReason(assumingBuilt(facts, { ...release, models: [] }), release)).toContain("the model Org/Name");
 });
 
 test("what cannot be seen from here counts as there: another machine's store, and any on a build server", () => {
-  expect(lostPart(hostFacts({ dockerHost: "ssh://elsewhere", root, caBundle: undefined }), release)).toBeUndefined();
+  expect(unavailableReason(hostFacts({ dockerHost: "ssh://elsewhere", root }), release)).toBeUndefined();
   process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";
   try {
-    expect(lostPart(hostFacts({ dockerHost, root, caBundle: undefined }), release)).toBeUndefined();
+    expect(unavailableReason(hostFacts({ dockerHost, root }), release)).toBeUndefined();
   } finally {
     delete process.env["ARCHON_ENGINE_ELSEWHERE"];
   }

@@ -17,14 +17,14 @@ const anyRelease = fc.tuple(letter, letter, letter).map(([id, environment, model
 const anyLedger = fc.uniqueArray(anyRelease, { selector: ({ id }) => id, maxLength: 6 });
 const anyInput: fc.Arbitrary<PlanInput> = fc.record({
   candidate: anyRelease,
-  ledger: anyLedger,
-  tools: fc.option(fc.constant({ bootstrap: "archon-bootstrap:now", gateway: "archon-gateway:now" }), {
+  releases: anyLedger,
+  sharedImages: fc.option(fc.constant({ bootstrap: "archon-bootstrap:now", gateway: "archon-gateway:now" }), {
     nil: undefined,
   }),
-  wanted: fc.option(letter, { nil: "" }),
+  requestedId: fc.option(letter, { nil: "" }),
   retain: fc.integer({ min: 2, max: 5 }),
-  lost: fc
-    .func(fc.constantFrom(undefined, undefined, "it is gone"))
+  unavailableReason: fc
+    .func(fc.constantFrom(undefined, undefined, "it is missing"))
     .map((decide) => (each: Release) => decide(each.id)),
 });
 const attempt = (input: PlanInput): Plan | PlanError => {
@@ -45,10 +45,10 @@ test("the active release leads the ledger, the others follow in their order, and
       const result = attempt(input);
       fc.pre(!(result instanceof PlanError));
       expect(ids(result.releases)).toEqual(
-        [result.active.id, ...ids(input.ledger).filter((id) => id !== result.active.id)].slice(0, input.retain),
+        [result.active.id, ...ids(input.releases).filter((id) => id !== result.active.id)].slice(0, input.retain),
       );
-      expect(result.active.id).toBe(input.wanted === "" ? input.candidate.id : input.wanted);
-      expect(result.back).toEqual(result.releases.slice(1).find(({ lost }) => lost === undefined));
+      expect(result.active.id).toBe(input.requestedId === "" ? input.candidate.id : input.requestedId);
+      expect(result.rollbackTarget).toEqual(result.releases.slice(1).find(({ lost }) => lost === undefined));
     }),
   );
 });
@@ -58,12 +58,16 @@ test("whatever a kept release or a tool needs is kept, and nothing else", () => 
     fc.property(anyInput, (input) => {
       const result = attempt(input);
       fc.pre(!(result instanceof PlanError));
-      const { releases, tools, keep } = result;
-      expect(new Set(keep.images)).toEqual(
-        new Set([...releases.flatMap(({ images }) => Object.values(images)), tools.bootstrap, tools.gateway]),
+      const { releases, sharedImages, retained } = result;
+      expect(new Set(retained.images)).toEqual(
+        new Set([
+          ...releases.flatMap(({ images }) => Object.values(images)),
+          sharedImages.bootstrap,
+          sharedImages.gateway,
+        ]),
       );
-      expect(new Set(keep.environments)).toEqual(new Set(releases.map(({ environment }) => environment)));
-      expect(new Set(keep.models)).toEqual(new Set(releases.flatMap(({ models }) => models.map(snapshotOf))));
+      expect(new Set(retained.environments)).toEqual(new Set(releases.map(({ environment }) => environment)));
+      expect(new Set(retained.models)).toEqual(new Set(releases.flatMap(({ models }) => models.map(snapshotOf))));
     }),
   );
 });
@@ -71,7 +75,7 @@ test("whatever a kept release or a tool needs is kept, and nothing else", () => 
 test("the release that runs now is always kept, so that a failed update has something to go back to", () => {
   fc.assert(
     fc.property(anyInput, (input) => {
-      const [running] = input.ledger;
+      const [running] = input.releases;
       const result = attempt(input);
       fc.pre(running !== undefined && !(result instanceof PlanError));
       expect(ids(result.releases)).toContain(running.id);
@@ -86,9 +90,9 @@ test("planning again after a successful update changes nothing", () => {
       fc.pre(!(first instanceof PlanError));
       const second = plan({
         ...input,
-        ledger: first.releases,
-        tools: first.tools,
-        lost: (each) => (each.id === first.active.id ? undefined : input.lost(each)),
+        releases: first.releases,
+        sharedImages: first.sharedImages,
+        unavailableReason: (each) => (each.id === first.active.id ? undefined : input.unavailableReason(each)),
       });
       expect(second).toEqual(first);
     }),
@@ -98,14 +102,17 @@ test("planning again after a successful update changes nothing", () => {
 test("a wanted release is refused exactly when it is unknown or lost a part, and the message lists those that can be run", () => {
   fc.assert(
     fc.property(anyInput, (input) => {
-      const { wanted, ledger, candidate, lost } = input;
-      const known = ledger.find(({ id }) => id === wanted);
+      const { requestedId, releases, candidate, unavailableReason } = input;
+      const known = releases.find(({ id }) => id === requestedId);
       const result = attempt(input);
-      const refused = wanted !== "" && wanted !== candidate.id && (known === undefined || lost(known) !== undefined);
+      const refused =
+        requestedId !== "" &&
+        requestedId !== candidate.id &&
+        (known === undefined || unavailableReason(known) !== undefined);
       expect(result instanceof PlanError).toBe(refused);
       if (result instanceof PlanError) {
-        ledger
-          .filter((each) => lost(each) === undefined)
+        releases
+          .filter((each) => unavailableReason(each) === undefined)
           .forEach(({ id }) => {
             expect(result.message).toContain(id);
           });
@@ -123,26 +130,33 @@ test("a release made again keeps the moment and the commit of its first run", ()
   };
   const again = { ...release("a", "e", "m"), commit: "2".repeat(40), message: "second" };
   expect(
-    plan({ candidate: again, ledger: [old], tools: undefined, wanted: "", retain: 2, lost: () => undefined }).active,
+    plan({
+      candidate: again,
+      releases: [old],
+      sharedImages: undefined,
+      requestedId: "",
+      retain: 2,
+      unavailableReason: () => undefined,
+    }).active,
   ).toMatchObject({ created: old.created, commit: old.commit, message: "first" });
 });
 
 test("a lost release stays in the ledger with the reason, and loses it when the part is back", () => {
   const input = {
     candidate: release("a", "e", "m"),
-    ledger: [release("b", "e", "m")],
-    tools: undefined,
-    wanted: "",
+    releases: [release("b", "e", "m")],
+    sharedImages: undefined,
+    requestedId: "",
     retain: 3,
   };
-  const [, marked] = plan({ ...input, lost: () => "the image is gone" }).releases;
-  expect(marked).toMatchObject({ id: "b", lost: "the image is gone" });
-  expect(plan({ ...input, ledger: marked === undefined ? [] : [marked], lost: () => undefined }).releases[1]).toEqual(
-    release("b", "e", "m"),
-  );
+  const [, marked] = plan({ ...input, unavailableReason: () => "the image is missing" }).releases;
+  expect(marked).toMatchObject({ id: "b", lost: "the image is missing" });
+  expect(
+    plan({ ...input, releases: marked === undefined ? [] : [marked], unavailableReason: () => undefined }).releases[1],
+  ).toEqual(release("b", "e", "m"));
 });
 
 test("outputs of a stack without a ledger are an empty one, and of another shape are refused", () => {
-  expect(parseLedger({ releases: [], images: undefined })).toEqual({ ledger: [], tools: undefined });
+  expect(parseLedger({ releases: [], images: undefined })).toMatchObject({ releases: [], sharedImages: undefined });
   expect(() => parseLedger({ releases: [{ id: 7 }] })).toThrow(/"releases" is not a ledger/);
 });

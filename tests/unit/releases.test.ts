@@ -1,4 +1,5 @@
-import { findRelease, parseLedger } from "../../commands/releases/ledger";
+import { findRelease } from "../../commands/releases/ledger";
+import { parseLedger } from "../../release/ledger";
 import { describeReleases } from "../../commands/releases/table";
 import { describeOutcome, notRestorable } from "../../commands/rollback/words";
 import type { Release } from "../../release/release";
@@ -27,20 +28,26 @@ describe("the ledger", () => {
       environment: { key: "k", path: "/var/lib/archon/envs/k" },
       images: { bootstrap: "b", gateway: "g" },
     };
-    expect(parseLedger(JSON.stringify(outputs))).toEqual({
+    expect(parseLedger(outputs)).toEqual({
       ...ledger,
-      tools: ["b", "g"],
+      sharedImages: { bootstrap: "b", gateway: "g" },
       url: "http://127.0.0.1:1",
       root: "/var/lib/archon",
     });
   });
 
   test("of a stack that was never updated is empty", () => {
-    expect(parseLedger("{}")).toEqual({ running: undefined, releases: [], tools: [], url: undefined, root: undefined });
+    expect(parseLedger({})).toEqual({
+      running: undefined,
+      releases: [],
+      sharedImages: undefined,
+      url: undefined,
+      root: undefined,
+    });
   });
 
   test("of another shape is refused", () => {
-    expect(() => parseLedger('{"releases":[{"id":1}]}')).toThrow(/not a ledger that this version reads/);
+    expect(() => parseLedger({ releases: [{ id: 1 }] })).toThrow(/not a ledger that this version reads/);
   });
 });
 
@@ -86,7 +93,7 @@ test("the table marks the running release and says why another cannot come back"
       release("aaaa11111111", {
         models: two,
         activeModel: "qwen",
-        lost: "the image archon-server:x is gone from the engine",
+        lost: "the image archon-server:x is missing from the engine",
       }),
     ],
     "bbbb00000000",
@@ -99,7 +106,7 @@ test("the table marks the running release and says why another cannot come back"
   expect(lines[2]).toMatch(
     /^ {3}aaaa11111111 {2}2026-11-20T10:00:00Z {2}4 d .* demo@1a2f7aa13645 qwen@eeeeeeeeeeee\* {2}no +–$/,
   );
-  expect(lines[4]).toBe("aaaa11111111: the image archon-server:x is gone from the engine");
+  expect(lines[4]).toBe("aaaa11111111: the image archon-server:x is missing from the engine");
 });
 
 test("after a rollback the words say what runs, where it is recorded and how to go forward", () => {
@@ -119,7 +126,7 @@ test("after a rollback the words say what runs, where it is recorded and how to 
 });
 
 test("a release that lost a part names its commit as the way back", () => {
-  expect(notRestorable("aaaa11111111", "the environment e is gone from the store", "abc-dirty")).toMatch(
-    /cannot be run again: the environment e is gone.*\nCheck out its commit \(abc\)/,
+  expect(notRestorable("aaaa11111111", "the environment e is missing from the store", "abc-dirty")).toMatch(
+    /cannot be run again: the environment e is missing.*\nCheck out its commit \(abc\)/,
   );
 });

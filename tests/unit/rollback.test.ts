@@ -3,8 +3,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 const project = fs.mkdtempSync(path.join(os.tmpdir(), "rollback-"));
-jest.mock("../../commands/lib/paths", () => ({
-  ...jest.requireActual<object>("../../commands/lib/paths"),
+jest.mock("../../lib/paths", () => ({
+  ...jest.requireActual<object>("../../lib/paths"),
   projectRoot: project,
   archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
 }));

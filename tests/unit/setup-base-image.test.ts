@@ -1,4 +1,4 @@
-import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
+import { DEFAULT_BASE_IMAGE } from "../../config/machine";
 import { hasApt } from "../../commands/setup/apt";
 import { ensureBaseImage, ownBaseImage, type BaseImageRequest } from "../../commands/setup/base-image";
 import { buildBaseImage } from "../../commands/setup/debootstrap";

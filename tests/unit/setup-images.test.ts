@@ -1,18 +1,17 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { DEFAULT_BASE_IMAGE } from "../../config/base-image";
 
 const project = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "images-")));
 const machine = path.join(project, ".archon", "machine.json");
-jest.mock("../../commands/lib/paths", () => ({
-  ...jest.requireActual<object>("../../commands/lib/paths"),
+jest.mock("../../lib/paths", () => ({
+  ...jest.requireActual<object>("../../lib/paths"),
   projectRoot: project,
   machineFile: machine,
 }));
 
-import { writeMachine } from "../../commands/setup/machine";
-import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../commands/lib/decisions";
+import { DEFAULT_BASE_IMAGE, writeMachine } from "../../config/machine";
+import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../config/stack";
 import { buildCommand } from "../../commands/lib/images";
 
 const stackFile = path.join(project, "Pulumi.dev.yaml");

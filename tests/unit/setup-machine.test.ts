@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { missingCertificates, splitBundle } from "../../commands/setup/certificates";
-import { findCaBundle, readMachine, writeMachine } from "../../commands/setup/machine";
-import { cacheDirectory } from "../../commands/lib/paths";
+import { findCaBundle, readMachine, writeMachine } from "../../config/machine";
+import { cacheDirectory } from "../../lib/paths";
 import { atLeast } from "../../commands/lib/version";
 
 let directory: string;
@@ -41,7 +41,7 @@ describe("facts about the machine", () => {
     const file = path.join(directory, "machine.json");
     fs.writeFileSync(file, text);
     expect(() => readMachine(file)).toThrow(
-      `${file} is not a JSON object. It holds only what the set-up found out: remove it and run \`npm run setup\`.`,
+      `${file} is not a JSON object. It holds only what the set-up found: remove it and run \`npm run setup\`.`,
     );
   });
 });

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { ModuleKind, ScriptTarget, transpileModule } from "typescript";
 
 const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "run-")));
-jest.mock("../../commands/lib/paths", () => ({
+jest.mock("../../lib/paths", () => ({
   projectRoot: scratch,
   logDirectory: path.join(scratch, ".archon", "logs"),
   display: (file: string) => path.relative(scratch, file),
@@ -97,14 +97,19 @@ describe("a child process that fails", () => {
 });
 
 describe("a command that is interrupted", () => {
+  const checkout = path.resolve(__dirname, "../..");
   const built = path.join(scratch, "built");
 
   beforeAll(() => {
-    const sources = path.resolve(__dirname, "../../commands");
-    for (const name of fs
-      .readdirSync(sources, { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts"))) {
-      const { outputText } = transpileModule(fs.readFileSync(path.join(sources, name), "utf8"), {
+    const layers = ["lib", "release", "config", "applications", "components", "commands"];
+    const names = layers.flatMap((layer) =>
+      fs
+        .readdirSync(path.join(checkout, layer), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".ts"))
+        .map((file) => path.join(layer, file)),
+    );
+    for (const name of names) {
+      const { outputText } = transpileModule(fs.readFileSync(path.join(checkout, name), "utf8"), {
         compilerOptions: { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true },
       });
       const file = path.join(built, name.replace(/\.ts$/, ".js"));
@@ -121,10 +126,13 @@ describe("a command that is interrupted", () => {
     said: (text: string) => Promise<unknown>;
   } {
     const script = `
-      const { main } = require(${JSON.stringify(path.join(built, "lib", "main.js"))});
-      const { run } = require(${JSON.stringify(path.join(built, "lib", "run.js"))});
+      const { main } = require(${JSON.stringify(path.join(built, "commands", "lib", "main.js"))});
+      const { run } = require(${JSON.stringify(path.join(built, "commands", "lib", "run.js"))});
       main(async () => { ${body} }, "npm start");`;
-    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, ["-e", script], {
+      env: { ...process.env, NODE_PATH: path.join(checkout, "node_modules") },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));

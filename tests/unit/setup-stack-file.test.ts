@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 const project = fs.mkdtempSync(path.join(os.tmpdir(), "stack-file-"));
-jest.mock("../../commands/lib/paths", () => ({
+jest.mock("../../lib/paths", () => ({
   projectRoot: project,
   archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
 }));

@@ -2,7 +2,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 /** Absolute path of the checkout. */
-export const projectRoot = path.resolve(__dirname, "..", "..");
+export const projectRoot = path.resolve(__dirname, "..");
 
 /** Absolute path of a file below `.archon/`, where one checkout keeps its git-ignored state. */
 export function archonPath(...segments: string[]): string {

@@ -1,0 +1,73 @@
+import type { Release } from "../../release/release";
+import type { Application } from "../application";
+
+const port = 8181;
+const data = "/data";
+
+/** Names that releases of every age understand: today's program also starts older server images. */
+const derive = ({ repo, revision, variant }: { repo: string; revision: string; variant: string }): string[] => [
+  "python3",
+  "-m",
+  "archon_server.derive",
+  "--repo",
+  repo,
+  "--revision",
+  revision,
+  "--variant",
+  variant,
+];
+
+/** The reference server: retrieval and reranking behind Archon's HTTP interface. */
+export const referenceServer: Application = {
+  image: {
+    repository: "archon-server",
+    context: "applications/reference",
+    dockerfile: "Dockerfile",
+    // Without a browser there are no arguments, so that the tag depends only on what is in the image.
+    buildArguments: ({ browser }) => (browser ? { BROWSER: "chromium" } : {}),
+  },
+  python: { abi: "cp311", platform: "linux/amd64" },
+  requirements: {
+    image: "applications/reference/requirements.server.minimal",
+    environment: "applications/reference/requirements.server.ml",
+    imports: ["torch", "transformers", "sentence_transformers"],
+  },
+  port,
+  user: "10001:10001",
+  mounts: { environment: "/root/.local", models: "/root/.cache/huggingface", data },
+  tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
+  variables: {
+    reserved: [
+      "ARCHON_RELEASE",
+      "ARCHON_SERVICE",
+      "ARCHON_ENVIRONMENT_KEY",
+      "ARCHON_MODELS",
+      "ARCHON_ACTIVE_MODEL",
+      "ARCHON_DATA_DIR",
+      "ARCHON_API_TOKEN",
+      "HF_HUB_OFFLINE",
+      "PORT",
+      "SSL_CERT_FILE",
+      "REQUESTS_CA_BUNDLE",
+    ],
+    of: (release: Release, service: string) => ({
+      ARCHON_RELEASE: release.id,
+      ARCHON_SERVICE: service,
+      ARCHON_ENVIRONMENT_KEY: release.environment,
+      ARCHON_MODELS: JSON.stringify(release.models),
+      ARCHON_ACTIVE_MODEL: release.activeModel ?? "",
+      ARCHON_DATA_DIR: data,
+      HF_HUB_OFFLINE: "1",
+      PORT: String(port),
+    }),
+    token: "ARCHON_API_TOKEN",
+    certificates: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"],
+  },
+  readiness: { command: ["python3", "-m", "archon_server.healthcheck"], failedPrefix: "failed: " },
+  stopSeconds: 30,
+  commands: {
+    baseline: ["python3", "-m", "archon_server.proof"],
+    derive,
+    deriveRevision: (source) => [...derive(source), "--print-revision"],
+  },
+};

@@ -1,0 +1,77 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Application } from "../applications/application";
+import type { Settings } from "../config/load";
+import { configurationError } from "../config/problems";
+import { gitCommit } from "../lib/git";
+import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
+import type { Ledger } from "../release/ledger";
+import { plan, PlanError, type Plan } from "../release/plan";
+import { releaseOf, type Release } from "../release/release";
+import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
+
+/** What an update does, known before anything is created: everything that {@link Deployment} makes follows from it. */
+export interface DeploymentPlan extends Plan {
+  application: Application;
+  settings: Settings;
+  facts: HostFacts;
+  /** What the checkout can build. */
+  recipes: readonly BuildRecipe[];
+}
+
+/**
+ * Plans an update. Looks at the checkout and the host, and changes neither.
+ * @throws pulumi.RunError when `settings.release` names a release that cannot run.
+ */
+export function planDeployment(application: Application, settings: Settings, previous: Ledger): DeploymentPlan {
+  const recipes = {
+    server: buildRecipe(application.image, settings, application.image.buildArguments(settings)),
+    bootstrap: buildRecipe(IMAGES.bootstrap, settings),
+    gateway: buildRecipe(IMAGES.gateway, settings),
+  };
+  const facts = hostFacts(settings);
+  const { lock, baseImage, models, activeModel } = settings;
+  const candidate = releaseOf({
+    lock,
+    baseImage,
+    python: application.python,
+    images: referencesOf(recipes),
+    models,
+    activeModel,
+    created: new Date().toISOString(),
+    git: gitCommit(settings.project),
+  });
+  return {
+    application,
+    settings,
+    facts,
+    recipes: Object.values(recipes),
+    ...planReleases(settings, previous, candidate, facts),
+  };
+}
+
+function planReleases(settings: Settings, previous: Ledger, candidate: Release, facts: HostFacts): Plan {
+  // What the checkout makes again is available to the earlier releases that share it.
+  const after = ["", candidate.id].includes(settings.release) ? assumingBuilt(facts, candidate) : facts;
+  const shared = Object.values<string>({ ...previous.sharedImages });
+  try {
+    return plan({
+      candidate,
+      releases: previous.releases,
+      sharedImages: shared.every((reference) => facts.imageMayExist(reference)) ? previous.sharedImages : undefined,
+      requestedId: settings.release,
+      retain: settings.retain,
+      unavailableReason: (release) => unavailableReason(after, release),
+    });
+  } catch (error) {
+    if (error instanceof PlanError) {
+      throw configurationError(pulumi.getStack(), [
+        { path: ["release"], received: settings.release, reason: error.message },
+      ]);
+    }
+    throw error;
+  }
+}
+
+function referencesOf({ server, bootstrap, gateway }: Record<keyof Release["images"], BuildRecipe>): Release["images"] {
+  return { server: server.reference, bootstrap: bootstrap.reference, gateway: gateway.reference };
+}

@@ -1,0 +1,31 @@
+import * as path from "node:path";
+import { directoryRevision, isModelFile, readTree } from "../lib/hashing";
+import type { ModelEntry } from "./schema";
+
+/** A model at one commit. */
+export interface Model {
+  name: string;
+  /** `<organisation>/<name>` on the hub; `local/<name>` for a model that does not come from there. */
+  repo: string;
+  revision: string;
+  /** Precision of its weights in memory; "auto" is what suits the processor. */
+  variant: "auto" | "float32" | "bfloat16" | "int8";
+  /** Absolute; set for a model from the checkout. */
+  directory?: string;
+  /** Name of the model that it is derived from; set for a derived one. */
+  from?: string;
+}
+
+/** The model that an entry of `archon:models` stands for. One from a directory of the checkout gets its commit from its files. */
+export function modelOf(project: string, entry: ModelEntry): Model {
+  if ("repo" in entry) {
+    return entry;
+  }
+  const repo = `local/${entry.name}`;
+  if ("from" in entry) {
+    return { ...entry, repo };
+  }
+  const directory = path.resolve(project, entry.directory);
+  const revision = directoryRevision(readTree(directory, isModelFile));
+  return { name: entry.name, repo, revision, variant: entry.variant, directory };
+}

@@ -1,0 +1,84 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { projectRoot } from "../lib/paths";
+import { DEFAULT_BASE_IMAGE, readMachine } from "./machine";
+import { modelOf, type Model } from "./models";
+import { modelEntry, schema, type StackConfig } from "./schema";
+
+/*
+ * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that Pulumi.yaml or the
+ * schema does not allow counts as missing: the program reports it better, together with everything else that is wrong.
+ */
+
+/** The Pulumi project, as Pulumi.yaml names it. */
+export const project = "archon";
+
+/** The stack that `npm start` runs. */
+export const devStack = "dev";
+
+/** The committed configuration of a stack. */
+export function stackFile(stack: string): string {
+  return path.join(projectRoot, `Pulumi.${stack}.yaml`);
+}
+
+/** The image that everything is built from: what the stack `dev` configures, else what the set-up found, else the pinned one. */
+export function chosenBaseImage(): string {
+  return configuredBaseImage() ?? readMachine().baseImage ?? DEFAULT_BASE_IMAGE;
+}
+
+/** `archon:baseImage` of the stack `dev`, unless it leaves the choice to the set-up. */
+export function configuredBaseImage(): string | undefined {
+  const choice = statedValue("baseImage", devStack);
+  return choice === "auto" ? undefined : choice;
+}
+
+/** `archon:pythonIndex`, empty for PyPI, and `archon:pythonExtraIndexes`. */
+export function packageIndexes(stack: string = devStack): { pythonIndex: string; pythonExtraIndexes: string[] } {
+  const { element } = schema.shape.pythonExtraIndexes;
+  return {
+    pythonIndex: statedValue("pythonIndex", stack) ?? "",
+    pythonExtraIndexes: items("pythonExtraIndexes", stack).flatMap((url) => element.safeParse(url).data ?? []),
+  };
+}
+
+/** The models of a stack, without the entries that are not allowed. */
+export function configuredModels(stack: string, checkout: string = projectRoot): Model[] {
+  return items("models", stack).flatMap((entry) => {
+    const { data } = modelEntry.safeParse(entry);
+    return data === undefined ? [] : [modelOf(checkout, data)];
+  });
+}
+
+/** The value of a key: what the stack's file says, else the default of Pulumi.yaml. */
+export function configuredValue<K extends keyof StackConfig>(key: K, stack: string): StackConfig[K] {
+  return statedValue(key, stack) ?? kindOf(key).parse(declaredDefaults()[key]?.default);
+}
+
+/** The value that the stack's file gives a key; undefined where it gives none. */
+export function statedValue<K extends keyof StackConfig>(key: K, stack: string): StackConfig[K] | undefined {
+  return kindOf(key).safeParse(readKey(key, stack)).data;
+}
+
+function kindOf<K extends keyof StackConfig>(key: K): z.ZodType<StackConfig[K]> {
+  return schema.shape[key] as unknown as z.ZodType<StackConfig[K]>;
+}
+
+function items(key: keyof StackConfig, stack: string): unknown[] {
+  return z.array(z.unknown()).catch([]).parse(readKey(key, stack));
+}
+
+/** What a stack's file says of a key, unchecked; undefined where it says nothing. A secret is an object here. */
+export function readKey(key: string, stack: string): unknown {
+  const file = stackFile(stack);
+  const settings = fs.existsSync(file)
+    ? (parse(fs.readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null)
+    : null;
+  return settings?.config?.[`${project}:${key}`] ?? settings?.config?.[key];
+}
+
+function declaredDefaults(): Record<string, { default?: unknown } | undefined> {
+  const text = fs.readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8");
+  return (parse(text) as { config: Record<string, { default?: unknown } | undefined> }).config;
+}
