@@ -9,7 +9,8 @@ const topDown = [...layers, "./commands"];
 const zones = layers.map((target, index) => ({
   target,
   from: topDown.filter((other) => layers.indexOf(other) === -1 || layers.indexOf(other) < index),
-  message: "Imports go down only: components, applications, config, release, lib; commands on top (docs/architecture.md).",
+  message:
+    "Imports go down only: components, applications, config, release, lib; commands on top (docs/architecture.md).",
 }));
 
 export default tseslint.config(

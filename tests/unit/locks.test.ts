@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { projectRoot } from "../../commands/lib/paths";
+import { projectRoot } from "../../lib/paths";
 
 const read = (file: string): string => fs.readFileSync(path.join(projectRoot, file), "utf8");
 
