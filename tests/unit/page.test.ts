@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { errorFromResponse } from "../../applications/reference/page/src/api/errors";
@@ -37,6 +38,12 @@ describe("the packages that the image builds the page with", () => {
     expect(locked.filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
   });
 });
+
+test("the types of the API are those that openapi.json gives", () => {
+  const page = path.join(root, "applications", "reference", "page");
+  // applications/reference/tests checks that openapi.json is the document of the server's code.
+  expect(() => execFileSync("npm", ["run", "types", "--", "--check"], { cwd: page, stdio: "pipe" })).not.toThrow();
+}, 60_000);
 
 describe("an unsuccessful response", () => {
   test.each([

@@ -1,7 +1,7 @@
 import { createContext, type JSX } from "preact";
 import { useContext } from "preact/hooks";
 import { api } from "./api/client";
-import type { Health } from "./api/shapes";
+import type { Health } from "./api/types";
 import { Notice } from "./components/notice";
 import { href } from "./route";
 import { usePolling, type Polling } from "./use-polling";
@@ -53,10 +53,7 @@ export function HealthBanner(): JSX.Element | null {
   }
   if (value && isDegraded(value)) {
     return (
-      <Notice
-        tone="warning"
-        title={`Reranking is not working: ${value.reranking?.error ?? value.reranking?.status ?? ""}`}
-      >
+      <Notice tone="warning" title={`Reranking is not working: ${value.reranking.error ?? value.reranking.status}`}>
         <p>
           Search results are in retrieval order. The server keeps trying to load the model. You can activate another one
           under <a href={href("models")}>Models</a>.
@@ -75,5 +72,5 @@ export function HealthBanner(): JSX.Element | null {
 }
 
 function isDegraded({ reranking }: Health): boolean {
-  return reranking !== undefined && ["degraded", "failed"].includes(reranking.status);
+  return ["degraded", "failed"].includes(reranking.status);
 }

@@ -1,17 +1,23 @@
 import { ApiError, errorFromResponse, UnreachableError } from "./errors";
-import type { Health, KnowledgePage, MlHealth, ModelList, Progress, SearchReply } from "./shapes";
 import { requestToken, storedToken } from "./token";
+import type { Health, Input, Method, Operation, Reply, Route } from "./types";
 
 const TIMEOUT_SECONDS = 30;
 /** For requests that wait for a model: a search may queue behind others, and a model takes time to load. */
 const MODEL_TIMEOUT_SECONDS = 120;
 const HEALTH_TIMEOUT_SECONDS = 5;
+const ITEMS_PER_PAGE = 20;
+/** The category of the server's settings that the page shows and changes. */
+const SETTINGS_CATEGORY = "rag_strategy";
 
 interface RequestOptions {
-  method?: "GET" | "POST" | "PUT" | "DELETE";
-  body?: object;
   timeoutSeconds?: number;
   signal?: AbortSignal;
+}
+
+interface RawRequest extends RequestOptions {
+  method?: Method;
+  body?: unknown;
 }
 
 interface RawResponse {
@@ -20,6 +26,9 @@ interface RawResponse {
   retryAfter: string | null;
 }
 
+type Parameters = Record<string, string | number | boolean>;
+type UploadReply = Reply<Operation<"/api/documents/upload", "post">>;
+
 export interface SearchOptions {
   matchCount: number;
   /** Whether the model reranks the passages. If it is left out, the server's setting decides. */
@@ -27,38 +36,35 @@ export interface SearchOptions {
 }
 
 export const api = {
-  search: (query: string, { matchCount, rerank }: SearchOptions, signal?: AbortSignal): Promise<SearchReply> =>
-    requestJson("/api/rag/query", {
-      method: "POST",
-      body: { query, match_count: matchCount, ...(rerank === undefined ? {} : { rerank }) },
-      timeoutSeconds: MODEL_TIMEOUT_SECONDS,
-      ...(signal && { signal }),
+  search: (query: string, { matchCount, rerank }: SearchOptions, signal: AbortSignal) =>
+    request(
+      "post",
+      "/api/rag/query",
+      { body: { query, match_count: matchCount, ...(rerank === undefined ? {} : { rerank }) } },
+      { timeoutSeconds: MODEL_TIMEOUT_SECONDS, signal },
+    ),
+  items: (page: number, search: string, signal: AbortSignal) =>
+    request(
+      "get",
+      "/api/knowledge-items",
+      { query: { page, per_page: ITEMS_PER_PAGE, ...(search === "" ? {} : { search }) } },
+      { signal },
+    ),
+  deleteItem: (id: string) => request("delete", "/api/knowledge-items/{source_id}", { path: { source_id: id } }),
+  crawl: (url: string) => request("post", "/api/knowledge-items/crawl", { body: { url } }),
+  progress: (id: string) => request("get", "/api/progress/{progress_id}", { path: { progress_id: id } }),
+  settings: (signal: AbortSignal) =>
+    request("get", "/api/credentials/categories/{category}", { path: { category: SETTINGS_CATEGORY } }, { signal }),
+  saveSetting: (key: string, value: string) =>
+    request("put", "/api/credentials/{key}", {
+      path: { key },
+      body: { value, is_encrypted: false, category: SETTINGS_CATEGORY },
     }),
-  items: (page: number, search: string, signal: AbortSignal): Promise<KnowledgePage> => {
-    const query = new URLSearchParams({ page: String(page), per_page: "20", ...(search === "" ? {} : { search }) });
-    return requestJson(`/api/knowledge-items?${query}`, { signal });
-  },
-  deleteItem: (id: string): Promise<unknown> =>
-    requestJson(`/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE" }),
-  crawl: (url: string): Promise<{ progressId: string }> =>
-    requestJson("/api/knowledge-items/crawl", { method: "POST", body: { url } }),
-  progress: (id: string): Promise<Progress> => requestJson(`/api/progress/${encodeURIComponent(id)}`),
-  settings: (signal: AbortSignal): Promise<{ credentials: Record<string, unknown> }> =>
-    requestJson("/api/credentials/categories/rag_strategy", { signal }),
-  saveSetting: (key: string, value: string): Promise<unknown> =>
-    requestJson(`/api/credentials/${key}`, {
-      method: "PUT",
-      body: { value, is_encrypted: false, category: "rag_strategy" },
-    }),
-  models: (signal: AbortSignal): Promise<ModelList> => requestJson("/api/models", { signal }),
-  activate: (name: string): Promise<unknown> =>
-    requestJson("/api/models/activate", {
-      method: "POST",
-      body: { name },
-      timeoutSeconds: MODEL_TIMEOUT_SECONDS,
-    }),
-  ml: (signal: AbortSignal): Promise<MlHealth> => requestJson("/health/ml", { signal }),
-  metrics: async (signal: AbortSignal): Promise<string> => (await request("/metrics", { signal })).body,
+  models: (signal: AbortSignal) => request("get", "/api/models", {}, { signal }),
+  activate: (name: string) =>
+    request("post", "/api/models/activate", { body: { name } }, { timeoutSeconds: MODEL_TIMEOUT_SECONDS }),
+  ml: (signal: AbortSignal) => request("get", "/health/ml", {}, { signal }),
+  metrics: async (signal: AbortSignal) => (await authorised("/metrics", { signal })).body,
   health,
   upload,
 };
@@ -77,7 +83,7 @@ async function health(signal: AbortSignal): Promise<Health> {
  * Uploads a file with XMLHttpRequest, since fetch does not report upload progress.
  * @param onProgress called with the fraction that has been sent, 0 to 1.
  */
-async function upload(file: File, onProgress: (fraction: number) => void): Promise<{ progressId: string }> {
+async function upload(file: File, onProgress: (fraction: number) => void): Promise<UploadReply> {
   const form = new FormData();
   form.set("file", file);
   const response = await withToken(
@@ -103,12 +109,24 @@ async function upload(file: File, onProgress: (fraction: number) => void): Promi
   return parseJson(checkStatus(response));
 }
 
-async function requestJson<T>(path: string, options: RequestOptions = {}): Promise<T> {
-  return parseJson(await request(path, options));
+/** Sends a request to a route of the server's OpenAPI document, which gives the types of input and reply. */
+async function request<M extends Method, R extends Route>(
+  method: M,
+  route: R,
+  input: Input<Operation<R, M>>,
+  options: RequestOptions = {},
+): Promise<Reply<Operation<R, M>>> {
+  const { path = {}, query, body } = input as { path?: Parameters; query?: Parameters; body?: unknown };
+  const pathname = route.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(path[name])));
+  const search =
+    query === undefined
+      ? ""
+      : `?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`;
+  return parseJson(await authorised(pathname + search, { ...options, method, body }));
 }
 
-async function request(path: string, options: RequestOptions): Promise<RawResponse> {
-  return checkStatus(await withToken((token) => send(path, options, token)));
+async function authorised(url: string, options: RawRequest): Promise<RawResponse> {
+  return checkStatus(await withToken((token) => send(url, options, token)));
 }
 
 /** Sends with the stored token. While the server rejects it, asks the person for another, until they dismiss the prompt. */
@@ -123,20 +141,20 @@ async function withToken(sendWith: (token: string | null) => Promise<RawResponse
 }
 
 async function send(
-  path: string,
-  { method = "GET", body, timeoutSeconds = TIMEOUT_SECONDS, signal }: RequestOptions,
+  url: string,
+  { method = "get", body, timeoutSeconds = TIMEOUT_SECONDS, signal }: RawRequest,
   token: string | null,
 ): Promise<RawResponse> {
   const headers = {
-    ...(body && { "content-type": "application/json" }),
+    ...(body !== undefined && { "content-type": "application/json" }),
     ...(token !== null && { authorization: `Bearer ${token}` }),
   };
   const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
   try {
-    const response = await fetch(path, {
-      method,
+    const response = await fetch(url, {
+      method: method.toUpperCase(),
       headers,
-      ...(body && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     return { status: response.status, body: await response.text(), retryAfter: response.headers.get("retry-after") };

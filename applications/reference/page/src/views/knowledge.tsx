@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { KnowledgeItem } from "../api/shapes";
+import type { KnowledgeItem } from "../api/types";
 import { announce } from "../components/announcer";
 import { Loading } from "../components/controls";
 import { Confirm } from "../components/dialog";
@@ -125,7 +125,7 @@ export function Knowledge(): JSX.Element {
           }}
         >
           <p>
-            This removes the document and its {pluralise(pendingDelete.metadata.chunks_count ?? 0, "passage")} from the
+            This removes the document and its {pluralise(pendingDelete.metadata.chunks_count, "passage")} from the
             search. To restore it, you have to add it again.
           </p>
         </Confirm>

@@ -1,11 +1,11 @@
 import type { JSX } from "preact";
-import type { Model, ModelState } from "../api/shapes";
+import type { Model } from "../api/types";
 import { Fact, Loading } from "../components/controls";
 import { ErrorNotice, Notice } from "../components/notice";
 import { formatBytes, formatDateTime, formatSeconds, shortHash, withFullStop } from "../format";
 import { useModels } from "./use-models";
 
-const STATE_LABELS: Readonly<Record<ModelState, string>> = {
+const STATE_LABELS: Readonly<Record<Model["state"], string>> = {
   absent: "missing",
   present: "not loaded",
   loading: "loading",
@@ -31,17 +31,17 @@ export function Models(): JSX.Element {
           <p>{withFullStop(failure)} The previous model stays active.</p>
         </Notice>
       )}
-      {typeof notice === "string" && <Notice tone="warning" title={notice} />}
+      {notice !== null && <Notice tone="warning" title={notice} />}
       {models.length === 0 && (
         <p class="empty">
           This release has no model, so search results are in retrieval order. To add one, list it under{" "}
           <code>archon:models</code> in the stack’s configuration and run <code>pulumi up</code>.
         </p>
       )}
-      {memory && models.length > 0 && (
+      {models.length > 0 && (
         <p class="summary">
-          Models use {formatBytes(memory.used_bytes)} of memory
-          {typeof memory.budget_bytes === "number" ? ` of the ${formatBytes(memory.budget_bytes)} they may use` : ""}
+          Models use {formatBytes(memory.used_bytes)} of the {formatBytes(memory.budget_bytes)} of memory that they may
+          use
         </p>
       )}
       <ul class="models">
@@ -75,7 +75,7 @@ function ModelEntry({ model, pending, onActivate }: ModelEntryProps): JSX.Elemen
       <div class="model-head">
         <h2>
           {name} {active && <span class="badge">Active</span>}{" "}
-          {isDefault === true && <span class="badge plain">Release default</span>}
+          {isDefault && <span class="badge plain">Release default</span>}
         </h2>
         {!active && (
           <button
@@ -92,7 +92,7 @@ function ModelEntry({ model, pending, onActivate }: ModelEntryProps): JSX.Elemen
         {repo}@{shortHash(revision)}
       </p>
       {loading && <progress aria-label={`Loading ${name}`} />}
-      {typeof error === "string" && <p class="problem">{error}</p>}
+      {error !== null && <p class="problem">{error}</p>}
       {!present && (
         <p class="problem">
           Its files are not in the store. Run <code>pulumi up</code> to download them.
@@ -105,7 +105,7 @@ function ModelEntry({ model, pending, onActivate }: ModelEntryProps): JSX.Elemen
         <Fact name="Precision">{model.dtype ?? "–"}</Fact>
         <Fact name="Loaded in">{formatSeconds(model.load_seconds)}</Fact>
         <Fact name="Last used">
-          {typeof model.last_used === "string" ? formatDateTime(model.last_used) : "not since the server started"}
+          {model.last_used === null ? "not since the server started" : formatDateTime(model.last_used)}
         </Fact>
       </dl>
     </li>

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import { UnreachableError } from "../api/errors";
-import type { SearchReply } from "../api/shapes";
+import type { SearchReply } from "../api/types";
 import { announce } from "../components/announcer";
 import { Loading, Switch } from "../components/controls";
 import { ErrorNotice } from "../components/notice";

@@ -106,7 +106,7 @@ function ModelChoice(): JSX.Element {
             <span class="muted">
               {pending === model.name
                 ? "loading; the previous model stays active until this one is ready"
-                : `${model.repo} · ${formatBytes(model.disk_bytes)}${model.default === true ? " · release default" : ""}`}
+                : `${model.repo} · ${formatBytes(model.disk_bytes)}${model.default ? " · release default" : ""}`}
             </span>
           </label>
         ))}

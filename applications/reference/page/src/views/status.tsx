@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { api } from "../api/client";
-import type { MlHealth } from "../api/shapes";
+import type { MlHealth } from "../api/types";
 import { Fact, Loading } from "../components/controls";
 import { ErrorNotice } from "../components/notice";
 import { formatBytes, formatDuration, formatInteger, formatSeconds, shortHash } from "../format";
@@ -93,16 +93,14 @@ function Reranking({ ml }: { ml: MlHealth }): JSX.Element {
           <span class="mono">{model ? shortHash(model.revision) : "–"}</span>
         </Fact>
         <Fact name="Baseline check">
-          {baseline?.passed === true
-            ? `${baseline.questions.length} of ${baseline.questions.length} passed`
-            : "not passed"}
+          {baseline.passed ? `${baseline.questions.length} of ${baseline.questions.length} passed` : "not passed"}
         </Fact>
         <Fact name="Device">{ml.device ?? "–"}</Fact>
         <Fact name="Precision">{ml.dtype ?? "–"}</Fact>
         <Fact name="Threads">{formatInteger(ml.threads)}</Fact>
         <Fact name="Loaded in">{formatSeconds(ml.load_seconds)}</Fact>
       </dl>
-      {typeof ml.error === "string" && <p class="problem">{ml.error}</p>}
+      {ml.error !== null && <p class="problem">{ml.error}</p>}
       <h3>Versions</h3>
       <dl class="facts">
         {Object.entries(versions).map(([name, version]) => (

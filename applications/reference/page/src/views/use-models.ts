@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Model, ModelList } from "../api/shapes";
+import type { Model, ModelList } from "../api/types";
 import { announce } from "../components/announcer";
 import { usePolling, type Polling } from "../use-polling";
 
@@ -47,7 +47,7 @@ function isLoading({ models, switch: lastSwitch }: ModelList): boolean {
   return lastSwitch?.state === "loading" || models.some(({ state }) => state === "loading");
 }
 
-function switchError(lastSwitch: ModelList["switch"]): string | undefined {
+function switchError(lastSwitch: ModelList["switch"] | undefined): string | undefined {
   return lastSwitch?.state === "failed"
     ? `${lastSwitch.to} could not be activated: ${lastSwitch.error ?? "see the server's log"}`
     : undefined;

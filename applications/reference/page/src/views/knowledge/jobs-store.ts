@@ -98,12 +98,12 @@ async function waitUntilStored(
       const { status, progress, message, error, chunksStored } = await api.progress(progressId);
       failures = 0;
       if (status === "completed") {
-        return chunksStored === undefined ? (message ?? "Stored") : `${pluralise(chunksStored, "passage")} stored`;
+        return typeof chunksStored === "number" ? `${pluralise(chunksStored, "passage")} stored` : message;
       }
       if (["error", "failed", "cancelled", "stopped"].includes(status)) {
-        throw new ApiError(422, error ?? message ?? `The server ended the job with status ${status}.`);
+        throw new ApiError(422, error ?? message);
       }
-      onProgress(progress, message ?? status);
+      onProgress(progress, message);
     } catch (error) {
       failures += 1;
       if (!(error instanceof UnreachableError) || failures > MAX_POLL_FAILURES) {

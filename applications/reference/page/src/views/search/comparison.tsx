@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { SearchReply, SearchRow } from "../../api/shapes";
+import type { SearchReply, SearchHit } from "../../api/types";
 import { formatMilliseconds, formatScore } from "../../format";
 import { displayText } from "../../passage";
 import { linkRankings, type RankLink } from "../../rankings";
@@ -25,7 +25,7 @@ export function Comparison({ query, retrieval, reranked }: ComparisonProps): JSX
       <div class="comparison">
         <Column
           title="Retrieval only"
-          totalMs={retrieval.timings?.total_ms}
+          totalMs={retrieval.timings.total_ms}
           rows={before}
           query={query}
           scoreOf={(row) => row.similarity_score}
@@ -35,52 +35,37 @@ export function Comparison({ query, retrieval, reranked }: ComparisonProps): JSX
         <RankLines links={links} rows={Math.max(before.length, after.length)} />
         <Column
           title={reranked.reranking_applied ? `Reranked by ${reranked.model ?? "the model"}` : "Not reranked"}
-          totalMs={reranked.timings?.total_ms}
+          totalMs={reranked.timings.total_ms}
           rows={after}
           query={query}
           scoreOf={(row) => row.rerank_score ?? row.similarity_score}
         >
-          {(row, index) => <RetrievalRank row={row} index={index} from={linkOf(row.id)?.from ?? null} />}
+          {(row, index) => (
+            <>
+              <RankChange change={row.retrieval_rank - index - 1} />{" "}
+              <span class="muted">from {row.retrieval_rank}</span>
+            </>
+          )}
         </Column>
       </div>
     </section>
   );
 }
 
-interface RetrievalRankProps {
-  row: SearchRow;
-  index: number;
-  /** Index of the passage in retrieval's list; null if it is not in that list. */
-  from: number | null;
-}
-
-/** Where retrieval ranked a passage of the reranked list. */
-function RetrievalRank({ row, index, from }: RetrievalRankProps): JSX.Element {
-  const rank = row.retrieval_rank ?? (from === null ? undefined : from + 1);
-  if (rank === undefined) {
-    return <span class="rank-change up">from further down</span>;
-  }
-  return (
-    <>
-      <RankChange change={rank - index - 1} /> <span class="muted">from {rank}</span>
-    </>
-  );
-}
-
 interface ColumnProps {
   title: string;
-  totalMs: number | undefined;
-  rows: readonly SearchRow[];
+  totalMs: number;
+  rows: readonly SearchHit[];
   query: string;
-  scoreOf: (row: SearchRow) => number;
-  children: (row: SearchRow, index: number) => JSX.Element | null;
+  scoreOf: (row: SearchHit) => number;
+  children: (row: SearchHit, index: number) => JSX.Element | null;
 }
 
 function Column({ title, totalMs, rows, query, scoreOf, children }: ColumnProps): JSX.Element {
   return (
     <div class="column">
       <h2>
-        {title} {totalMs !== undefined && <span class="muted">{formatMilliseconds(totalMs)}</span>}
+        {title} <span class="muted">{formatMilliseconds(totalMs)}</span>
       </h2>
       <ol>
         {rows.map((row, index) => (

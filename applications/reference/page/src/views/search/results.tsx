@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { SearchReply, SearchRow } from "../../api/shapes";
+import type { SearchReply, SearchHit } from "../../api/types";
 import { Meter } from "../../components/controls";
 import { Notice } from "../../components/notice";
 import { formatMilliseconds, formatScore, pluralise, withFullStop } from "../../format";
@@ -48,12 +48,12 @@ export function NoResults(): JSX.Element {
 export function SearchWarnings({ reply }: { reply: SearchReply }): JSX.Element {
   return (
     <>
-      {typeof reply.search_error === "string" && (
+      {reply.search_error !== null && (
         <Notice tone="warning" title="This search used keywords only.">
           <p>Vector search failed: {withFullStop(reply.search_error)}</p>
         </Notice>
       )}
-      {!reply.reranking_applied && typeof reply.reranking_error === "string" && (
+      {!reply.reranking_applied && reply.reranking_error !== null && (
         <Notice tone="warning" title="These passages are not reranked.">
           <p>
             {withFullStop(reply.reranking_error)} They are in retrieval order. See <a href={href("models")}>Models</a>{" "}
@@ -67,16 +67,13 @@ export function SearchWarnings({ reply }: { reply: SearchReply }): JSX.Element {
 
 /** `, found in 3.1 ms and reranked by demo in 38 ms`. */
 function timing({ timings, reranking_applied: reranked, model }: SearchReply): string {
-  if (!timings) {
-    return "";
-  }
   const found = `, found in ${formatMilliseconds(timings.retrieval_ms)}`;
   return reranked
     ? `${found} and reranked by ${model ?? "the model"} in ${formatMilliseconds(timings.rerank_ms)}`
     : `${found}, in retrieval order`;
 }
 
-function Result({ row, rank, query }: { row: SearchRow; rank: number; query: string }): JSX.Element {
+function Result({ row, rank, query }: { row: SearchHit; rank: number; query: string }): JSX.Element {
   const [expanded, setExpanded] = useState(false);
   const content = displayText(row.content, row.metadata.headers);
   const long = content.length > SHORTEN_FROM;
@@ -110,8 +107,8 @@ function Result({ row, rank, query }: { row: SearchRow; rank: number; query: str
   );
 }
 
-export function titleOf({ metadata }: SearchRow): string {
-  return metadata.filename ?? metadata.source ?? metadata.url ?? "Untitled";
+export function titleOf({ metadata }: SearchHit): string {
+  return metadata.filename;
 }
 
 export function Highlighted({ text, query }: { text: string; query: string }): JSX.Element {
@@ -124,7 +121,7 @@ export function Highlighted({ text, query }: { text: string; query: string }): J
   );
 }
 
-function Scores({ row, rank }: { row: SearchRow; rank: number }): JSX.Element {
+function Scores({ row, rank }: { row: SearchHit; rank: number }): JSX.Element {
   const { rerank_score: reranked, similarity_score: similarity } = row;
   const change = typeof reranked === "number" ? rankChange(rank, row) : undefined;
   return (
