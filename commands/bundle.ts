@@ -1,56 +1,63 @@
+import { InvalidArgumentError, type Command } from "commander";
 import * as path from "node:path";
+import { archon } from "../lib/command-line";
 import { exportBundle } from "./bundle/export";
 import { describeImported, importBundle } from "./bundle/import";
-import { findRelease, readLedger, withLosses } from "./releases/ledger";
-import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
 import { configuredValue } from "../config/stack";
 import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
+import { examples, repeatable, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { bytes } from "./lib/render";
+import { findRelease, readLedger, withLosses } from "./releases/ledger";
+import { ensureSetup } from "./setup/ensure";
 
-const usage = [
-  "npm run bundle -- export FILE [--release RELEASE ...] [--stack STACK]",
-  "       npm run bundle -- import FILE [--root DIRECTORY] [--stack STACK]",
-].join("\n");
-
-main(async (args) => {
-  const { values, positionals } = parseOptions(
-    args,
-    usage,
-    {
-      stack: { type: "string", default: devStack },
-      release: { type: "string", multiple: true, default: [] },
-      root: { type: "string" },
-    },
-    2,
+export function define(command: Command): void {
+  command.addHelpText(
+    "after",
+    examples(
+      [archon("bundle export releases.tar"), "write what the running release needs into a file"],
+      [archon("bundle import releases.tar"), "on the other host: load it into engine and store"],
+    ),
   );
-  const [action, name] = positionals;
-  if ((action !== "export" && action !== "import") || name === undefined) {
-    throw new UserError(
-      `${name === undefined ? "Which file?" : `There is no action "${action ?? ""}".`}\nUsage: ${usage}`,
+  command
+    .command("export")
+    .description("Write releases into one file: images, environments and models.")
+    .argument("<file>", "the file to write", callersPath)
+    .addOption(stackOption())
+    .option("--release <id>", "a release to export; may be repeated (default: the one that runs)", repeatable, [])
+    .addHelpText("after", examples([archon("bundle export releases.tar --release previous"), "the previous release"]))
+    .action((file: string, { stack, release }: { stack: string; release: string[] }) =>
+      exportReleases(file, stack, release),
     );
-  }
-  // Where the person is, not where the checkout is.
-  const file = path.resolve(process.env.INIT_CWD ?? process.cwd(), name);
-  await (action === "export"
-    ? exportReleases(file, values.stack, values.release)
-    : takeOver(file, values.stack, values.root));
-}, "npm run bundle");
+  command
+    .command("import")
+    .description("Load a bundle into the Docker engine and the store. Downloads nothing.")
+    .argument("<file>", "the file that `bundle export` wrote", callersPath)
+    .addOption(stackOption())
+    .option("--root <directory>", "the store to fill (default: the one of the stack)")
+    .addHelpText("after", examples([archon("bundle import releases.tar --root /srv/store"), "into another store"]))
+    .action((file: string, { stack, root }: { stack: string; root?: string }) => importReleases(file, stack, root));
+}
 
-async function exportReleases(file: string, stack: string, wanted: readonly string[]): Promise<void> {
+/** Relative to where the person is: npm runs its scripts in the root of the checkout. */
+function callersPath(file: string): string {
+  if (file === "") {
+    throw new InvalidArgumentError("It is empty.");
+  }
+  return path.resolve(process.env.INIT_CWD ?? process.cwd(), file);
+}
+
+async function exportReleases(file: string, stack: string, ids: readonly string[]): Promise<void> {
   const steps = new Steps();
   await ensureSetup(steps);
   const ledger = await readLedger(stack);
   const whole = { ...ledger, releases: withLosses(ledger) };
   if (ledger.running === undefined || ledger.root === undefined) {
     throw new UserError(
-      `The stack "${stack}" runs nothing. \`npm run pulumi -- up --stack ${stack}\` makes a release to export.`,
+      `The stack "${stack}" runs nothing. \`${archon(`pulumi up --stack ${stack}`)}\` makes a release to export.`,
     );
   }
-  const releases = (wanted.length === 0 ? [ledger.running] : wanted).map((id) => findRelease(id, whole));
+  const releases = (ids.length === 0 ? [ledger.running] : ids).map((id) => findRelease(id, whole));
   const lost = releases.filter((release) => release.lost !== undefined);
   if (lost.length > 0) {
     throw new UserError(
@@ -65,12 +72,13 @@ async function exportReleases(file: string, stack: string, wanted: readonly stri
     ({ members }) => bytes(members.reduce((sum, member) => sum + member.bytes, 0)),
   );
   console.log(
-    `\n${file} holds ${releases.map(({ id }) => `release ${id}`).join(", ")} (store content ${index.store.slice(0, 12)}).\nOn the other host: npm run bundle -- import ${path.basename(file)}`,
+    `\n${file} holds ${releases.map(({ id }) => `release ${id}`).join(", ")} (store content ${index.store.slice(0, 12)}).\n` +
+      `On the other host: ${archon(`bundle import ${path.basename(file)}`)}`,
   );
 }
 
-/** Needs an engine and nothing else: what the set-up would fetch is out of reach there. */
-async function takeOver(file: string, stack: string, root: string | undefined): Promise<void> {
+/** Needs an engine and nothing else: what the set-up would download is out of reach there. */
+async function importReleases(file: string, stack: string, root: string | undefined): Promise<void> {
   const target = path.resolve(root ?? configuredValue("root", stack));
   const index = await importBundle(file, target, new Steps());
   console.log(`\n${describeImported(index, target, stack).join("\n")}`);

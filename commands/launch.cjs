@@ -1,6 +1,6 @@
 "use strict";
-// Starts `commands/<name>.ts`. It is what runs before anything is installed, so it is plain JavaScript without dependencies,
-// in a dialect that Nodes too old for the rest still read.
+// Starts the command line in `commands/lib/archon.ts`. It runs before anything is installed, so it is plain JavaScript without
+// dependencies, in a dialect that Nodes too old for the rest can still read.
 
 const childProcess = require("child_process");
 const crypto = require("crypto");
@@ -8,6 +8,7 @@ const fs = require("fs");
 const path = require("path");
 
 const oldestNode = 20;
+const wrongUsage = 2;
 const compilerOptions = { module: "commonjs", target: "es2022", esModuleInterop: true, inlineSourceMap: true };
 const root = path.resolve(__dirname, "..");
 const modules = path.join(root, "node_modules");
@@ -32,15 +33,18 @@ function checkNode(version) {
   }
 }
 
-function checkCommand(name) {
-  const known = fs
+/** A typing error must not start an installation of minutes. Once the packages are there, the command line itself answers it. */
+function checkVerb(verb) {
+  const verbs = fs
     .readdirSync(__dirname)
     .filter((file) => file.endsWith(".ts"))
     .map((file) => file.slice(0, -".ts".length))
     .sort();
-  if (known.indexOf(name) === -1) {
-    const what = name === undefined ? "A command is needed." : 'There is no command "' + name + '".';
-    fail(what + " The commands are:\n" + known.map((command) => "  npm run " + command).join("\n"));
+  if (verb !== undefined && verb[0] !== "-" && verbs.indexOf(verb) === -1) {
+    process.stderr.write(
+      'There is no verb "' + verb + '". The verbs are:\n' + verbs.map((each) => "  ./archon " + each).join("\n") + "\n",
+    );
+    process.exit(wrongUsage);
   }
 }
 
@@ -54,18 +58,18 @@ function wantedStamp() {
   return hash + " node" + process.versions.node.split(".")[0] + "\n";
 }
 
-/** Installs what the lock file says, unless that was done. The stamp comes last, so an interrupted installation is done again. */
-function installPackages() {
-  const stamp = wantedStamp();
-  if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) {
-    return;
-  }
+function isInstalled(stamp) {
+  return fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp;
+}
+
+/** Installs what the lock file says. The stamp comes last, so that an interrupted installation is repeated. */
+function installPackages(stamp) {
   process.stderr.write("Installing the npm packages that package-lock.json names, into node_modules (npm ci) …\n");
   const started = Date.now();
   // Under `npm run` this is the npm at work; other package managers put themselves there.
   const npm = process.env.npm_execpath || "";
   const command = /npm-cli\.c?js$/.test(npm) ? [process.execPath, npm] : ["npm"];
-  // npm's words go to stderr: stdout belongs to the command.
+  // npm's output goes to stderr: stdout belongs to the command.
   const result = childProcess.spawnSync(command[0], command.slice(1).concat("ci", "--no-audit", "--no-fund"), {
     cwd: root,
     stdio: ["ignore", 2, 2],
@@ -74,14 +78,12 @@ function installPackages() {
     fail("npm could not be started: " + result.error.message + ". It belongs to Node.js; put it on PATH.");
   }
   if (result.signal !== null || result.status === 130) {
-    process.stderr.write("Stopped while installing. Run the command again to go on.\n");
+    process.stderr.write("Stopped while installing. Run the command again to continue.\n");
     process.exit(130);
   }
   if (result.status !== 0) {
     fail(
-      "`npm ci` failed with exit code " +
-        result.status +
-        "; its reason is above. Run the command again when that is mended.",
+      "`npm ci` failed with exit code " + result.status + "; the reason is above. Fix it, then run the command again.",
     );
   }
   fs.writeFileSync(stampFile, stamp);
@@ -89,8 +91,8 @@ function installPackages() {
 }
 
 /**
- * Lets `require` read TypeScript. The compiler alone takes longer to load than most commands to run, so what it made of a file
- * is kept, by the hash of the file; `npm ci` throws it away together with the compiler.
+ * Lets `require` read TypeScript. The compiler alone takes longer to load than most commands to run, so its output for a file is
+ * kept, by the hash of the file. `npm ci` removes it together with the compiler.
  */
 function readTypeScript() {
   const cache = path.join(modules, ".cache", "archon-commands");
@@ -118,12 +120,11 @@ function readTypeScript() {
   };
 }
 
-const name = process.argv[2];
 checkNode(process.versions.node);
-checkCommand(name);
-installPackages();
+const stamp = wantedStamp();
+if (!isInstalled(stamp)) {
+  checkVerb(process.argv[2]);
+  installPackages(stamp);
+}
 readTypeScript();
-
-// The command reads its arguments as if it had been started by itself, in this process: signals and exit codes are its own.
-process.argv.splice(1, 2, path.join(__dirname, name + ".ts"));
-require(process.argv[1]);
+require("./lib/archon.ts");

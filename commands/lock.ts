@@ -1,6 +1,8 @@
+import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
 import { ensureSetup } from "./setup/ensure";
 import { readMachine } from "../config/machine";
@@ -8,8 +10,8 @@ import { writeAtomically } from "../lib/files";
 import { packageIndexes } from "../config/stack";
 import { dockerEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
+import { examples } from "./lib/options";
 import { projectRoot } from "../lib/paths";
-import { main } from "./lib/main";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 
@@ -30,20 +32,27 @@ const tools = "store/requirements.tools.txt";
 /** Keeps the wheels (7 GB) for the next time: resolving and measuring them again then takes a minute. */
 const wheelVolume = "archon-lock";
 
-main(async (args) => {
-  const steps = new Steps();
-  await ensureSetup(steps);
-  const image = await steps.run(
-    "Bootstrap image",
-    (progress) => ensureImage(IMAGES.bootstrap, progress),
-    (reference) => reference,
-  );
-  const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
-  console.log(changed.length === 0 ? "\nThe locks are as they were." : `\nWritten: ${changed.join(", ")}`);
-  console.log(
-    `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
-  );
-}, "npm run lock");
+export function define(command: Command): void {
+  command
+    .argument("[options...]", "passed to `mlenv lock` in the bootstrap image")
+    .allowUnknownOption()
+    .passThroughOptions()
+    .addHelpText("after", examples([archon("lock"), "after a change of requirements.*.in"]))
+    .action(async (args: string[]) => {
+      const steps = new Steps();
+      await ensureSetup(steps);
+      const image = await steps.run(
+        "Bootstrap image",
+        (progress) => ensureImage(IMAGES.bootstrap, progress),
+        (reference) => reference,
+      );
+      const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
+      console.log(changed.length === 0 ? "\nThe lock files are unchanged." : `\nWritten: ${changed.join(", ")}`);
+      console.log(
+        `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
+      );
+    });
+}
 
 /** Resolves the lists in a copy of their directory, and takes the locks over once all are there. Returns the changed ones. */
 async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {

@@ -1,79 +1,92 @@
+import { InvalidArgumentError, type Command } from "commander";
 import * as fs from "node:fs";
+import { archon } from "../lib/command-line";
+import { UserError } from "../lib/errors";
+import { examples, stackOption } from "./lib/options";
+import { silent, Steps } from "./lib/progress";
 import { catalogue, stackModels, describeCatalogue } from "./models/catalogue";
 import { deriveModel } from "./models/derive";
 import { describePin, parseSize } from "./models/pin";
 import { resolveBranch } from "./models/resolve";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
 import { parseInventory, type Inventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
-import { silent, Steps } from "./lib/progress";
 
-const usage = [
-  "npm run models [-- --stack STACK --json]",
-  "       npm run models -- derive NAME [--stack STACK]",
-  "       npm run models -- pin ORG/NAME [--revision BRANCH] [--max-bytes 5GB] [--application ORG/NAME] [--force] [--stack STACK]",
-].join("\n");
+interface PinOptions {
+  stack: string;
+  revision: string;
+  maxBytes: number;
+  application?: string;
+  force: boolean;
+}
 
-main(async (args) => {
-  const { values, positionals } = parseOptions(
-    args,
-    usage,
-    {
-      stack: { type: "string", default: devStack },
-      json: { type: "boolean", default: false },
-      revision: { type: "string", default: "main" },
-      "max-bytes": { type: "string", default: "5GB" },
-      application: { type: "string" },
-      force: { type: "boolean", default: false },
-    },
-    2,
+export function define(command: Command): void {
+  command.addHelpText(
+    "after",
+    examples(
+      [archon("models"), "the models of the stack dev, and those in its store"],
+      [archon("models pin Qwen/Qwen3-Reranker-0.6B"), "the line of configuration that adds a model"],
+      [archon("models derive qwen"), "the line of configuration for its 8-bit variant"],
+    ),
   );
-  const { stack, json, force, revision } = values;
-  const [action, subject] = positionals;
-  if (action !== undefined && (!["pin", "derive"].includes(action) || subject === undefined)) {
-    throw new UserError(
-      `${["pin", "derive"].includes(action) ? "Which model?" : `There is no action "${action}".`}\nUsage: ${usage}`,
-    );
-  }
-  const maxBytes = parseSize(values["max-bytes"]);
-  // stdout is for the answer alone: scripts read it.
+  command
+    .command("list")
+    .description("List the models of a stack and those in its store (the default).")
+    .addOption(stackOption())
+    .option("--json", "print JSON", false)
+    .addHelpText("after", examples([archon("models --json"), "for a script"]))
+    .action(list);
+  command
+    .command("pin")
+    .description("Look a model up at the hub, and print the line of configuration that pins its newest commit.")
+    .argument("<org/name>", "name of the repository")
+    .addOption(stackOption())
+    .option("--revision <branch>", "branch, tag or commit", "main")
+    .option("--max-bytes <size>", "refuse a larger model", size, parseSize("5GB"))
+    .option("--application <org/name>", "model that the application loads (default: RERANKING_MODEL)")
+    .option("--force", "pin a model that is larger than --max-bytes", false)
+    .addHelpText("after", examples([archon("models pin Org/Name --max-bytes 20GB"), "a larger one"]))
+    .action(pin);
+  command
+    .command("derive")
+    .description("Quantize a model of the running release to 8 bits once, and print the line of configuration for it.")
+    .argument("<name>", "name of the model in the configuration")
+    .addOption(stackOption())
+    .addHelpText("after", examples([archon("models derive qwen"), "takes about a minute for 1 GB"]))
+    .action(derive);
+}
+
+/** stdout is for the answer alone: scripts read it. */
+async function begin(): Promise<Steps> {
   const steps = new Steps({ output: process.stderr });
   await ensureSetup(steps);
-  if (action === "derive" && subject !== undefined) {
-    console.log(
-      (
-        await steps.run(
-          "Derivation",
-          (progress) => deriveModel(stack, subject, progress),
-          () => "",
-        )
-      ).join("\n"),
-    );
-    return;
-  }
-  if (subject !== undefined) {
-    const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
-    const found = await steps.run(
-      "Hub",
-      (progress) => resolveBranch(stack, subject, revision, image, progress),
-      ({ revision: commit }) => commit,
-    );
-    const application = values.application ?? process.env.RERANKING_MODEL;
-    console.log(
-      describePin(found, { stack, maxBytes, force, application: application === "" ? undefined : application }).join(
-        "\n",
-      ),
-    );
-    return;
-  }
+  return steps;
+}
+
+async function list({ stack, json }: { stack: string; json: boolean }): Promise<void> {
+  await begin();
   const { models, active } = stackModels(stack);
   const listed = catalogue(models, active, await storedModels(stack));
   console.log(json ? JSON.stringify(listed, undefined, 2) : describeCatalogue(stack, listed).join("\n"));
-}, "npm run models");
+}
+
+async function pin(repo: string, { stack, revision, maxBytes, force, ...options }: PinOptions): Promise<void> {
+  const steps = await begin();
+  const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
+  const found = await steps.run(
+    "Hub",
+    (progress) => resolveBranch(stack, repo, revision, image, progress),
+    ({ revision: commit }) => commit,
+  );
+  const application = (options.application ?? process.env.RERANKING_MODEL) || undefined;
+  console.log(describePin(found, { stack, maxBytes, force, application }).join("\n"));
+}
+
+async function derive(name: string, { stack }: { stack: string }): Promise<void> {
+  const steps = await begin();
+  const lines = await steps.run("Quantization", (progress) => deriveModel(stack, name, progress));
+  console.log(lines.join("\n"));
+}
 
 /** What the store of a stack holds; nothing where there is none yet. */
 async function storedModels(stack: string): Promise<Inventory["models"]> {
@@ -83,4 +96,12 @@ async function storedModels(stack: string): Promise<Inventory["models"]> {
   }
   return parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, await storeImage(silent), silent))
     .models;
+}
+
+function size(text: string): number {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    throw error instanceof UserError ? new InvalidArgumentError(error.message) : error;
+  }
 }

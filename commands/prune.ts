@@ -1,55 +1,72 @@
-import { readMachine } from "../config/machine";
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
+import { imageSize, imagesOfContainers, removeImage } from "./lib/docker";
+import { examples, repeatable, stackFlag, stackOption } from "./lib/options";
+import { Steps, type Progress } from "./lib/progress";
+import { bytes } from "./lib/render";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
+import { readMachine } from "../config/machine";
 import { engineUse, otherReferences } from "./store/engine-use";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { imageSize, imagesOfContainers, removeImage } from "./lib/docker";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
-import { Steps, type Progress } from "./lib/progress";
-import { bytes } from "./lib/render";
 
-const usage = "npm run prune [-- --dry-run --forget PROJECT-STACK --keep-images --stack STACK]";
+interface Options {
+  stack: string;
+  dryRun: boolean;
+  forget: string[];
+  keepImages: boolean;
+}
 
-main(async (args) => {
-  const { values } = parseOptions(args, usage, {
-    stack: { type: "string", default: devStack },
-    "dry-run": { type: "boolean", default: false },
-    "keep-images": { type: "boolean", default: false },
-    forget: { type: "string", multiple: true, default: [] },
-  });
-  const dryRun = values["dry-run"];
+export function define(command: Command): void {
+  command
+    .addOption(stackOption())
+    .option("--dry-run", "only show what would be removed", false)
+    .option("--forget <project-stack>", "stop keeping what a destroyed stack used; may be repeated", repeatable, [])
+    .option("--keep-images", "leave the engine's images alone", false)
+    .addHelpText(
+      "after",
+      examples(
+        [archon("prune --dry-run"), "show what no stack uses, and its size"],
+        [archon("prune --forget archon-test"), "remove what only the stack test used"],
+      ),
+    )
+    .action(prune);
+}
+
+async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<void> {
   const steps = new Steps();
   await ensureSetup(steps);
   const engine = readMachine().dockerHost;
-  const root = await storeRoot(values.stack);
+  const root = await storeRoot(stack);
   const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
 
-  const collection = await steps.run(dryRun ? "Looking for what nothing uses" : "Collection", async (progress) => {
-    const others = await otherReferences(root, engine);
-    const command = [
-      "prune",
-      "--json",
-      ...(dryRun ? ["--dry-run"] : []),
-      ...values.forget.flatMap((stack) => ["--forget", stack]),
-      ...[...others.keys()].flatMap((directory) => ["--also-references", directory]),
-    ] as const;
-    const use = await engineUse(root, image, engine);
-    const input = values["keep-images"] ? { ...use, images: [] } : use;
-    return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
-  });
-  // The report of the tool names what nothing refers to; what is in use all the same, only the engine knows.
+  const collection = await steps.run(
+    dryRun ? "Looking for what nothing uses" : "Garbage collection",
+    async (progress) => {
+      const others = await otherReferences(root, engine);
+      const command = [
+        "prune",
+        "--json",
+        ...(dryRun ? ["--dry-run"] : []),
+        ...forget.flatMap((each) => ["--forget", each]),
+        ...[...others.keys()].flatMap((directory) => ["--also-references", directory]),
+      ] as const;
+      const use = await engineUse(root, image, engine);
+      const input = keepImages ? { ...use, images: [] } : use;
+      return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
+    },
+  );
+  // The report of the tool names what nothing refers to; only the engine knows what is in use all the same.
   const images = await steps.run(dryRun ? "Images that nothing refers to" : "Images", (progress) =>
     pruneImages(collection.images, dryRun, engine, progress),
   );
   console.log(["", ...describeCollection(collection), ...images].join("\n"));
   if (dryRun) {
-    console.log("Nothing was changed. `npm run prune` does it.");
+    console.log(`Nothing was changed. \`${archon(`prune${stackFlag(stack)}`)}\` removes it.`);
   }
-}, "npm run prune");
+}
 
-/** Removes images that no reference names, or says what they take. Layers are shared: their sizes do not add up. */
+/** Removes images that no reference names, or reports their sizes. Layers are shared: the sizes do not add up. */
 async function pruneImages(
   references: readonly string[],
   dryRun: boolean,
@@ -64,14 +81,17 @@ async function pruneImages(
     if (size === undefined) {
       continue;
     }
-    const kept = used.has(reference)
-      ? "a container uses it"
-      : dryRun
-        ? undefined
-        : await removeImage(reference, engine);
+    const kept = await reasonToKeep(reference);
     report.push(
       kept === undefined ? `image  ${reference}  up to ${bytes(size)}` : `image  ${reference}  stays: ${kept}`,
     );
   }
   return report;
+
+  async function reasonToKeep(reference: string): Promise<string | undefined> {
+    if (used.has(reference)) {
+      return "a container uses it";
+    }
+    return dryRun ? undefined : removeImage(reference, engine);
+  }
 }

@@ -1,10 +1,28 @@
-import { ensureSetup } from "./setup/ensure";
-import { main } from "./lib/main";
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
+import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { handOver } from "./lib/pulumi";
+import { ensureSetup } from "./setup/ensure";
 
-main(async (args) => {
-  // stdout is Pulumi's alone: scripts read outputs from it.
-  await ensureSetup(new Steps({ output: process.stderr }));
-  return handOver(args);
-}, "npm run pulumi");
+export function define(command: Command): void {
+  command
+    .usage("<pulumi's own command and options>")
+    .argument("[args...]", "passed to Pulumi unchanged")
+    .allowUnknownOption()
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      examples(
+        [archon("pulumi up"), "update the stack dev"],
+        [archon("pulumi config set archon:retain 5"), "change its configuration"],
+        [archon("pulumi destroy --stack prod"), "take a stack down"],
+        [archon("pulumi help"), "Pulumi's own help"],
+      ),
+    )
+    .action(async (args: string[]) => {
+      // stdout is Pulumi's alone: scripts read outputs from it.
+      await ensureSetup(new Steps({ output: process.stderr }));
+      process.exitCode = await handOver(args);
+    });
+}

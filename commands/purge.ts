@@ -1,24 +1,38 @@
-import { readMachine } from "../config/machine";
-import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
-import { describeUsers, usersOf } from "./store/users";
-import { describeInventory, parseInventory } from "./store/report";
-import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
 import { ask } from "./lib/ask";
 import { liveContainers } from "./lib/docker";
 import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
+import { examples, stackOption } from "./lib/options";
 import { silent, Steps } from "./lib/progress";
+import { ensureSetup } from "./setup/ensure";
+import { readMachine } from "../config/machine";
+import { describeInventory, parseInventory } from "./store/report";
+import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
+import { describeUsers, usersOf } from "./store/users";
 
-const usage = "npm run purge [-- --data --yes --stack STACK]";
+interface Options {
+  stack: string;
+  data: boolean;
+  yes: boolean;
+}
 
-main(async (args) => {
-  const { stack, data, yes } = parseOptions(args, usage, {
-    stack: { type: "string", default: devStack },
-    data: { type: "boolean", default: false },
-    yes: { type: "boolean", default: false },
-  }).values;
+export function define(command: Command): void {
+  command
+    .addOption(stackOption())
+    .option("--data", "remove the users' documents in data/ too", false)
+    .option("--yes", "do not ask", false)
+    .addHelpText(
+      "after",
+      examples(
+        [archon("purge"), "empty the store of the stack dev, but keep data/"],
+        [archon("purge --data --yes"), "remove everything without a question"],
+      ),
+    )
+    .action(purge);
+}
+
+async function purge({ stack, data, yes }: Options): Promise<void> {
   const steps = new Steps();
   await ensureSetup(steps);
   const engine = readMachine().dockerHost;
@@ -33,19 +47,15 @@ main(async (args) => {
   if (users.length > 0) {
     throw new UserError(describeUsers(root, users).join("\n"));
   }
-  const loss = data ? "all of it, with the documents in data/" : "all of it but data/";
-  if (
-    !yes &&
-    (await ask(
-      `This removes ${loss}. Type the path of the store to go on: `,
-      "Add --yes to go on without being asked.",
-    )) !== root
-  ) {
-    console.log("Nothing was changed: that is not its path.");
-    return 1;
+  const loss = data ? "everything in it, with the documents in data/" : "everything in it but data/";
+  const question = `This removes ${loss}. Type the path of the store to continue: `;
+  if (!yes && (await ask(question, "Add --yes to continue without a question.")) !== root) {
+    console.log("Nothing was changed: that is not the path of the store.");
+    process.exitCode = 1;
+    return;
   }
   await steps.run("Purge", async (progress) => {
-    // The tool refuses, under the store's lock, what has been started since.
+    // The tool refuses, under the store's exclusive lock, when something has been started since.
     const mounted = (await liveContainers(engine)).flatMap(({ bindSources }) => bindSources);
     return runStoreTool(
       { root, command: ["purge", ...(data ? ["--data"] : [])], input: { root, mounted } },
@@ -54,7 +64,7 @@ main(async (args) => {
     );
   });
   console.log(
-    `\nRemoved ${loss}. Images stay; \`npm run prune\` removes those that no store refers to.\n` +
-      "A stack that was deployed on it does not know: `npm run pulumi -- destroy` it, before its next `up` fills the store again.",
+    `\nRemoved ${loss}. Images stay; \`${archon("prune")}\` removes those that no store refers to.\n` +
+      `A stack that was deployed on it does not notice: run \`${archon("pulumi destroy")}\` before its next \`up\`, which fills the store again.`,
   );
-}, "npm run purge");
+}

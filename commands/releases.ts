@@ -1,40 +1,37 @@
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
+import { examples, stackFlag, stackOption } from "./lib/options";
+import { Steps } from "./lib/progress";
 import { readLedger, withLosses } from "./releases/ledger";
 import { describeReleases } from "./releases/table";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
-import { Steps } from "./lib/progress";
 
-const usage = "npm run releases [-- --stack STACK --json]";
-
-main(async (args) => {
-  const { stack, json } = parseOptions(args, usage, {
-    stack: { type: "string", default: devStack },
-    json: { type: "boolean", default: false },
-  }).values;
-  // stdout is for the answer alone: scripts read it.
-  await ensureSetup(new Steps({ output: process.stderr }));
-  const ledger = await readLedger(stack);
-  const releases = withLosses(ledger);
-  if (json) {
-    console.log(
-      JSON.stringify(
-        releases.map((release) => ({
+export function define(command: Command): void {
+  command
+    .addOption(stackOption())
+    .option("--json", "print JSON", false)
+    .addHelpText("after", examples([archon("releases"), "the releases of the stack dev, the newest first"]))
+    .action(async ({ stack, json }: { stack: string; json: boolean }) => {
+      // stdout is for the answer alone: scripts read it.
+      await ensureSetup(new Steps({ output: process.stderr }));
+      const ledger = await readLedger(stack);
+      const releases = withLosses(ledger);
+      if (json) {
+        const listed = releases.map((release) => ({
           ...release,
           running: release.id === ledger.running,
           restorable: release.lost === undefined,
-        })),
-        undefined,
-        2,
-      ),
-    );
-  } else if (releases.length === 0) {
-    console.log(
-      `The stack "${stack}" has run no release yet. \`npm run pulumi -- up --stack ${stack}\` makes the first one.`,
-    );
-  } else {
-    console.log(describeReleases(releases, ledger.running, new Date()).join("\n"));
-    console.log(`\nBack to one of them: npm run rollback -- RELEASE${stack === devStack ? "" : ` --stack ${stack}`}`);
-  }
-}, "npm run releases");
+        }));
+        console.log(JSON.stringify(listed, undefined, 2));
+        return;
+      }
+      if (releases.length === 0) {
+        console.log(
+          `The stack "${stack}" has run no release yet. \`${archon(`pulumi up --stack ${stack}`)}\` makes the first one.`,
+        );
+        return;
+      }
+      console.log(describeReleases(releases, ledger.running, new Date()).join("\n"));
+      console.log(`\nTo return to one of them: ${archon(`rollback RELEASE${stackFlag(stack)}`)}`);
+    });
+}

@@ -1,44 +1,55 @@
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
 import { describePreview } from "./preview/text";
 import { previewStack } from "./preview/run";
 import { findRelease, readLedger, withLosses } from "./releases/ledger";
 import { heldRelease, withHeldRelease } from "./rollback/held-release";
 import { describeOutcome, notRestorable } from "./rollback/words";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
 import { deploy } from "./start/deploy";
 import { confirm } from "./lib/ask";
 import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
+import { examples, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { CommandError } from "./lib/run";
 
-const usage = "npm run rollback -- RELEASE|previous|--forward [--yes --stack STACK]";
+interface Options {
+  stack: string;
+  yes: boolean;
+  forward: boolean;
+}
 
-main(async (args) => {
-  const { values, positionals } = parseOptions(
-    args,
-    usage,
-    {
-      stack: { type: "string", default: devStack },
-      yes: { type: "boolean", default: false },
-      forward: { type: "boolean", default: false },
-    },
-    1,
-  );
-  const { stack, yes, forward } = values;
-  const [wanted] = positionals;
-  if ((wanted !== undefined) === forward) {
-    throw new UserError(
-      `${forward ? "--forward takes no release" : "Say which release"}.\nUsage: ${usage}\n\`npm run releases\` lists them.`,
-    );
-  }
+export function define(command: Command): void {
+  command
+    .argument("[release]", "id of a release, the beginning of one, or `previous`")
+    .addOption(stackOption())
+    .option("--forward", "stop pinning a release, and run what the checkout makes", false)
+    .option("--yes", "do not ask", false)
+    .addHelpText(
+      "after",
+      examples(
+        [archon("rollback previous"), "return to the release that ran before"],
+        [archon("rollback 46b0aadebc77 --yes"), "return to another one without a question"],
+        [archon("rollback --forward"), "run again what the checkout makes"],
+      ),
+    )
+    .action(async (release: string | undefined, options: Options) => {
+      if ((release !== undefined) === options.forward) {
+        command.error(
+          `error: ${options.forward ? "--forward takes no release" : `which release? \`${archon("releases")}\` lists them`}`,
+        );
+      }
+      process.exitCode = await rollback(release, options);
+    });
+}
+
+async function rollback(wanted: string | undefined, { stack, yes }: Options): Promise<number> {
   const steps = new Steps();
   await ensureSetup(steps);
   const id = wanted === undefined ? undefined : await restorable(wanted, stack);
   if (id === undefined && heldRelease(stack) === undefined) {
     console.log(
-      `Nothing holds the stack "${stack}" back: it runs what the checkout makes. \`npm run pulumi -- up --stack ${stack}\` updates it.`,
+      `The stack "${stack}" is not pinned to a release: it runs what the checkout makes. \`${archon(`pulumi up --stack ${stack}`)}\` updates it.`,
     );
     return 0;
   }
@@ -71,7 +82,7 @@ main(async (args) => {
   const ledger = await readLedger(stack);
   console.log(["", ...describeOutcome(ledger, id, stack)].join("\n"));
   return 0;
-}, "npm run rollback");
+}
 
 /** The id of the release that is meant. @throws UserError when there is none, or a part of it is gone */
 async function restorable(wanted: string, stack: string): Promise<string> {

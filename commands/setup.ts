@@ -1,11 +1,20 @@
-import { setUp } from "./setup/ensure";
-import { main } from "./lib/main";
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
+import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { duration } from "./lib/render";
+import { setUp } from "./setup/ensure";
 
-main(async () => {
-  const steps = new Steps();
-  await setUp(steps);
-  const total = steps.times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-  console.log(`\nSet up in ${duration(total)}. Next: \`npm start\`, or \`npm run pulumi -- preview\`.`);
-}, "npm run setup");
+export function define(command: Command): void {
+  command
+    .addHelpText(
+      "after",
+      examples([archon("setup"), "every other command does this by itself when something is missing"]),
+    )
+    .action(async () => {
+      const steps = new Steps();
+      await setUp(steps);
+      const total = steps.times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+      console.log(`\nSet up in ${duration(total)}. Next: \`${archon("start")}\`, or \`${archon("pulumi preview")}\`.`);
+    });
+}

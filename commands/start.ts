@@ -1,6 +1,8 @@
+import type { Command } from "commander";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { archon } from "../lib/command-line";
 import { ensureSetup } from "./setup/ensure";
 import { readMachine } from "../config/machine";
 import { devStack } from "../config/stack";
@@ -9,7 +11,7 @@ import { deploy } from "./start/deploy";
 import { describeAnswer, describeDeployment, describeTimes } from "./start/report";
 import { measure } from "./start/sizes";
 import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
+import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { columnsOf } from "./lib/render";
 
@@ -17,7 +19,13 @@ const documentFile = path.join(__dirname, "start", "about-archon-pulumi.md");
 const question = "What happens to searches when a new server never becomes ready?";
 const matchCount = 5;
 
-main(async () => {
+export function define(command: Command): void {
+  command
+    .addHelpText("after", examples([archon("start"), "the first time: a few minutes, and 7 GB below archon:root"]))
+    .action(start);
+}
+
+async function start(): Promise<void> {
   const steps = new Steps();
   await ensureSetup(steps);
   const { outputs } = await steps.run(
@@ -51,4 +59,4 @@ main(async () => {
         `though the release has ${outputs.models.map(({ name }) => name).join(", ") || "no model"}. ${outputs.url}/health/ml says what the server knows of it.`,
     );
   }
-}, "npm start");
+}

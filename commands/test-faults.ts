@@ -1,32 +1,40 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { archon } from "../lib/command-line";
 import { updateFaults } from "../tests/support/faults";
 import { ensureSetup } from "./setup/ensure";
 import { pulumiEnvironment } from "./lib/environment";
-import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
+import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { ensureTestsImage, runInTestsImage } from "./test/python";
 
-const usage = "npm run test:faults -- --runs N [--up M [--engine] --seed S]";
+interface Options {
+  runs: number;
+  up: number;
+  engine: boolean;
+  seed?: number;
+}
 
 /*
  * Kills at random moments, and counts what is broken afterwards: N times jobs for a store of its own, inside the tests' image, and
  * M times updates of a small stack on the real engine. With --engine it is the engine itself that is killed and started again, with
  * all containers of the machine. The seed repeats the choices; the moments themselves are the machine's.
  */
-main(async (args) => {
-  const { values } = parseOptions(args, usage, {
-    runs: { type: "string", default: "0" },
-    up: { type: "string", default: "0" },
-    engine: { type: "boolean", default: false },
-    seed: { type: "string" },
-  });
-  const runs = count(values.runs, "--runs");
-  const updates = count(values.up, "--up");
-  const seed = values.seed === undefined ? Date.now() % 1_000_000 : count(values.seed, "--seed");
-  if (runs + updates === 0) {
-    throw new UserError(`Say how many runs.\nUsage: ${usage}`);
-  }
+export function define(command: Command): void {
+  command
+    .option("--runs <number>", "jobs of the store tool to kill", count, 0)
+    .option("--up <number>", "updates of a stack to kill", count, 0)
+    .option("--engine", "kill the Docker engine instead of the update", false)
+    .option("--seed <number>", "repeat the choices of an earlier run", count)
+    .addHelpText("after", examples([archon("test-faults --runs 100 --up 10"), "about twenty minutes"]))
+    .action(async (options: Options) => {
+      if (options.runs + options.up === 0) {
+        command.error("error: say how many runs, with --runs or --up");
+      }
+      process.exitCode = await killAtRandom(options);
+    });
+}
+
+async function killAtRandom({ runs, up: updates, engine, seed = Date.now() % 1_000_000 }: Options): Promise<number> {
   await ensureSetup(new Steps());
   console.log(`Seed ${seed}`);
   let failed = false;
@@ -39,7 +47,7 @@ main(async (args) => {
     const { hit, broken, requests, lost } = await updateFaults({
       runs: updates,
       seed,
-      engine: values.engine,
+      engine,
       print: (line) => console.log(line),
     });
     broken.forEach((line) => console.error(`broken: ${line}`));
@@ -50,7 +58,7 @@ main(async (args) => {
     failed = failed || broken.length > 0;
   }
   return failed ? 1 : 0;
-}, "npm run test:faults");
+}
 
 /** Runs the store tool's own suite; its exit code and last line count the broken states. */
 async function storeFaults(runs: number, seed: number): Promise<boolean> {
@@ -62,10 +70,10 @@ async function storeFaults(runs: number, seed: number): Promise<boolean> {
   );
 }
 
-function count(text: string, option: string): number {
+function count(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-    throw new UserError(`${option} takes a whole number; "${text}" is none.\nUsage: ${usage}`);
+    throw new InvalidArgumentError("It must be a whole number.");
   }
   return value;
 }

@@ -1,12 +1,21 @@
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
 import { ensureSetup } from "./setup/ensure";
 import { Interrupted, UserError } from "../lib/errors";
-import { main } from "./lib/main";
+import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { duration } from "./lib/render";
 import { closingLine, sum, type Counts } from "./test/results";
 import { suites, type Suite } from "./test/suites";
 
-main(async (names) => {
+export function define(command: Command): void {
+  command
+    .argument("[suites...]", `suites to run: ${suites.map(({ name }) => name).join(", ")} (default: all)`)
+    .addHelpText("after", examples([archon("test check unit"), "what needs neither Docker nor Pulumi"]))
+    .action(runTests);
+}
+
+async function runTests(names: string[]): Promise<void> {
   const chosen = choose(names);
   const setupFailure = chosen.some(({ needsSetup }) => needsSetup)
     ? await failureOf(ensureSetup(new Steps()))
@@ -23,8 +32,8 @@ main(async (names) => {
 
   const total = sum(results);
   console.log(`\n${closingLine(total)}`);
-  return total.failed > 0 || total.passed === 0 ? 1 : 0;
-}, "npm test");
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
 
 function choose(names: readonly string[]): readonly Suite[] {
   const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));

@@ -1,25 +1,39 @@
+import type { Command } from "commander";
+import { archon } from "../lib/command-line";
+import { UserError } from "../lib/errors";
+import { examples, stackFlag, stackOption } from "./lib/options";
+import { silent, Steps, type Progress } from "./lib/progress";
+import { CommandError } from "./lib/run";
 import { ensureSetup } from "./setup/ensure";
-import { devStack } from "../config/stack";
 import { sourcesOf } from "./store/repair";
 import { parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { UserError } from "../lib/errors";
-import { main } from "./lib/main";
-import { parseOptions } from "./lib/options";
-import { silent, Steps, type Progress } from "./lib/progress";
-import { CommandError } from "./lib/run";
-
-const usage = "npm run verify [-- --full --repair --stack STACK]";
 
 /** What the store tool exits with when it did its work and found damage. */
 const damaged = "failed with exit code 1";
 
-main(async (args) => {
-  const { stack, full, repair } = parseOptions(args, usage, {
-    stack: { type: "string", default: devStack },
-    full: { type: "boolean", default: false },
-    repair: { type: "boolean", default: false },
-  }).values;
+interface Options {
+  stack: string;
+  full: boolean;
+  repair: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .addOption(stackOption())
+    .option("--full", "read and hash every byte, instead of comparing sizes and times", false)
+    .option("--repair", "download again what is damaged", false)
+    .addHelpText(
+      "after",
+      examples(
+        [archon("verify"), "a quick check of every environment and model"],
+        [archon("verify --full --repair"), "find every changed byte and repair it"],
+      ),
+    )
+    .action(verify);
+}
+
+async function verify({ stack, full, repair }: Options): Promise<void> {
   const steps = new Steps();
   await ensureSetup(steps);
   const root = await storeRoot(stack);
@@ -27,7 +41,7 @@ main(async (args) => {
   const command = ["verify", ...(full ? ["--full"] : [])] as const;
   try {
     if (repair) {
-      await steps.run("Verification and repair", (progress) => mend({ root, image, stack, command }, progress));
+      await steps.run("Verification and repair", (progress) => repairStore({ root, image, stack, command }, progress));
     } else {
       await steps.run("Verification", (progress) => runStoreTool({ root, command }, image, progress));
     }
@@ -35,20 +49,17 @@ main(async (args) => {
     if (!(error instanceof CommandError) || error.outcome !== damaged) {
       throw error;
     }
-    const option = stack === devStack ? "" : ` --stack ${stack}`;
     throw new UserError(
       repair
-        ? `The store at ${root} is not wholly mended; the lines above say what is left.`
-        : `The store at ${root} was not found intact; the lines above say where.\n` +
-            `Mend it with \`npm run verify -- ${full ? "--full " : ""}--repair${option}\`: only what is damaged is fetched again.`,
+        ? `The store at ${root} could not be repaired completely; the lines above say what is left.`
+        : `The store at ${root} is damaged; the lines above say where.\n` +
+            `Repair it with \`${archon(`verify ${full ? "--full " : ""}--repair${stackFlag(stack)}`)}\`, which downloads only what is damaged.`,
     );
   }
   if (repair) {
-    console.log(
-      `\nServers see what was mended once they are replaced: npm run pulumi -- up${stack === devStack ? "" : ` --stack ${stack}`}`,
-    );
+    console.log(`\nServers use what was repaired once they are replaced: ${archon(`pulumi up${stackFlag(stack)}`)}`);
   }
-}, "npm run verify");
+}
 
 interface Repair {
   root: string;
@@ -57,8 +68,8 @@ interface Repair {
   command: readonly ["verify", ...string[]];
 }
 
-/** Models from a directory are mended from the checkout first, each by itself; then everything, from indexes and hub. */
-async function mend({ root, image, stack, command }: Repair, progress: Progress): Promise<void> {
+/** Repairs models from a directory of the checkout first, one by one; then everything else, from the package indexes and the hub. */
+async function repairStore({ root, image, stack, command }: Repair, progress: Progress): Promise<void> {
   const { options, mounts, directories } = sourcesOf(stack);
   const { models } = parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, image, silent));
   const present = new Set(models.map(({ model }) => `models/${model}`));

@@ -94,7 +94,7 @@ function readLock(project: string, file: string, problems: Problem[]): string | 
     problems.push({
       path: ["requirements"],
       received: file,
-      reason: "must be a readable lock file, relative to the project; npm run lock makes the project's own",
+      reason: "must be a readable lock file, relative to the project; ./archon lock makes the project's own",
     });
     return undefined;
   }

@@ -53,7 +53,7 @@ function parse(text: string, file: string): Machine {
     return machineSchema.parse(JSON.parse(text)) as Machine;
   } catch {
     throw new UserError(
-      `${display(file)} is not a JSON object. It holds only what the set-up found: remove it and run \`npm run setup\`.`,
+      `${display(file)} is not a JSON object. It holds only what the set-up found: remove it and run \`./archon setup\`.`,
     );
   }
 }

@@ -17,7 +17,7 @@ export function configurationError(stack: string, problems: readonly Problem[]):
     return `  - ${keyName(path)}: ${reason}${value}`;
   });
   return new pulumi.RunError(
-    `Invalid configuration for stack "${stack}":\n${lines.join("\n")}\nCorrect Pulumi.${stack}.yaml, or run: npm run pulumi -- config set --path <key> <value>`,
+    `Invalid configuration for stack "${stack}":\n${lines.join("\n")}\nCorrect Pulumi.${stack}.yaml, or run: ./archon pulumi config set --path <key> <value>`,
   );
 }
 

@@ -29,7 +29,7 @@ const derivedModel = z.strictObject({ name, from: name, variant: z.literal("int8
 /** An entry of `archon:models`. */
 export const modelEntry = z.union([hubModel, directoryModel, derivedModel], {
   error:
-    'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which npm run models -- derive prints',
+    'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which ./archon models derive prints',
 });
 export type ModelEntry = z.infer<typeof modelEntry>;
 
@@ -66,7 +66,7 @@ export const schema = z.strictObject({
   retain: z.int().min(2, "must be at least 2, so that there is a release to go back to").max(50),
   release: z
     .string()
-    .regex(/^([0-9a-f]{12})?$/, "must be empty or the id of a release, 12 hex digits; npm run releases lists them"),
+    .regex(/^([0-9a-f]{12})?$/, "must be empty or the id of a release, 12 hex digits; ./archon releases lists them"),
   rollout: z.enum(["overlap", "replace"]),
   autoRollback: z.boolean(),
   readyTimeout: z.int().min(10).max(3600),

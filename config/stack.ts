@@ -15,7 +15,7 @@ import { modelEntry, schema, type StackConfig } from "./schema";
 /** The Pulumi project, as Pulumi.yaml names it. */
 export const project = "archon";
 
-/** The stack that `npm start` runs. */
+/** The stack that `./archon start` runs. */
 export const devStack = "dev";
 
 /** The committed configuration of a stack. */

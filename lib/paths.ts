@@ -9,7 +9,7 @@ export function archonPath(...segments: string[]): string {
   return path.join(projectRoot, ".archon", ...segments);
 }
 
-/** What `npm run env` puts on PATH: a `pulumi` that is `npm run pulumi`. */
+/** What `./archon env` puts on PATH: a `pulumi` that is `./archon pulumi`. */
 export const shimDirectory = archonPath("bin");
 export const machineFile = archonPath("machine.json");
 export const toolsFile = archonPath("tools.json");

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { parseArgs } from "node:util";
 import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
@@ -9,6 +8,12 @@ import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { runningServer } from "./running-server";
 
+export interface RelevanceOptions {
+  model: string[];
+  documents?: string;
+  questions?: string;
+}
+
 interface Arguments {
   /** Models of the store, like "Org/Name"; all of them when empty. */
   models: readonly string[];
@@ -16,12 +21,9 @@ interface Arguments {
   own?: { documents: string; questions: string };
 }
 
-/**
- * NDCG@10 and MRR of retrieval alone and reranked by the models of the store:
- * `npm run bench -- relevance [--model Org/Name]... [--documents DIR --questions FILE]`.
- */
-export async function benchRelevance(steps: Steps, args: readonly string[]): Promise<void> {
-  const chosen = parse(args);
+/** NDCG@10 and MRR of retrieval alone, and reranked by the models of the store. */
+export async function benchRelevance(steps: Steps, options: RelevanceOptions): Promise<void> {
+  const chosen = choose(options);
   const table = await steps.run(
     "Relevance",
     () => relevance(chosen),
@@ -30,28 +32,14 @@ export async function benchRelevance(steps: Steps, args: readonly string[]): Pro
   console.log(`\n${table}`);
 }
 
-function parse(args: readonly string[]): Arguments {
-  const usage = "Usage: npm run bench -- relevance [--model Org/Name]... [--documents DIR --questions FILE]";
-  const text = { type: "string" } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { model: { ...text, multiple: true }, documents: text, questions: text },
-    });
-    const { model: models = [], documents, questions } = values;
-    if (documents === undefined && questions === undefined) {
-      return { models };
-    }
-    if (documents !== undefined && questions !== undefined) {
-      return { models, own: { documents: existing(documents), questions: existing(questions) } };
-    }
-  } catch (error) {
-    if (error instanceof UserError || !(error instanceof TypeError)) {
-      throw error;
-    }
-    throw new UserError(`${error.message}\n${usage}`);
+function choose({ model, documents, questions }: RelevanceOptions): Arguments {
+  if (documents === undefined && questions === undefined) {
+    return { models: model };
   }
-  throw new UserError(`--documents and --questions go together.\n${usage}`);
+  if (documents === undefined || questions === undefined) {
+    throw new UserError("--documents and --questions go together.");
+  }
+  return { models: model, own: { documents: existing(documents), questions: existing(questions) } };
 }
 
 /** With the image, environment and models of the running server, in a container of its own without a network. */

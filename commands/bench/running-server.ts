@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { z } from "zod";
 import { readMachine } from "../../config/machine";
 import { devStack, project } from "../../config/stack";
@@ -73,7 +74,7 @@ async function running(component: string): Promise<z.infer<typeof inspected>[num
   const [found] =
     id === undefined ? [] : inspected.parse(JSON.parse(await run("docker", ["inspect", id], { environment })));
   if (found === undefined) {
-    throw new UserError(`No ${component} of the stack ${devStack} is running. Deploy one with \`npm start\`.`);
+    throw new UserError(`No ${component} of the stack ${devStack} is running. Deploy one with \`${archon("start")}\`.`);
   }
   return found;
 }

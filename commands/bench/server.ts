@@ -42,7 +42,7 @@ const searches = [
 ];
 
 /**
- * Ten minutes of load on the running server, by `npm run bench -- server`. Its API token, if it wants one, is that of the
+ * Ten minutes of load on the running server, by `./archon bench server`. Its API token, if it wants one, is that of the
  * environment variable ARCHON_API_TOKEN.
  */
 export async function benchServer(steps: Steps): Promise<void> {

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import * as fs from "node:fs";
 import type { Readable } from "node:stream";
 import { readMachine } from "../../config/machine";
@@ -54,9 +55,9 @@ export function describeImported({ releases, baseImage }: BundleIndex, root: str
     "",
     "To run the first of them:",
     ...(releases[0]?.commit === undefined ? [] : [`  git checkout ${releases[0].commit.replace(/-dirty$/, "")}`]),
-    `  npm run pulumi -- config set archon:root ${root} --stack ${stack}`,
-    `  npm run pulumi -- config set archon:baseImage ${baseImage} --stack ${stack}`,
-    `  npm run pulumi -- up --stack ${stack}`,
+    `  ${archon(`pulumi config set archon:root ${root} --stack ${stack}`)}`,
+    `  ${archon(`pulumi config set archon:baseImage ${baseImage} --stack ${stack}`)}`,
+    `  ${archon(`pulumi up --stack ${stack}`)}`,
     "with the stack's other configuration as it was where the bundle comes from. Nothing is built or fetched then.",
   ];
 }

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { z } from "zod";
@@ -45,7 +46,7 @@ export function openBundle(descriptor: number, file: string): OpenBundle {
     const found = places.filter((each) => each.name === name);
     if (found.length !== 1 || found[0] === undefined) {
       throw new UserError(
-        `${file} is no bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`npm run bundle -- export\` makes one.`,
+        `${file} is no bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`${archon("bundle export")}\` makes one.`,
       );
     }
     return found[0];

@@ -16,7 +16,7 @@ export function configurationPage(projectFile: string): string {
   });
   return `# Configuration
 
-Made from \`Pulumi.yaml\` by \`npm run docs\`; change it there. Values of a stack stand in \`Pulumi.<stack>.yaml\`. Every problem is told in one
+Made from \`Pulumi.yaml\` by \`./archon docs\`; change it there. Values of a stack stand in \`Pulumi.<stack>.yaml\`. Every problem is told in one
 message before anything is created; unknown keys are refused.
 
 | key | type | default | meaning |
@@ -32,7 +32,7 @@ ${rows.join("\n")}
 | \`repo\`, \`revision\` | models | required together | \`<organisation>/<name>\` and the commit, 40 hex digits. |
 | \`directory\` | models | instead of repo | Directory of the checkout; its commit is computed from its files. |
 | \`variant\` | models | \`"auto"\` | Precision of the weights in memory: \`float32\`, \`bfloat16\`, or what suits the processor. Another one is another release. |
-| \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | Weights of 8 bits, derived from the model of that name; \`npm run models -- derive NAME\` prints the line. |
+| \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | Weights of 8 bits, derived from the model of that name; \`./archon models derive NAME\` prints the line. |
 | \`port\` | services | required | Port on the host. A changed one replaces the gateway. |
 | \`bind\` | services | \`"127.0.0.1"\` | IP address of the host. Beyond loopback, \`requireToken\` must be true. |
 | \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap. A changed one replaces the servers. |

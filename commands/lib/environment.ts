@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { readMachine, type Machine } from "../../config/machine";
@@ -35,7 +36,7 @@ export function buildPulumiEnvironment(
   return environment;
 }
 
-/** The same for a shell: `export` lines to evaluate, with the `pulumi` of `npm run pulumi` first on PATH. */
+/** The same for a shell: `export` lines to evaluate, with the `pulumi` of `./archon pulumi` first on PATH. */
 export function shellExports(environment: NodeJS.ProcessEnv, base: NodeJS.ProcessEnv): string {
   const wanted: NodeJS.ProcessEnv = { ...environment, PATH: [shimDirectory, environment.PATH].join(path.delimiter) };
   const exports = Object.entries(wanted)
@@ -71,7 +72,7 @@ function withoutDirectory(directory: string | undefined, searchPath: string): st
 export function readTools(): PulumiTools {
   const record = readToolsRecord();
   if (record === undefined) {
-    throw new UserError("This checkout has no Pulumi yet. Run `npm run setup` first.");
+    throw new UserError(`This checkout has no Pulumi yet. Run \`${archon("setup")}\` first.`);
   }
   return record.tools;
 }

@@ -3,15 +3,15 @@ import { exitCodeOf, handleInterruptions } from "./interruption";
 import { withoutShims } from "./environment";
 
 /**
- * Runs a command to its exit code and turns what it throws into words.
+ * Runs work to its exit code, and turns what it throws into a message.
  *
  * @param again what to type after an interruption
  */
-export function main(command: (args: string[]) => Promise<number | void>, again: string): void {
+export function main(work: (args: string[]) => Promise<number | void>, again: string): void {
   handleInterruptions();
-  // A shell that evaluated `npm run env` has our own `pulumi` first on PATH: found from here, it would start itself.
+  // A shell that evaluated `archon env` has our own `pulumi` first on PATH: found from here, it would start itself.
   process.env.PATH = withoutShims(process.env.PATH);
-  command(process.argv.slice(2)).then(
+  work(process.argv.slice(2)).then(
     (code) => {
       process.exitCode = code ?? 0;
     },
@@ -23,7 +23,7 @@ export function main(command: (args: string[]) => Promise<number | void>, again:
 
 function report(error: unknown, again: string): number {
   if (error instanceof Interrupted) {
-    console.error(`\nStopped. Nothing is half-made: run \`${again}\` again to go on.`);
+    console.error(`\nStopped. Run \`${again}\` again to continue; nothing was left half done.`);
     return exitCodeOf(error.signal);
   }
   if (error instanceof UserError) {

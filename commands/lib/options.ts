@@ -1,38 +1,23 @@
-import { parseArgs, type ParseArgsConfig } from "node:util";
-import { UserError } from "../../lib/errors";
+import { Option } from "commander";
+import { devStack } from "../../config/stack";
 
-type Options = NonNullable<ParseArgsConfig["options"]>;
-type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>>;
+/** The option that most verbs have. */
+export function stackOption(): Option {
+  return new Option("--stack <name>", "name of the stack").default(devStack);
+}
 
-/**
- * Reads the arguments of a command.
- *
- * @param usage what is shown when they do not fit, such as `npm run releases [-- --json]`
- * @param positionals how many arguments without a name it takes at most. @default 0
- * @throws UserError that names the argument and shows the usage
- */
-export function parseOptions<const T extends Options>(
-  args: readonly string[],
-  usage: string,
-  options: T,
-  positionals = 0,
-): Parsed<T> {
-  let parsed: Parsed<T>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code?.startsWith("ERR_PARSE_ARGS") === true) {
-      // Node goes on with advice about its own `--`, which means something else to npm.
-      throw new UserError(`${message.replace(/\. .*$/s, ".")}\nUsage: ${usage}`);
-    }
-    throw error;
-  }
-  const surplus = parsed.positionals.slice(positionals);
-  if (surplus.length > 0) {
-    throw new UserError(
-      `Unexpected argument ${surplus.map((argument) => `"${argument}"`).join(", ")}.\nUsage: ${usage}`,
-    );
-  }
-  return parsed;
+/** The option as a person has to repeat it in the next command; empty for the default. */
+export function stackFlag(stack: string): string {
+  return stack === devStack ? "" : ` --stack ${stack}`;
+}
+
+/** Gathers the values of an option that may be given several times. */
+export function repeatable(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+/** The examples below the help of a verb, each with what it does. */
+export function examples(...lines: readonly [command: string, meaning: string][]): string {
+  const width = Math.max(...lines.map(([command]) => command.length));
+  return ["", "Examples:", ...lines.map(([command, meaning]) => `  ${command.padEnd(width)}  ${meaning}`)].join("\n");
 }

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { spawn } from "node:child_process";
 import { pulumiEnvironment } from "./environment";
 import { UserError } from "../../lib/errors";
@@ -82,7 +83,7 @@ function attached(args: readonly string[], environment: NodeJS.ProcessEnv): Prom
     });
     leaveSignalsTo(child);
     child.once("error", (error) =>
-      reject(new UserError(`Pulumi could not be started: ${error.message}. Run \`npm run setup\`.`)),
+      reject(new UserError(`Pulumi could not be started: ${error.message}. Run \`${archon("setup")}\`.`)),
     );
     child.once("exit", (code, signal) => resolve(signal === null ? (code ?? 1) : exitCodeOf(signal)));
   });

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import * as path from "node:path";
 import { configuredModels, statedValue } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
@@ -86,7 +87,7 @@ export function describeCatalogue(stack: string, { configured, others }: Catalog
     ({ model, bytes: size, usedBy }) => `  ${short(model)}  ${bytes(size)}  used by ${usedBy.join(", ") || "no stack"}`,
   );
   const missing = configured.some(({ present }) => !present)
-    ? ["", `What is not in the store comes with the next update: npm run pulumi -- up --stack ${stack}`]
+    ? ["", `What is not in the store comes with the next update: ${archon(`pulumi up --stack ${stack}`)}`]
     : [];
   return [...lines, ...(rest.length === 0 ? [] : ["", "Also in the store:", ...rest]), ...missing];
 }

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import type { Ledger } from "../../release/ledger";
@@ -35,7 +36,7 @@ export function deriveJob({ running, releases, root }: Ledger, stack: string, na
   const model = release?.models.find((each) => each.name === name);
   if (release === undefined || root === undefined) {
     throw new UserError(
-      `The stack "${stack}" runs nothing yet. Deploy it first: npm run pulumi -- up --stack ${stack}`,
+      `The stack "${stack}" runs nothing yet. Deploy it first: ${archon(`pulumi up --stack ${stack}`)}`,
     );
   }
   if (model === undefined) {

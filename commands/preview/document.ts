@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { z } from "zod";
 import { UserError } from "../../lib/errors";
 
@@ -54,7 +55,7 @@ export function parsePreview(
     value = JSON.parse(text, (_, each: unknown) => (typeof each === "string" ? hide(each) : each));
   } catch (error) {
     throw new UserError(
-      `${from} is not JSON: ${(error as Error).message}.\nSave a preview with \`npm run -s pulumi -- preview --json > preview.json\`.`,
+      `${from} is not JSON: ${(error as Error).message}.\nSave a preview with \`${archon("pulumi preview --json > preview.json")}\`.`,
     );
   }
   const result = document.safeParse(value);

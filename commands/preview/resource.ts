@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { readJobInputs, type JobInputs } from "../../lib/container-job";
 import type { PreviewStep, State } from "./document";
 
 /** What a resource is to this project. Everything that no other role fits is `other`, so that nothing changes unseen. */
@@ -90,16 +89,13 @@ function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined 
   return model?.replace(/(@[0-9a-f]{12})[0-9a-f]*$/, "$1");
 }
 
-const job = z.object({ environment: z.record(z.string(), z.unknown()) });
+const job = z.object({
+  environment: z.object({ ONE_SHOT_ARGS: z.string().optional(), ONE_SHOT_DIRECTORY: z.string().optional() }),
+});
 
-/** What a job of the store tool is about; nothing where its inputs cannot be read. */
-function jobOf(inputs: Readonly<Record<string, unknown>>): JobInputs {
-  return readJobInputs(job.safeParse(inputs).data?.environment ?? {});
-}
-
-/** The arguments of a job of the store tool, its verb first; none where they cannot be read. */
+/** The arguments of a job for the store, its command first; none where they cannot be read. */
 export function jobArguments(inputs: Readonly<Record<string, unknown>>): string[] {
-  return jobOf(inputs).command;
+  return job.safeParse(inputs).data?.environment.ONE_SHOT_ARGS?.split("\n") ?? [];
 }
 
 /** The value of an option of a job for the store. */
@@ -118,7 +114,7 @@ function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string)
 
 /** The directory of the checkout that a job reads, if it reads one. */
 export function jobDirectory(inputs: Readonly<Record<string, unknown>>): string | undefined {
-  return jobOf(inputs).directory;
+  return job.safeParse(inputs).data?.environment.ONE_SHOT_DIRECTORY || undefined;
 }
 
 const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });

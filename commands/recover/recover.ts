@@ -1,4 +1,5 @@
 import { referenceServer } from "../../applications/reference/application";
+import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
@@ -19,7 +20,7 @@ export async function recover(stack: string, progress: Progress): Promise<Labell
   const holder = heldLock(stack);
   if (holder !== undefined) {
     throw new UserError(
-      `An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nLet it end. If it is not there any more: npm run pulumi -- cancel --yes --stack ${stack}`,
+      `An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nWait until it has finished. If that process no longer exists: ${archon(`pulumi cancel --yes --stack ${stack}`)}`,
     );
   }
   return removeOrphans(stack, progress);

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { DEFAULT_BASE_IMAGE } from "../../config/machine";
 import { dockerEnvironment, hasImage } from "../lib/docker";
 import { UserError } from "../../lib/errors";
@@ -36,7 +37,7 @@ export async function ensureBaseImage(request: BaseImageRequest, progress: Progr
   if (request.configured !== undefined) {
     throw new UserError(
       `The base image ${wanted} (archon:baseImage) is not in the Docker engine and cannot be pulled:\n  ${failure}\n` +
-        "Load it with `docker load`, or choose another with `npm run pulumi -- config set archon:baseImage NAME`.",
+        `Load it with \`docker load\`, or choose another with \`${archon("pulumi config set archon:baseImage NAME")}\`.`,
     );
   }
   if (!hasApt(readOsRelease()) || !isRoot()) {
@@ -45,7 +46,7 @@ export async function ensureBaseImage(request: BaseImageRequest, progress: Progr
         `Building one from Debian's packages instead needs root on Debian or Ubuntu; this is ${readOsRelease().prettyName}` +
         `${isRoot() ? "" : ", and not root"}.\n` +
         "Make the registry reachable for the Docker engine (a mirror or proxy in its daemon.json), or load an image that has Python 3.11 with " +
-        "`docker load` and name it with `npm run pulumi -- config set archon:baseImage NAME`.",
+        `\`docker load\` and name it with \`${archon("pulumi config set archon:baseImage NAME")}\`.`,
     );
   }
   progress.message(`${wanted} cannot be pulled (${failure}).`);

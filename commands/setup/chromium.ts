@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { aptInstall, hasApt, readOsRelease, type OsRelease } from "./apt";
@@ -37,14 +38,14 @@ export async function ensureChromium(progress: Progress, machine: Machine = this
   if (!hasApt(os) || os.id === "ubuntu" || !machine.isRoot()) {
     throw new UserError(
       `The browser tests drive Chromium, and none of ${programs.join(", ")} is on PATH. This command installs it as root on Debian; this is ${os.prettyName}.\n` +
-        "Install Chromium or Chrome, then run `npm test browser` again; or leave these tests out by naming the other suites.",
+        `Install Chromium or Chrome, then run \`${archon("test browser")}\` again; or leave these tests out by naming the other suites.`,
     );
   }
   await machine.install(progress);
   const installed = firstFound(machine);
   if (installed === undefined) {
     throw new UserError(
-      "The package chromium is installed, but there is no program of that name on PATH. Add its directory, then run `npm test browser` again.",
+      `The package chromium is installed, but there is no program of that name on PATH. Add its directory, then run \`${archon("test browser")}\` again.`,
     );
   }
   return installed;

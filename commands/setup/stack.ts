@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -43,13 +44,13 @@ function ensurePassphrase(): void {
     throw new UserError(
       `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is gone.\n` +
         "Put it back from a backup. Without it, remove their containers (`docker rm -f` those with the label io.archon.project) " +
-        `and ${display(stateDirectory)}, then run \`npm run setup\`: the store on the Docker host stays.`,
+        `and ${display(stateDirectory)}, then run \`${archon("setup")}\`: the store on the Docker host stays.`,
     );
   }
   writeAtomically(passphraseFile, `${randomBytes(32).toString("base64url")}\n`, 0o600);
 }
 
-/** `pulumi` for shells that evaluated `npm run env`. */
+/** `pulumi` for shells that evaluated `./archon env`. */
 function writeShim(): void {
   const launcher = path.join(projectRoot, "commands", "launch.cjs");
   writeAtomically(
@@ -76,7 +77,7 @@ async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promi
     const salt = saltOf(fs.readFileSync(path.join(directory, `Pulumi.${stack}.yaml`), "utf8"));
     if (salt === undefined) {
       throw new UserError(
-        `Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${display(stateDirectory)} and run \`npm run setup\`.`,
+        `Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${display(stateDirectory)} and run \`${archon("setup")}\`.`,
       );
     }
     rememberSalt(stack, salt);

@@ -54,7 +54,7 @@ class RequestError extends UserError {
   }
 }
 
-/** The part of the server's API that `npm start` uses. */
+/** The part of the server's API that `./archon start` uses. */
 export class ArchonClient {
   constructor(
     private readonly url: string,

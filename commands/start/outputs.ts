@@ -1,6 +1,7 @@
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 
-/** What `index.ts` exports, as far as `npm start` speaks of it. */
+/** What `index.ts` exports, as far as `./archon start` speaks of it. */
 export interface StackOutputs {
   url: string;
   release: string;
@@ -19,7 +20,7 @@ export function parseOutputs(json: string): StackOutputs {
   );
   if (missing.length > 0) {
     throw new UserError(
-      `The stack has no output ${missing.join(", ")}. Run \`npm run pulumi -- up\` and look at what it reports.`,
+      `The stack has no output ${missing.join(", ")}. Run \`${archon("pulumi up")}\` and read what it reports.`,
     );
   }
   return value as StackOutputs;

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import { z } from "zod";
 import { UserError } from "../../lib/errors";
 import { bytes, table } from "../lib/render";
@@ -52,7 +53,7 @@ function parse<T>(schema: z.ZodType<T>, text: string): T {
   const result = schema.safeParse(value);
   if (!result.success) {
     throw new UserError(
-      `The store tool's report is not one that this version reads: ${text.slice(0, 200) || "there is none"}.\nBring checkout and image together with \`npm run setup\`, then run the command again.`,
+      `The store tool's report is not one that this version reads: ${text.slice(0, 200) || "there is none"}.\nBring checkout and image together with \`${archon("setup")}\`, then run the command again.`,
     );
   }
   return result.data;

@@ -1,3 +1,4 @@
+import { archon } from "../../lib/command-line";
 import * as path from "node:path";
 import type { LiveContainer } from "../lib/docker";
 
@@ -23,7 +24,7 @@ export function describeUsers(root: string, users: readonly LiveContainer[]): st
       ({ name, labels }) =>
         `  ${name}${labels["io.archon.stack"] === undefined ? "" : ` of the stack ${labels["io.archon.stack"]}`}`,
     ),
-    ...stacks.map((stack) => `Take the stack down: npm run pulumi -- destroy --stack ${stack}`),
+    ...stacks.map((stack) => `Take the stack down: ${archon(`pulumi destroy --stack ${stack}`)}`),
     ...(strangers.length === 0 ? [] : [`Stop what is none of a stack's: docker stop ${strangers.join(" ")}`]),
     "Then run the command again.",
   ];

@@ -11,7 +11,7 @@ running=$(running_servers)
 # Between the gate and this moment one may have ended.
 if ended=$(grep --line-regexp --fixed-strings --invert-match --file=<(echo "$running") <<<"$DRAIN_KEEP"); then
   echo "A new server was ready and runs no more: $(cut -c1-12 <<<"$ended" | paste --serial --delimiters=' '). What served before serves on." >&2
-  echo "See why with: docker logs ${ended:0:12}; then: npm run pulumi -- up --refresh" >&2
+  echo "See why with: docker logs ${ended:0:12}; then: ./archon pulumi up --refresh" >&2
   exit 1
 fi
 { grep --line-regexp --fixed-strings --invert-match --file=<(echo "$DRAIN_KEEP") <<<"$running" || true; } | stop_servers

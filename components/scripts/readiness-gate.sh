@@ -76,7 +76,7 @@ fi
   echo "$words"
   echo "$consequence See more with: docker logs ${GATE_CONTAINER:0:12}"
   if [[ -n "$PREVIOUS_RELEASE" ]]; then
-    echo "Mend the cause and run the update again, or go back: npm run rollback -- ${PREVIOUS_RELEASE}"
+    echo "Fix the cause and run the update again, or return to the previous release: ./archon rollback ${PREVIOUS_RELEASE}"
   else
     echo "Mend the cause and run the update again."
   fi

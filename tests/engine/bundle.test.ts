@@ -39,7 +39,7 @@ afterAll(async () => {
 
 test("a release is exported into one file", () => {
   const { code, output } = run(first, "export", file);
-  expect(output).toContain("On the other host: npm run bundle -- import release.bundle");
+  expect(output).toContain("On the other host: ./archon bundle import release.bundle");
   expect(code).toBe(0);
   expect(fs.existsSync(`${file}.partial`)).toBe(false);
   expect(run(first, "export", file).output).toContain("exists already");
@@ -77,7 +77,7 @@ test("imported elsewhere it runs, and nothing is built or fetched", async () => 
   docker("image", "rm", "--force", server);
   const second = await here.stack({ root, pythonIndex: nowhere, hubEndpoint: nowhere });
   const { code, output } = run(second, "import", file);
-  expect(output).toContain(`npm run pulumi -- up --stack ${second.name}`);
+  expect(output).toContain(`./archon pulumi up --stack ${second.name}`);
   expect(code).toBe(0);
   expect(idOf(server)).toBe(imageId);
   expect(fs.readdirSync(path.join(root, "envs"))).toHaveLength(1);

@@ -70,7 +70,7 @@ test("a rollback replaces the server alone, records itself and says how to go fo
   expect(stackFile()).toMatch(new RegExp(`archon:release\\W+${ids[0]}`));
   expect(await running()).toBe(ids[0]);
   expect(await healthy()).toBe(true);
-  expect(output).toContain("npm run rollback -- --forward");
+  expect(output).toContain("./archon rollback --forward");
 });
 
 test("a release whose image is gone is told as such, and refused with the way out", () => {
@@ -96,7 +96,7 @@ test("forward again it runs what the checkout makes, and nothing holds it", asyn
   expect(run("rollback", "--forward", "--yes").output).toContain(`now runs ${ids[1]}`);
   expect(stackFile()).not.toContain("archon:release");
   expect(await running()).toBe(ids[1]);
-  expect(run("rollback", "--forward").output).toContain("Nothing holds the stack");
+  expect(run("rollback", "--forward").output).toContain("is not pinned to a release");
 });
 
 describe("a preview", () => {
@@ -150,7 +150,7 @@ test("verify finds a flipped byte when it reads everything, and mends it", () =>
   const found = run("verify", "--full");
   expect(found.code).toBe(1);
   expect(found.output).toContain("six.py");
-  expect(found.output).toContain("npm run verify -- --full --repair");
+  expect(found.output).toContain("./archon verify --full --repair");
   expect(run("verify", "--full", "--repair")).toMatchObject({ code: 0 });
   expect(fs.readFileSync(file)).toEqual(bytes);
   expect(run("verify", "--full").code).toBe(0);
@@ -161,7 +161,7 @@ describe("the store at its end", () => {
     const { code, output } = run("purge", "--yes");
     expect(code).toBe(1);
     expect(output).toContain(`of the stack ${stack.name}`);
-    expect(output).toContain(`npm run pulumi -- destroy --stack ${stack.name}`);
+    expect(output).toContain(`./archon pulumi destroy --stack ${stack.name}`);
     expect(await healthy()).toBe(true);
   });
 

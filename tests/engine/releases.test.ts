@@ -274,7 +274,7 @@ describe("with rollout replace", () => {
     );
     const message = await stack.failingUp();
     expect(message).toContain("was started again (archon:autoRollback)");
-    expect(message).toContain("npm run rollback -- ");
+    expect(message).toContain("./archon rollback ");
     await stack.healthy();
     expect(await running()).toBe(good);
     expect(stack.containers("server")).toContain(server);

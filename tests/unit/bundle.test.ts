@@ -169,5 +169,5 @@ test("an import says what to run next", () => {
   expect(text).toContain(`git checkout ${"c".repeat(40)}`);
   expect(text).toContain("config set archon:root /srv/archon --stack prod");
   expect(text).toContain("config set archon:baseImage archon-base:x --stack prod");
-  expect(text).toContain("npm run pulumi -- up --stack prod");
+  expect(text).toContain("./archon pulumi up --stack prod");
 });

@@ -4,6 +4,6 @@ import { configurationPage } from "../../commands/docs/configuration-page";
 
 const read = (file: string): string => fs.readFileSync(path.join(__dirname, "../..", file), "utf8");
 
-test("docs/configuration.md is what Pulumi.yaml declares (npm run docs)", () => {
+test("docs/configuration.md is what Pulumi.yaml declares (./archon docs)", () => {
   expect(read("docs/configuration.md")).toBe(configurationPage(read("Pulumi.yaml")));
 });

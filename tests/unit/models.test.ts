@@ -35,7 +35,7 @@ describe("the catalogue", () => {
     expect(lines[1]).toMatch(/^ +qwen3-0\.6b +Qwen\/Qwen3-Reranker-0\.6B@e61197ed4502 +1\.19 GB +proven +archon-prod$/);
     expect(lines[2]).toMatch(/^▶ +demo +local\/demo@aaaaaaaaaaaa +not in the store +no stack$/);
     expect(lines).toContain("  Org/Old@bbbbbbbbbbbb  5.00 kB  used by no stack");
-    expect(lines.at(-1)).toContain("npm run pulumi -- up --stack prod");
+    expect(lines.at(-1)).toContain("./archon pulumi up --stack prod");
     expect(describeCatalogue("dev", catalogue([], undefined, []))).toEqual(['The stack "dev" configures no model.']);
   });
 });

@@ -118,10 +118,10 @@ test("after a rollback the words say what runs, where it is recorded and how to 
   const lines = describeOutcome(at, "aaaa11111111", "prod").join("\n");
   expect(lines).toContain("http://127.0.0.1:8181 now runs aaaa11111111 (Faster search).");
   expect(lines).toContain("Pulumi.prod.yaml");
-  expect(lines).toContain("npm run rollback -- --forward --stack prod");
+  expect(lines).toContain("./archon rollback --forward --stack prod");
   expect(lines).toContain("config rm archon:release --stack prod");
   const forward = describeOutcome(at, undefined, "dev").join("\n");
-  expect(forward).toContain("archon:release is gone from Pulumi.dev.yaml");
+  expect(forward).toContain("archon:release was removed from Pulumi.dev.yaml");
   expect(forward).not.toContain("--forward");
 });
 

@@ -97,7 +97,7 @@ describe("where no registry answers", () => {
   test("nothing is built in place of the person's own choice", async () => {
     await expect(ensureBaseImage({ ...nothingKnown, configured: "mine:1" }, silent)).rejects.toThrow(
       `The base image mine:1 (archon:baseImage) is not in the Docker engine and cannot be pulled:\n  ${refusal}\n` +
-        "Load it with `docker load`, or choose another with `npm run pulumi -- config set archon:baseImage NAME`.",
+        "Load it with `docker load`, or choose another with `./archon pulumi config set archon:baseImage NAME`.",
     );
     expect(buildBaseImage).not.toHaveBeenCalled();
   });

@@ -37,7 +37,7 @@ test.each([
   ["Ubuntu, where the package is a snap", machine({ release: "ID=ubuntu\nID_LIKE=debian" })],
 ])("%s is told what to install, and nothing is", async (_, here) => {
   await expect(ensureChromium(silent, here)).rejects.toThrow(
-    "Install Chromium or Chrome, then run `npm test browser` again",
+    "Install Chromium or Chrome, then run `./archon test browser` again",
   );
   expect(here.installed()).toBe(false);
 });

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { groups } from "../../commands/lib/verbs";
 
 // The real launcher in a checkout of two files, with a script in place of npm. That `npm ci` installs, npm itself has to show.
 
@@ -17,7 +18,13 @@ beforeEach(() => {
   fs.mkdirSync(path.join(checkout, "bin"));
   fs.copyFileSync(path.join(root, "commands", "launch.cjs"), path.join(checkout, "commands", "launch.cjs"));
   fs.writeFileSync(path.join(checkout, "package-lock.json"), "{}");
+  fs.mkdirSync(path.join(checkout, "commands", "lib"));
   fs.writeFileSync(path.join(checkout, "commands", "greet.ts"), greeting("hello"));
+  // Stands in for the command line, which the tests of it start for real.
+  fs.writeFileSync(
+    path.join(checkout, "commands", "lib", "archon.ts"),
+    'const verb: string = process.argv.splice(2, 1)[0] ?? "greet";\nrequire(`../${verb}`);\n',
+  );
   writeNpm(`mkdir -p node_modules; ln -s ${path.join(root, "node_modules", "typescript")} node_modules/typescript`);
 });
 
@@ -75,13 +82,13 @@ test("an installation that was interrupted or failed is done again", () => {
   expect(launch("greet")).toMatchObject({
     status: 130,
     stdout: "",
-    stderr: expect.stringContaining("Stopped while installing. Run the command again to go on.") as string,
+    stderr: expect.stringContaining("Stopped while installing. Run the command again to continue.") as string,
   });
   writeNpm("mkdir node_modules; exit 7");
   expect(launch("greet")).toMatchObject({
     status: 1,
     stdout: "",
-    stderr: expect.stringContaining("`npm ci` failed with exit code 7; its reason is above.") as string,
+    stderr: expect.stringContaining("`npm ci` failed with exit code 7; the reason is above.") as string,
   });
   writeNpm(`mkdir -p node_modules; ln -s ${path.join(root, "node_modules", "typescript")} node_modules/typescript`);
   expect(launch("greet").stdout).toBe("hello\n");
@@ -99,13 +106,12 @@ test("a changed command is compiled anew, a known one without the compiler", () 
   expect(launch("greet").stdout).toBe("good morning\n");
 });
 
-test("an unknown command is answered with the known ones, before anything is installed", () => {
+test("an unknown verb is answered with the known ones, before anything is installed", () => {
   expect(launch("gret")).toMatchObject({
-    status: 1,
+    status: 2,
     stdout: "",
-    stderr: 'There is no command "gret". The commands are:\n  npm run greet\n',
+    stderr: 'There is no verb "gret". The verbs are:\n  ./archon greet\n',
   });
-  expect(launch().stderr).toBe("A command is needed. The commands are:\n  npm run greet\n");
   expect(calls()).toEqual([]);
 });
 
@@ -137,7 +143,7 @@ test("a missing lock file is told with the remedy", () => {
   });
 });
 
-test("every command that package.json starts is one", () => {
+test("every script of package.json that starts a verb starts one that exists", () => {
   const { scripts } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
@@ -146,4 +152,10 @@ test("every command that package.json starts is one", () => {
   );
   const missing = launched.filter((name) => !fs.existsSync(path.join(root, "commands", `${name}.ts`)));
   expect(missing).toEqual([]);
+});
+
+test("every verb has its file, and every file is a verb", () => {
+  const files = fs.readdirSync(path.join(root, "commands")).filter((name) => name.endsWith(".ts"));
+  const verbs = groups.flatMap((group) => group.verbs.map(({ name }) => `${name}.ts`));
+  expect(files.sort()).toEqual(verbs.sort());
 });

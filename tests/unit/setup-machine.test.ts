@@ -41,7 +41,7 @@ describe("facts about the machine", () => {
     const file = path.join(directory, "machine.json");
     fs.writeFileSync(file, text);
     expect(() => readMachine(file)).toThrow(
-      `${file} is not a JSON object. It holds only what the set-up found: remove it and run \`npm run setup\`.`,
+      `${file} is not a JSON object. It holds only what the set-up found: remove it and run \`./archon setup\`.`,
     );
   });
 });

@@ -128,7 +128,7 @@ describe("a command that is interrupted", () => {
     const script = `
       const { main } = require(${JSON.stringify(path.join(built, "commands", "lib", "main.js"))});
       const { run } = require(${JSON.stringify(path.join(built, "commands", "lib", "run.js"))});
-      main(async () => { ${body} }, "npm start");`;
+      main(async () => { ${body} }, "./archon start");`;
     const child = spawn(process.execPath, ["-e", script], {
       env: { ...process.env, NODE_PATH: path.join(checkout, "node_modules") },
       stdio: ["ignore", "pipe", "pipe"],
@@ -157,7 +157,7 @@ describe("a command that is interrupted", () => {
     command.interrupt();
     expect(await command.code).toBe(130);
     expect(await command.output).toBe(
-      "ready\nheard\ncleaned up\n\nStopped. Nothing is half-made: run `npm start` again to go on.\n",
+      "ready\nheard\ncleaned up\n\nStopped. Run `./archon start` again to continue; nothing was left half done.\n",
     );
   });
 

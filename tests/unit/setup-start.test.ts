@@ -248,7 +248,7 @@ describe("what is printed", () => {
   test("names the outputs that are missing", () => {
     expect(parseOutputs(JSON.stringify(outputs))).toEqual(outputs);
     expect(() => parseOutputs('{"url": "http://127.0.0.1:8181"}')).toThrow(
-      "The stack has no output release, environment, images, models. Run `npm run pulumi -- up`",
+      "The stack has no output release, environment, images, models. Run `./archon pulumi up`",
     );
   });
 

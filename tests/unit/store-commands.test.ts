@@ -105,7 +105,7 @@ describe("live containers", () => {
     expect(users.map(({ name }) => name)).toEqual(["whole", "part", "dots"]);
     const words = describeUsers("/var/lib/archon", users).join("\n");
     expect(words).toContain("part of the stack prod");
-    expect(words).toContain("npm run pulumi -- destroy --stack prod");
+    expect(words).toContain("./archon pulumi destroy --stack prod");
     expect(words).toContain("docker stop whole dots");
   });
 });
