@@ -41,7 +41,7 @@ export function Models(): JSX.Element {
       {models.length > 0 && (
         <p class="summary">
           Models use {formatBytes(memory.used_bytes)} of the {formatBytes(memory.budget_bytes)} of memory that they may
-          use
+          use.
         </p>
       )}
       <ul class="models">
