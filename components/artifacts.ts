@@ -135,9 +135,10 @@ function snapshotName(name: string, { repo, revision }: ModelReference): string 
 }
 
 function environmentSource({ application, settings }: DeploymentPlan): EnvironmentSource {
-  const { project, requirements, imports, pythonIndex, pythonExtraIndexes, wheelhouse } = settings;
+  const { project, requirements, lock, imports, pythonIndex, pythonExtraIndexes, wheelhouse } = settings;
   return {
     lockFile: path.resolve(project, requirements),
+    lock,
     pythonAbi: application.python.abi,
     imports,
     index: pythonIndex,

@@ -1,9 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-/** Where a container finds the host's certificate authorities. */
-export const CA_BUNDLE = "/run/ca-bundle.pem";
-
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
  * to gain any, bounded logs. It comes back whatever ended it: an engine that starts after a crash ends what still runs, and takes

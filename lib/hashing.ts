@@ -9,6 +9,11 @@ export interface SourceFile {
   bytes: Uint8Array;
 }
 
+/** Lower-case sha256 of a text in UTF-8. */
+export function textHash(text: string): string {
+  return crypto.createHash("sha256").update(text, "utf8").digest("hex");
+}
+
 /** Lower-case sha256 of the parts, each preceded by its length, so that no two lists run together. 64 hex digits. */
 export function digest(...parts: readonly (string | Uint8Array)[]): string {
   const hash = crypto.createHash("sha256");

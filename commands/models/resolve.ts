@@ -1,4 +1,4 @@
-import { CA_BUNDLE } from "../../components/containers";
+import { CA_BUNDLE } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import { configuredValue, readKey } from "../../config/stack";

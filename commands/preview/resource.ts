@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readJobInputs, type JobInputs } from "../../lib/container-job";
 import type { PreviewStep, State } from "./document";
 
 /** What a resource is to this project. Everything that no other role fits is `other`, so that nothing changes unseen. */
@@ -89,13 +90,16 @@ function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined 
   return model?.replace(/(@[0-9a-f]{12})[0-9a-f]*$/, "$1");
 }
 
-const job = z.object({
-  environment: z.object({ ONE_SHOT_ARGS: z.string().optional(), ONE_SHOT_DIRECTORY: z.string().optional() }),
-});
+const job = z.object({ environment: z.record(z.string(), z.unknown()) });
 
-/** The arguments of a job for the store, its command first; none where they cannot be read. */
+/** What a job of the store tool is about; nothing where its inputs cannot be read. */
+function jobOf(inputs: Readonly<Record<string, unknown>>): JobInputs {
+  return readJobInputs(job.safeParse(inputs).data?.environment ?? {});
+}
+
+/** The arguments of a job of the store tool, its verb first; none where they cannot be read. */
 export function jobArguments(inputs: Readonly<Record<string, unknown>>): string[] {
-  return job.safeParse(inputs).data?.environment.ONE_SHOT_ARGS?.split("\n") ?? [];
+  return jobOf(inputs).command;
 }
 
 /** The value of an option of a job for the store. */
@@ -114,7 +118,7 @@ function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string)
 
 /** The directory of the checkout that a job reads, if it reads one. */
 export function jobDirectory(inputs: Readonly<Record<string, unknown>>): string | undefined {
-  return job.safeParse(inputs).data?.environment.ONE_SHOT_DIRECTORY || undefined;
+  return jobOf(inputs).directory;
 }
 
 const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });

@@ -1,5 +1,5 @@
 import { IMAGES } from "../../lib/images";
-import { CA_BUNDLE } from "../../components/containers";
+import { CA_BUNDLE } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import { configuredValue } from "../../config/stack";

@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
-# Makes a variant of a snapshot in the server image, without a network, and hands it to the store tool through one-shot.sh, whose
-# settings apply here too: what comes is compared with the pinned revision before it becomes visible.
-#   DERIVE_IMAGE        server image
-#   DERIVE_ENVIRONMENT  environment: where on the host, and where in the container
-#   DERIVE_MODELS       the same of the models
-#   DERIVE_COMMAND         command that writes the variant, one word a line
+# Makes a variant of a model snapshot and gives it to the store tool through store-job.sh, whose settings apply here too. The store
+# tool compares it with the pinned revision before it becomes visible.
+#   DERIVE_OPTIONS  options of `docker run`, one a line
+#   DERIVE_IMAGE    server image
+#   DERIVE_COMMAND  command that writes the variant as a tar archive, one word a line
 set -euo pipefail
 
-mapfile -t args <<<"$DERIVE_COMMAND"
-docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --log-driver none \
-  --label io.archon.component=derive \
-  --volume "$DERIVE_ENVIRONMENT" --volume "$DERIVE_MODELS" \
-  "$DERIVE_IMAGE" "${args[@]}" |
-  ONE_SHOT_FILE=/dev/stdin "$(dirname "${BASH_SOURCE[0]}")/one-shot.sh"
+mapfile -t options <<<"$DERIVE_OPTIONS"
+mapfile -t command <<<"$DERIVE_COMMAND"
+docker run "${options[@]}" "$DERIVE_IMAGE" "${command[@]}" |
+  JOB_FILE=/dev/stdin "$(dirname "${BASH_SOURCE[0]}")/store-job.sh"

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Keeps what a model answered to the known questions when it was first served, beside its snapshot: later servers must answer the
-# same within a tolerance. Runs through one-shot.sh, whose settings apply here too.
+# Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served. Later servers
+# must give the same answers within a tolerance. Runs through store-job.sh, whose settings apply here too.
 #   BASELINE_CONTAINER  id of a ready server
+#   BASELINE_COMMAND    command that prints the answers of its models, one word a line
 #   BASELINE_MODEL      repo@commit
 set -euo pipefail
 
 mapfile -t command <<<"$BASELINE_COMMAND"
 answers=$(docker exec "$BASELINE_CONTAINER" "${command[@]}")
-proof=$(node -e '
+baseline=$(node -e '
   const found = JSON.parse(process.argv[1]).models.find(({ repo, revision }) => `${repo}@${revision}` === process.argv[2]);
   if (found) console.log(JSON.stringify(found.proof));
 ' "$answers" "$BASELINE_MODEL")
-if [[ -z "$proof" ]]; then
-  echo "$BASELINE_MODEL is not served at the moment: its known answers are not recorded"
+if [[ -z "$baseline" ]]; then
+  echo "The server does not serve $BASELINE_MODEL at the moment, so its baseline is not recorded."
   exit 0
 fi
-ONE_SHOT_TEXT="$proof" "$(dirname "${BASH_SOURCE[0]}")/one-shot.sh"
+JOB_TEXT="$baseline" "$(dirname "${BASH_SOURCE[0]}")/store-job.sh"

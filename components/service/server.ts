@@ -3,9 +3,10 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
 import { STRICT_SHELL } from "../store/store-job";
-import { CA_BUNDLE, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import type { Application } from "../../applications/application";
 import type { Environment } from "../store/environment";
+import { CA_BUNDLE } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
 
 export interface ServerArgs {

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type ModelReference } from "../../release/release";
 import type { Application } from "../../applications/application";
-import { oneShot } from "./store-job";
+import { storeJob } from "./store-job";
+import { toLines } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
 
 export interface BaselineArgs {
@@ -23,7 +24,7 @@ export class Baseline extends pulumi.ComponentResource {
   constructor(name: string, args: BaselineArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Proof", name, {}, opts);
     const { repo, revision } = args.model;
-    oneShot(
+    storeJob(
       `${name}-record`,
       {
         host: args.host,
@@ -32,7 +33,7 @@ export class Baseline extends pulumi.ComponentResource {
         script: "record-baseline.sh",
         settings: {
           BASELINE_CONTAINER: args.containerId,
-          BASELINE_COMMAND: args.application.commands.baseline.join("\n"),
+          BASELINE_COMMAND: toLines(args.application.commands.baseline),
           BASELINE_MODEL: snapshotOf(args.model),
         },
       },

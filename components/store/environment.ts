@@ -1,12 +1,16 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { oneShot } from "./store-job";
+import { storeJob } from "./store-job";
+import type { Mount } from "../../lib/container-job";
+import { textHash } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
 
 /** What a new environment is made from. */
 export interface EnvironmentSource {
   /** Path of the lock file on the deployer's machine. */
   lockFile: string;
+  /** Its text as it was when the key was computed from it: the job refuses a file that has changed since. */
+  lock: string;
   /** Interpreter that the lock file was resolved for, such as `cp311`. */
   pythonAbi: string;
   /** Modules that must import. */
@@ -40,7 +44,7 @@ export class Environment extends pulumi.ComponentResource {
   constructor(name: string, args: EnvironmentArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Environment", name, {}, opts);
     this.path = `${args.host.root}/envs/${args.key}`;
-    this.job = oneShot(
+    this.job = storeJob(
       `${name}-populate`,
       {
         host: args.host,
@@ -59,7 +63,7 @@ export class Environment extends pulumi.ComponentResource {
 function populate(
   key: string,
   source: EnvironmentSource,
-): { command: string[]; input: { file: string }; flags: string[] } {
+): { command: string[]; input: { file: string }; mounts: Mount[] } {
   return {
     command: [
       "populate",
@@ -69,6 +73,8 @@ function populate(
       key,
       "--lock",
       "-",
+      "--lock-sha256",
+      textHash(source.lock),
       "--python",
       source.pythonAbi,
       ...source.imports.flatMap((module) => ["--import", module]),
@@ -77,6 +83,6 @@ function populate(
       ...(source.wheelhouse === "" ? [] : ["--wheelhouse", "/wheelhouse"]),
     ],
     input: { file: source.lockFile },
-    flags: source.wheelhouse === "" ? [] : [`--volume=${source.wheelhouse}:/wheelhouse:ro`],
+    mounts: source.wheelhouse === "" ? [] : [{ source: source.wheelhouse, target: "/wheelhouse" }],
   };
 }

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Retained } from "../../release/plan";
-import { oneShot } from "./store-job";
+import { storeJob } from "./store-job";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
 
@@ -19,7 +19,7 @@ export interface RootsArgs {
 export class GcRoots extends pulumi.ComponentResource {
   constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Hold", name, {}, opts);
-    oneShot(`${name}-${shortDigest(args.retained)}`, { ...job("hold", args) }, { parent: this });
+    storeJob(`${name}-${shortDigest(args.retained)}`, { ...job("hold", args) }, { parent: this });
     this.registerOutputs({});
   }
 }
@@ -34,9 +34,9 @@ export class GarbageCollection extends pulumi.ComponentResource {
 
   constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Collection", name, {}, opts);
-    this.done = oneShot(
+    this.done = storeJob(
       `${name}-${shortDigest(args.retained)}`,
-      { ...job("collect", args, "--json"), script: "collect.sh" },
+      { ...job("collect", args, "--json"), script: "collect-garbage.mjs", settings: { JOB_ROOT: args.host.root } },
       { parent: this },
     ).id;
     this.registerOutputs({});

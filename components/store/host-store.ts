@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { oneShot } from "./store-job";
+import { storeJob } from "./store-job";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
 
@@ -21,7 +21,7 @@ export class HostStore extends pulumi.ComponentResource {
     const directories = args.services.map((service) => `${pulumi.getStack()}/${service}`);
     this.dataDirectory = (service) => `${args.host.root}/data/${pulumi.getStack()}/${service}`;
     // The name carries what is to exist: another root or service is another job.
-    oneShot(
+    storeJob(
       `${name}-init-${digest(args.host.root, ...directories).slice(0, 8)}`,
       {
         host: args.host,

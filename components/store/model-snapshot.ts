@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { oneShot, type OneShotArgs } from "./store-job";
+import { storeJob, type StoreJobArgs } from "./store-job";
 import type { Application } from "../../applications/application";
 import type { Environment } from "./environment";
+import { jobOptions, toLines } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
 
 /** Where a new snapshot comes from. */
@@ -37,7 +38,7 @@ export interface ModelSnapshotArgs {
 export class ModelSnapshot extends pulumi.ComponentResource {
   constructor(name: string, args: ModelSnapshotArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ModelSnapshot", name, {}, opts);
-    oneShot(
+    storeJob(
       `${name}-fetch`,
       { host: args.host, image: args.bootstrapImage, missing: args.missing, ...work(args) },
       { parent: this },
@@ -51,7 +52,7 @@ function work({
   repo,
   revision,
   source,
-}: ModelSnapshotArgs): Pick<OneShotArgs, "command" | "input" | "environment" | "script" | "settings"> {
+}: ModelSnapshotArgs): Pick<StoreJobArgs, "command" | "input" | "variables" | "script" | "settings"> {
   if (source === undefined) {
     return { command: ["verify", "--store", "/store", `models/${repo}@${revision}`] };
   }
@@ -61,21 +62,27 @@ function work({
   }
   if ("derivedFrom" in source) {
     const { application, derivedFrom, variant, serverImage, environment } = source;
-    const { repo: from, revision: commit } = derivedFrom;
     return {
       command: [...fetch, "--archive", "-"],
       script: "derive.sh",
       settings: {
+        DERIVE_OPTIONS: toLines(
+          jobOptions({
+            labels: { component: "derive" },
+            mounts: [
+              { source: environment.path, target: application.mounts.environment },
+              { source: `${host.root}/models/huggingface`, target: application.mounts.models },
+            ],
+          }),
+        ),
         DERIVE_IMAGE: serverImage,
-        DERIVE_ENVIRONMENT: `${environment.path}:${application.mounts.environment}:ro`,
-        DERIVE_MODELS: `${host.root}/models/huggingface:${application.mounts.models}:ro`,
-        DERIVE_COMMAND: application.commands.derive({ repo: from, revision: commit, variant }).join("\n"),
+        DERIVE_COMMAND: toLines(application.commands.derive({ ...derivedFrom, variant })),
       },
     };
   }
   const sources = ["--endpoint", source.hubEndpoint, ...source.hubMirrors.flatMap((mirror) => ["--mirror", mirror])];
   return {
     command: [...fetch, ...sources],
-    environment: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken },
+    variables: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken },
   };
 }

@@ -196,7 +196,9 @@ test("a derived model is made after the one that it is derived from, by the serv
   expect(job.inputs["create"]).toBe("components/scripts/derive.sh");
   expect(job.inputs["environment"]).toMatchObject({
     DERIVE_COMMAND: `python3\n-m\narchon_server.derive\n--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`,
-    DERIVE_ENVIRONMENT: `${result.environment.path}:/root/.local:ro`,
+    DERIVE_OPTIONS: expect.stringContaining(
+      `--mount=type=bind,source=${result.environment.path},target=/root/.local,readonly`,
+    ) as string,
   });
   expect(result.models).toContainEqual({
     name: "small",
@@ -213,8 +215,8 @@ test("a model of the hub is fetched from the endpoint or a mirror, through the d
     COMMAND,
     "archon-model-org-name-ffffffffffff-fetch",
   ).inputs["environment"] as Record<string, string>;
-  expect(environment["ONE_SHOT_ARGS"]).toContain("--endpoint\nhttps://hub.example\n--mirror\nhttps://mirror.example");
-  expect(environment["ONE_SHOT_FLAGS"]).toContain("--env=HTTPS_PROXY\n");
+  expect(environment["JOB_COMMAND"]).toContain("--endpoint\nhttps://hub.example\n--mirror\nhttps://mirror.example");
+  expect(environment["JOB_OPTIONS"]).toContain("--env=HTTPS_PROXY\n");
 });
 
 test("a stack without models has no snapshot and says so to its server", async () => {
@@ -267,7 +269,7 @@ test("a rollback runs the wanted release with the shared images of now, and buil
   expect(
     resources
       .filter((each) => each.name.endsWith("-populate"))
-      .map((each) => (each.inputs["environment"] as Record<string, string>)["ONE_SHOT_ARGS"]),
+      .map((each) => (each.inputs["environment"] as Record<string, string>)["JOB_COMMAND"]),
   ).toEqual(["verify\n--store\n/store\nenvs/bbbbbbbbbbbbbbbb", "verify\n--store\n/store\nenvs/aaaaaaaaaaaaaaaa"]);
 });
 
@@ -279,7 +281,7 @@ test("earlier releases stay as resources of their own, up to the number to retai
   );
   expect(resources.some((each) => each.name.includes("bbbb"))).toBe(false);
   const [job] = resources.filter((each) => /^archon-collection-[0-9a-f]{8}$/.test(each.name));
-  const { ONE_SHOT_TEXT: text = "{}" } = job?.inputs["environment"] as Record<string, string>;
+  const { JOB_TEXT: text = "{}" } = job?.inputs["environment"] as Record<string, string>;
   expect(JSON.parse(text)).toMatchObject({
     environments: expect.arrayContaining(["aaaaaaaaaaaaaaaa", result.environment.key]) as unknown,
     models: [`local/demo@${demo.revision}`],

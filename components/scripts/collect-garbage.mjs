@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+// Reduces what this stack keeps alive to what it needs, and removes what nothing needs: from the store through store-job.sh, whose
+// settings apply here too, and then from the engine the images that this stack kept and no stack keeps any more.
+//   JOB_ROOT  the store on the host
+//   JOB_TEXT  JSON of what to keep: images, environments, models
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const attempts = 5;
+
+/** Runs a program and returns its standard output; undefined when it fails. */
+function output(program, args, options = {}) {
+  const result = spawnSync(program, args, { encoding: "utf8", maxBuffer: 2 ** 30, ...options });
+  return result.status === 0 ? result.stdout : undefined;
+}
+
+function docker(...args) {
+  return output("docker", args, { stdio: ["ignore", "pipe", "ignore"] });
+}
+
+function fail(reason) {
+  console.error(`${reason} Nothing was removed. Run the update again.`);
+  process.exit(1);
+}
+
+function lines(text) {
+  return text.split("\n").filter((line) => line !== "");
+}
+
+/** What one container has mounted. A server mounts all models at once: its labels say which of them it serves. */
+function mountsOf({ Config, Mounts }) {
+  const label = (name) => Config.Labels?.[`io.archon.${name}`] ?? "";
+  return Mounts.map(({ Source }) => ({
+    path: Source,
+    stack: `${label("project")}-${label("stack")}`,
+    models: label("models"),
+  }));
+}
+
+/**
+ * What every running container has mounted, no matter whose it is. A container that ends in between makes the list incomplete, and
+ * an incomplete list would remove what a container uses: then the engine is asked again.
+ */
+function mounted() {
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    const ids = docker("ps", "--quiet");
+    const inspected = ids === "" ? "[]" : ids && docker("inspect", ...lines(ids));
+    if (inspected !== undefined) {
+      return JSON.parse(inspected).flatMap(mountsOf);
+    }
+  }
+  fail(
+    "The mounts of the running containers cannot be listed: containers start and stop too fast, or the engine does not answer.",
+  );
+}
+
+/** Images belong to the engine, which may serve other stores too: what their stacks refer to counts as well. */
+function otherStores() {
+  const label = "io.archon.root";
+  const listed = docker("network", "ls", "--filter", `label=${label}`, "--format", `{{.Label "${label}"}}`);
+  if (listed === undefined) {
+    fail("The networks of the engine cannot be listed, and with them the other stores that use its images.");
+  }
+  const roots = [...new Set(lines(listed))].filter((root) => root !== process.env.JOB_ROOT).sort();
+  return roots.map((root, index) => ({ source: `${root}/refs`, target: `/other/${index + 1}` }));
+}
+
+const others = otherStores();
+const report = output(fileURLToPath(new URL("store-job.sh", import.meta.url)), [], {
+  stdio: ["ignore", "pipe", "inherit"],
+  env: {
+    ...process.env,
+    JOB_OPTIONS: [
+      process.env.JOB_OPTIONS,
+      // Where another store was removed by hand, Docker makes an empty directory, which refers to nothing.
+      ...others.map(({ source, target }) => `--volume=${source}:${target}:ro`),
+    ].join("\n"),
+    JOB_COMMAND: [process.env.JOB_COMMAND, ...others.flatMap(({ target }) => ["--also-references", target])].join("\n"),
+    JOB_TEXT: JSON.stringify({
+      keep: JSON.parse(process.env.JOB_TEXT),
+      root: process.env.JOB_ROOT,
+      mounted: mounted(),
+    }),
+  },
+});
+if (report === undefined) {
+  process.exit(1);
+}
+
+// The last line is for this script, the others are for people.
+const told = lines(report);
+const { images } = JSON.parse(told.pop());
+told.forEach((line) => console.log(line));
+for (const image of images) {
+  // Never forced: an image that a container uses stays, and the next update tries again.
+  if (docker("image", "rm", image) !== undefined) {
+    console.log(`removed image ${image}`);
+  }
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs the store tool once, in a container that is removed afterwards. Settings come as environment variables, so that neither an
+# error message nor the state repeats them:
+#   JOB_NAME       container name; a container that a killed update left behind is removed first
+#   JOB_OPTIONS    options of `docker run`, one a line
+#   JOB_IMAGE      image to run
+#   JOB_COMMAND    arguments of the store tool, one a line
+#   JOB_TEXT       text for its standard input; may be empty
+#   JOB_FILE       file for its standard input; may be empty
+#   JOB_DIRECTORY  directory for its standard input, as a tar archive; may be empty
+set -euo pipefail
+
+mapfile -t options <<<"$JOB_OPTIONS"
+mapfile -t command <<<"$JOB_COMMAND"
+
+input() {
+  if [[ -n "$JOB_DIRECTORY" ]]; then
+    # Owner, times and order of the files do not matter: the store tool checks their content.
+    tar --create --directory="$JOB_DIRECTORY" --exclude='.*' --exclude=__pycache__ -- *
+  elif [[ -n "$JOB_FILE" ]]; then
+    cat -- "$JOB_FILE"
+  else
+    printf '%s' "$JOB_TEXT"
+  fi
+}
+
+# An interrupted update kills this shell, not the container.
+trap 'docker rm --force "$JOB_NAME" >/dev/null 2>&1 || true' EXIT
+docker rm --force "$JOB_NAME" >/dev/null 2>&1 || true
+
+if [[ -n "$JOB_DIRECTORY" ]]; then cd -- "$JOB_DIRECTORY"; fi
+input | docker run "${options[@]}" "$JOB_IMAGE" "${command[@]}"

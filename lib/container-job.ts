@@ -1,0 +1,123 @@
+/** Where a container finds the host's certificate authorities. */
+export const CA_BUNDLE = "/run/ca-bundle.pem";
+
+/** What the store tool needs to give files of the store their owner and mode, and no more. */
+export const STORE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"] as const;
+
+/** A path of the host inside the container. */
+export interface Mount {
+  source: string;
+  target: string;
+  /** @default false */
+  writable?: boolean;
+  /** Whether Docker makes a directory where the source is missing. @default false: then the job fails */
+  create?: boolean;
+}
+
+/** What of `docker run` a job chooses. Everything else is the same for all of them, and no job can loosen it. */
+export interface JobOptions {
+  /** Name of the container. @default one that Docker makes up */
+  name?: string;
+  /** Labels below `io.archon.`, such as `{ component: "one-shot" }`. Their names and values are stable. */
+  labels: Readonly<Record<string, string>>;
+  /** Whether it reads from standard input. @default false */
+  interactive?: boolean;
+  /** Whether it has a network. @default false */
+  network?: boolean;
+  /** @default none */
+  capabilities?: readonly string[];
+  /** @default none */
+  mounts?: readonly Mount[];
+  /** Environment variables of the container. @default none */
+  variables?: Readonly<Record<string, string>>;
+  /** Names of variables whose values it takes from the process that starts Docker: values in arguments are seen by everybody. @default none */
+  inherited?: readonly string[];
+  /** PEM file of the host with the authorities to trust. @default the image's own */
+  caBundle?: string | undefined;
+  /** @default that of the image */
+  workdir?: string;
+  /** @default that of the image */
+  entrypoint?: string;
+}
+
+/**
+ * Arguments of `docker run` for a job, up to the image: a container that is removed when it ends, with a read-only root file system,
+ * a private /tmp, no way to gain privileges, and no log on the host.
+ */
+export function jobOptions(options: JobOptions): string[] {
+  const { labels, mounts = [], variables = {}, inherited = [], capabilities = [], caBundle } = options;
+  const trust = caBundle === undefined ? [] : [{ source: caBundle, target: CA_BUNDLE }];
+  const set = caBundle === undefined ? variables : { ...variables, SSL_CERT_FILE: CA_BUNDLE };
+  return [
+    "--rm",
+    "--init",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    ...capabilities.map((each) => `--cap-add=${each}`),
+    "--security-opt=no-new-privileges",
+    "--log-driver=none",
+    ...(options.network === true ? [] : ["--network=none"]),
+    ...(options.interactive === true ? ["--interactive"] : []),
+    ...(options.name === undefined ? [] : [`--name=${options.name}`]),
+    ...Object.entries(labels).map(([key, value]) => `--label=io.archon.${key}=${value}`),
+    ...[...mounts, ...trust].map(mountOption),
+    ...inherited.map((name) => `--env=${name}`),
+    ...Object.entries(set).map(([name, value]) => `--env=${name}=${value}`),
+    ...(options.workdir === undefined ? [] : [`--workdir=${options.workdir}`]),
+    ...(options.entrypoint === undefined ? [] : [`--entrypoint=${options.entrypoint}`]),
+  ];
+}
+
+export interface ContainerJob extends JobOptions {
+  image: string;
+  command: readonly string[];
+}
+
+/** Arguments of `docker` that run a job. */
+export function containerJob({ image, command, ...options }: ContainerJob): string[] {
+  return ["run", ...jobOptions(options), image, ...command];
+}
+
+/** Options of the store tool's jobs: the store writable at /store, and its standard input open. */
+export function storeJobOptions(store: Pick<Mount, "source" | "create">, options: JobOptions): JobOptions {
+  return {
+    ...options,
+    interactive: true,
+    capabilities: STORE_CAPABILITIES,
+    mounts: [{ ...store, target: "/store", writable: true }, ...(options.mounts ?? [])],
+  };
+}
+
+function mountOption({ source, target, writable = false, create = false }: Mount): string {
+  if (create) {
+    return `--volume=${source}:${target}${writable ? "" : ":ro"}`;
+  }
+  return `--mount=type=bind,source=${source},target=${target}${writable ? "" : ",readonly"}`;
+}
+
+/** Arguments for a script, one a line. @throws Error for one that itself has a line break */
+export function toLines(args: readonly string[]): string {
+  const broken = args.find((each) => each.includes("\n"));
+  if (broken !== undefined) {
+    throw new Error(`An argument of a job must not have a line break: ${JSON.stringify(broken)}`);
+  }
+  return args.join("\n");
+}
+
+/** What a job of an update is about, from the environment variables of the command that runs it. */
+export interface JobInputs {
+  /** Arguments of the store tool, its verb first; empty where they cannot be read. */
+  command: string[];
+  /** Directory of the checkout that it reads; undefined where it reads none. */
+  directory: string | undefined;
+}
+
+/** Reads the variables that {@link toLines} went into, and those of updates made before they had these names (`ONE_SHOT_…`). */
+export function readJobInputs(variables: Readonly<Record<string, unknown>>): JobInputs {
+  const text = (...names: string[]): string =>
+    names.map((name) => variables[name]).find((value) => typeof value === "string") ?? "";
+  const command = text("JOB_COMMAND", "ONE_SHOT_ARGS");
+  const directory = text("JOB_DIRECTORY", "ONE_SHOT_DIRECTORY");
+  return { command: command === "" ? [] : command.split("\n"), directory: directory === "" ? undefined : directory };
+}
