@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from archon_server import ordering
+from archon_server.search import ranking
 from archon_server.reranking import Reranker
-from archon_server.search import MAX_CANDIDATES, judged_text
+from archon_server.search.service import MAX_CANDIDATES, text_to_judge
 from archon_server.storage import Document, Passage, Storage
 from archon_server.storage.sqlite import SqliteStorage
 
@@ -68,7 +68,10 @@ def groups(retrieved: Sequence[RetrievedQuestion]) -> dict[str, list[int]]:
     return indexes | ({MISLED: misled} if misled else {})
 
 
-ORDERS: dict[str, Callable[[Sequence[float]], list[int]]] = {"reranked": ordering.by_scores, "fused": ordering.fused}
+ORDERS: dict[str, Callable[[Sequence[float]], list[int]]] = {
+    "reranked": ranking.by_scores,
+    "fused": ranking.fused_with_retrieval,
+}
 """The server's orders: by the model's scores, and fused with retrieval's order (FUSE_RERANKING)."""
 
 
@@ -77,7 +80,7 @@ def rerank(retrieved: Sequence[RetrievedQuestion], reranker: Reranker) -> tuple[
     started = time.perf_counter()
     rankings: dict[str, list[Ranking]] = {name: [] for name in ORDERS}
     for each in retrieved:
-        texts = [judged_text(passage) for passage in each.candidates]
+        texts = [text_to_judge(passage) for passage in each.candidates]
         scores = reranker.score(each.question.text, texts) if texts else []
         for name, order in ORDERS.items():
             rankings[name].append(each.ranking(order(scores)))

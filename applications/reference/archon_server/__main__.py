@@ -17,8 +17,8 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"archon_server: error: {error}")
 
+    from .main import serve
     from .reranking.cross_encoder import load
-    from .serving import serve
 
     serve(settings, partial(load, hub_dir=settings.hub_dir))
 

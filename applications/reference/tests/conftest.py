@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from archon_server.app import create_app
-from archon_server.draining import Draining
+from archon_server.http.app import create_app
+from archon_server.process.graceful_shutdown import GracefulShutdown
 from archon_server.reranking import LoadReranker
 from archon_server.settings import Model, Settings
 from archon_server.storage import FINISHED
@@ -52,9 +52,9 @@ def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
 class Api:
     """A running application and what it was made of."""
 
-    def __init__(self, client: TestClient, draining: Draining) -> None:
+    def __init__(self, client: TestClient, shutdown: GracefulShutdown) -> None:
         self.http = client
-        self.draining = draining
+        self.shutdown = shutdown
 
     def upload(self, text: str | bytes, name: str = "notes.md", **form: str) -> dict[str, Any]:
         """Uploads and waits for the end; returns the last progress."""
@@ -107,10 +107,10 @@ def serve(settings: Settings) -> Callable[..., Any]:
     def start(load: LoadReranker | None = None, **changes: Any) -> Iterator[Api]:
         models = {"models": (MODEL,), "active_model": MODEL} if load else {}
         changed = replace(settings, **models | changes)
-        draining = Draining()
-        app = create_app(changed, SqliteStorage(changed.data_dir / "archon.db"), load, draining)
+        shutdown = GracefulShutdown()
+        app = create_app(changed, SqliteStorage(changed.data_dir / "archon.db"), load, shutdown)
         with TestClient(app, raise_server_exceptions=False) as client:
-            yield Api(client, draining)
+            yield Api(client, shutdown)
 
     return start
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from archon_server.operations import Operation, Operations
-from archon_server.reranking import Runtime, hub
+from archon_server.ingestion.jobs import Job, Jobs
+from archon_server.reranking import Runtime, hf_cache
 from archon_server.settings import Model, Settings
 
 MODEL = Model("words", "tests/words", "0" * 40)
@@ -62,7 +62,7 @@ class WordReranker:
             self._may_score.set()
 
 
-class Shelf:
+class FakeLoader:
     """Loads a fresh reranker for each model, by the instructions in its fields."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def share(query: str, passage: str) -> float:
 
 def write_snapshot(hub_dir: Path, model: Model, weights: int = 1000) -> Path:
     """A snapshot with the header of a weights file of so many float32 numbers, and nothing else."""
-    folder = hub.snapshot(hub_dir, model)
+    folder = hf_cache.snapshot(hub_dir, model)
     folder.mkdir(parents=True, exist_ok=True)
     header = json.dumps({"w": {"dtype": "F32", "shape": [weights], "data_offsets": [0, 4 * weights]}}).encode()
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
@@ -110,18 +110,18 @@ def write_snapshot(hub_dir: Path, model: Model, weights: int = 1000) -> Path:
 
 def hold(percent: int, filename: str) -> None:
     """Lets the upload of this name get no further than so far until it is cancelled: its transaction stays open."""
-    advance = Operations.advance
+    advance = Jobs.advance
 
-    def held(self: Operations, operation: Operation, status: str, progress: int, *message: str, **result: Any) -> None:
+    def held(self: Jobs, operation: Job, status: str, progress: int, *message: str, **result: Any) -> None:
         advance(self, operation, status, progress, *message, **result)
         if progress >= percent and operation.about.get("fileName") == filename:
             operation.cancelled.wait()
 
-    Operations.advance = held
+    Jobs.advance = held
 
 
 def main() -> None:
-    from archon_server.serving import serve
+    from archon_server.main import serve
 
     def load(_: Model) -> WordReranker:
         time.sleep(float(os.environ.get("FAKE_LOAD_SECONDS", "0")))

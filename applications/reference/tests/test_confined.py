@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archon_server.crawling import confined
+from archon_server.crawling import landlock
 
 needs_landlock = pytest.mark.skipif(
-    confined.available() < confined.COMPLETE, reason=f"this kernel offers no Landlock of version {confined.COMPLETE}"
+    landlock.available() < landlock.COMPLETE, reason=f"this kernel offers no Landlock of version {landlock.COMPLETE}"
 )
 
 
@@ -24,7 +24,7 @@ def listeners() -> tuple[socket.socket, socket.socket]:
 def run_confined(script: str, port: int, directory: Path) -> subprocess.CompletedProcess[str]:
     own = {"CONFINED_PROGRAM": sys.executable, "CONFINED_PORT": str(port), "TMPDIR": str(directory)}
     return subprocess.run(
-        [confined.__file__, "-I", "-c", script], env=os.environ | own, capture_output=True, text=True, check=False
+        [landlock.__file__, "-I", "-c", script], env=os.environ | own, capture_output=True, text=True, check=False
     )
 
 
@@ -42,7 +42,7 @@ def test_a_server_whose_browser_cannot_be_confined_says_so(
     version: int,
     told: bool,
 ) -> None:
-    monkeypatch.setattr(confined, "available", lambda: version)
+    monkeypatch.setattr(landlock, "available", lambda: version)
     with serve(browser=Path("/bin/false")):
         pass
     assert (f"crawls run scripts in /bin/false, which Landlock {version} of" in caplog.text) == told

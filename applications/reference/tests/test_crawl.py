@@ -6,7 +6,8 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from archon_server.limits import AddressRefused, CrawlLimits, check_address
+from archon_server.crawling.ssrf_guard import AddressRefused, check_address
+from archon_server.settings import CrawlLimits
 from tests.conftest import Api, eventually
 from tests.sites import LOOPBACK, Site, crawl
 

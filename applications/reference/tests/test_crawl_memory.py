@@ -3,15 +3,15 @@
 import subprocess
 from pathlib import Path
 
-from archon_server import children
+from archon_server.process import subprocesses
 from tests.processes import python
 
 HOG = "held = bytearray(90 * 1024 * 1024); print('held', flush=True); import time; time.sleep(600)"
 CRAWL = f"""
 import subprocess, sys, time
-from archon_server.crawling import memory
-memory.WITH_BROWSER_BYTES = 200 * 1024 * 1024
-memory.bound(with_browser=True)
+from archon_server.crawling import rlimits
+rlimits.WITH_BROWSER_BYTES = 200 * 1024 * 1024
+rlimits.limit_memory(with_browser=True)
 print(open("/proc/self/oom_score_adj").read().strip(), flush=True)
 for _ in range(HOGS):
     subprocess.Popen([sys.executable, "-c", {HOG!r}])
@@ -35,5 +35,5 @@ def test_one_that_takes_less_goes_on_until_it_is_ended(tmp_path: Path) -> None:
     process = crawl(1, tmp_path)
     assert [process.stdout.readline() for _ in range(2)] == ["1000\n", "held\n"]
     assert process.poll() is None
-    children.end(process)
+    subprocesses.kill_tree(process)
     assert process.stdout.read() == ""

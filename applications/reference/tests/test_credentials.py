@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from archon_server.errors import StorageError
-from archon_server.preferences import DEFAULTS, Preferences
-from archon_server.reranking.choice import CHOICE
 from archon_server.settings import Model
+from archon_server.settings.runtime_settings import CHOSEN_MODEL_KEY, DEFAULTS, RuntimeSettings
+from archon_server.settings.vault import KEY_FILE, Vault
 from archon_server.storage import Credential
 from archon_server.storage.sqlite import SqliteStorage
-from archon_server.vault import KEY_FILE, Vault
 from tests.conftest import Api, eventually
 from tests.fakes import MODEL, WordReranker
 
@@ -107,7 +106,7 @@ def test_what_stands_for_a_secret_does_not_replace_it(api: Api, settings: Any) -
     assert reply.status_code == 422
     assert "only stands for the saved secret" in reply.json()["detail"]["error"]
     storage = SqliteStorage(settings.data_dir / "archon.db")
-    assert Preferences(storage, Vault(settings.data_dir), ()).effective().openai_api_key == SECRET
+    assert RuntimeSettings(storage, Vault(settings.data_dir), ()).effective().openai_api_key == SECRET
     storage.close()
 
 
@@ -199,7 +198,7 @@ def test_the_setting_and_the_route_that_activates_are_one_choice(serve: Callable
 
 def test_a_chosen_model_that_another_release_had_is_told(serve: Callable[..., Any], settings: Any) -> None:
     storage = SqliteStorage(settings.data_dir / "archon.db")
-    storage.save_setting(CHOICE, "gone")
+    storage.save_setting(CHOSEN_MODEL_KEY, "gone")
     storage.close()
     with serve(lambda _: WordReranker()) as api:
         api.upload("otters")
@@ -213,7 +212,7 @@ def test_a_chosen_model_that_another_release_had_is_told(serve: Callable[..., An
 def test_a_value_of_the_environment_holds_until_one_is_saved(settings: Any) -> None:
     storage = SqliteStorage(settings.data_dir / "archon.db")
     environment = {"EMBEDDING_MODEL": "from-env", "OPENAI_API_KEY": "k", "USE_RERANKING": "false"}
-    preferences = Preferences(storage, Vault(settings.data_dir), (), environment)
+    preferences = RuntimeSettings(storage, Vault(settings.data_dir), (), environment)
     effective = preferences.effective()
     assert (effective.embedding_model, effective.openai_api_key, effective.use_reranking) == ("from-env", "k", True)
     preferences.save(Credential("EMBEDDING_MODEL", "saved"))
@@ -222,14 +221,14 @@ def test_a_value_of_the_environment_holds_until_one_is_saved(settings: Any) -> N
 
 
 def test_a_secret_without_its_key_is_an_error_with_the_way_out(tmp_path: Any) -> None:
-    sealed = Vault(tmp_path).seal("otter")
-    assert Vault(tmp_path).unseal(sealed) == "otter"
+    sealed = Vault(tmp_path).encrypt("otter")
+    assert Vault(tmp_path).decrypt(sealed) == "otter"
     (tmp_path / KEY_FILE).unlink()
     with pytest.raises(StorageError, match=r"another key than .*secrets\.key; bring that file back"):
-        Vault(tmp_path).unseal(sealed)
+        Vault(tmp_path).decrypt(sealed)
     (tmp_path / KEY_FILE).write_text("no key")
     with pytest.raises(StorageError, match="cannot be used"):
-        Vault(tmp_path).unseal(sealed)
+        Vault(tmp_path).decrypt(sealed)
 
 
 def test_a_search_does_without_a_secret_that_cannot_be_read(api: Api, settings: Any) -> None:

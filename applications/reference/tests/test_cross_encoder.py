@@ -15,14 +15,13 @@ from archon_server.reranking import (
     ModelError,
     Reranker,
     UnusableRelease,
-    canary,
+    baseline,
     cross_encoder,
-    environment,
-    hub,
-    recorded,
-    weights,
+    hf_cache,
+    memory_estimate,
+    package_check,
 )
-from archon_server.reranking.environment import BrokenEnvironment
+from archon_server.reranking.package_check import BrokenEnvironment
 from archon_server.settings import Model
 
 MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
@@ -30,7 +29,7 @@ MODEL = Model("tiny", "tiny/bert", "0123456789abcdef0123456789abcdef01234567")
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
     found = {"torch": "2.9", "transformers": "5.9", "sentence-transformers": "6.0"} | versions
-    monkeypatch.setattr(environment, "installed_versions", lambda: found)
+    monkeypatch.setattr(package_check, "installed_versions", lambda: found)
 
 
 def test_a_missing_environment_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -47,10 +46,10 @@ def test_an_environment_that_would_make_up_scores_is_refused(
 ) -> None:
     pretend_installed(monkeypatch, **{"sentence-transformers": version})
     if good:
-        environment.require_environment()
+        package_check.require_environment()
         return
     with pytest.raises(UnusableRelease, match=rf"{version} gives Qwen3-Reranker a random score head"):
-        environment.require_environment()
+        package_check.require_environment()
 
 
 def test_a_missing_snapshot_is_told_before_anything_is_imported(
@@ -64,16 +63,16 @@ def test_a_missing_snapshot_is_told_before_anything_is_imported(
 
 
 def test_a_damaged_snapshot_is_told(tmp_path: Path) -> None:
-    config = hub.snapshot(tmp_path, MODEL) / "config.json"
+    config = hf_cache.snapshot(tmp_path, MODEL) / "config.json"
     config.parent.mkdir(parents=True)
     config.write_text("{")
     with pytest.raises(ModelError, match=r"config\.json cannot be read .*npm run verify"):
-        hub.read_config(tmp_path, MODEL)
+        hf_cache.read_config(tmp_path, MODEL)
 
 
 @pytest.mark.ml
 def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    config = hub.snapshot(tmp_path, MODEL) / "config.json"
+    config = hf_cache.snapshot(tmp_path, MODEL) / "config.json"
     config.parent.mkdir(parents=True)
     config.write_text("{}")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
@@ -102,7 +101,7 @@ def reference(cache: Path, model: Model, prompts: list[str]) -> list[float]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    path = hub.snapshot(cache, model)
+    path = hf_cache.snapshot(cache, model)
     tokenizer = AutoTokenizer.from_pretrained(path)
     network = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     yes_no = tokenizer.convert_tokens_to_ids(["yes", "no"])
@@ -116,7 +115,7 @@ def assert_as_classified(reranker: Reranker, cache: Path, model: Model) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    path = hub.snapshot(cache, model)
+    path = hf_cache.snapshot(cache, model)
     tokenizer = AutoTokenizer.from_pretrained(path)
     network = AutoModelForSequenceClassification.from_pretrained(path).eval()
     with torch.no_grad():
@@ -128,7 +127,7 @@ def assert_as_classified(reranker: Reranker, cache: Path, model: Model) -> None:
 
 
 QUERY = "How do bees make honey?"
-PASSAGES = [*(passage for _, passage in canary.KNOWN), "short", "A long passage. " * 40]
+PASSAGES = [*(passage for _, passage in baseline.KNOWN_PAIRS), "short", "A long passage. " * 40]
 
 
 @pytest.mark.ml
@@ -137,18 +136,18 @@ def test_a_bert_cross_encoder_is_loaded_and_gives_the_known_answers(written: tup
     reranker = cross_encoder.load(bert, cache)
     assert (reranker.runtime.device, reranker.runtime.dtype) == ("cpu", "float32")
     assert reranker.runtime.threads >= 1
-    assert len(canary.check(reranker)) == len(canary.KNOWN)
+    assert len(baseline.check_known_answers(reranker)) == len(baseline.KNOWN_PAIRS)
     scores = reranker.score(QUERY, PASSAGES)
     assert all(type(score) is float and 0 <= score <= 1 for score in scores)
     assert_as_classified(reranker, cache, bert)
-    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(cache, bert), rel=0.02)
+    assert reranker.runtime.memory_bytes == pytest.approx(memory_estimate.estimate(cache, bert), rel=0.02)
 
 
 @pytest.mark.ml
 def test_a_causal_model_made_into_a_classifier_is_scored_by_its_head(tiny: ModuleType, tmp_path: Path) -> None:
     model = tiny.write_qwen3_classifier(tmp_path)
     reranker = cross_encoder.load(model, tmp_path)
-    canary.check(reranker)
+    baseline.check_known_answers(reranker)
     assert_as_classified(reranker, tmp_path, model)
 
 
@@ -158,7 +157,7 @@ def test_qwen3_is_asked_as_its_model_card_says_and_in_batches_as_alone(
 ) -> None:
     cache, _, qwen3 = written
     reranker = cross_encoder.load(qwen3, cache)
-    canary.check(reranker)
+    baseline.check_known_answers(reranker)
     expected = reference(cache, qwen3, [tiny.model_card_prompt(QUERY, passage) for passage in PASSAGES])
     assert reranker.score(QUERY, PASSAGES) == pytest.approx(expected, abs=1e-4)
     assert [reranker.score(QUERY, [passage])[0] for passage in PASSAGES] == pytest.approx(expected, abs=1e-4)
@@ -180,10 +179,10 @@ def test_weights_of_16_bits_are_loaded_as_the_processor_likes_them(
     half_precision: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
 ) -> None:
     cache, model = half_precision
-    monkeypatch.setattr(weights, "cpu_flags", lambda: flags)
+    monkeypatch.setattr(memory_estimate, "cpu_flags", lambda: flags)
     reranker = cross_encoder.load(model, cache)
     assert reranker.runtime.dtype == ("bfloat16" if flags else "float32")
-    canary.check(reranker)
+    baseline.check_known_answers(reranker)
 
 
 @pytest.mark.ml
@@ -195,9 +194,9 @@ def test_a_variant_decides_the_precision_and_stays_within_the_tolerance(
     proof = record(tmp_path, cross_encoder.load(qwen3, cache))
     reranker = cross_encoder.load(replace(qwen3, variant=variant), cache)
     assert reranker.runtime.dtype == variant
-    estimate = weights.memory_estimate(cache, replace(qwen3, variant=variant))
+    estimate = memory_estimate.estimate(cache, replace(qwen3, variant=variant))
     assert reranker.runtime.memory_bytes == pytest.approx(estimate, rel=0.01)
-    assert recorded.compare(proof, reranker.runtime, canary.check(reranker)).largest_difference < 0.01
+    assert baseline.compare(proof, reranker.runtime, baseline.check_known_answers(reranker)).largest_difference < 0.01
 
 
 @pytest.mark.ml
@@ -206,7 +205,7 @@ def test_weights_that_are_damaged_and_still_load_are_found_by_the_record(
 ) -> None:
     cache, _, qwen3 = copied
     proof = record(tmp_path, cross_encoder.load(qwen3, cache))
-    weights_file = hub.snapshot(cache, qwen3) / "model.safetensors"
+    weights_file = hf_cache.snapshot(cache, qwen3) / "model.safetensors"
     intact = weights_file.read_bytes()
     found = []
     for seed in range(8):
@@ -214,18 +213,23 @@ def test_weights_that_are_damaged_and_still_load_are_found_by_the_record(
         reranker = cross_encoder.load(qwen3, cache)
         tiny.replace_file(weights_file, intact)
         try:
-            answers = canary.check(reranker)
+            answers = baseline.check_known_answers(reranker)
         except (UnusableRelease, ValueError):
             found.append("known answers")
             continue
         try:
-            recorded.compare(proof, reranker.runtime, answers)
+            baseline.compare(proof, reranker.runtime, answers)
         except UnusableRelease as error:
             assert "(recorded " in str(error)
             found.append("record")
     # Most damage leaves the right passages first; only the record shows it.
     assert found.count("record") >= 4, found
-    assert recorded.compare(proof, reranker.runtime, canary.check(cross_encoder.load(qwen3, cache))).problem is None
+    assert (
+        baseline.compare(
+            proof, reranker.runtime, baseline.check_known_answers(cross_encoder.load(qwen3, cache))
+        ).problem
+        is None
+    )
 
 
 @pytest.mark.ml
@@ -247,7 +251,7 @@ def test_memory_comes_back_when_a_model_is_closed(written: tuple[Path, Model, Mo
 def record(folder: Path, reranker: Reranker) -> Path:
     """What the store keeps of this model's known answers."""
     path = folder / "tiny.proof.json"
-    answers = [vars(answer) for answer in canary.check(reranker)]
+    answers = [vars(answer) for answer in baseline.check_known_answers(reranker)]
     content = {"format": 1, "recorded": "2026", "device": "cpu", "dtype": reranker.runtime.dtype, "answers": answers}
     path.write_text(json.dumps(content))
     return path
@@ -257,7 +261,7 @@ def record(folder: Path, reranker: Reranker) -> Path:
 def test_a_model_that_learned_the_opposite_fails_the_known_answers(tiny: ModuleType, tmp_path: Path) -> None:
     reranker = cross_encoder.load(tiny.write_bert(tmp_path, inverted=True), tmp_path)
     with pytest.raises(UnusableRelease, match="does not put known passages first"):
-        canary.check(reranker)
+        baseline.check_known_answers(reranker)
 
 
 @pytest.mark.ml
@@ -270,7 +274,7 @@ def test_a_classifier_is_no_reranker(tiny: ModuleType, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
 def test_damaged_files_are_told(copied: tuple[Path, Model, Model], name: str) -> None:
     cache, model, _ = copied
-    path = hub.snapshot(cache, model) / name
+    path = hf_cache.snapshot(cache, model) / name
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(BaseException) as caught:
         cross_encoder.load(model, cache)
@@ -289,9 +293,9 @@ def test_nothing_is_asked_of_the_network_and_nothing_written_to_the_cache(
         "from pathlib import Path\n"
         "def refuse(*_): raise AssertionError('network')\n"
         "socket.getaddrinfo = socket.socket.connect = refuse\n"
-        "from archon_server.reranking import canary, cross_encoder\n"
+        "from archon_server.reranking import baseline, cross_encoder\n"
         "from archon_server.settings import Model\n"
-        f"print(len(canary.check(cross_encoder.load({bert!r}, Path({str(cache)!r})))))\n"
+        f"print(len(baseline.check_known_answers(cross_encoder.load({bert!r}, Path({str(cache)!r})))))\n"
     )
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path, "HOME": str(tmp_path), "PYTHONUSERBASE": site.getuserbase()}

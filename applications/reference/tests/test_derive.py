@@ -9,8 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from archon_server import derive
-from archon_server.reranking import ModelError, UnusableRelease, canary, cross_encoder, hub, recorded, weights
+from archon_server.reranking import (
+    ModelError,
+    UnusableRelease,
+    baseline,
+    cross_encoder,
+    hf_cache,
+    memory_estimate,
+    quantize,
+)
 from archon_server.settings import Model
 from tests.test_cross_encoder import PASSAGES, QUERY, record
 
@@ -46,7 +53,7 @@ def run(monkeypatch: pytest.MonkeyPatch, hub_dir: Path, model: Model, *options: 
     monkeypatch.setenv("HF_HOME", str(hub_dir.parent))
     output = io.BytesIO()
     arguments = ["--repo", model.repo, "--revision", model.revision, "--variant", "int8", *options]
-    return derive.main(arguments, output), output.getvalue()
+    return quantize.main(arguments, output), output.getvalue()
 
 
 def unpack(archive: bytes, hub_dir: Path, repo: str) -> Model:
@@ -78,9 +85,9 @@ def test_the_derived_model_is_smaller_and_gives_the_known_answers_within_the_tol
         reranker = cross_encoder.load(replace(small, variant=variant), hub_dir)
         assert reranker.runtime.dtype == "int8"
     assert reranker.runtime.memory_bytes < 0.7 * original.runtime.memory_bytes
-    assert reranker.runtime.memory_bytes == pytest.approx(weights.memory_estimate(hub_dir, small), rel=0.02)
+    assert reranker.runtime.memory_bytes == pytest.approx(memory_estimate.estimate(hub_dir, small), rel=0.02)
     proof = record(tmp_path, original)
-    compared = recorded.compare(proof, reranker.runtime, canary.check(reranker))
+    compared = baseline.compare(proof, reranker.runtime, baseline.check_known_answers(reranker))
     assert (compared.tolerance, 0 < compared.largest_difference < 0.05) == (0.1, True)
     # The scores of a pair do not depend on what else is in its batch.
     together = reranker.score(QUERY, PASSAGES)
@@ -104,15 +111,15 @@ def test_a_model_in_several_files_keeps_an_index_that_is_true(
     from transformers import Qwen3ForCausalLM
 
     hub_dir, model = qwen3
-    source = hub.snapshot(hub_dir, model)
-    sharded = hub.snapshot(tmp_path / "hub", model)
+    source = hf_cache.snapshot(hub_dir, model)
+    sharded = hf_cache.snapshot(tmp_path / "hub", model)
     shutil.copytree(source, sharded)
     (sharded / "model.safetensors").unlink()
     Qwen3ForCausalLM.from_pretrained(source).save_pretrained(sharded, max_shard_size="200KB")
     assert len(list(sharded.glob("*.safetensors"))) > 1
     small = unpack(run(monkeypatch, tmp_path / "hub", model)[1], tmp_path / "hub", "local/sharded")
     whole = unpack(run(monkeypatch, hub_dir, model)[1], hub_dir, "local/whole")
-    index = json.loads((hub.snapshot(tmp_path / "hub", small) / derive.INDEX).read_text())["weight_map"]
+    index = json.loads((hf_cache.snapshot(tmp_path / "hub", small) / quantize.INDEX).read_text())["weight_map"]
     assert "model.layers.0.mlp.up_proj.weight_scale" in index
     scores = cross_encoder.load(small, tmp_path / "hub").score(QUERY, PASSAGES)
     assert scores == cross_encoder.load(whole, hub_dir).score(QUERY, PASSAGES)

@@ -50,7 +50,7 @@ def test_progress_is_polled_with_an_etag(api: Api) -> None:
 
 def test_an_unknown_operation_is_not_found(api: Api) -> None:
     reply = api.http.get("/api/progress/nope")
-    assert (reply.status_code, reply.json()) == (404, {"detail": {"error": "Operation nope not found"}})
+    assert (reply.status_code, reply.json()) == (404, {"detail": {"error": "Job nope not found"}})
 
 
 @pytest.mark.parametrize(

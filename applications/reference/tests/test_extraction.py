@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archon_server import children, extraction
+from archon_server import extraction
 from archon_server.extraction import UnreadableFile
 from archon_server.extraction.html import markdown
+from archon_server.process import subprocesses
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import files
 from tests.conftest import Api
+
+from tests import files
 
 
 def headings(api: Api, query: str) -> list[tuple[str, str]]:
@@ -164,7 +166,7 @@ def test_a_parser_that_dies_takes_nothing_with_it(
         script = "import os, signal; print('half'); os.kill(os.getpid(), signal.SIGKILL)"
         return started([sys.executable, "-c", script], **options)
 
-    monkeypatch.setattr(children.subprocess, "Popen", killed)
+    monkeypatch.setattr(subprocesses.subprocess, "Popen", killed)
     body = api.upload(files.pdf(["otters"]), "a.pdf")
     assert body["status"] == "error"
     assert "could not be parsed within the limits" in body["error"]
@@ -195,7 +197,7 @@ def test_the_parsing_process_has_limits_and_no_secrets(tmp_path: Path, monkeypat
         seen["limited"] = process.poll() is None
         return process
 
-    monkeypatch.setattr(children.subprocess, "Popen", watched)
+    monkeypatch.setattr(subprocesses.subprocess, "Popen", watched)
     path = tmp_path / "a.pdf"
     path.write_bytes(files.pdf([f"otters {n}" for n in range(300)]))
     with path.open("rb") as file:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from archon_server.reranking import ModelError, UnusableRelease
-from archon_server.reranking.canary import KNOWN
-from archon_server.reranking.slot import FIRST_RETRY_SECONDS
+from archon_server.reranking.baseline import KNOWN_PAIRS
+from archon_server.reranking.managed_model import FIRST_RETRY_SECONDS
 from tests.conftest import Api, eventually
 from tests.fakes import MODEL, WordReranker
 
@@ -81,7 +81,7 @@ def test_not_ready_until_the_model_has_given_the_known_answers(
         assert body["message"] == "The reranker is being loaded"
         slow.set()
         eventually(lambda: health(api)[0] == 200)
-        assert [query for query, _ in reranker.scored] == [query for query, _ in KNOWN]
+        assert [query for query, _ in reranker.scored] == [query for query, _ in KNOWN_PAIRS]
 
 
 def test_a_model_that_gives_the_known_answers_wrong_is_never_used(serve: Callable[..., Any]) -> None:
@@ -186,7 +186,7 @@ def test_a_model_that_went_wrong_while_it_served_is_loaded_afresh(serve: Callabl
 
 
 def test_draining_is_not_ready_but_serves_on(api: Api) -> None:
-    api.draining.begin()
+    api.shutdown.request()
     status, body = health(api)
     assert (status, body["status"], body["ready"]) == (503, "draining", False)
     assert api.upload("otters")["status"] == "completed"
@@ -217,5 +217,5 @@ def test_what_the_reranking_stands_on(serve: Callable[..., Any], reranker: WordR
             "cuda_available": False,
         }
         assert answer["passed"] is True
-        assert [question["query"] for question in answer["questions"]] == [query for query, _ in KNOWN]
+        assert [question["query"] for question in answer["questions"]] == [query for query, _ in KNOWN_PAIRS]
         assert all(question["right"] > question["best_other"] for question in answer["questions"])

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archon_server.reranking import memory, weights
+from archon_server.reranking import cgroup, memory_estimate
+from archon_server.reranking.budget import default_budget, format_bytes
 from archon_server.settings import Model
 from tests.fakes import MODEL, write_snapshot
 
@@ -24,28 +25,28 @@ def meminfo(tmp_path: Path) -> Path:
 )
 def test_the_limit_of_cgroup_v2(tmp_path: Path, meminfo: Path, limit: str, expected: int) -> None:
     (tmp_path / "memory.max").write_text(limit + "\n")
-    assert memory.container_limit(tmp_path, meminfo) == expected * MEBIBYTE
+    assert cgroup.container_limit(tmp_path, meminfo) == expected * MEBIBYTE
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("3221225472", 3072), ("9223372036854771712", 8192)])
 def test_the_limit_of_cgroup_v1(tmp_path: Path, meminfo: Path, limit: str, expected: int) -> None:
     (tmp_path / "memory").mkdir()
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text(limit + "\n")
-    assert memory.container_limit(tmp_path, meminfo) == expected * MEBIBYTE
+    assert cgroup.container_limit(tmp_path, meminfo) == expected * MEBIBYTE
 
 
 def test_without_any_limit_it_is_unknown(tmp_path: Path) -> None:
-    assert memory.container_limit(tmp_path, tmp_path / "none") == 0
+    assert cgroup.container_limit(tmp_path, tmp_path / "none") == 0
 
 
 @pytest.mark.parametrize(("limit", "budget"), [(3072, 1964), (6144, 4729), (512, 0), (0, 0)])
 def test_models_get_what_the_rest_of_the_server_leaves(limit: int, budget: int) -> None:
-    assert memory.default_budget(limit * MEBIBYTE) // MEBIBYTE == budget
+    assert default_budget(limit * MEBIBYTE) // MEBIBYTE == budget
 
 
 @pytest.mark.parametrize(("size", "text"), [(1_191_588_280, "1.2 GB"), (2_949_058, "2.9 MB"), (999, "999 bytes")])
 def test_sizes_are_readable(size: int, text: str) -> None:
-    assert memory.shown(size) == text
+    assert format_bytes(size) == text
 
 
 def stored(tmp_path: Path, variant: str, config: dict[str, Any], tensors: dict[str, tuple[str, list[int], int]]) -> Any:
@@ -73,14 +74,14 @@ def stored(tmp_path: Path, variant: str, config: dict[str, Any], tensors: dict[s
 def test_weights_are_counted_as_they_will_be_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, flags: set[str], expected: int
 ) -> None:
-    monkeypatch.setattr(weights, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(memory_estimate, "cpu_flags", lambda: frozenset(flags))
     tensors = {"a": ("BF16", [100, 20], 4000), "b": ("I8", [5], 5)}
     model = stored(tmp_path, variant, {"torch_dtype": "bfloat16"}, tensors)
-    assert weights.memory_estimate(tmp_path, model) == expected
+    assert memory_estimate.estimate(tmp_path, model) == expected
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 100, (5).to_bytes(8, "little") + b'"abc"'])
 def test_damaged_weights_are_no_error_of_the_estimate(tmp_path: Path, content: bytes) -> None:
     folder = write_snapshot(tmp_path, MODEL)
     (folder / "model.safetensors").write_bytes(content)
-    assert weights.memory_estimate(tmp_path, MODEL) == 0
+    assert memory_estimate.estimate(tmp_path, MODEL) == 0

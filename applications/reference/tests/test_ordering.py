@@ -1,6 +1,6 @@
 """Orders of results, by hand-made scores of a ranking's passages."""
 
-from archon_server.ordering import by_scores, fused
+from archon_server.search.ranking import by_scores, fused_with_retrieval
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,17 +13,17 @@ def test_scores_decide_and_the_ranking_between_equals() -> None:
 def test_fused_what_both_put_high_comes_first() -> None:
     # Third by the ranking and first by scores; first by the ranking and last by scores; second by both.
     assert by_scores([0.0, 0.8, 0.9, 0.1]) == [2, 1, 3, 0]
-    assert fused([0.0, 0.8, 0.9, 0.1]) == [2, 1, 0, 3]
-    assert fused([0.9, 0.5, 0.1]) == [0, 1, 2]
+    assert fused_with_retrieval([0.0, 0.8, 0.9, 0.1]) == [2, 1, 0, 3]
+    assert fused_with_retrieval([0.9, 0.5, 0.1]) == [0, 1, 2]
 
 
 def test_fused_neither_order_decides_alone() -> None:
     # Last by the ranking of 20 and first by scores, against the second of both.
     scores = [0.0] + [0.9] + [0.5 - n / 100 for n in range(17)] + [1.0]
     assert by_scores(scores)[0] == 19
-    assert fused(scores)[0] == 1
+    assert fused_with_retrieval(scores)[0] == 1
 
 
 @given(st.lists(st.floats(0, 1)))
 def test_every_passage_has_one_place(scores: list[float]) -> None:
-    assert sorted(fused(scores)) == sorted(by_scores(scores)) == list(range(len(scores)))
+    assert sorted(fused_with_retrieval(scores)) == sorted(by_scores(scores)) == list(range(len(scores)))

@@ -186,7 +186,7 @@ def test_a_server_that_cannot_start_says_why(environment: dict[str, str], said: 
 def test_the_server_listens_before_it_imports_the_environment(tmp_path: Path) -> None:
     """torch takes seconds to import; only the loading of a model may ask for it."""
     script = (
-        "import sys, archon_server.reranking.cross_encoder, archon_server.serving\n"
+        "import sys, archon_server.reranking.cross_encoder, archon_server.main\n"
         "print([name for name in ('torch', 'transformers', 'sentence_transformers', 'numpy') if name in sys.modules])"
     )
     (tmp_path / "look.py").write_text(script)

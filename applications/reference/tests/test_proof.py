@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archon_server import proof
-from archon_server.reranking import canary, hub
-from archon_server.reranking.canary import KNOWN
+from archon_server.reranking import baseline, baseline_report, hf_cache
+from archon_server.reranking.baseline import KNOWN_PAIRS
 from archon_server.settings import Model, Settings
 from tests.conftest import Api, eventually
 from tests.fakes import MODEL, WordReranker, share, write_snapshot
 from tests.processes import ServerProcess, python
 
-FIRST = KNOWN[0][0]
-RIGHT = share(FIRST, KNOWN[0][1])
+FIRST = KNOWN_PAIRS[0][0]
+RIGHT = share(FIRST, KNOWN_PAIRS[0][1])
 
 
 def recorded(api: Api) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def recorded(api: Api) -> dict[str, Any]:
 
 def keep(settings: Settings, document: dict[str, Any], model: Model = MODEL) -> Path:
     """As the store tool does it."""
-    path = hub.proof_path(settings.hub_dir, model)
+    path = hf_cache.baseline_path(settings.hub_dir, model)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"format": 1, "recorded": "2026-01-02T03:04:05+00:00", **document}))
     return path
@@ -36,12 +35,12 @@ def test_what_a_server_answered_is_what_a_later_one_must_answer(
     with serve(lambda _: reranker.opened(), environment_key="key") as api:
         eventually(lambda: api.http.get("/health").status_code == 200)
         assert recorded(api)["problem"] == "none recorded"
-        [found] = proof.proofs(api.http.get("/health/ml").json())
+        [found] = baseline_report.baselines(api.http.get("/health/ml").json())
     document = found.pop("proof")
     assert found == {"name": MODEL.name, "repo": MODEL.repo, "revision": MODEL.revision}
     assert set(document) == {"answers", "device", "dtype", "environment"}
     assert (document["dtype"], document["environment"]) == ("words", "key")
-    assert [answer["query"] for answer in document["answers"]] == [query for query, _ in KNOWN]
+    assert [answer["query"] for answer in document["answers"]] == [query for query, _ in KNOWN_PAIRS]
 
     path = keep(settings, document)
     with serve(lambda _: reranker.opened()) as api:
@@ -67,7 +66,7 @@ def test_a_variant_is_compared_with_the_record_of_what_it_was_derived_from(
     folder = write_snapshot(settings.hub_dir, MODEL)
     origin = {"quant_method": "archon-int8", "from": f"{source.repo}@{source.revision}"}
     (folder / "config.json").write_text(json.dumps({"quantization_config": origin}))
-    answers = [vars(answer) for answer in canary.check(reranker)]
+    answers = [vars(answer) for answer in baseline.check_known_answers(reranker)]
     document = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "e"}
     path = keep(settings, document, source)
     with serve(lambda _: reranker.opened()) as api:
@@ -77,12 +76,12 @@ def test_a_variant_is_compared_with_the_record_of_what_it_was_derived_from(
     assert keep(settings, document, source) == path
     with serve(lambda _: reranker.opened()) as api:
         eventually(lambda: api.http.get("/health").json()["status"] == "failed")
-        assert "otherwise than when it was proven" in api.http.get("/health").json()["message"]
+        assert "differently than in the baseline of" in api.http.get("/health").json()["message"]
 
 
 def test_a_server_that_is_not_ready_has_no_proof() -> None:
-    with pytest.raises(proof.NotReady, match="the reranker is failed: out of memory"):
-        proof.proofs({"status": "failed", "error": "out of memory", "models": []})
+    with pytest.raises(baseline_report.NotReady, match="the reranker is failed: out of memory"):
+        baseline_report.baselines({"status": "failed", "error": "out of memory", "models": []})
 
 
 @pytest.mark.parametrize("token", ["", "s3cret"])

@@ -78,7 +78,7 @@ def test_a_late_subscriber_is_told_how_it_ended(server: ServerProcess) -> None:
     known = [body for body in client.progress() if body["progressId"] == progress_id]
     assert [body["percentage"] for body in known] == [100]
     unknown = [body for body in client.progress() if body["status"] == "error"]
-    assert {"status": "error", "error": "Operation nope not found", "progressId": "nope"} in unknown
+    assert {"status": "error", "error": "Job nope not found", "progressId": "nope"} in unknown
     assert len(unknown) == 2
 
 

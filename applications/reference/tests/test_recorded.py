@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from archon_server.reranking import Runtime, UnusableRelease
-from archon_server.reranking.canary import KnownAnswer
-from archon_server.reranking.recorded import Comparison, compare
+from archon_server.reranking.baseline import BaselineComparison, KnownAnswer, compare
 
 ANSWERS = (KnownAnswer("one?", 0.9, 0.1), KnownAnswer("two?", 0.8, 0.2))
 
@@ -30,7 +29,7 @@ def shifted(by: float) -> list[KnownAnswer]:
 
 def test_the_same_answers_are_told_with_what_was_recorded(tmp_path: Path) -> None:
     found = compare(record(tmp_path), runtime(), shifted(0.0004))
-    assert found == Comparison("2026-01-02T03:04:05+00:00", "float32", ANSWERS, pytest.approx(0.0004), 0.0005)
+    assert found == BaselineComparison("2026-01-02T03:04:05+00:00", "float32", ANSWERS, pytest.approx(0.0004), 0.0005)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_what_may_differ_depends_on_the_less_precise_of_the_two(
     if good:
         assert compare(path, runtime(now), shifted(by)).largest_difference == pytest.approx(abs(by))
         return
-    with pytest.raises(UnusableRelease, match=f"Allowed is a difference of .* between {before} and {now}") as caught:
+    with pytest.raises(UnusableRelease, match=f"The allowed difference between {before} and {now} is ") as caught:
         compare(path, runtime(now), shifted(by))
     assert f"'two?': right passage 0.8000 (recorded 0.8000), best other {0.2 + by:.4f} (recorded 0.2000)" in str(
         caught.value
@@ -63,7 +62,7 @@ def test_what_may_differ_depends_on_the_less_precise_of_the_two(
 
 
 def test_without_a_record_there_is_nothing_to_compare(tmp_path: Path) -> None:
-    assert compare(tmp_path / "none.json", runtime(), ANSWERS) == Comparison(problem="none recorded")
+    assert compare(tmp_path / "none.json", runtime(), ANSWERS) == BaselineComparison(problem="none recorded")
 
 
 def test_a_record_of_other_questions_says_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from archon_server.limits import CrawlLimits
+from archon_server.settings import CrawlLimits
 from tests.conftest import eventually
 from tests.sites import Site, crawl
 
@@ -212,14 +212,14 @@ def test_a_page_that_scripts_spoil_is_told_and_the_next_is_read(
     # crawl4ai makes directories when it is imported.
     monkeypatch.setenv("CRAWL4_AI_BASE_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    from archon_server.crawling.fetching import FetchFailed
-    from archon_server.crawling.rendering import RenderingStrategy
+    from archon_server.crawling.browser_fetcher import BrowserFetcher
+    from archon_server.crawling.http_fetcher import FetchFailed
 
     limits = CrawlLimits(allowed=ONE, page_bytes=100_000, browser_bytes=200_000, page_seconds=3)
 
     async def outcomes() -> dict[str, str]:
         found = {}
-        async with RenderingStrategy(str(BROWSER), limits) as strategy:
+        async with BrowserFetcher(str(BROWSER), limits) as strategy:
             for path in SPOILED:
                 try:
                     found[path] = (await strategy.crawl(site.url + path)).html

@@ -7,7 +7,7 @@ import pytest
 from archon_server.chunking import Chunk
 from archon_server.errors import StorageError
 from archon_server.storage import Counts, Document, migrations
-from archon_server.storage.fulltext import MAX_TERMS, match_expression
+from archon_server.storage.retrieval import MAX_TERMS, match_expression
 from archon_server.storage.sqlite import SqliteStorage
 from hypothesis import given, settings
 from hypothesis import strategies as st

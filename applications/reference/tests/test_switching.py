@@ -10,21 +10,21 @@ from archon_server.errors import StorageError
 from archon_server.settings import Model, Settings
 from archon_server.storage.sqlite import SqliteStorage
 from tests.conftest import Api, eventually
-from tests.fakes import MODEL, OTHER, THIRD, Shelf, WordReranker, write_snapshot
+from tests.fakes import MODEL, OTHER, THIRD, FakeLoader, WordReranker, write_snapshot
 
 WEIGHTS = 4000
 """Bytes of each model, as the snapshots say."""
 
 
 @pytest.fixture
-def shelf(settings: Settings) -> Shelf:
+def shelf(settings: Settings) -> FakeLoader:
     for model in (MODEL, OTHER, THIRD):
         write_snapshot(settings.hub_dir, model, WEIGHTS // 4)
-    return Shelf()
+    return FakeLoader()
 
 
 @pytest.fixture
-def start(serve: Callable[..., Any], shelf: Shelf) -> Callable[..., Any]:
+def start(serve: Callable[..., Any], shelf: FakeLoader) -> Callable[..., Any]:
     """An application with three models, of which MODEL is the release's default."""
 
     def start(**changes: Any) -> Any:
@@ -100,7 +100,7 @@ def test_the_models_of_the_release_are_listed(three: Api, settings: Settings) ->
     assert state(three, OTHER.name) == "absent"
 
 
-def test_a_switch_proves_the_new_model_beside_the_old_then_frees_the_old(three: Api, shelf: Shelf) -> None:
+def test_a_switch_proves_the_new_model_beside_the_old_then_frees_the_old(three: Api, shelf: FakeLoader) -> None:
     with shelf.held(OTHER.name):
         assert three.http.post("/api/models/activate", json={"name": OTHER.name}).status_code == 202
         eventually(lambda: state(three, OTHER.name) == "loading")
@@ -117,7 +117,7 @@ def test_a_switch_proves_the_new_model_beside_the_old_then_frees_the_old(three: 
     assert three.metric('archon_model_memory_bytes{model="other"}') == 1000
 
 
-def test_a_search_that_waits_while_its_model_is_replaced_is_scored_by_it(three: Api, shelf: Shelf) -> None:
+def test_a_search_that_waits_while_its_model_is_replaced_is_scored_by_it(three: Api, shelf: FakeLoader) -> None:
     answers: list[dict[str, Any]] = []
     threads = [threading.Thread(target=lambda: answers.append(three.search("otter"))) for _ in range(5)]
     with shelf.open(MODEL.name)[0].held():
@@ -132,7 +132,7 @@ def test_a_search_that_waits_while_its_model_is_replaced_is_scored_by_it(three: 
     eventually(lambda: shelf.open(MODEL.name) == [])
 
 
-def test_a_new_model_that_fails_leaves_the_old_one_serving_and_says_why(three: Api, shelf: Shelf) -> None:
+def test_a_new_model_that_fails_leaves_the_old_one_serving_and_says_why(three: Api, shelf: FakeLoader) -> None:
     shelf.broken[OTHER.name] = RuntimeError("out of memory")
     switch = activate(three, OTHER.name)
     assert (switch["state"], switch["error"]) == ("failed", "RuntimeError: out of memory")
@@ -147,7 +147,7 @@ def test_a_new_model_that_fails_leaves_the_old_one_serving_and_says_why(three: A
     assert activate(three, OTHER.name)["state"] == "done"
 
 
-def test_the_last_of_several_wishes_wins(three: Api, shelf: Shelf) -> None:
+def test_the_last_of_several_wishes_wins(three: Api, shelf: FakeLoader) -> None:
     with shelf.held(OTHER.name):
         three.http.post("/api/models/activate", json={"name": OTHER.name})
         three.http.post("/api/models/activate", json={"name": MODEL.name})
@@ -166,7 +166,7 @@ def test_unknown_models_are_refused_with_the_known_ones(three: Api) -> None:
     assert (reply.status_code, reply.json()["detail"]["error"]) == (422, expected)
 
 
-def test_a_search_may_name_a_model_which_then_stays_beside_the_active_one(three: Api, shelf: Shelf) -> None:
+def test_a_search_may_name_a_model_which_then_stays_beside_the_active_one(three: Api, shelf: FakeLoader) -> None:
     found = three.search("otter", model=OTHER.name)
     assert (found["reranking_applied"], found["model"]) == (True, OTHER.name)
     assert three.search("otter")["model"] == MODEL.name
@@ -175,7 +175,7 @@ def test_a_search_may_name_a_model_which_then_stays_beside_the_active_one(three:
     assert described(three, OTHER.name)["last_used"]
 
 
-def test_a_named_model_that_takes_too_long_to_load_is_told(start: Callable[..., Any], shelf: Shelf) -> None:
+def test_a_named_model_that_takes_too_long_to_load_is_told(start: Callable[..., Any], shelf: FakeLoader) -> None:
     with start(rerank_seconds=0.3) as api, shelf.held(OTHER.name):
         api.upload("otters")
         eventually(lambda: state(api, MODEL.name) == "ready")
@@ -187,7 +187,9 @@ def test_a_named_model_that_takes_too_long_to_load_is_told(start: Callable[..., 
     # The failure after everybody has given up is nobody's surprise.
 
 
-def test_a_named_model_that_cannot_be_loaded_is_told_and_not_tried_at_each_search(three: Api, shelf: Shelf) -> None:
+def test_a_named_model_that_cannot_be_loaded_is_told_and_not_tried_at_each_search(
+    three: Api, shelf: FakeLoader
+) -> None:
     shelf.broken[OTHER.name] = RuntimeError("damaged")
     for _ in range(3):
         assert three.search("otter", model=OTHER.name)["reranking_error"] == "RuntimeError: damaged"
@@ -195,7 +197,9 @@ def test_a_named_model_that_cannot_be_loaded_is_told_and_not_tried_at_each_searc
     assert three.search("otter")["reranking_applied"] is True
 
 
-def test_what_was_used_longest_ago_makes_room_but_never_the_active_one(start: Callable[..., Any], shelf: Shelf) -> None:
+def test_what_was_used_longest_ago_makes_room_but_never_the_active_one(
+    start: Callable[..., Any], shelf: FakeLoader
+) -> None:
     # Loaded ones take 1000 each, one to be loaded takes 4000: there is room beside one, not beside two.
     with start(model_memory_bytes=5500) as api:
         api.upload("otters")
@@ -220,7 +224,7 @@ def test_what_does_not_fit_beside_the_active_one_is_told(start: Callable[..., An
         assert api.search("otter")["model"] == MODEL.name
 
 
-def test_a_search_that_takes_too_long_comes_back_unranked(start: Callable[..., Any], shelf: Shelf) -> None:
+def test_a_search_that_takes_too_long_comes_back_unranked(start: Callable[..., Any], shelf: FakeLoader) -> None:
     with start(rerank_seconds=0.3) as api:
         api.upload("\n\n".join(f"# {n}\n\nAn otter." for n in range(30)))
         eventually(lambda: state(api, MODEL.name) == "ready")
@@ -236,7 +240,7 @@ def test_a_search_that_takes_too_long_comes_back_unranked(start: Callable[..., A
         assert sum(query == "otter" for query, _ in reranker.scored) == 1
 
 
-def test_the_choice_outlives_the_server(start: Callable[..., Any], shelf: Shelf) -> None:
+def test_the_choice_outlives_the_server(start: Callable[..., Any], shelf: FakeLoader) -> None:
     with start() as api:
         assert activate(api, OTHER.name)["state"] == "done"
     shelf.loaded.clear()
@@ -254,7 +258,7 @@ def test_a_release_without_the_chosen_model_serves_by_its_default_and_says_so(st
     with start(models=(MODEL, THIRD)) as api:
         eventually(lambda: api.http.get("/health").status_code == 200)
         assert listed(api)["active"] == MODEL.name
-        notice = "The chosen model 'other' is not in this release; the default serves"
+        notice = "The chosen model 'other' is not in this release, so the default model is used"
         assert api.http.get("/health").json()["reranking"]["notice"] == notice
         assert (listed(api)["chosen"], listed(api)["notice"]) == (OTHER.name, notice)
     with start() as api:
@@ -262,7 +266,7 @@ def test_a_release_without_the_chosen_model_serves_by_its_default_and_says_so(st
 
 
 def test_a_chosen_model_that_cannot_be_used_leaves_the_default_serving_until_it_can(
-    start: Callable[..., Any], shelf: Shelf
+    start: Callable[..., Any], shelf: FakeLoader
 ) -> None:
     with start() as api:
         activate(api, OTHER.name)
@@ -270,7 +274,7 @@ def test_a_chosen_model_that_cannot_be_used_leaves_the_default_serving_until_it_
     with start() as api:
         eventually(lambda: api.http.get("/health").status_code == 200)
         assert listed(api)["active"] == MODEL.name
-        assert listed(api)["notice"] == "The chosen model 'other' does not serve yet: RuntimeError: damaged"
+        assert listed(api)["notice"] == "The chosen model 'other' is not in use yet: RuntimeError: damaged"
         shelf.broken.clear()
         eventually(lambda: listed(api)["active"] == OTHER.name)
         assert listed(api)["notice"] is None
@@ -278,7 +282,7 @@ def test_a_chosen_model_that_cannot_be_used_leaves_the_default_serving_until_it_
 
 
 def test_an_active_model_that_breaks_for_good_is_replaced_by_the_default(
-    start: Callable[..., Any], shelf: Shelf
+    start: Callable[..., Any], shelf: FakeLoader
 ) -> None:
     with start() as api:
         api.upload("otters")
@@ -292,7 +296,7 @@ def test_an_active_model_that_breaks_for_good_is_replaced_by_the_default(
         eventually(lambda: api.search("otter")["model"] == OTHER.name)
 
 
-def test_a_model_that_appears_is_used_at_once(serve: Callable[..., Any], shelf: Shelf, settings: Settings) -> None:
+def test_a_model_that_appears_is_used_at_once(serve: Callable[..., Any], shelf: FakeLoader, settings: Settings) -> None:
     """Not only when the growing pause between two attempts is over."""
     folder = settings.hub_dir / "models--tests--words" / "snapshots" / MODEL.revision
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -315,7 +319,7 @@ def test_a_model_that_appears_is_used_at_once(serve: Callable[..., Any], shelf: 
 
 
 def test_a_damaged_model_that_is_replaced_in_place_is_used_without_a_restart(
-    serve: Callable[..., Any], shelf: Shelf, settings: Settings
+    serve: Callable[..., Any], shelf: FakeLoader, settings: Settings
 ) -> None:
     """Even one of which no further attempt could be expected to succeed."""
     config = settings.hub_dir / "models--tests--words" / "snapshots" / MODEL.revision / "config.json"
@@ -337,7 +341,7 @@ def test_a_damaged_model_that_is_replaced_in_place_is_used_without_a_restart(
 
 
 def test_a_container_that_restarts_without_its_model_serves_unranked_and_a_new_one_is_not_ready(
-    start: Callable[..., Any], shelf: Shelf
+    start: Callable[..., Any], shelf: FakeLoader
 ) -> None:
     with start(release="r1") as api:
         api.upload("otters")

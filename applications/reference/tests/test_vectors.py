@@ -1,4 +1,4 @@
-"""Vectors from an OpenAI-compatible API on the loopback, by what they change for a search."""
+"""EmbeddingBackfill from an OpenAI-compatible API on the loopback, by what they change for a search."""
 
 import json
 import threading
@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from archon_server import embeddings
-from archon_server.retrieval import fuse
+from archon_server.embeddings import client
+from archon_server.search.ranking import fuse_rankings
 from archon_server.storage import Document, Passage
 from tests.conftest import Api, eventually
 
@@ -154,7 +154,7 @@ def test_an_endpoint_that_fails_leaves_the_search_by_words(
     endpoint.status, endpoint.answer = 200, endpoint.vectors
     assert configured.search("loud")["search_mode"] == "keyword"
     assert len(endpoint.asked) == asked
-    monkeypatch.setattr(embeddings, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(client, "RETRY_SECONDS", 0)
     assert configured.search("vehicle")["search_mode"] == "hybrid"
 
 
@@ -197,8 +197,8 @@ def passage(id_: int) -> Passage:
 
 
 def test_fusion_prefers_what_both_rankings_have() -> None:
-    fused = fuse([[passage(1), passage(2)], [passage(3), passage(2)]])
+    fused = fuse_rankings([[passage(1), passage(2)], [passage(3), passage(2)]])
     assert [each.id for each in fused] == [2, 1, 3]
     assert fused[0].similarity == pytest.approx((2 / 62) / (2 / 61))
-    assert fuse([[passage(1)], [passage(1)]]) == [replace(passage(1), similarity=1.0)]
-    assert fuse([[], []]) == []
+    assert fuse_rankings([[passage(1)], [passage(1)]]) == [replace(passage(1), similarity=1.0)]
+    assert fuse_rankings([[], []]) == []

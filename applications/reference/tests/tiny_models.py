@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 
 import torch
-from archon_server.reranking.canary import KNOWN
-from archon_server.reranking.hub import snapshot as hub_snapshot
+from archon_server.reranking.baseline import KNOWN_PAIRS
+from archon_server.reranking.hf_cache import snapshot as hub_snapshot
 from archon_server.settings import Model
 from sentence_transformers import CrossEncoder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -30,7 +30,7 @@ PREFIX = (
 SUFFIX = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
-_TEXTS = [text for pair in KNOWN for text in pair]
+_TEXTS = [text for pair in KNOWN_PAIRS for text in pair]
 _REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -65,7 +65,7 @@ def write_qwen3(hub: Path, *, dtype: torch.dtype = torch.float32) -> Model:
             tie_word_embeddings=True,
         )
     )
-    prompts = [model_card_prompt(query, passage) for query, _ in KNOWN for _, passage in KNOWN]
+    prompts = [model_card_prompt(query, passage) for query, _ in KNOWN_PAIRS for _, passage in KNOWN_PAIRS]
     batch = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
 
@@ -111,8 +111,10 @@ def write_bert(hub: Path, *, labels: int = 1, inverted: bool = False) -> Model:
             attention_probs_dropout_prob=0,
         )
     )
-    queries = [query for query, _ in KNOWN for _ in KNOWN]
-    batch = tokenizer(queries, [passage for _, passage in KNOWN] * len(KNOWN), return_tensors="pt", padding=True)
+    queries = [query for query, _ in KNOWN_PAIRS for _ in KNOWN_PAIRS]
+    batch = tokenizer(
+        queries, [passage for _, passage in KNOWN_PAIRS] * len(KNOWN_PAIRS), return_tensors="pt", padding=True
+    )
     sign = -1 if inverted else 1
     _train(network, lambda: sign * network(**batch).logits[:, 0])
     return _save(network, tokenizer, hub, "tiny/bert")
@@ -126,7 +128,10 @@ def write_qwen3_classifier(hub: Path) -> Model:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
     tokenizer.chat_template = None
     network.config.pad_token_id = tokenizer.pad_token_id
-    pairs = [[query for query, _ in KNOWN for _ in KNOWN], [passage for _, passage in KNOWN] * len(KNOWN)]
+    pairs = [
+        [query for query, _ in KNOWN_PAIRS for _ in KNOWN_PAIRS],
+        [passage for _, passage in KNOWN_PAIRS] * len(KNOWN_PAIRS),
+    ]
     batch = tokenizer(*pairs, return_tensors="pt", padding=True)
     _train(network, lambda: network(**batch).logits[:, 0])
     return _save(network, tokenizer, hub, "tiny/qwen3-classifier")
@@ -158,7 +163,7 @@ def _train(network: torch.nn.Module, scores) -> None:
     # More threads gain nothing on matrices this small, and wait for each other for ever on a busy machine.
     torch.set_num_threads(1)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    right = torch.eye(len(KNOWN)).flatten()
+    right = torch.eye(len(KNOWN_PAIRS)).flatten()
     for _ in range(500):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(scores(), right)
         if loss < 0.02:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .. import children
-from ..limits import CrawlLimits
-from ..operations import Cancelled
+from ..errors import Cancelled
+from ..process import subprocesses
+from ..settings import CrawlLimits
 
 
 class CrawlFailed(Exception):
@@ -102,7 +102,7 @@ def crawl(
 def _messages(
     request: CrawlRequest, limits: CrawlLimits, browser: Path | None, cancelled: threading.Event, work: str
 ) -> Iterator[dict[str, Any]]:
-    process = children.start(
+    process = subprocesses.start(
         __name__,
         environment={"HOME": work, "TMPDIR": work, "CRAWL4_AI_BASE_DIRECTORY": work},
         stdin=subprocess.PIPE,
@@ -130,7 +130,7 @@ def _messages(
     except BrokenPipeError:
         return
     finally:
-        children.end(process)
+        subprocesses.kill_tree(process)
         watcher.join()
         process.stdout.close()
 
@@ -139,4 +139,4 @@ def _kill_in_time(process: subprocess.Popen[str], seconds: float, cancelled: thr
     left = seconds
     while process.poll() is None and left > 0 and not cancelled.wait(0.2):
         left -= 0.2
-    children.end(process)
+    subprocesses.kill_tree(process)

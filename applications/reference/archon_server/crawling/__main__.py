@@ -13,22 +13,22 @@ from crawl4ai import AsyncWebCrawler, CacheMode, CrawlerRunConfig
 from playwright.async_api import Error
 
 from ..extraction.html import converted
-from ..limits import CrawlLimits
-from . import memory
-from .fetching import FetchFailed, GuardedStrategy
-from .rendering import RenderingStrategy
+from ..settings import CrawlLimits
+from . import rlimits
+from .browser_fetcher import BrowserFetcher
+from .http_fetcher import FetchFailed, HttpFetcher
 
 
 def main() -> None:
     job = json.load(sys.stdin)
     browser = job["browser"]
-    memory.bound(with_browser=browser is not None)
+    rlimits.limit_memory(with_browser=browser is not None)
     # Whatever the libraries print must not get between our lines.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     allowed = tuple(ip_network(text) for text in job["limits"].pop("allowed"))
     limits = CrawlLimits(**job["limits"], allowed=allowed)
-    strategy = GuardedStrategy(limits) if browser is None else RenderingStrategy(browser, limits)
+    strategy = HttpFetcher(limits) if browser is None else BrowserFetcher(browser, limits)
     try:
         asyncio.run(crawl(job["url"], job["max_depth"], limits, strategy, output))
     except Error as error:
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 async def crawl(
-    start: str, max_depth: int, limits: CrawlLimits, strategy: GuardedStrategy | RenderingStrategy, output: TextIO
+    start: str, max_depth: int, limits: CrawlLimits, strategy: HttpFetcher | BrowserFetcher, output: TextIO
 ) -> None:
     """Breadth first from `start`, on its host only. A page that fails is told and left out."""
     waiting = deque([(start, 0)])

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from aiohappyeyeballs import start_connection
 
-from ..limits import AddressRefused, CrawlLimits
-from .guard import guarded_sockets
+from ..settings import CrawlLimits
+from .ssrf_guard import AddressRefused, guarded_sockets
 
 LOOPBACK = "127.0.0.1"
 _PIECE = 64 * 1024

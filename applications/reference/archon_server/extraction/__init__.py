@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import BinaryIO, TextIO
 
-from .. import children
+from ..process import subprocesses
 
 ALLOWED = (
     "PDF (.pdf), Word (.docx), HTML, and text in UTF-8: Markdown, plain text, source code, configuration, CSV and the "
@@ -39,6 +39,10 @@ _OLE = b"\xd0\xcf\x11\xe0"
 
 class UnreadableFile(Exception):
     """The file is not what this server can store; the message says what it can."""
+
+
+class Refused(Exception):
+    """The file is not taken; the message goes behind its name."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
 
 @contextmanager
 def _process(parser: str, file: BinaryIO, errors: TextIO) -> Iterator[subprocess.Popen[str]]:
-    process = children.start(__name__, parser, stdin=file, stdout=subprocess.PIPE, stderr=errors)
+    process = subprocesses.start(__name__, parser, stdin=file, stdout=subprocess.PIPE, stderr=errors)
     try:
         yield process
     finally:
@@ -123,3 +127,9 @@ def _process(parser: str, file: BinaryIO, errors: TextIO) -> Iterator[subprocess
         process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def plain(line: str) -> str:
+    """A line of text whose start would make it a heading or a fence, indented so that it is neither."""
+    bare = line.lstrip()
+    return f"    {bare}" if bare.startswith(("#", "```", "~~~")) else line

@@ -7,8 +7,7 @@ import os
 import resource
 import sys
 
-from . import CPU_SECONDS, MEMORY_BYTES, PROGRESS, REFUSED
-from .refusal import Refused
+from . import CPU_SECONDS, MEMORY_BYTES, PROGRESS, REFUSED, Refused
 
 PARSERS = ("pdf", "docx", "html")
 

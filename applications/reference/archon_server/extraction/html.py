@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import BinaryIO
 
-from .refusal import Refused, plain
+from . import Refused, plain
 
 _PIECE = 64 * 1024
 _UNSEEN = {"nav", "script", "style", "template", "noscript", "svg", "title", "iframe", "object"}

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from .refusal import Refused, plain
+from . import Refused, plain
 
 MAX_PAGES = 20_000
 

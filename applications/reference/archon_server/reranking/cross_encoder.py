@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import Model
-from . import ModelError, Runtime, UnusableRelease, hub, qwen3
-from .environment import BrokenEnvironment, require_environment
+from . import ModelError, Runtime, UnusableRelease, hf_cache, qwen3
 from .hardware import available_cpus, cpu_flags, multiplies_int8
+from .memory_estimate import INT8, computing_dtype, loaded_dtype
+from .package_check import BrokenEnvironment, require_environment
 from .scorer import BATCH_SIZE
-from .weights import INT8, computing_dtype, loaded_dtype
 
 
 class CrossEncoderReranker:
@@ -47,7 +47,7 @@ class CrossEncoderReranker:
 def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableRelease if the environment is at fault."""
     require_environment()
-    config = hub.read_config(hub_dir, model)
+    config = hf_cache.read_config(hub_dir, model)
     torch, CrossEncoder = _import_environment()
 
     cuda = torch.cuda.is_available()
@@ -63,7 +63,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
         from . import int8  # noqa: F401
     threads = available_cpus()
     torch.set_num_threads(threads)
-    snapshot = hub.snapshot(hub_dir, model)
+    snapshot = hf_cache.snapshot(hub_dir, model)
     try:
         encoder = CrossEncoder(
             model.repo,

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from .cgroup import CGROUP, cpu_quota
+
 _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 """Flags of processors that multiply bfloat16 directly (the last is ARM's)."""
 
@@ -11,25 +13,11 @@ _EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 """Flags of processors that add up products of 8 bits in 32; the others lose what does not fit into 16."""
 
 
-def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+def available_cpus(cgroup: Path = CGROUP) -> int:
     """Processors that this process may use, by affinity and by the container's quota; at least 1."""
     cpus = len(os.sched_getaffinity(0))
-    quota = _quota(cgroup)
+    quota = cpu_quota(cgroup)
     return max(1, min(cpus, int(quota))) if quota else cpus
-
-
-def _quota(cgroup: Path) -> float | None:
-    """The container's processors by its time quota (cgroup v2, then v1), None without one."""
-    try:
-        if (v2 := cgroup / "cpu.max").exists():
-            quota, period = v2.read_text().split()
-        else:
-            quota, period = (
-                (cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
-            )
-        return None if quota in ("max", "-1") else int(quota) / int(period)
-    except (OSError, ValueError):
-        return None
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:

@@ -20,12 +20,12 @@ _LARGEST = 127
 _IN_A_LAYER = re.compile(r"\.\d+\.")
 
 
-def is_quantised(name: str, shape: list[int]) -> bool:
-    """Whether a weight becomes 8 bits: a matrix of one of the numbered layers. Embeddings and heads stay."""
+def is_quantized(name: str, shape: list[int]) -> bool:
+    """Whether a weight becomes 8 bits: a matrix of one of the numbered layers. EmbeddingClient and heads stay."""
     return name.endswith(".weight") and len(shape) == 2 and _IN_A_LAYER.search(name) is not None
 
 
-def quantise(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def quantize(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The nearest int8 matrix, and the float32 factor of each of its rows."""
     exact = weight.float()
     scale = (exact.abs().amax(1) / _LARGEST).clamp_min(torch.finfo(torch.float32).tiny)
@@ -64,7 +64,7 @@ class Int8Quantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: torch.nn.Module, **_: object) -> None:
         for name, module in list(model.named_modules()):
-            if isinstance(module, torch.nn.Linear) and is_quantised(f"{name}.weight", [*module.weight.shape]):
+            if isinstance(module, torch.nn.Linear) and is_quantized(f"{name}.weight", [*module.weight.shape]):
                 parent, _, child = name.rpartition(".")
                 with torch.device(module.weight.device):
                     replacement = Int8Linear(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..errors import Busy
 from ..metrics import Metrics
-from . import Reranker, canary
+from . import Reranker, baseline
 from .worker import Worker
 
 QUEUE_LIMIT = 16
@@ -65,7 +65,7 @@ def _in_batches(reranker: Reranker, query: str, passages: Sequence[str], given_u
         if given_up.is_set():
             raise TookTooLong
         batch = by_length[start : start + BATCH_SIZE]
-        found = canary.checked(reranker.score(query, [passages[index] for index in batch]), len(batch))
+        found = baseline.validate_scores(reranker.score(query, [passages[index] for index in batch]), len(batch))
         for index, score in zip(batch, found, strict=True):
             scores[index] = score
     return scores

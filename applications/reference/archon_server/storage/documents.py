@@ -1,14 +1,25 @@
 """Documents and their chunks in SQLite."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from ..chunking import Chunk, code_blocks
-from . import EDITABLE, Counts, Document, Passage, rows
+from . import EDITABLE, Counts, Document, Passage
 from .database import Database
 
-_PLACES = ", ".join("?" * len(rows.FIELDS))
+_FIELDS = tuple(field.name for field in fields(Document))
+"""Columns of `documents` have the names of the fields."""
+
+DOCUMENT_COLUMNS = ", ".join(f"documents.{name}" for name in _FIELDS)
+
+PASSAGE_COLUMNS = (
+    f"chunks.id, chunks.position, chunks.text, chunks.headings, chunks.has_code, chunks.url, {DOCUMENT_COLUMNS}"
+)
+
+_JSON = {"tags", "crawl"}
+_PLACES = ", ".join("?" * len(_FIELDS))
 
 
 class DocumentTable:
@@ -30,9 +41,7 @@ class DocumentTable:
 
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM documents WHERE source_id = ?", (document.source_id,))
-            connection.execute(
-                f"INSERT INTO documents ({', '.join(rows.FIELDS)}) VALUES ({_PLACES})", rows.values(document)
-            )
+            connection.execute(f"INSERT INTO documents ({', '.join(_FIELDS)}) VALUES ({_PLACES})", _values(document))
             connection.executemany(
                 "INSERT INTO chunks (source_id, position, headings, text, has_code, url) VALUES (?, ?, ?, ?, ?, ?)",
                 chunk_rows(),
@@ -42,22 +51,22 @@ class DocumentTable:
                 (words, count, code, document.source_id),
             )
             [row] = connection.execute(
-                f"SELECT {rows.DOCUMENT} FROM documents WHERE source_id = ?", (document.source_id,)
+                f"SELECT {DOCUMENT_COLUMNS} FROM documents WHERE source_id = ?", (document.source_id,)
             )
-        return rows.document(row)
+        return document_of(row)
 
     def document(self, source_id: str) -> Document | None:
         with self._database.connection() as connection:
             row = connection.execute(
-                f"SELECT {rows.DOCUMENT} FROM documents WHERE source_id = ?", (source_id,)
+                f"SELECT {DOCUMENT_COLUMNS} FROM documents WHERE source_id = ?", (source_id,)
             ).fetchone()
-        return rows.document(row) if row else None
+        return document_of(row) if row else None
 
     def update_document(self, source_id: str, changes: Mapping[str, Any], updated_at: str) -> bool:
         names = [name for name in EDITABLE if name in changes]
         assert len(names) == len(changes), f"not all of {sorted(changes)} can be changed"
         assignments = ", ".join(f"{name} = ?" for name in (*names, "updated_at"))
-        given = [rows.value(name, changes[name]) for name in names]
+        given = [_stored(name, changes[name]) for name in names]
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 f"UPDATE documents SET {assignments} WHERE source_id = ?", (*given, updated_at, source_id)
@@ -79,13 +88,13 @@ class DocumentTable:
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
-                SELECT {rows.DOCUMENT} FROM documents WHERE {where}
+                SELECT {DOCUMENT_COLUMNS} FROM documents WHERE {where}
                 ORDER BY created_at DESC, source_id LIMIT :limit OFFSET :offset
                 """,
                 values,
             ).fetchall()
             [(total,)] = connection.execute(f"SELECT count(*) FROM documents WHERE {where}", values)
-        return [rows.document(row) for row in found], total
+        return [document_of(row) for row in found], total
 
     def chunks(
         self, source_id: str, *, offset: int = 0, limit: int | None = None, domain: str = "", code_only: bool = False
@@ -101,15 +110,39 @@ class DocumentTable:
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
-                SELECT {rows.PASSAGE} FROM chunks JOIN documents USING (source_id) WHERE {where}
+                SELECT {PASSAGE_COLUMNS} FROM chunks JOIN documents USING (source_id) WHERE {where}
                 ORDER BY position LIMIT :limit OFFSET :offset
                 """,
                 values,
             ).fetchall()
             [(total,)] = connection.execute(f"SELECT count(*) FROM chunks WHERE {where}", values)
-        return [rows.passage(row) for row in found], total
+        return [passage_of(row) for row in found], total
 
     def counts(self) -> Counts:
         with self._database.connection() as connection:
             [row] = connection.execute("SELECT count(*), coalesce(sum(chunk_count), 0) FROM documents")
         return Counts(*row)
+
+
+def _stored(field: str, value: Any) -> Any:
+    """How a field of a document is stored."""
+    return json.dumps(value) if field in _JSON and value is not None else value
+
+
+def _values(document: Document) -> list[Any]:
+    return [_stored(name, getattr(document, name)) for name in _FIELDS]
+
+
+def document_of(row: Sequence[Any]) -> Document:
+    """From the columns DOCUMENT_COLUMNS."""
+    loaded = dict(zip(_FIELDS, row, strict=True))
+    tags, crawl = loaded.pop("tags"), loaded.pop("crawl")
+    return Document(**loaded, tags=tuple(json.loads(tags)), crawl=json.loads(crawl) if crawl else None)
+
+
+def passage_of(row: Sequence[Any], similarity: float = 0.0) -> Passage:
+    """From the columns PASSAGE_COLUMNS."""
+    id_, position, text, headings, has_code, url, *columns = row
+    return Passage(
+        id_, position, text, tuple(json.loads(headings)), bool(has_code), url, similarity, document_of(columns)
+    )

@@ -1,13 +1,16 @@
 """Finding passages in SQLite: by words with FTS5, by vectors with sqlite-vec."""
 
 import json
+import re
 from array import array
 from collections.abc import Mapping, Sequence
 
-from . import Passage, rows
+from . import Passage
 from .database import Database
-from .fulltext import match_expression
+from .documents import PASSAGE_COLUMNS, passage_of
 
+MAX_TERMS = 64
+_WORD = re.compile(r"\w+")
 _HEADING_WEIGHT, _TEXT_WEIGHT = 2.0, 1.0
 
 
@@ -23,7 +26,7 @@ class RetrievalTables:
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
-                SELECT score, {rows.PASSAGE}
+                SELECT score, {PASSAGE_COLUMNS}
                 FROM (
                     SELECT rowid, bm25(chunk_words, {_HEADING_WEIGHT}, {_TEXT_WEIGHT}) AS score FROM chunk_words
                     WHERE chunk_words MATCH :expression
@@ -36,7 +39,7 @@ class RetrievalTables:
                 """,
                 {"expression": expression, "source": source_id, "code": code_only, "limit": limit},
             ).fetchall()
-        return [rows.passage(row, _from_bm25(bm25)) for bm25, *row in found]
+        return [passage_of(row, _from_bm25(bm25)) for bm25, *row in found]
 
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
@@ -45,7 +48,7 @@ class RetrievalTables:
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
-                SELECT distance, {rows.PASSAGE}
+                SELECT distance, {PASSAGE_COLUMNS}
                 FROM (
                     SELECT chunk_id, vec_distance_cosine(vector, :vector) AS distance
                     FROM chunk_vectors JOIN chunks ON chunks.id = chunk_id
@@ -59,7 +62,7 @@ class RetrievalTables:
                 {"vector": wanted, "model": model, "source": source_id, "code": code_only, "limit": limit},
             ).fetchall()
         # A cosine distance is in 0..2.
-        return [rows.passage(row, 1 - distance / 2) for distance, *row in found]
+        return [passage_of(row, 1 - distance / 2) for distance, *row in found]
 
     def chunks_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
         with self._database.connection() as connection:
@@ -83,6 +86,18 @@ class RetrievalTables:
                 """,
                 [(model, _packed(vector), id_) for id_, vector in vectors.items()],
             )
+
+
+def match_expression(text: str) -> str | None:
+    """An FTS5 expression that matches any word of `text`, or None if it has no word.
+
+    Each word is a quoted string, so nothing in the text can be read as FTS5 syntax (AND, NEAR, *, :, parentheses, …).
+    Words beyond MAX_TERMS are dropped; repeated ones count once.
+    """
+    # Lone surrogates, which JSON can carry, have no UTF-8 form and would fail at the database.
+    words = _WORD.findall(text.encode("utf-8", "ignore").decode())
+    terms = dict.fromkeys(word.casefold() for word in words)
+    return " OR ".join(f'"{term}"' for term in list(terms)[:MAX_TERMS]) or None
 
 
 def _from_bm25(bm25: float) -> float:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from .database import Database
 from .documents import DocumentTable
-from .keeping import CredentialTable, OperationTable, SettingTable
 from .retrieval import RetrievalTables
+from .state import CredentialTable, OperationTable, SettingTable
 
 
 class SqliteStorage(DocumentTable, RetrievalTables, OperationTable, CredentialTable, SettingTable):

@@ -1,0 +1,194 @@
+"""crawl4ai's browser strategy, for pages that are made by scripts.
+
+The page itself comes by the HTTP strategy, with its guard and its limits; the browser runs its scripts, and has no way
+out but the guarded proxy.
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from crawl4ai import AsyncLogger, BrowserConfig, CacheMode, CrawlerRunConfig
+from crawl4ai.async_crawler_strategy import AsyncPlaywrightCrawlerStrategy
+from crawl4ai.browser_manager import BrowserManager
+from crawl4ai.models import AsyncCrawlResponse
+from playwright.async_api import BrowserContext, Error, Page, Request, Route
+
+from ..settings import CrawlLimits
+from .http_fetcher import MAX_REDIRECTS, USER_AGENT, FetchFailed, HttpFetcher
+from .landlock import __file__ as confined_program
+from .nss_certs import trust
+from .proxy import LOOPBACK, GuardedProxy
+
+QUIET_SECONDS = 10
+"""How long the scripts of a page may go on fetching before it is taken as it is then."""
+
+_CLOSE_SECONDS = 5
+_PROXY_NAME = "proxy.invalid"
+
+
+class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
+    """`browser` is the executable of a Chromium."""
+
+    def __init__(self, browser: str, limits: CrawlLimits) -> None:
+        super().__init__(BrowserConfig(verbose=False), logger=AsyncLogger(verbose=False))
+        self._limits = limits
+        self._http = HttpFetcher(limits)
+        self._proxy = GuardedProxy(limits)
+        self.browser_manager = _GuardedBrowser(browser, self.browser_config, self.logger)
+
+    async def start(self) -> None:
+        if bundle := os.environ.get("SSL_CERT_FILE"):
+            trust(Path(bundle), Path.home())
+        self.browser_manager.proxy_port = await self._proxy.start()
+        await super().start()
+
+    async def close(self) -> None:
+        await super().close()
+        self._proxy.close()
+        await self._http.close()
+
+    async def crawl(self, url: str, config: CrawlerRunConfig | None = None, **_: Any) -> AsyncCrawlResponse:
+        """Where scripts send the page elsewhere, that counts as a redirect."""
+        wanted = url
+        for _hop in range(MAX_REDIRECTS + 1):
+            fetched = await self._http.crawl(wanted)
+            if "html" not in fetched.response_headers["content-type"]:
+                return fetched
+            try:
+                rendered, onward = await self._rendered(fetched)
+            finally:
+                await self._forget()
+            if onward is None:
+                return rendered
+            wanted = onward
+        raise FetchFailed(f"{url} is sent elsewhere by scripts more than {MAX_REDIRECTS} times")
+
+    async def _rendered(self, fetched: AsyncCrawlResponse) -> tuple[AsyncCrawlResponse, str | None]:
+        """What scripts made of a page, and the address that they sent it to, if any."""
+        url = fetched.redirected_url
+        visit = _Visit(fetched)
+        self.set_hook("on_page_context_created", visit.watch)
+        self.set_hook("after_goto", visit.rest)
+        self._proxy.begin_page()
+        seconds = self._limits.page_seconds
+        # crawl4ai's own time is never reached: its message would be another one.
+        config = CrawlerRunConfig(cache_mode=CacheMode.BYPASS, verbose=False, page_timeout=2 * seconds * 1000)
+        try:
+            async with asyncio.timeout(seconds):
+                rendered = await super().crawl(url, config)
+        except TimeoutError as error:
+            raise FetchFailed(f"the scripts of {url} did not come to rest within {seconds} s") from error
+        except (Error, RuntimeError) as error:
+            reason = str(error).removeprefix("Failed on navigating ACS-GOTO:").strip().partition("\n")[0]
+            raise FetchFailed(f"{url} cannot be rendered: {reason}") from error
+        # Scripts can make half of a pair of UTF-16, which is no text.
+        text = rendered.html.replace("\0", "").encode("utf-8", "replace")
+        if len(text) > self._limits.page_bytes:
+            raise FetchFailed(f"{url} becomes larger than the {self._limits.page_bytes} bytes allowed")
+        return fetched.model_copy(update={"html": text.decode()}), visit.onward
+
+    async def _forget(self) -> None:
+        """Ends a page with all that its scripts still do; if they do not let it, the browser with it."""
+        manager = self.browser_manager
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                for context in manager.browser.contexts:
+                    await context.close()
+        except (TimeoutError, Error):
+            with suppress(TimeoutError, Error):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await manager.browser.close()
+        manager.contexts_by_config.clear()
+        if not manager.browser.is_connected():
+            await manager.launch()
+
+
+class _GuardedBrowser(BrowserManager):
+    """Starts the browser without a way around the proxy, and with a fresh context for every page."""
+
+    proxy_port = 0
+
+    def __init__(self, executable: str, config: BrowserConfig, logger: AsyncLogger) -> None:
+        super().__init__(config, logger)
+        self._executable = executable
+
+    async def launch(self) -> None:
+        """Starts the browser anew."""
+        self.browser = await self.playwright.chromium.launch(**self._build_browser_args())
+
+    def _build_browser_args(self) -> dict[str, Any]:
+        """In place of crawl4ai's, which also turn off the check of certificates."""
+        args = [
+            f"--proxy-server=http://{_PROXY_NAME}:{self.proxy_port}",
+            # Otherwise the loopback would be reached directly.
+            "--proxy-bypass-list=<-loopback>",
+            # Whatever would go past the proxy finds no address, numeric ones included.
+            f"--host-resolver-rules=MAP {_PROXY_NAME} {LOOPBACK}, MAP * ~NOTFOUND",
+            "--dns-prefetch-disable",
+            "--disable-quic",
+            "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+            "--disable-background-networking",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+        ]
+        confined = {"CONFINED_PROGRAM": self._executable, "CONFINED_PORT": str(self.proxy_port)}
+        return {
+            "executable_path": confined_program,
+            "env": {**os.environ, **confined},
+            "args": args,
+            # A hardened container has neither user namespaces nor programs that change their user: none would start.
+            "chromium_sandbox": False,
+        }
+
+    async def create_browser_context(self, crawlerRunConfig: CrawlerRunConfig | None = None) -> BrowserContext:
+        return await self.browser.new_context(user_agent=USER_AGENT, service_workers="block", accept_downloads=False)
+
+    async def setup_context(self, *_: Any, **__: Any) -> None:
+        """Nothing: crawl4ai's adds headers and a cookie."""
+
+
+class _Visit:
+    """The requests of one page. `onward` is where its scripts sent it."""
+
+    def __init__(self, fetched: AsyncCrawlResponse) -> None:
+        self.onward: str | None = None
+        self._left = asyncio.Event()
+        self._fetched = fetched
+        self._page: Page | None = None
+        self._answered = False
+
+    async def watch(self, page: Page, **_: Any) -> None:
+        self._page = page
+        await page.route("**/*", self._requested)
+
+    async def rest(self, page: Page, **_: Any) -> None:
+        """Returns when the page fetches nothing more, has been sent elsewhere, or has had its time."""
+        quiet = asyncio.ensure_future(page.wait_for_load_state("networkidle", timeout=QUIET_SECONDS * 1000))
+        left = asyncio.ensure_future(self._left.wait())
+        try:
+            await asyncio.wait([quiet, left], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            quiet.cancel()
+            left.cancel()
+            await asyncio.gather(quiet, left, return_exceptions=True)
+
+    async def _requested(self, route: Route, request: Request) -> None:
+        # The page may be closed meanwhile.
+        with suppress(Error):
+            if not self._navigates(request):
+                await (route.abort() if request.resource_type in ("font", "image", "media") else route.continue_())
+            elif not self._answered:
+                self._answered = True
+                html = self._fetched.html.encode()
+                await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
+            else:
+                if request.method == "GET" and request.url != self._fetched.redirected_url:
+                    self.onward = self.onward or request.url
+                    self._left.set()
+                await route.abort()
+
+    def _navigates(self, request: Request) -> bool:
+        return request.is_navigation_request() and self._page is not None and request.frame == self._page.main_frame

@@ -1,0 +1,1 @@
+"""EmbeddingBackfill for questions and passages, where an embeddings endpoint is configured."""

@@ -1,0 +1,87 @@
+"""EmbeddingBackfill from an OpenAI-compatible API, where one is configured."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from ..settings.runtime_settings import EffectiveSettings
+
+QUESTION_SECONDS = 5.0
+BATCH_SECONDS = 60.0
+RETRY_SECONDS = 15.0
+"""After a failed question the endpoint is left alone for so long: no search waits for what is down."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    base_url: str
+    model: str
+    api_key: str
+
+    @classmethod
+    def configured(cls, effective: EffectiveSettings) -> "Endpoint | None":
+        if not effective.llm_base_url or not effective.embedding_model:
+            return None
+        return cls(effective.llm_base_url.rstrip("/"), effective.embedding_model, effective.openai_api_key)
+
+
+class EmbeddingsUnavailable(Exception):
+    """No vectors can be had at the moment; the message says why, without the key."""
+
+
+class EmbeddingClient:
+    """Calls block; they come from several threads at once."""
+
+    def __init__(self) -> None:
+        self._http = httpx.Client()
+        self._failed: tuple[Endpoint, float, str] | None = None
+
+    def of_question(self, endpoint: Endpoint, question: str) -> list[float]:
+        """Raises EmbeddingsUnavailable, at once if the last attempt a moment ago failed."""
+        failed = self._failed
+        if failed and failed[0] == endpoint and time.monotonic() - failed[1] < RETRY_SECONDS:
+            raise EmbeddingsUnavailable(failed[2])
+        try:
+            [vector] = self._request(endpoint, [question], QUESTION_SECONDS)
+        except EmbeddingsUnavailable as error:
+            self._failed = (endpoint, time.monotonic(), str(error))
+            raise
+        self._failed = None
+        return vector
+
+    def of_passages(self, endpoint: Endpoint, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text, in their order. Raises EmbeddingsUnavailable."""
+        return self._request(endpoint, texts, BATCH_SECONDS)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _request(self, endpoint: Endpoint, texts: Sequence[str], seconds: float) -> list[list[float]]:
+        url = f"{endpoint.base_url}/embeddings"
+        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        body = {"model": endpoint.model, "input": list(texts), "encoding_format": "float"}
+        try:
+            reply = self._http.post(url, json=body, headers=headers, timeout=seconds)
+            reply.raise_for_status()
+            return _vectors(reply.json(), len(texts))
+        except httpx.HTTPStatusError as error:
+            raise EmbeddingsUnavailable(f"{url} answered {error.response.status_code} for {endpoint.model}") from error
+        except httpx.HTTPError as error:
+            problem = f"{url} does not answer ({type(error).__name__}); see LLM_BASE_URL and EMBEDDING_MODEL"
+            raise EmbeddingsUnavailable(problem) from error
+        except (ValueError, KeyError, TypeError, UnicodeError) as error:
+            raise EmbeddingsUnavailable(f"{url} gave no vectors: {type(error).__name__}: {error}") from error
+
+
+def _vectors(reply: dict[str, list[dict[str, object]]], expected: int) -> list[list[float]]:
+    rows = sorted(reply["data"], key=lambda row: row["index"])
+    vectors = [[float(number) for number in row["embedding"]] for row in rows]
+    sizes = {len(vector) for vector in vectors}
+    if len(vectors) != expected or len(sizes) != 1 or 0 in sizes:
+        raise ValueError(f"{len(vectors)} vectors of {sorted(sizes)} numbers for {expected} texts")
+    if not all(math.isfinite(number) for vector in vectors for number in vector) or not all(map(any, vectors)):
+        raise ValueError("a vector is zero or not finite")
+    return vectors

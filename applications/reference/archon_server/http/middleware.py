@@ -1,0 +1,130 @@
+"""What stands before every route, as ASGI middleware: the API token and the limit on request bodies."""
+
+import hmac
+import time
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import TooLarge, Unauthorized
+from ..metrics import Metrics
+from .errors import as_http, as_response
+
+HEALTH_PATH = "/health"
+REALTIME_PATHS = "/socket.io/"
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+REQUEST_BYTES = 1024 * 1024
+"""Largest request that is no upload."""
+
+MULTIPART_BYTES = 64 * 1024
+"""What an upload may have beside its file: boundaries, headers, tags."""
+
+
+class TokenCheck:
+    """Whether a text is the API token; in constant time. Without a token everything is."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    def __call__(self, text: str) -> bool:
+        return not self._token or hmac.compare_digest(text.strip().encode("utf-8", "surrogateescape"), self._token)
+
+
+class RequireToken:
+    """Answers 401 to a request without `Authorization: Bearer <token>`.
+
+    Only /health is open: what probes it carries no secrets. Socket.IO asks for the token itself, as browsers can send
+    no header with a WebSocket.
+    """
+
+    def __init__(self, app: ASGIApp, is_token: TokenCheck) -> None:
+        self._app = app
+        self._is_token = is_token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or self._is_open(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            problem = Unauthorized("This server needs its API token: send the header Authorization: Bearer <token>")
+            await as_response(problem)(scope, receive, send)
+
+    def _is_open(self, scope: Scope) -> bool:
+        if scope["path"] == HEALTH_PATH or scope["path"].startswith(REALTIME_PATHS):
+            return True
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        # Header values come as Latin-1, so this gives back the text that was sent.
+        return scheme.lower() == "bearer" and self._is_token(token.encode("latin-1").decode("utf-8", "surrogateescape"))
+
+
+class LimitBody:
+    """Refuses a body that is too large: at once if it says so itself, else as soon as that much of it has arrived."""
+
+    def __init__(self, app: ASGIApp, upload_path: str, max_upload_bytes: int) -> None:
+        self._app = app
+        self._upload_path = upload_path
+        self._max_upload_bytes = max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] == self._upload_path:
+            limit, problem = self._max_upload_bytes + MULTIPART_BYTES, file_too_large(self._max_upload_bytes)
+        else:
+            limit, problem = REQUEST_BYTES, TooLarge(f"The request is larger than {REQUEST_BYTES} bytes")
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            await as_response(problem)(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                # In its HTTP form: anything else raised while a form is read becomes a 400.
+                raise as_http(problem)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+class MeasureRequests:
+    """ASGI middleware: one observation a request, by route template, so that ids in paths make no new series."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A request of Socket.IO may wait for news as long as it likes.
+        if scope["type"] != "http" or scope["path"].startswith(REALTIME_PATHS):
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.request_seconds.labels(method, route, status).observe(time.perf_counter() - started)
+
+
+def file_too_large(max_upload_bytes: int) -> TooLarge:
+    return TooLarge(
+        f"The file is larger than the {max_upload_bytes} bytes allowed; "
+        "split it, or raise ARCHON_MAX_UPLOAD_BYTES of the server"
+    )

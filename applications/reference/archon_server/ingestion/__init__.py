@@ -1,0 +1,1 @@
+"""Takes uploads and crawls in and stores them, in the background."""

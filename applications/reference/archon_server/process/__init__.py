@@ -1,0 +1,1 @@
+"""Operating system processes: starting others, and ending this one gracefully."""

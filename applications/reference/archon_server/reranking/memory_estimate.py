@@ -1,0 +1,67 @@
+"""What the weights of a snapshot would take in memory, by the headers of their files."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ..settings import Model
+from . import ModelError, hf_cache
+from .hardware import choose_dtype, cpu_flags
+
+_LARGEST_HEADER = 100_000_000
+_WIDTH = {"float32": 4, "bfloat16": 2, "float16": 2}
+INT8 = "int8"
+_FLOATING = {"F64", "F32", "F16", "BF16"}
+
+
+def estimate(hub_dir: Path, model: Model) -> int:
+    """Bytes that the loaded weights take on a CPU; 0 if that cannot be told, and loading will say why."""
+    snapshot = hf_cache.snapshot(hub_dir, model)
+    try:
+        width = _WIDTH[computing_dtype(loaded_dtype(model, hf_cache.read_config(hub_dir, model), "cpu"), "cpu")]
+        total = sum(_bytes(tensor, width) for path in snapshot.glob("*.safetensors") for tensor in _tensors(path))
+        return total or sum(path.stat().st_size for path in snapshot.glob("*.bin"))
+    except (ModelError, OSError, ValueError, AttributeError, KeyError, TypeError):
+        return 0
+
+
+def loaded_dtype(model: Model, config: dict[str, Any], device: str) -> str:
+    """The dtype in which the weights are held: the variant's, or what suits the device.
+
+    Raises ModelError if the variant is one that has to be derived, and the snapshot is not, or the other way round.
+    """
+    derived = "quantization_config" in config
+    if model.variant not in (("auto", INT8) if derived else ("auto", "float32", "bfloat16")):
+        held = "8 bits" if derived else hf_cache.stored_dtype(config)
+        raise ModelError(
+            f"{model.repo} is to be used as {model.variant}, and its snapshot holds weights of {held}; "
+            "8 bits are derived once: `python3 -m archon_server.derive`, see docs/models-serving.md"
+        )
+    if derived:
+        return INT8
+    if model.variant != "auto":
+        return model.variant
+    return choose_dtype(hf_cache.stored_dtype(config), device, cpu_flags())
+
+
+def computing_dtype(dtype: str, device: str) -> str:
+    """The dtype in which a model of such weights computes, and holds those that are not of 8 bits."""
+    return choose_dtype("bfloat16", device, cpu_flags()) if dtype == INT8 else dtype
+
+
+def _bytes(tensor: dict[str, Any], width: int) -> int:
+    if tensor["dtype"] in _FLOATING:
+        return width * math.prod(tensor["shape"])
+    first, last = tensor["data_offsets"]
+    return last - first
+
+
+def _tensors(path: Path) -> list[dict[str, Any]]:
+    """Of a safetensors file: dtype, shape and place of each tensor. Raises what damaged files make of it."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= _LARGEST_HEADER:
+            raise ValueError(f"a header of {length} bytes")
+        header = json.loads(file.read(length))
+    return [tensor for name, tensor in header.items() if name != "__metadata__"]

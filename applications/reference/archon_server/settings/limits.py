@@ -1,0 +1,22 @@
+"""How far a crawl may go: pages, bytes, seconds, and which addresses."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class CrawlLimits:
+    """`allowed` are networks that may be reached although they are private, local or reserved.
+
+    `page_bytes` count unpacked; `browser_bytes` are what the scripts of a page may fetch, as transferred.
+    """
+
+    max_pages: int = 50
+    page_bytes: int = 5 * 1024 * 1024
+    browser_bytes: int = 20 * 1024 * 1024
+    total_bytes: int = 100 * 1024 * 1024
+    seconds: int = 900
+    page_seconds: int = 30
+    allowed: tuple[Network, ...] = ()
