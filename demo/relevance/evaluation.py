@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from archon_server.search import ranking
 from archon_server.reranking import Reranker
+from archon_server.search import ranking
 from archon_server.search.service import MAX_CANDIDATES, text_to_judge
 from archon_server.storage import Document, Passage, Storage
 from archon_server.storage.sqlite import SqliteStorage

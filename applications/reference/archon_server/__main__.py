@@ -1,4 +1,4 @@
-"""`python3 -m archon_server`: the server with the real reranker, configured by its environment."""
+"""`python3 -m archon_server`: the server with the real reranker, configured by environment variables."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from .settings import Settings, SettingsError
 
 
 def main() -> None:
-    # The first process of a container ignores SIGTERM until it has a handler; until uvicorn sets its own, the end is
-    # this simple.
+    # The first process of a container ignores SIGTERM while it has no handler. This one works until uvicorn sets its
+    # own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = Settings.from_environment(os.environ)

@@ -1,6 +1,6 @@
-"""Cuts a text into passages that a reranker can judge on their own.
+"""Splits a text into passages that a reranker can judge one by one.
 
-Pure, and streaming: memory does not grow with the text.
+Pure. It streams, so its memory does not grow with the text.
 """
 
 import re
@@ -8,10 +8,10 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 PASSAGE_SIZE = 1000
-"""Characters that a passage aims at."""
+"""The intended size of a passage, in characters."""
 
 CODE_SIZE = 2000
-"""Characters up to which a fenced code block stays whole: half a function answers nothing."""
+"""The size in characters up to which a fenced code block stays whole, as half a function answers nothing."""
 
 _HEADING = re.compile(r"(#{1,6})[ \t]+[^\s#]")
 _TITLE_SIZE = 200
@@ -21,18 +21,18 @@ _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s|\n")
 
 @dataclass(frozen=True)
 class Chunk:
-    """A passage as it stood in the text, and the headings that it stands under, outermost first."""
+    """A passage of the text, and the headings above it, outermost first."""
 
     text: str
     headings: tuple[str, ...] = ()
     has_code: bool = False
     url: str = ""
-    """The page's, if it was crawled."""
+    """The address of the page, if it was crawled."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """A fenced block: what stands between the fences, and the language that the opening one names."""
+    """A fenced block: the text between the fences, and the language that the opening fence names."""
 
     text: str
     language: str
@@ -40,7 +40,7 @@ class Code:
 
 @dataclass(frozen=True)
 class _Block:
-    """What is not cut without need: a heading (`level` > 0), a piece of a paragraph, or fenced code."""
+    """A unit that is only split if it is too long: a heading (`level` > 0), a piece of a paragraph, or fenced code."""
 
     text: str
     level: int = 0
@@ -51,7 +51,7 @@ def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
     """Yields the passages of a text in order; none is blank, none is longer than CODE_SIZE and a few characters.
 
     `lines` keep their newlines, as a text file yields them; a long line may come in parts. Without `markdown`, `#` and
-    fences have no meaning. A passage never spans two headings that both have text: it is about the headings it carries.
+    fences have no meaning. A passage never spans two headings that both have text.
     """
     headings: list[tuple[int, str]] = []
     held: list[_Block] = []
@@ -65,7 +65,7 @@ def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
         if held:
             below_heading = held[-1].level > 0
             full = size + len(block.text) > PASSAGE_SIZE and (size > PASSAGE_SIZE or not below_heading)
-            # A heading directly above a deeper one stays with what follows, so that its words are found too.
+            # A heading directly above a deeper one stays with the text that follows, so that its words are found too.
             if full or (block.level and not below_heading):
                 yield passage()
                 held, size = [], 0
@@ -124,7 +124,7 @@ def _pieces(paragraph: str) -> Iterator[_Block]:
 def _overflow(paragraph: str) -> Generator[_Block, None, str]:
     """Yields pieces of at most PASSAGE_SIZE until no more than that is left, and returns the rest.
 
-    A cut is made after a sentence or line where there is one, else at a space, else anywhere.
+    It splits after a sentence or line if there is one, else at a space, else anywhere.
     """
     while len(paragraph) > PASSAGE_SIZE:
         window = paragraph[:PASSAGE_SIZE]
@@ -139,7 +139,7 @@ def _overflow(paragraph: str) -> Generator[_Block, None, str]:
 def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
     """The fenced block that `opening` starts.
 
-    One that is too long is cut between lines, and each piece is fenced again.
+    If it is too long, it is split between lines, and each piece gets its own fences.
     """
     opening = opening[:PASSAGE_SIZE]
     held, size = [opening], len(opening)

@@ -2,7 +2,7 @@
 
 
 class RequestError(Exception):
-    """Base of the errors that a client is told about; the message is written for that client."""
+    """Base of the errors that are reported to a client; the message is written for that client."""
 
 
 class Unauthorized(RequestError):
@@ -22,7 +22,7 @@ class Invalid(RequestError):
 
 
 class Busy(RequestError):
-    """The work would have to wait longer than is reasonable. `retry_after` is in whole seconds."""
+    """Too much work is waiting already. `retry_after` is in whole seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -30,8 +30,8 @@ class Busy(RequestError):
 
 
 class StorageError(RequestError):
-    """The database did not do what was asked of it."""
+    """The database failed, or a secret in it cannot be used."""
 
 
 class Cancelled(Exception):
-    """Somebody asked for the operation's end."""
+    """A client asked to stop the job."""

@@ -1,6 +1,7 @@
 """`python3 -m archon_server.healthcheck`: exits with 0 if the server of this container is ready, with 1 if not.
 
-It runs every few seconds, so it imports nothing heavy.
+It runs every few seconds, so it imports the standard library only. Its name and output are stable: the program's
+readiness gate reads them.
 """
 
 import json
@@ -12,7 +13,7 @@ TIMEOUT_SECONDS = 4
 
 
 def main() -> int:
-    # http.client and not urllib: a proxy of the environment must not come between.
+    # http.client, because urllib would use a proxy of the environment variables.
     connection = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8181), timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/health")

@@ -1,4 +1,4 @@
-"""What the server counts and measures, for Prometheus. Each application has its own registry."""
+"""What the server counts and measures, for Prometheus. Names of metrics are stable; each application has a registry."""
 
 from prometheus_client import (
     CollectorRegistry,

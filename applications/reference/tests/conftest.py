@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("ml"):
-            # Importing torch and training tiny models takes minutes on a machine that is busy with other things.
+            # On a busy machine it takes minutes to import torch and to train the tiny models.
             item.add_marker(pytest.mark.timeout(ML_SECONDS))
     missing = [package for package in ML_PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
-    """The first true value of `check`."""
+    """Waits for a true value of `check` and returns it."""
     deadline = time.monotonic() + seconds
     while not (value := check()):
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -50,14 +50,14 @@ def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 class Api:
-    """A running application and what it was made of."""
+    """A running application, with helpers for its API."""
 
     def __init__(self, client: TestClient, shutdown: GracefulShutdown) -> None:
         self.http = client
         self.shutdown = shutdown
 
     def upload(self, text: str | bytes, name: str = "notes.md", **form: str) -> dict[str, Any]:
-        """Uploads and waits for the end; returns the last progress."""
+        """Uploads, waits until the job has ended, and returns its last progress."""
         reply = self.http.post("/api/documents/upload", files={"file": (name, text)}, data=form)
         assert reply.status_code == 200, reply.text
         return self.ended(reply.json()["progressId"])
@@ -89,7 +89,7 @@ def tiny() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def written(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Model]:
-    """A hub with a BERT cross-encoder and a Qwen3 reranker."""
+    """A cache with a BERT cross-encoder and a Qwen3 reranker."""
     cache = tmp_path_factory.mktemp("home") / "hub"
     return cache, tiny.write_bert(cache), tiny.write_qwen3(cache)
 
@@ -101,7 +101,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def serve(settings: Settings) -> Callable[..., Any]:
-    """`with serve(load, **settings) as api`: an application; without `load` it has no model."""
+    """`with serve(load, **settings) as api` runs an application; without `load` it has no model."""
 
     @contextmanager
     def start(load: LoadReranker | None = None, **changes: Any) -> Iterator[Api]:
@@ -130,7 +130,7 @@ def api(serve: Callable[..., Any], reranker: WordReranker) -> Iterator[Api]:
 
 @pytest.fixture
 def rows(settings: Settings) -> Callable[[str], list[Any]]:
-    """Looks into the database past the server."""
+    """Queries the database directly."""
 
     def query(sql: str) -> list[Any]:
         with sqlite3.connect(settings.data_dir / "archon.db") as connection:

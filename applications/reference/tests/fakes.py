@@ -21,7 +21,7 @@ RUNTIME = Runtime(device="none", dtype="words", threads=1, cuda_available=False,
 
 
 class WordReranker:
-    """Scores a passage by the share of the question's words in it, until it is told to do something else."""
+    """Scores a passage by the share of the question's words in it. Tests can make it fail or wait."""
 
     runtime = RUNTIME
 
@@ -35,7 +35,7 @@ class WordReranker:
         self.threads: set[str] = set()
 
     def opened(self) -> "WordReranker":
-        """Itself, loaded (again)."""
+        """Loads it again and returns it."""
         self.closed = False
         return self
 
@@ -54,7 +54,7 @@ class WordReranker:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Lets no scoring end meanwhile."""
+        """Holds all scoring back inside the `with` block."""
         self._may_score.clear()
         try:
             yield
@@ -63,7 +63,7 @@ class WordReranker:
 
 
 class FakeLoader:
-    """Loads a fresh reranker for each model, by the instructions in its fields."""
+    """Loads a new WordReranker for each model. Tests set which models fail or wait."""
 
     def __init__(self) -> None:
         self.loaded: dict[str, list[WordReranker]] = {}
@@ -80,12 +80,12 @@ class FakeLoader:
         return reranker
 
     def open(self, name: str) -> list[WordReranker]:
-        """Those of a model that take memory now."""
+        """The rerankers of a model that are loaded and not closed."""
         return [reranker for reranker in self.loaded.get(name, []) if not reranker.closed]
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
-        """Lets no loading of `name` end meanwhile."""
+        """Holds the loading of `name` back inside the `with` block."""
         self._may_load[name] = threading.Event()
         try:
             yield
@@ -99,7 +99,7 @@ def share(query: str, passage: str) -> float:
 
 
 def write_snapshot(hub_dir: Path, model: Model, weights: int = 1000) -> Path:
-    """A snapshot with the header of a weights file of so many float32 numbers, and nothing else."""
+    """Writes a snapshot whose weights file has only a header, for `weights` float32 numbers."""
     folder = hf_cache.snapshot(hub_dir, model)
     folder.mkdir(parents=True, exist_ok=True)
     header = json.dumps({"w": {"dtype": "F32", "shape": [weights], "data_offsets": [0, 4 * weights]}}).encode()
@@ -109,13 +109,13 @@ def write_snapshot(hub_dir: Path, model: Model, weights: int = 1000) -> Path:
 
 
 def hold(percent: int, filename: str) -> None:
-    """Lets the upload of this name get no further than so far until it is cancelled: its transaction stays open."""
+    """Stops the upload of this name at `percent` until it is cancelled, so that its transaction stays open."""
     advance = Jobs.advance
 
-    def held(self: Jobs, operation: Job, status: str, progress: int, *message: str, **result: Any) -> None:
-        advance(self, operation, status, progress, *message, **result)
-        if progress >= percent and operation.about.get("fileName") == filename:
-            operation.cancelled.wait()
+    def held(self: Jobs, job: Job, status: str, progress: int, *message: str, **result: Any) -> None:
+        advance(self, job, status, progress, *message, **result)
+        if progress >= percent and job.about.get("fileName") == filename:
+            job.cancelled.wait()
 
     Jobs.advance = held
 

@@ -1,4 +1,4 @@
-"""Small real files to upload, made on the spot."""
+"""Makes small real files to upload."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 
 def pdf(pages: Sequence[str], *, bookmarks: Sequence[str] = (), password: str | None = None) -> bytes:
-    """A PDF with one line of Helvetica a page, and a bookmark for each of the first pages."""
+    """A PDF with one line of Helvetica per page, and a bookmark for each of the first pages."""
     writer = PdfWriter()
     font = DictionaryObject(
         {
@@ -44,7 +44,7 @@ def paragraph(text: str, style: str = "") -> str:
 
 
 def docx(body: str, *, prologue: str = "", styles: str = "", parts: Sequence[str] = ("word/document.xml",)) -> bytes:
-    """A Word document around the XML of its body."""
+    """A Word document with this XML as its body."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in parts:
@@ -55,7 +55,7 @@ def docx(body: str, *, prologue: str = "", styles: str = "", parts: Sequence[str
 
 
 def docx_bomb(size: int, part: str = "word/document.xml") -> bytes:
-    """A Word document of some hundred kilobytes, of which one part unpacks to `size` bytes of XML."""
+    """A Word document of some hundred kilobytes, one part of which decompresses to `size` bytes of XML."""
     out = io.BytesIO()
     piece = b" " * 1024 * 1024
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, to be stopped and killed."""
+"""Servers as separate processes, which tests stop and kill."""
 
 import json
 import os
@@ -19,7 +19,7 @@ SERVER = Path(__file__).parents[1]
 
 
 def python(module: str, *, environment: dict[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Starts `python -m module` with this interpreter and the server's sources, and none of this process's settings."""
+    """Starts `python -m module` with the server's sources and without this process's ARCHON_ variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCHON_")}
     path = os.pathsep.join(filter(None, [str(SERVER), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Web sites on the loopback, to be crawled."""
+"""Web sites on the loopback interface, for crawls."""
 
 import ssl
 import threading
@@ -12,7 +12,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 class Site:
-    """Pages by path: text, or what to send instead. `asked` are the paths that were asked for, in order.
+    """Serves `pages` by their path. `asked` are the paths that were requested, in order.
 
     `received` are the method, headers and body of each request.
     """

@@ -14,7 +14,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", text)
 
 
-def test_a_passage_carries_the_headings_that_it_stands_under() -> None:
+def test_a_passage_carries_the_headings_above_it() -> None:
     text = "# Guide\n\nIntro.\n\n## Install\n\nRun it.\n\n### Linux\n\nApt.\n\n## Use\n\nSearch."
     assert [(chunk.headings, chunk.text) for chunk in chunks(text)] == [
         (("Guide",), "# Guide\n\nIntro."),
@@ -59,7 +59,7 @@ def test_a_code_block_that_is_too_long_is_cut_between_lines_and_fenced_again() -
     assert lines == [f"line_{n} = {n}" for n in range(400)]
 
 
-def test_without_markdown_a_comment_is_no_heading() -> None:
+def test_without_markdown_a_comment_is_not_a_heading() -> None:
     [chunk] = chunks("# set up\n\nx = 1\n", markdown=False)
     assert (chunk.text, chunk.headings) == ("# set up\n\nx = 1", ())
 
@@ -81,7 +81,7 @@ LINES = st.lists(
 def test_no_word_is_lost_or_moved_and_no_passage_is_blank_or_too_long(lines: list[str], markdown: bool) -> None:
     text = "\n".join(lines)
     found = chunks(text, markdown)
-    # A word longer than a passage is cut, so the text is compared without its spaces.
+    # A word longer than a passage is split, so the texts are compared without spaces.
     assert "".join(words(" ".join(chunk.text for chunk in found))) == "".join(words(text))
     assert all(chunk.text.strip() for chunk in found)
     assert all(len(chunk.text) <= CODE_SIZE + 100 for chunk in found)
@@ -94,7 +94,7 @@ def test_fences_and_headings_in_any_disorder_keep_every_letter(text: str, markdo
 
 
 def test_memory_does_not_grow_with_the_text() -> None:
-    """Counts what is taken from the source before each passage: never more than a few passages' worth."""
+    """Before each passage, no more than the text of a few passages is read from the source."""
     taken = 0
 
     def endless() -> object:

@@ -1,4 +1,4 @@
-"""Settings that people change while the server runs, by what a client sees and what is on the disk."""
+"""Settings that people change while the server runs, as a client sees them and as they are on the disk."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from tests.fakes import MODEL, WordReranker
 SECRET = "sk-otter-1234567890"
 
 
-def test_without_changes_the_defaults_hold(api: Api) -> None:
+def test_without_changes_the_defaults_are_in_effect(api: Api) -> None:
     assert api.http.get("/api/credentials/categories/rag_strategy").json() == {
         "credentials": {
             "USE_RERANKING": "true",
@@ -70,7 +70,7 @@ def test_settings_survive_a_restart(serve: Callable[..., Any]) -> None:
         {"key": "whatever", "value": SECRET, "is_encrypted": True, "category": "keys", "description": "d"},
     ],
 )
-def test_a_secret_is_neither_told_nor_on_the_disk(api: Api, settings: Any, new: dict[str, Any]) -> None:
+def test_a_secret_is_neither_shown_nor_on_the_disk(api: Api, settings: Any, new: dict[str, Any]) -> None:
     key = new["key"]
     reply = api.http.post("/api/credentials", json=new)
     assert reply.json()["message"] == f"Credential {key} encrypted and saved successfully"
@@ -100,11 +100,11 @@ def test_a_secret_is_neither_told_nor_on_the_disk(api: Api, settings: Any, new: 
     assert (settings.data_dir / KEY_FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_what_stands_for_a_secret_does_not_replace_it(api: Api, settings: Any) -> None:
+def test_the_text_shown_instead_of_a_secret_does_not_replace_it(api: Api, settings: Any) -> None:
     api.http.post("/api/credentials", json={"key": "OPENAI_API_KEY", "value": SECRET})
     reply = api.http.put("/api/credentials/OPENAI_API_KEY", json={"value": "[ENCRYPTED]"})
     assert reply.status_code == 422
-    assert "only stands for the saved secret" in reply.json()["detail"]["error"]
+    assert "is only shown instead of the saved secret" in reply.json()["detail"]["error"]
     storage = SqliteStorage(settings.data_dir / "archon.db")
     assert RuntimeSettings(storage, Vault(settings.data_dir), ()).effective().openai_api_key == SECRET
     storage.close()
@@ -129,7 +129,7 @@ def test_a_bad_value_is_refused_with_what_is_allowed(api: Api, key: str, value: 
     assert api.http.get("/api/credentials").json() == before
 
 
-def test_only_text_is_a_value(api: Api) -> None:
+def test_a_value_must_be_text(api: Api) -> None:
     assert api.http.post("/api/credentials", json={"key": "USE_RERANKING", "value": True}).status_code == 422
 
 
@@ -174,14 +174,14 @@ def test_retrieval_can_be_given_as_much_weight_as_the_model(api: Api) -> None:
 
 
 @pytest.mark.parametrize("called", [MODEL.name, MODEL.repo])
-def test_the_model_of_a_search_is_named_by_its_name_or_repository(api: Api, called: str) -> None:
+def test_the_setting_accepts_a_models_name_or_repository(api: Api, called: str) -> None:
     api.upload("otters")
     api.http.put("/api/credentials/RERANKING_MODEL", json={"value": called})
     assert api.http.get("/api/credentials/RERANKING_MODEL").json()["value"] == MODEL.name
     assert api.search("otter")["model"] == MODEL.name
 
 
-def test_the_setting_and_the_route_that_activates_are_one_choice(serve: Callable[..., Any]) -> None:
+def test_the_setting_and_the_route_that_activates_make_the_same_choice(serve: Callable[..., Any]) -> None:
     other = Model("other", "tests/other", "1" * 40)
     with serve(lambda _: WordReranker(), models=(MODEL, other)) as api:
         api.upload("otters")
@@ -196,7 +196,7 @@ def test_the_setting_and_the_route_that_activates_are_one_choice(serve: Callable
         eventually(lambda: api.search("otter")["model"] == MODEL.name)
 
 
-def test_a_chosen_model_that_another_release_had_is_told(serve: Callable[..., Any], settings: Any) -> None:
+def test_a_chosen_model_of_another_release_is_reported(serve: Callable[..., Any], settings: Any) -> None:
     storage = SqliteStorage(settings.data_dir / "archon.db")
     storage.save_setting(CHOSEN_MODEL_KEY, "gone")
     storage.close()
@@ -209,7 +209,7 @@ def test_a_chosen_model_that_another_release_had_is_told(serve: Callable[..., An
         assert api.http.get("/api/credentials/RERANKING_MODEL").json()["value"] == "gone"
 
 
-def test_a_value_of_the_environment_holds_until_one_is_saved(settings: Any) -> None:
+def test_an_environment_variable_is_in_effect_until_a_value_is_saved(settings: Any) -> None:
     storage = SqliteStorage(settings.data_dir / "archon.db")
     environment = {"EMBEDDING_MODEL": "from-env", "OPENAI_API_KEY": "k", "USE_RERANKING": "false"}
     preferences = RuntimeSettings(storage, Vault(settings.data_dir), (), environment)
@@ -220,18 +220,18 @@ def test_a_value_of_the_environment_holds_until_one_is_saved(settings: Any) -> N
     storage.close()
 
 
-def test_a_secret_without_its_key_is_an_error_with_the_way_out(tmp_path: Any) -> None:
+def test_a_secret_without_its_key_is_an_error_that_says_what_to_do(tmp_path: Any) -> None:
     sealed = Vault(tmp_path).encrypt("otter")
     assert Vault(tmp_path).decrypt(sealed) == "otter"
     (tmp_path / KEY_FILE).unlink()
-    with pytest.raises(StorageError, match=r"another key than .*secrets\.key; bring that file back"):
+    with pytest.raises(StorageError, match=r"another key than .*secrets\.key; restore that file"):
         Vault(tmp_path).decrypt(sealed)
     (tmp_path / KEY_FILE).write_text("no key")
     with pytest.raises(StorageError, match="cannot be used"):
         Vault(tmp_path).decrypt(sealed)
 
 
-def test_a_search_does_without_a_secret_that_cannot_be_read(api: Api, settings: Any) -> None:
+def test_a_search_works_without_a_secret_that_cannot_be_read(api: Api, settings: Any) -> None:
     api.upload("otters")
     api.http.post("/api/credentials", json={"key": "OPENAI_API_KEY", "value": SECRET})
     (settings.data_dir / KEY_FILE).unlink()

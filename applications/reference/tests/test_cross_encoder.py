@@ -1,4 +1,4 @@
-"""The real reranker: what it refuses everywhere, and with torch at hand, real models of the two architectures."""
+"""The real reranker: what it refuses, and, if torch is installed, real models of both architectures."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_a_missing_environment_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize(("version", "good"), [("5.3.9", False), ("4.1.0", False), ("5.4.0", True), ("10.0rc1", True)])
-def test_an_environment_that_would_make_up_scores_is_refused(
+def test_packages_that_would_give_random_scores_are_refused(
     monkeypatch: pytest.MonkeyPatch, version: str, good: bool
 ) -> None:
     pretend_installed(monkeypatch, **{"sentence-transformers": version})
@@ -52,7 +52,7 @@ def test_an_environment_that_would_make_up_scores_is_refused(
         package_check.require_environment()
 
 
-def test_a_missing_snapshot_is_told_before_anything_is_imported(
+def test_a_missing_snapshot_is_reported_before_anything_is_imported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pretend_installed(monkeypatch)
@@ -62,7 +62,7 @@ def test_a_missing_snapshot_is_told_before_anything_is_imported(
     assert not isinstance(e.value, UnusableRelease)
 
 
-def test_a_damaged_snapshot_is_told(tmp_path: Path) -> None:
+def test_a_damaged_snapshot_is_reported(tmp_path: Path) -> None:
     config = hf_cache.snapshot(tmp_path, MODEL) / "config.json"
     config.parent.mkdir(parents=True)
     config.write_text("{")
@@ -71,7 +71,7 @@ def test_a_damaged_snapshot_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.ml
-def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_packages_that_cannot_be_imported_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = hf_cache.snapshot(tmp_path, MODEL) / "config.json"
     config.parent.mkdir(parents=True)
     config.write_text("{}")
@@ -82,7 +82,7 @@ def test_an_environment_that_cannot_be_imported_is_told(monkeypatch: pytest.Monk
 
 @pytest.fixture
 def copied(written: tuple[Path, Model, Model], tmp_path: Path) -> tuple[Path, Model, Model]:
-    """The same, to be changed."""
+    """A copy that the test may change."""
     cache, bert, qwen3 = written
     shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
     return tmp_path, bert, qwen3
@@ -97,7 +97,7 @@ def half_precision(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def reference(cache: Path, model: Model, prompts: list[str]) -> list[float]:
-    """The score as the model card computes it: of "yes" and "no" as the next word, the probability of "yes"."""
+    """The score as the model card computes it: the probability of "yes" when the next word is "yes" or "no"."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -111,7 +111,7 @@ def reference(cache: Path, model: Model, prompts: list[str]) -> list[float]:
 
 
 def assert_as_classified(reranker: Reranker, cache: Path, model: Model) -> None:
-    """In batches as alone, the scores are what transformers' own classes make of the pairs."""
+    """Alone and in batches, the scores equal those of transformers' own classes."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -152,7 +152,7 @@ def test_a_causal_model_made_into_a_classifier_is_scored_by_its_head(tiny: Modul
 
 
 @pytest.mark.ml
-def test_qwen3_is_asked_as_its_model_card_says_and_in_batches_as_alone(
+def test_qwen3_gets_the_prompt_of_its_model_card_and_scores_the_same_in_batches(
     tiny: ModuleType, written: tuple[Path, Model, Model]
 ) -> None:
     cache, _, qwen3 = written
@@ -164,7 +164,7 @@ def test_qwen3_is_asked_as_its_model_card_says_and_in_batches_as_alone(
 
 
 @pytest.mark.ml
-def test_a_snapshot_that_says_how_its_pairs_are_put_together_is_believed(
+def test_a_snapshot_that_defines_how_its_pairs_are_built_is_followed(
     tiny: ModuleType, copied: tuple[Path, Model, Model]
 ) -> None:
     cache, _, qwen3 = copied
@@ -175,7 +175,7 @@ def test_a_snapshot_that_says_how_its_pairs_are_put_together_is_believed(
 
 @pytest.mark.ml
 @pytest.mark.parametrize("flags", [frozenset({"avx512_bf16"}), frozenset()])
-def test_weights_of_16_bits_are_loaded_as_the_processor_likes_them(
+def test_weights_of_16_bits_get_the_dtype_that_is_fast_on_the_processor(
     half_precision: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
 ) -> None:
     cache, model = half_precision
@@ -200,7 +200,7 @@ def test_a_variant_decides_the_precision_and_stays_within_the_tolerance(
 
 
 @pytest.mark.ml
-def test_weights_that_are_damaged_and_still_load_are_found_by_the_record(
+def test_damaged_weights_that_still_load_differ_from_the_baseline(
     tiny: ModuleType, copied: tuple[Path, Model, Model], tmp_path: Path
 ) -> None:
     cache, _, qwen3 = copied
@@ -222,7 +222,7 @@ def test_weights_that_are_damaged_and_still_load_are_found_by_the_record(
         except UnusableRelease as error:
             assert "(recorded " in str(error)
             found.append("record")
-    # Most damage leaves the right passages first; only the record shows it.
+    # Most damage leaves the right passages first, so only the baseline reveals it.
     assert found.count("record") >= 4, found
     assert (
         baseline.compare(
@@ -233,7 +233,7 @@ def test_weights_that_are_damaged_and_still_load_are_found_by_the_record(
 
 
 @pytest.mark.ml
-def test_memory_comes_back_when_a_model_is_closed(written: tuple[Path, Model, Model]) -> None:
+def test_closing_a_model_frees_its_memory(written: tuple[Path, Model, Model]) -> None:
     import gc
     import weakref
 
@@ -249,7 +249,7 @@ def test_memory_comes_back_when_a_model_is_closed(written: tuple[Path, Model, Mo
 
 
 def record(folder: Path, reranker: Reranker) -> Path:
-    """What the store keeps of this model's known answers."""
+    """Writes the baseline of this model as the store does."""
     path = folder / "tiny.proof.json"
     answers = [vars(answer) for answer in baseline.check_known_answers(reranker)]
     content = {"format": 1, "recorded": "2026", "device": "cpu", "dtype": reranker.runtime.dtype, "answers": answers}
@@ -265,14 +265,14 @@ def test_a_model_that_learned_the_opposite_fails_the_known_answers(tiny: ModuleT
 
 
 @pytest.mark.ml
-def test_a_classifier_is_no_reranker(tiny: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(UnusableRelease, match="gives 3 scores a pair"):
+def test_a_classifier_is_not_a_reranker(tiny: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(UnusableRelease, match="gives 3 scores per pair"):
         cross_encoder.load(tiny.write_bert(tmp_path, labels=3), tmp_path)
 
 
 @pytest.mark.ml
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
-def test_damaged_files_are_told(copied: tuple[Path, Model, Model], name: str) -> None:
+def test_damaged_files_are_reported(copied: tuple[Path, Model, Model], name: str) -> None:
     cache, model, _ = copied
     path = hf_cache.snapshot(cache, model) / name
     path.write_bytes(path.read_bytes()[:1000])
@@ -282,10 +282,10 @@ def test_damaged_files_are_told(copied: tuple[Path, Model, Model], name: str) ->
 
 
 @pytest.mark.ml
-def test_nothing_is_asked_of_the_network_and_nothing_written_to_the_cache(
+def test_nothing_is_requested_from_the_network_or_written_to_the_cache(
     written: tuple[Path, Model, Model], tmp_path: Path
 ) -> None:
-    """In a process of its own, as the settings for it are read at import; its sockets are taken away."""
+    """In a separate process without sockets, because the settings of the libraries are read at import."""
     cache, bert, _ = written
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
     script = (

@@ -1,4 +1,4 @@
-"""The demo model of this repository, as the server uses it: what `python3 -m relevance` tells of it."""
+"""The demo model of this repository, as the server uses it, evaluated with `python3 -m relevance`."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ DEMO = Path(__file__).parents[3] / "demo" / "reranker"
 
 
 @pytest.mark.ml
-def test_reranking_makes_results_better_where_words_mislead_and_no_worse_on_the_whole(
+def test_reranking_improves_results_where_words_mislead_and_not_at_the_cost_of_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(DEMO, tmp_path / "models--local--demo" / "snapshots" / ("0" * 40))

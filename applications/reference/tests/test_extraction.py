@@ -1,4 +1,4 @@
-"""Files of all kinds, by what a client can search for afterwards, and what it is told about those that are refused."""
+"""Files of all kinds: what a search finds of them, and why others are refused."""
 
 import io
 import subprocess
@@ -20,7 +20,7 @@ from tests import files
 
 
 def headings(api: Api, query: str) -> list[tuple[str, str]]:
-    """Headings and text of what a search finds."""
+    """Headings and text of the passages that a search finds."""
     results = api.search(query)["results"]
     return [(result["metadata"]["headers"], result["content"]) for result in results]
 
@@ -37,7 +37,7 @@ def test_a_pdf_is_found_under_its_bookmarks(api: Api) -> None:
     assert item["metadata"]["file_type"] == "application/pdf"
 
 
-def test_a_pdf_is_known_by_what_it_starts_with(api: Api) -> None:
+def test_a_pdf_is_recognised_by_its_first_bytes(api: Api) -> None:
     assert api.upload(files.pdf(["Otters sleep"]), "scan.txt")["status"] == "completed"
     assert "Otters sleep" in headings(api, "otter")[0][1]
 
@@ -101,20 +101,20 @@ def test_a_page_is_read_in_the_encoding_it_names(api: Api, content: str, encodin
 
 @given(st.lists(st.sampled_from([*"<>/pre&# ", "<pre>", "</pre>", "<h1>", "</h1>", "<li>", "<svg>", "a", "\n", "```"])))
 @settings(max_examples=200, deadline=None)
-def test_no_page_is_too_broken(pieces: list[str]) -> None:
+def test_broken_html_is_read(pieces: list[str]) -> None:
     text = "".join(piece for piece in markdown(io.BytesIO("".join(pieces).encode())) if isinstance(piece, str))
     assert text.count("a") <= "".join(pieces).count("a")
 
 
 REFUSED = {
     "a PDF with a password": ("a.pdf", lambda: files.pdf(["otters"], password="x"), "encrypted; save it without"),
-    "a PDF in name only": ("a.pdf", lambda: b"otters", "named .pdf but is no PDF"),
+    "a PDF in name only": ("a.pdf", lambda: b"otters", "named .pdf but is not a PDF"),
     "half a PDF": ("a.pdf", lambda: files.pdf(["otters"])[:200], "damaged PDF"),
     "a PDF of pictures": ("a.pdf", lambda: files.pdf(["", ""]), "text recognition"),
-    "half a Word document": ("a.docx", lambda: files.docx(files.paragraph("otters"))[:150], "no Word document"),
-    "another archive": ("a.docx", lambda: files.docx("", parts=["x.xml"]), "no Word document"),
+    "half a Word document": ("a.docx", lambda: files.docx(files.paragraph("otters"))[:150], "not a Word document"),
+    "another archive": ("a.docx", lambda: files.docx("", parts=["x.xml"]), "not a Word document"),
     "damaged XML": ("a.docx", lambda: files.docx("<w:p>"), "damaged XML"),
-    "an empty Word document": ("a.docx", lambda: files.docx(""), "no text in it"),
+    "an empty Word document": ("a.docx", lambda: files.docx(""), "contains no text"),
     "an old Word document": ("a.doc", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "save it as .docx"),
     "an encrypted Word document": ("a.docx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .docx"),
     "entities that multiply": (
@@ -125,23 +125,23 @@ REFUSED = {
     "a page in another encoding": ("a.html", lambda: b"<p>caf\xe9", "not text in utf-8"),
     "a page in an unknown encoding": ("a.html", lambda: b"<meta charset=otter><p>x", "encoding 'otter' is not known"),
     "a page in no encoding of text": ("a.html", lambda: b"<meta charset=base64><p>x", "is not known"),
-    "a page without text": ("a.html", lambda: b"<script>x</script>", "no text in it"),
+    "a page without text": ("a.html", lambda: b"<script>x</script>", "contains no text"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_read_is_refused_with_what_is_allowed(
+def test_an_unreadable_file_is_refused_with_what_is_allowed(
     api: Api, rows: Callable[[str], list[Any]], settings: Any, case: str
 ) -> None:
     name, content, problem = REFUSED[case]
     body = api.upload(content(), name)
     assert body["status"] == "error", body
     assert problem in body["error"]
-    assert "llowed is PDF (.pdf), Word (.docx), HTML, and text in UTF-8" in body["error"]
+    assert "llowed are PDF (.pdf), Word (.docx), HTML, and text in UTF-8" in body["error"]
     assert rows("SELECT count(*) FROM documents") == rows("SELECT count(*) FROM chunks") == [(0,)]
 
 
-def test_a_bomb_is_refused_whatever_it_says_about_its_size(
+def test_a_decompression_bomb_is_refused_whatever_size_it_declares(
     api: Api, rows: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = files.docx_bomb(extraction.TEXT_BYTES)
@@ -153,11 +153,11 @@ def test_a_bomb_is_refused_whatever_it_says_about_its_size(
     for content in (honest, lying, elsewhere):
         body = api.upload(content, "bomb.docx")
         assert body["status"] == "error", body
-        assert "llowed is PDF" in body["error"]
+        assert "llowed are PDF" in body["error"]
     assert rows("SELECT count(*) FROM chunks") == [(0,)]
 
 
-def test_a_parser_that_dies_takes_nothing_with_it(
+def test_the_server_survives_a_parser_that_dies(
     api: Api, monkeypatch: pytest.MonkeyPatch, rows: Callable[[str], list[Any]]
 ) -> None:
     started = subprocess.Popen

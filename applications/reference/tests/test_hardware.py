@@ -27,11 +27,11 @@ def test_a_quota_of_cgroup_v1_bounds_the_processors(tmp_path: Path, quota: str, 
 @pytest.mark.parametrize(
     ("flags", "exact"), [({"avx2", "avx_vnni"}, True), ({"avx512_vnni"}, True), ({"asimddp"}, True), ({"avx2"}, False)]
 )
-def test_products_of_8_bits_need_a_processor_that_adds_them_up_exactly(flags: set[str], exact: bool) -> None:
+def test_int8_needs_a_processor_that_adds_products_exactly(flags: set[str], exact: bool) -> None:
     assert multiplies_int8(frozenset(flags)) is exact
 
 
-def test_without_a_quota_all_processors_are_there(tmp_path: Path) -> None:
+def test_without_a_quota_all_processors_are_available(tmp_path: Path) -> None:
     assert available_cpus(tmp_path) == HERE
 
 

@@ -1,4 +1,4 @@
-"""Whether the server says that it is fit for traffic, and why not."""
+"""How the server reports whether it is fit for traffic, and why not."""
 
 import threading
 import time
@@ -14,14 +14,14 @@ from tests.fakes import MODEL, WordReranker
 
 
 class Wrong(WordReranker):
-    """Likes a passage the less, the better it fits."""
+    """Gives a passage a lower score the better it fits."""
 
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
         return [1 - score for score in super().score(query, passages)]
 
 
 class Panic(BaseException):
-    """As the Rust libraries raise it: not an Exception."""
+    """A panic of a Rust library, which is not an Exception."""
 
 
 def health(api: Api) -> tuple[int, dict[str, Any]]:
@@ -45,7 +45,7 @@ def slow() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_a_server_without_models_is_healthy_and_says_so(serve: Callable[..., Any]) -> None:
+def test_a_server_without_models_is_healthy_and_reports_it(serve: Callable[..., Any]) -> None:
     with serve(release="r1", service="main") as api:
         status, body = health(api)
         assert status == 200
@@ -114,7 +114,7 @@ def test_a_model_that_gives_the_known_answers_wrong_is_never_used(serve: Callabl
 
 
 @pytest.mark.parametrize("score", [0.5, float("nan"), 2.0])
-def test_a_model_that_does_not_judge_is_not_ready(serve: Callable[..., Any], score: float) -> None:
+def test_a_model_that_cannot_score_is_not_ready(serve: Callable[..., Any], score: float) -> None:
     class Same(WordReranker):
         def score(self, query: str, passages: Sequence[str]) -> list[float]:
             return [score] * len(passages)
@@ -131,7 +131,7 @@ def test_a_model_that_does_not_judge_is_not_ready(serve: Callable[..., Any], sco
         (Panic("bad tokenizer"), "RuntimeError: Panic: bad tokenizer"),
     ],
 )
-def test_a_model_that_cannot_be_loaded_is_told_and_tried_again(
+def test_a_model_that_cannot_be_loaded_is_reported_and_retried(
     serve: Callable[..., Any], reranker: WordReranker, problem: BaseException, message: str
 ) -> None:
     outcomes = iter([problem])
@@ -147,7 +147,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_tried_again(
         eventually(lambda: health(api)[0] == 200)
 
 
-def test_what_another_attempt_cannot_mend_is_not_tried_again(serve: Callable[..., Any]) -> None:
+def test_what_a_retry_cannot_fix_is_not_retried(serve: Callable[..., Any]) -> None:
     attempts = []
 
     def load(_: object) -> WordReranker:
@@ -160,7 +160,7 @@ def test_what_another_attempt_cannot_mend_is_not_tried_again(serve: Callable[...
     assert attempts == [1]
 
 
-def test_a_model_that_went_wrong_while_it_served_is_loaded_afresh(serve: Callable[..., Any]) -> None:
+def test_a_model_that_fails_in_use_is_loaded_again(serve: Callable[..., Any]) -> None:
     class Decaying(WordReranker):
         def score(self, query: str, passages: Sequence[str]) -> list[float]:
             if query == "otter":
@@ -185,7 +185,7 @@ def test_a_model_that_went_wrong_while_it_served_is_loaded_afresh(serve: Callabl
         assert fresh.scored[-1][0] == "otter"
 
 
-def test_draining_is_not_ready_but_serves_on(api: Api) -> None:
+def test_a_draining_server_is_not_ready_but_still_answers(api: Api) -> None:
     api.shutdown.request()
     status, body = health(api)
     assert (status, body["status"], body["ready"]) == (503, "draining", False)
@@ -193,13 +193,13 @@ def test_draining_is_not_ready_but_serves_on(api: Api) -> None:
     assert api.search("otter")["reranking_applied"] is True
 
 
-def test_what_the_reranking_stands_on(serve: Callable[..., Any], reranker: WordReranker) -> None:
+def test_health_of_the_reranking_lists_what_it_runs_on(serve: Callable[..., Any], reranker: WordReranker) -> None:
     with serve(lambda _: reranker, environment_key="key") as api:
         eventually(lambda: health(api)[0] == 200)
         body = api.http.get("/health/ml").json()
         assert set(body.pop("versions")) == {"python", "torch", "transformers", "sentence-transformers"}
-        [proof] = body.pop("models")
-        assert proof == {name: body[name] for name in proof}
+        [model] = body.pop("models")
+        assert model == {name: body[name] for name in model}
         assert body.pop("load_seconds") > 0
         answer = body.pop("known_answer")
         assert body == {

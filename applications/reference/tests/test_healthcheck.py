@@ -1,4 +1,4 @@
-"""The command that the engine runs every few seconds: what it answers, and that it stays cheap."""
+"""The command that the engine runs every few seconds: its answers, and that it stays cheap."""
 
 import subprocess
 import sys
@@ -63,7 +63,7 @@ def test_only_a_ready_server_passes(
     assert said in capsys.readouterr().out
 
 
-def test_a_proxy_of_the_environment_does_not_come_between(
+def test_a_proxy_of_the_environment_variables_is_ignored(
     answering: Callable[[int, bytes], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -77,8 +77,8 @@ def test_nothing_listening_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "no answer on port 1: ConnectionRefusedError" in capsys.readouterr().out
 
 
-def test_it_needs_the_standard_library_alone() -> None:
-    """-I and -S: no site-packages, no user site; so nothing of the environment's mount is even looked at."""
+def test_it_needs_only_the_standard_library() -> None:
+    """With -I and -S there are no site-packages and no user site, so the mounted packages are not even looked at."""
     script = (
         f"import sys; sys.path.insert(0, {str(SERVER)!r}); import archon_server.healthcheck\n"
         "print({name.split('.')[0] for name in sys.modules} - sys.stdlib_module_names - {'__main__'})"

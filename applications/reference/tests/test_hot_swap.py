@@ -33,7 +33,7 @@ def models(server: ServerProcess) -> dict[str, Any]:
 
 
 def switch(server: ServerProcess, name: str) -> str:
-    """Returns how it ended."""
+    """Activates a model and returns the state in which the switch ended."""
     assert server.http.post("/api/models/activate", json={"name": name}).status_code == 202
     eventually(lambda: models(server)["switch"]["state"] != "loading", 30)
     return models(server)["switch"]["state"]

@@ -1,4 +1,4 @@
-"""The largest upload that is allowed, by what it takes of the server's memory."""
+"""The memory that the server needs for the largest allowed upload."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ MOST_GROWTH = 64 * 1024 * 1024
 
 
 def peak(server: ServerProcess) -> int:
-    """The most bytes that the process has had resident so far."""
+    """The peak of the process's resident memory so far, in bytes."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 
 
 @pytest.mark.timeout(900)
-def test_a_file_of_the_largest_size_takes_bounded_memory(tmp_path: Path) -> None:
+def test_the_largest_file_needs_a_bounded_amount_of_memory(tmp_path: Path) -> None:
     large = tmp_path / "large.txt"
-    # Few words a passage: what is measured is memory, and an index of many words only takes longer.
+    # Few words per passage, because indexing many words takes longer and the test measures memory.
     large.write_bytes((b"otter" + b"x" * 1018 + b"\n") * (SIZE // 1024))
     data = tmp_path / "data"
     server = ServerProcess(data).ready()

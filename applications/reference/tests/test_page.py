@@ -11,7 +11,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9"}
 
 @pytest.fixture
 def page_dir(tmp_path: Path) -> Path:
-    """A built page beside something that is not part of it."""
+    """A built page, and a file beside it that does not belong to it."""
     (tmp_path / "page" / "assets").mkdir(parents=True)
     (tmp_path / "page" / "index.html").write_text(f'<script type="module" src="{SCRIPT}"></script>')
     (tmp_path / "page" / "assets" / Path(SCRIPT).name).write_text("export {};")
@@ -37,7 +37,7 @@ def test_a_program_does_not_get_the_page(serve: Callable[..., Any], page_dir: Pa
         assert "<script" not in api.http.get("/", headers={"Accept": "application/json"}).text
 
 
-def test_the_page_runs_no_inline_script_and_stands_in_no_frame(serve: Callable[..., Any], page_dir: Path) -> None:
+def test_the_page_runs_no_inline_script_and_cannot_be_framed(serve: Callable[..., Any], page_dir: Path) -> None:
     with serve(page_dir=page_dir) as api:
         policy = api.http.get("/", headers=BROWSER).headers["content-security-policy"]
         assert "script-src 'self';" in policy
@@ -46,7 +46,7 @@ def test_the_page_runs_no_inline_script_and_stands_in_no_frame(serve: Callable[.
         assert "unsafe" not in policy
 
 
-def test_assets_are_kept_for_ever_and_the_page_is_asked_for_again(serve: Callable[..., Any], page_dir: Path) -> None:
+def test_assets_are_cached_for_ever_and_the_page_is_revalidated(serve: Callable[..., Any], page_dir: Path) -> None:
     with serve(page_dir=page_dir) as api:
         for name, kind in (
             ("app-ABCD1234.js", "text/javascript"),
@@ -71,7 +71,7 @@ def test_only_what_was_built_is_served(serve: Callable[..., Any], page_dir: Path
         assert api.http.get(path).status_code == 404
 
 
-def test_a_server_without_a_page_is_a_server(serve: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_server_works_without_a_page(serve: Callable[..., Any], tmp_path: Path) -> None:
     with serve(page_dir=tmp_path / "none") as api:
         assert api.http.get("/", headers=BROWSER).headers["content-type"].startswith("application/json")
         assert api.http.get("/health").status_code == 200

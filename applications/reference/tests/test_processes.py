@@ -75,7 +75,7 @@ def test_a_kill_while_a_file_arrives_leaves_nothing(start: Callable[..., ServerP
     assert stored(tmp_path) == (0, 0)
 
 
-def test_a_server_told_to_stop_ends_what_it_began_and_loses_no_request(
+def test_a_stopping_server_finishes_its_work_and_loses_no_request(
     start: Callable[..., ServerProcess], tmp_path: Path
 ) -> None:
     server = start(drain_seconds=1.5, fake={"score_seconds": 0.4}).ready()
@@ -85,7 +85,7 @@ def test_a_server_told_to_stop_ends_what_it_began_and_loses_no_request(
     in_flight.start()
     server.begin_upload(LARGE)
     server.process.terminate()
-    told = time.monotonic()
+    asked = time.monotonic()
     eventually(lambda: server.status() == 503)
     assert server.http.get("/health").json()["status"] == "draining"
     # What arrives while the gateway has not noticed yet is served like any other.
@@ -94,7 +94,7 @@ def test_a_server_told_to_stop_ends_what_it_began_and_loses_no_request(
     assert late.json()["reranking_applied"] is True
 
     assert server.process.wait(20) == 0
-    assert time.monotonic() - told >= 1.5
+    assert time.monotonic() - asked >= 1.5
     in_flight.join()
     assert answers[0]["reranking_applied"] is True
     assert stored(tmp_path) == (2, 6001)
@@ -102,7 +102,7 @@ def test_a_server_told_to_stop_ends_what_it_began_and_loses_no_request(
         httpx.get(f"{server.http.base_url}/health")
 
 
-def test_a_request_in_flight_when_the_wait_is_over_gets_its_answer(start: Callable[..., ServerProcess]) -> None:
+def test_a_request_in_flight_at_the_end_of_the_wait_is_answered(start: Callable[..., ServerProcess]) -> None:
     server = start(fake={"score_seconds": 0.5}).ready()
     server.ended(server.begin_upload("An otter."))
     answers: list[dict[str, Any]] = []
@@ -123,14 +123,14 @@ def test_a_second_signal_ends_the_wait(start: Callable[..., ServerProcess]) -> N
     assert server.process.wait(10) == 0
 
 
-def test_a_model_that_is_still_loading_does_not_hold_up_the_end(start: Callable[..., ServerProcess]) -> None:
+def test_a_model_that_is_still_loading_does_not_delay_the_end(start: Callable[..., ServerProcess]) -> None:
     server = start(fake={"load_seconds": 60})
     eventually(lambda: server.status() == 503)
     server.process.terminate()
     assert server.process.wait(10) == 0
 
 
-def test_a_port_in_use_ends_the_start_at_once(start: Callable[..., ServerProcess]) -> None:
+def test_a_server_whose_port_is_in_use_exits_at_once(start: Callable[..., ServerProcess]) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         server = start(port=taken.getsockname()[1], fake={"load_seconds": 60})
         output, _ = server.process.communicate(timeout=20)
@@ -159,7 +159,7 @@ def test_two_servers_share_one_database(start: Callable[..., ServerProcess], tmp
     assert stored(tmp_path) == (3, 6002)
 
 
-def test_the_log_has_one_line_a_record_tracebacks_included(start: Callable[..., ServerProcess]) -> None:
+def test_the_log_has_one_line_per_record_tracebacks_included(start: Callable[..., ServerProcess]) -> None:
     server = start(fake={"load_error": "out of\nmemory"})
     eventually(lambda: server.status() and server.http.get("/health").json()["status"] == "failed")
     server.process.terminate()
@@ -183,7 +183,7 @@ def test_a_server_that_cannot_start_says_why(environment: dict[str, str], said: 
     assert "Traceback" not in output
 
 
-def test_the_server_listens_before_it_imports_the_environment(tmp_path: Path) -> None:
+def test_the_server_listens_before_it_imports_the_packages(tmp_path: Path) -> None:
     """torch takes seconds to import; only the loading of a model may ask for it."""
     script = (
         "import sys, archon_server.reranking.cross_encoder, archon_server.main\n"

@@ -1,4 +1,4 @@
-"""Searching, by what a client sees."""
+"""Searches, as a client sees them."""
 
 import threading
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def test_a_source_narrows_the_search(api: Api) -> None:
     assert [result["metadata"]["filename"] for result in results] == ["a.md"]
 
 
-def test_nothing_found_is_no_reranking(api: Api) -> None:
+def test_without_results_there_is_no_reranking(api: Api) -> None:
     body = api.search("otter")
     assert (body["results"], body["reranking_applied"], body["reranking_error"]) == ([], False, None)
 
@@ -132,12 +132,12 @@ def test_damaged_json_is_the_clients_fault(api: Api, body: bytes) -> None:
 @pytest.mark.parametrize(
     "query", ['"', "AND", "a* OR (b", "NEAR(x, 5)", "col:x", "-", "'; DROP TABLE chunks; --", "😀"]
 )
-def test_no_question_is_read_as_a_query_language(api: Api, query: str) -> None:
+def test_a_question_is_never_read_as_a_query_language(api: Api, query: str) -> None:
     api.upload("otters and a b x")
     assert api.search(query)["success"] is True
 
 
-def test_without_a_model_results_are_unranked_and_say_so(serve: Callable[..., Any]) -> None:
+def test_without_a_model_results_are_unranked_and_the_answer_says_so(serve: Callable[..., Any]) -> None:
     with serve() as api:
         api.upload(TEXT)
         body = api.search("otter", match_count=3)
@@ -146,7 +146,7 @@ def test_without_a_model_results_are_unranked_and_say_so(serve: Callable[..., An
         assert all("rerank_score" not in result for result in body["results"])
 
 
-def test_while_the_model_loads_results_are_unranked_and_say_so(serve: Callable[..., Any]) -> None:
+def test_while_the_model_loads_results_are_unranked_and_the_answer_says_so(serve: Callable[..., Any]) -> None:
     let_go = threading.Event()
 
     def load(_: object) -> WordReranker:
@@ -162,7 +162,7 @@ def test_while_the_model_loads_results_are_unranked_and_say_so(serve: Callable[.
         eventually(lambda: api.search("otter")["reranking_applied"])
 
 
-def test_a_model_that_breaks_takes_no_search_down_and_comes_back(api: Api, reranker: WordReranker) -> None:
+def test_searches_survive_a_failing_model_and_it_recovers(api: Api, reranker: WordReranker) -> None:
     api.upload("otters")
     reranker.broken = RuntimeError("out of memory")
     body = api.search("otter")
@@ -191,7 +191,7 @@ def test_a_model_that_breaks_takes_no_search_down_and_comes_back(api: Api, reran
 
 
 @pytest.mark.parametrize("scores", [[], [float("nan")], [1.5], [0.1, 0.2]])
-def test_scores_that_are_none_are_not_passed_on(serve: Callable[..., Any], scores: list[float]) -> None:
+def test_invalid_scores_are_not_passed_on(serve: Callable[..., Any], scores: list[float]) -> None:
     class Odd(WordReranker):
         def score(self, query: str, passages: Any) -> list[float]:
             return scores if query == "otter" else super().score(query, passages)
@@ -203,7 +203,7 @@ def test_scores_that_are_none_are_not_passed_on(serve: Callable[..., Any], score
         body = api.search("otter")
         assert body["reranking_applied"] is False
         assert "ValueError: the model gave" in body["reranking_error"]
-        # The question was at fault, not the model: it still gives the known answers, so it stays.
+        # The model still gives the known answers, so the question was at fault and the model stays loaded.
         eventually(lambda: api.search("otters")["reranking_applied"], 5)
 
 
@@ -218,11 +218,11 @@ def test_the_event_loop_is_free_while_the_model_scores(api: Api, reranker: WordR
         assert answers == []
     search.join()
     assert answers[0]["reranking_applied"] is True
-    # The other thread is that of loading; it asks the known questions.
+    # The other thread loads the model and asks the known questions.
     assert reranker.threads == {"loader_0", "reranker_0"}
 
 
-def test_too_many_searches_are_told_to_come_back(api: Api, reranker: WordReranker) -> None:
+def test_too_many_searches_are_refused_with_a_time_to_retry(api: Api, reranker: WordReranker) -> None:
     api.upload("otters")
     replies: list[Any] = []
 
@@ -243,7 +243,7 @@ def test_too_many_searches_are_told_to_come_back(api: Api, reranker: WordReranke
     assert api.search("otter")["reranking_applied"] is True
 
 
-def test_a_search_says_where_retrieval_had_each_passage(api: Api) -> None:
+def test_a_search_reports_the_rank_that_retrieval_gave_each_passage(api: Api) -> None:
     api.upload(TEXT)
     plain = [result["id"] for result in api.search(QUERY, match_count=15, rerank=False)["results"]]
     ranks = {result["id"]: result["retrieval_rank"] for result in api.search(QUERY, match_count=3)["results"]}
@@ -251,7 +251,7 @@ def test_a_search_says_where_retrieval_had_each_passage(api: Api) -> None:
     assert len(ranks) == 3
 
 
-def test_a_search_may_do_without_the_model_whatever_the_settings_say(api: Api, reranker: WordReranker) -> None:
+def test_a_search_can_switch_reranking_off_whatever_the_settings_say(api: Api, reranker: WordReranker) -> None:
     api.upload(TEXT)
     reranker.scored.clear()
     plain = api.search(QUERY, rerank=False)

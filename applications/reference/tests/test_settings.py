@@ -8,13 +8,13 @@ QWEN = {"name": "qwen", "repo": "Qwen/Qwen3-Reranker-0.6B", "revision": "e61197e
 DEMO = {"name": "demo", "repo": "local/demo", "revision": "0" * 40}
 
 
-def test_an_empty_environment_is_a_server_without_models() -> None:
+def test_without_environment_variables_the_server_has_no_models() -> None:
     settings = Settings.from_environment({"ARCHON_MODELS": "", "ARCHON_ACTIVE_MODEL": "", "ARCHON_API_TOKEN": ""})
     assert settings == Settings(data_dir=Path("/data"), hub_dir=Path("/root/.cache/huggingface/hub"))
     assert (settings.port, settings.drain_seconds, settings.max_upload_bytes) == (8181, 3.0, 104857600)
 
 
-def test_everything_is_read() -> None:
+def test_all_variables_are_read() -> None:
     settings = Settings.from_environment(
         {
             "PORT": "80",
@@ -59,7 +59,7 @@ def test_without_a_choice_the_first_model_is_active() -> None:
     assert settings.active_model == Model(**QWEN)
 
 
-def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
+def test_all_problems_are_reported_at_once_with_what_is_allowed() -> None:
     environment = {
         "PORT": "http",
         "ARCHON_DRAIN_SECONDS": "nan",
@@ -75,7 +75,7 @@ def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(environment)
     heading, *problems = str(caught.value).split("\n  - ")
-    assert heading == "the environment has problems:"
+    assert heading == "the environment variables have problems:"
     assert problems == [
         "ARCHON_MODELS[1].revision: got 'main', expected text that matches [0-9a-f]{40}",
         "ARCHON_MODELS[2]: got {'name': 'x'}, expected an object with exactly name, repo, revision "
@@ -93,7 +93,7 @@ def test_all_problems_are_told_at_once_with_what_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("models", ["{", "{}", "5", "null"])
-def test_models_that_are_no_list_are_refused(models: str) -> None:
+def test_models_must_be_a_list(models: str) -> None:
     with pytest.raises(SettingsError, match=r"ARCHON_MODELS: got .* expected a JSON list"):
         Settings.from_environment({"ARCHON_MODELS": models})
 
@@ -112,15 +112,17 @@ def test_limits_of_crawls_are_read() -> None:
     assert Settings.from_environment({}).crawl == CrawlLimits()
 
 
-def test_the_browser_is_one_that_can_be_run_or_none() -> None:
+def test_the_browser_must_be_executable(tmp_path: Path) -> None:
+    no_program = tmp_path / "text"
+    no_program.touch(mode=0o644)
     assert Settings.from_environment({"ARCHON_BROWSER": "/bin/sh"}).browser == Path("/bin/sh")
     assert Settings.from_environment({"ARCHON_BROWSER": ""}).browser is None
-    for path in ("/no/such/browser", "/etc/hostname"):
+    for path in ("/no/such/browser", str(no_program)):
         with pytest.raises(SettingsError, match=f"ARCHON_BROWSER: got '{path}', expected a program"):
             Settings.from_environment({"ARCHON_BROWSER": path})
 
 
-def test_a_network_that_is_none_is_refused_with_examples() -> None:
+def test_an_invalid_network_is_refused_with_examples() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(
             {"ARCHON_CRAWL_ALLOW": "10.0.0.0/8,localhost,10.0.0.1/8", "ARCHON_CRAWL_MAX_PAGES": "0"}

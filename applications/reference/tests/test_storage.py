@@ -53,7 +53,7 @@ def test_accents_and_case_do_not_matter(storage: SqliteStorage) -> None:
     assert len(storage.search("CAFE MUNCHEN", 10)) == 1
 
 
-def test_limit_and_source_bound_the_result(storage: SqliteStorage) -> None:
+def test_limit_and_source_limit_the_result(storage: SqliteStorage) -> None:
     for name in ("one", "two"):
         storage.add_document(document(name), [Chunk(f"otter {n}") for n in range(5)])
     assert len(storage.search("otter", 3)) == 3
@@ -79,11 +79,11 @@ def test_odd_questions_are_answered(storage: SqliteStorage, text: str) -> None:
     assert isinstance(storage.search(text, 5), list)
 
 
-def test_a_question_has_at_most_so_many_terms() -> None:
+def test_the_number_of_terms_is_limited() -> None:
     assert match_expression(" ".join(map(str, range(1000)))).count(" OR ") == MAX_TERMS - 1
 
 
-def test_a_document_whose_chunks_fail_leaves_no_trace(storage: SqliteStorage) -> None:
+def test_a_document_whose_chunks_fail_is_not_stored(storage: SqliteStorage) -> None:
     def failing() -> Iterator[Chunk]:
         for n in range(500):
             yield Chunk(f"otter {n}")
@@ -97,7 +97,7 @@ def test_a_document_whose_chunks_fail_leaves_no_trace(storage: SqliteStorage) ->
     assert storage.counts() == Counts(1, 1)
 
 
-def test_a_deleted_document_leaves_the_index(storage: SqliteStorage, tmp_path: Path) -> None:
+def test_a_deleted_document_is_removed_from_the_index(storage: SqliteStorage, tmp_path: Path) -> None:
     storage.add_document(document("one"), [Chunk("otter")])
     storage.add_document(document("two"), [Chunk("otter")])
     assert storage.delete_document("one") is True
@@ -125,7 +125,7 @@ def test_documents_are_listed_newest_first_filtered_and_paged(storage: SqliteSto
 
 
 def test_two_servers_share_a_database(tmp_path: Path) -> None:
-    """Both open a new file at once, then write at once: every step of the schema and every document is there once."""
+    """Both create the file, then write, at the same time. Every step of the schema and every document exists once."""
     problems: list[BaseException] = []
     start = threading.Barrier(4)
 
@@ -147,7 +147,7 @@ def test_two_servers_share_a_database(tmp_path: Path) -> None:
     assert SqliteStorage(tmp_path / "archon.db").counts() == Counts(40, 800)
 
 
-def test_a_file_that_another_server_is_just_making_is_waited_for(tmp_path: Path) -> None:
+def test_a_server_waits_while_another_one_creates_the_file(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "archon.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     timer = threading.Timer(0.3, other.execute, ["COMMIT"])
@@ -170,7 +170,7 @@ def test_a_reader_does_not_wait_for_a_writer(storage: SqliteStorage) -> None:
     assert len(storage.search("otter", 5)) == 3
 
 
-def test_a_setting_is_seen_by_the_other_servers_and_can_be_forgotten(storage: SqliteStorage, tmp_path: Path) -> None:
+def test_a_setting_is_seen_by_the_other_servers_and_can_be_deleted(storage: SqliteStorage, tmp_path: Path) -> None:
     other = SqliteStorage(tmp_path / "archon.db")
     assert other.setting("model") is None
     for value in ("one", "two"):
@@ -181,7 +181,7 @@ def test_a_setting_is_seen_by_the_other_servers_and_can_be_forgotten(storage: Sq
 
 
 def test_the_database_of_a_newer_release_can_be_used(tmp_path: Path) -> None:
-    """A rollback: what a later release adds, within the rule that it only adds, does not disturb this one."""
+    """After a rollback, what a later release added (it may only add) does not disturb this one."""
     path = tmp_path / "archon.db"
     SqliteStorage(path).close()
     with sqlite3.connect(path) as connection:
@@ -205,7 +205,7 @@ def test_a_migration_that_fails_halfway_leaves_the_schema_as_it_was(tmp_path: Pa
         assert [name for (name,) in connection.execute("SELECT name FROM sqlite_master")] == ["operations"]
 
 
-def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"missing/archon\.db"):
         SqliteStorage(tmp_path / "missing" / "archon.db")
     (tmp_path / "text").write_text("this is no database, though it is long enough to be looked at" * 20)

@@ -1,6 +1,7 @@
-"""Tiny models of the real architectures, made on the spot and trained until they give the server's known answers.
+"""Makes tiny models of the real architectures, trained until they give the server's known answers.
 
-Their weights say nothing about any other text: they prove wiring, not relevance. Needs torch and transformers.
+Their weights say nothing about other texts, so they show that the parts work together, not that results are
+relevant. Needs torch and transformers.
 """
 
 import random
@@ -35,12 +36,12 @@ _REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 def model_card_prompt(query: str, passage: str) -> str:
-    """What the model card of Qwen3-Reranker says, written down independently of the server."""
+    """The prompt of Qwen3-Reranker's model card, written independently of the server."""
     return f"{PREFIX}<Instruct>: {TASK}\n<Query>: {query}\n<Document>: {passage}{SUFFIX}"
 
 
 def write_qwen3(hub: Path, *, dtype: torch.dtype = torch.float32) -> Model:
-    """A Qwen3ForCausalLM as it was first published: without modules.json, with a chat template that knows no pairs."""
+    """A Qwen3ForCausalLM as first published: without modules.json, and with a chat template that ignores pairs."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words = [*_TEXTS, model_card_prompt("yes", "no"), *["yes no"] * 50]
@@ -78,7 +79,7 @@ def write_qwen3(hub: Path, *, dtype: torch.dtype = torch.float32) -> Model:
 
 
 def write_bert(hub: Path, *, labels: int = 1, inverted: bool = False) -> Model:
-    """A BERT cross-encoder; `inverted` learns the known answers the wrong way round."""
+    """A BERT cross-encoder; if `inverted`, it learns to put the wrong passages first."""
     wordpiece = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
     wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -121,7 +122,7 @@ def write_bert(hub: Path, *, labels: int = 1, inverted: bool = False) -> Model:
 
 
 def write_qwen3_classifier(hub: Path) -> Model:
-    """The same as a Qwen3ForSequenceClassification, which has a head of one score in place of the words."""
+    """The same as a Qwen3ForSequenceClassification, which has a head with one score instead of words."""
     source = write_qwen3(hub / "source")
     path = hub_snapshot(hub / "source", source)
     network = Qwen3ForSequenceClassification.from_pretrained(path, num_labels=1)
@@ -138,7 +139,7 @@ def write_qwen3_classifier(hub: Path) -> Model:
 
 
 def damage(path: Path, seed: int) -> None:
-    """Zeroes 4 KiB somewhere in the second half of a weights file, behind the embeddings: it can still be loaded."""
+    """Zeroes 4 KiB in the second half of a weights file, after the embeddings; it can still be loaded."""
     content = bytearray(path.read_bytes())
     start = random.Random(seed).randrange(len(content) // 2, len(content) - 4096) // 4 * 4
     content[start : start + 4096] = bytes(4096)
@@ -146,21 +147,21 @@ def damage(path: Path, seed: int) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """By a rename, as the store does it: loaded weights are the file itself, mapped into memory."""
+    """Replaces the file by a rename, as the store does, because loaded weights are the file mapped into memory."""
     beside = path.with_name("new")
     beside.write_bytes(content)
     beside.replace(path)
 
 
 def add_modules_json(hub: Path, model: Model, chat_template: str) -> None:
-    """Makes a Qwen3 snapshot say itself how its pairs are put together, as newer ones do."""
+    """Makes a Qwen3 snapshot define how its pairs are built, as newer ones do."""
     path = str(hub_snapshot(hub, model))
     CrossEncoder(path, local_files_only=True, processor_kwargs={"chat_template": chat_template}).save_pretrained(path)
 
 
 def _train(network: torch.nn.Module, scores) -> None:
-    """Until each question's own passage leads by a clear margin."""
-    # More threads gain nothing on matrices this small, and wait for each other for ever on a busy machine.
+    """Trains until each question's own passage leads by a clear margin."""
+    # More threads do not help with matrices this small, and on a busy machine they wait for each other very long.
     torch.set_num_threads(1)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     right = torch.eye(len(KNOWN_PAIRS)).flatten()

@@ -1,4 +1,4 @@
-"""Fetches a web site, in a process of its own: it can be stopped at once, and takes its memory with it."""
+"""Crawls a web site in a process of its own, which can be stopped at once and then frees its memory."""
 
 import json
 import subprocess
@@ -16,12 +16,12 @@ from ..settings import CrawlLimits
 
 
 class CrawlFailed(Exception):
-    """No page of the site could be had; the message says why."""
+    """No page of the site could be fetched; the message says why."""
 
 
 @dataclass(frozen=True)
 class CrawlRequest:
-    """`max_depth` counts links: 0 is the page alone. `update_frequency` is in days."""
+    """`max_depth` is in links: 0 means only the page itself. `update_frequency` is in days."""
 
     url: str
     max_depth: int
@@ -39,7 +39,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Fetched:
-    """How far a crawl is."""
+    """How far a crawl is: `done` of the `known` pages, the last of them `url`."""
 
     url: str
     done: int
@@ -48,7 +48,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Site:
-    """The pages of a crawl, on the disk."""
+    """The pages of a crawl, in a temporary file. `size` is that of the file, in bytes."""
 
     title: str
     page_count: int
@@ -69,12 +69,12 @@ def crawl(
     cancelled: threading.Event,
     progressed: Callable[[Fetched], None],
 ) -> Iterator[Site]:
-    """Blocks until the site is fetched; with a `browser`, after the scripts of its pages have run.
+    """Blocks until the site is fetched. With a `browser`, the scripts of its pages run first.
 
-    Raises CrawlFailed; Cancelled, soon after the event is set.
+    Raises CrawlFailed, or Cancelled soon after the event is set.
     """
-    # Neither directory nor file is left by a kill: the first is on the container's /tmp, the second has no name.
-    # A browser whose parent the kernel has killed may still be writing there.
+    # A killed server leaves neither behind: the directory is in the container's /tmp, and the file has no name.
+    # Errors of the cleanup are ignored: a browser whose parent was killed by the kernel may still write there.
     directory = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
     with directory as work, tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
         reasons: list[str] = []
@@ -95,7 +95,7 @@ def crawl(
         if not ended:
             raise CrawlFailed(f"{request.url}: the crawl took more than {limits.seconds} s or too much memory")
         if not count:
-            raise CrawlFailed(reasons[0] if reasons else f"{request.url} has no text in it")
+            raise CrawlFailed(reasons[0] if reasons else f"{request.url} contains no text")
         yield Site(title or request.url, count, spool.tell(), spool)
 
 
@@ -109,7 +109,7 @@ def _messages(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    watcher = threading.Thread(target=_kill_in_time, args=(process, limits.seconds, cancelled), daemon=True)
+    watcher = threading.Thread(target=_kill_after, args=(process, limits.seconds, cancelled), daemon=True)
     watcher.start()
     try:
         assert process.stdin
@@ -124,7 +124,7 @@ def _messages(
         with process.stdin:
             json.dump(job, process.stdin)
         for line in process.stdout:
-            # A line without its end is of a killed process.
+            # An incomplete line means that the process was killed.
             if line.endswith("\n"):
                 yield json.loads(line)
     except BrokenPipeError:
@@ -135,7 +135,7 @@ def _messages(
         process.stdout.close()
 
 
-def _kill_in_time(process: subprocess.Popen[str], seconds: float, cancelled: threading.Event) -> None:
+def _kill_after(process: subprocess.Popen[str], seconds: float, cancelled: threading.Event) -> None:
     left = seconds
     while process.poll() is None and left > 0 and not cancelled.wait(0.2):
         left -= 0.2

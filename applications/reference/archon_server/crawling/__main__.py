@@ -1,4 +1,4 @@
-"""The crawling process: reads a job as JSON from its input, writes JSON lines: `fetched`, `page`, `failed`, `done`."""
+"""The crawling process. Reads a job as JSON; writes JSON lines of the kinds `fetched`, `page`, `failed`, `done`."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from urllib.parse import urldefrag, urlsplit
 from crawl4ai import AsyncWebCrawler, CacheMode, CrawlerRunConfig
 from playwright.async_api import Error
 
-from ..extraction.html import converted
+from ..extraction.html import convert
 from ..settings import CrawlLimits
 from . import rlimits
 from .browser_fetcher import BrowserFetcher
@@ -23,7 +23,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     browser = job["browser"]
     rlimits.limit_memory(with_browser=browser is not None)
-    # Whatever the libraries print must not get between our lines.
+    # What the libraries print must not mix with our lines.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     allowed = tuple(ip_network(text) for text in job["limits"].pop("allowed"))
@@ -32,14 +32,14 @@ def main() -> None:
     try:
         asyncio.run(crawl(job["url"], job["max_depth"], limits, strategy, output))
     except Error as error:
-        _tell(output, "failed", url=job["url"], reason=f"{browser} does not run: {error}")
-        _tell(output, "done")
+        _write(output, "failed", url=job["url"], reason=f"{browser} cannot run: {error}")
+        _write(output, "done")
 
 
 async def crawl(
     start: str, max_depth: int, limits: CrawlLimits, strategy: HttpFetcher | BrowserFetcher, output: TextIO
 ) -> None:
-    """Breadth first from `start`, on its host only. A page that fails is told and left out."""
+    """Crawls breadth first from `start`, on its host only. A page that fails is reported and left out."""
     waiting = deque([(start, 0)])
     known = {start}
     host = None
@@ -49,37 +49,38 @@ async def crawl(
     while waiting and done < limits.max_pages and stored < limits.total_bytes:
         url, depth = waiting.popleft()
         done += 1
-        _tell(output, "fetched", url=url, done=done, known=min(len(known), limits.max_pages))
+        _write(output, "fetched", url=url, done=done, known=min(len(known), limits.max_pages))
         try:
-            # Fetched here, as crawl4ai would hide the reason of a failure in a traceback.
+            # Not by crawl4ai, which hides the reason of a failure in a traceback.
             response = await strategy.crawl(url)
         except FetchFailed as error:
-            _tell(output, "failed", url=url, reason=str(error))
+            _write(output, "failed", url=url, reason=str(error))
             continue
         address = response.redirected_url or url
         host = host or urlsplit(address).netloc
         if urlsplit(address).netloc != host:
-            _tell(output, "failed", url=url, reason=f"{url} leads away to {address}")
+            _write(output, "failed", url=url, reason=f"{url} redirects to another site, {address}")
             continue
         title, text, links = "", response.html, []
         if "html" in response.response_headers["content-type"]:
             title, links = await _title_and_links(reader, address, response.html)
-            # Not crawl4ai's Markdown, which glues fences to the line before and drops the language of code.
-            text = converted(response.html)
+            # Not crawl4ai's Markdown, which joins fences to the previous line and drops the language of code.
+            text = convert(response.html)
         stored += len(text)
-        _tell(output, "page", url=address, title=title, markdown=text)
+        _write(output, "page", url=address, title=title, markdown=text)
         if depth < max_depth:
             for link in links:
                 if link not in known and urlsplit(link).netloc == host and urlsplit(link).scheme in ("http", "https"):
                     known.add(link)
                     waiting.append((link, depth + 1))
     await reader.close()
-    _tell(output, "done")
+    _write(output, "done")
 
 
 async def _title_and_links(reader: AsyncWebCrawler, url: str, page: str) -> tuple[str, list[str]]:
-    """crawl4ai's reading of a page. What it calls internal depends on the registered domain and knows no ports, so that
-    the caller has to choose.
+    """The title and all links of a page, as crawl4ai reads them.
+
+    Links to other hosts are included: crawl4ai tells internal links by the registered domain and ignores ports.
     """
     result = await reader.aprocess_html(
         url=url,
@@ -94,7 +95,7 @@ async def _title_and_links(reader: AsyncWebCrawler, url: str, page: str) -> tupl
     return (result.metadata or {}).get("title") or "", [urldefrag(link).url for link in links if link]
 
 
-def _tell(output: TextIO, kind: str, **what: Any) -> None:
+def _write(output: TextIO, kind: str, **what: Any) -> None:
     output.write(json.dumps({"kind": kind, **what}) + "\n")
 
 

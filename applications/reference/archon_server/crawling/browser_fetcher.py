@@ -1,7 +1,7 @@
-"""crawl4ai's browser strategy, for pages that are made by scripts.
+"""crawl4ai's browser strategy, for pages that scripts render.
 
-The page itself comes by the HTTP strategy, with its guard and its limits; the browser runs its scripts, and has no way
-out but the guarded proxy.
+The HTTP fetcher fetches the page itself, with its checks and limits. The browser runs the page's scripts, and reaches
+the network only through the proxy of this crawl.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from playwright.async_api import BrowserContext, Error, Page, Request, Route
 from ..settings import CrawlLimits
 from .http_fetcher import MAX_REDIRECTS, USER_AGENT, FetchFailed, HttpFetcher
 from .landlock import __file__ as confined_program
-from .nss_certs import trust
+from .nss_certs import trust_authorities
 from .proxy import LOOPBACK, GuardedProxy
 
 QUIET_SECONDS = 10
-"""How long the scripts of a page may go on fetching before it is taken as it is then."""
+"""How long the scripts of a page may keep fetching before the page is taken as it is."""
 
 _CLOSE_SECONDS = 5
 _PROXY_NAME = "proxy.invalid"
@@ -41,7 +41,7 @@ class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
 
     async def start(self) -> None:
         if bundle := os.environ.get("SSL_CERT_FILE"):
-            trust(Path(bundle), Path.home())
+            trust_authorities(Path(bundle), Path.home())
         self.browser_manager.proxy_port = await self._proxy.start()
         await super().start()
 
@@ -51,47 +51,47 @@ class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
         await self._http.close()
 
     async def crawl(self, url: str, config: CrawlerRunConfig | None = None, **_: Any) -> AsyncCrawlResponse:
-        """Where scripts send the page elsewhere, that counts as a redirect."""
-        wanted = url
+        """Fetches and renders a page; scripts that navigate elsewhere count as a redirect. Raises FetchFailed."""
+        address = url
         for _hop in range(MAX_REDIRECTS + 1):
-            fetched = await self._http.crawl(wanted)
+            fetched = await self._http.crawl(address)
             if "html" not in fetched.response_headers["content-type"]:
                 return fetched
             try:
                 rendered, onward = await self._rendered(fetched)
             finally:
-                await self._forget()
+                await self._close_page()
             if onward is None:
                 return rendered
-            wanted = onward
-        raise FetchFailed(f"{url} is sent elsewhere by scripts more than {MAX_REDIRECTS} times")
+            address = onward
+        raise FetchFailed(f"{url} is redirected by scripts more than {MAX_REDIRECTS} times")
 
     async def _rendered(self, fetched: AsyncCrawlResponse) -> tuple[AsyncCrawlResponse, str | None]:
-        """What scripts made of a page, and the address that they sent it to, if any."""
+        """The page after its scripts have run, and the address that they navigated to, if any."""
         url = fetched.redirected_url
         visit = _Visit(fetched)
         self.set_hook("on_page_context_created", visit.watch)
-        self.set_hook("after_goto", visit.rest)
+        self.set_hook("after_goto", visit.wait_until_quiet)
         self._proxy.begin_page()
         seconds = self._limits.page_seconds
-        # crawl4ai's own time is never reached: its message would be another one.
+        # Longer than ours, so that crawl4ai's own timeout with its own message is never reached.
         config = CrawlerRunConfig(cache_mode=CacheMode.BYPASS, verbose=False, page_timeout=2 * seconds * 1000)
         try:
             async with asyncio.timeout(seconds):
                 rendered = await super().crawl(url, config)
         except TimeoutError as error:
-            raise FetchFailed(f"the scripts of {url} did not come to rest within {seconds} s") from error
+            raise FetchFailed(f"the scripts of {url} did not finish within {seconds} s") from error
         except (Error, RuntimeError) as error:
             reason = str(error).removeprefix("Failed on navigating ACS-GOTO:").strip().partition("\n")[0]
             raise FetchFailed(f"{url} cannot be rendered: {reason}") from error
-        # Scripts can make half of a pair of UTF-16, which is no text.
+        # Scripts can produce half a surrogate pair, which UTF-8 cannot encode.
         text = rendered.html.replace("\0", "").encode("utf-8", "replace")
         if len(text) > self._limits.page_bytes:
             raise FetchFailed(f"{url} becomes larger than the {self._limits.page_bytes} bytes allowed")
         return fetched.model_copy(update={"html": text.decode()}), visit.onward
 
-    async def _forget(self) -> None:
-        """Ends a page with all that its scripts still do; if they do not let it, the browser with it."""
+    async def _close_page(self) -> None:
+        """Closes the page and stops its scripts; restarts the browser if that takes too long."""
         manager = self.browser_manager
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
@@ -107,7 +107,7 @@ class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
 
 
 class _GuardedBrowser(BrowserManager):
-    """Starts the browser without a way around the proxy, and with a fresh context for every page."""
+    """Starts a browser that cannot bypass the proxy, with a fresh context for every page."""
 
     proxy_port = 0
 
@@ -116,16 +116,16 @@ class _GuardedBrowser(BrowserManager):
         self._executable = executable
 
     async def launch(self) -> None:
-        """Starts the browser anew."""
+        """Starts the browser again."""
         self.browser = await self.playwright.chromium.launch(**self._build_browser_args())
 
     def _build_browser_args(self) -> dict[str, Any]:
-        """In place of crawl4ai's, which also turn off the check of certificates."""
+        """Replaces crawl4ai's, which also disable the check of certificates."""
         args = [
             f"--proxy-server=http://{_PROXY_NAME}:{self.proxy_port}",
             # Otherwise the loopback would be reached directly.
             "--proxy-bypass-list=<-loopback>",
-            # Whatever would go past the proxy finds no address, numeric ones included.
+            # Names and numeric addresses do not resolve outside the proxy.
             f"--host-resolver-rules=MAP {_PROXY_NAME} {LOOPBACK}, MAP * ~NOTFOUND",
             "--dns-prefetch-disable",
             "--disable-quic",
@@ -139,7 +139,7 @@ class _GuardedBrowser(BrowserManager):
             "executable_path": confined_program,
             "env": {**os.environ, **confined},
             "args": args,
-            # A hardened container has neither user namespaces nor programs that change their user: none would start.
+            # It needs user namespaces or a setuid program, and a hardened container has neither.
             "chromium_sandbox": False,
         }
 
@@ -147,11 +147,11 @@ class _GuardedBrowser(BrowserManager):
         return await self.browser.new_context(user_agent=USER_AGENT, service_workers="block", accept_downloads=False)
 
     async def setup_context(self, *_: Any, **__: Any) -> None:
-        """Nothing: crawl4ai's adds headers and a cookie."""
+        """Does nothing; crawl4ai's method adds headers and a cookie."""
 
 
 class _Visit:
-    """The requests of one page. `onward` is where its scripts sent it."""
+    """The requests of one page. `onward` is the address that its scripts navigated to."""
 
     def __init__(self, fetched: AsyncCrawlResponse) -> None:
         self.onward: str | None = None
@@ -164,8 +164,8 @@ class _Visit:
         self._page = page
         await page.route("**/*", self._requested)
 
-    async def rest(self, page: Page, **_: Any) -> None:
-        """Returns when the page fetches nothing more, has been sent elsewhere, or has had its time."""
+    async def wait_until_quiet(self, page: Page, **_: Any) -> None:
+        """Returns when the page fetches nothing more, has navigated elsewhere, or QUIET_SECONDS have passed."""
         quiet = asyncio.ensure_future(page.wait_for_load_state("networkidle", timeout=QUIET_SECONDS * 1000))
         left = asyncio.ensure_future(self._left.wait())
         try:
@@ -176,7 +176,7 @@ class _Visit:
             await asyncio.gather(quiet, left, return_exceptions=True)
 
     async def _requested(self, route: Route, request: Request) -> None:
-        # The page may be closed meanwhile.
+        # The page may have been closed in the meantime.
         with suppress(Error):
             if not self._navigates(request):
                 await (route.abort() if request.resource_type in ("font", "image", "media") else route.continue_())

@@ -1,4 +1,4 @@
-"""crawl4ai's HTTP strategy, with a guard on every connection and a bound on every page."""
+"""crawl4ai's HTTP strategy, with a check of every connection and a limit on every page."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ MAX_REDIRECTS = 5
 
 
 class FetchFailed(Exception):
-    """The page could not be had; the message says why."""
+    """The page could not be fetched; the message says why."""
 
 
 class HttpFetcher(AsyncHTTPCrawlerStrategy):
-    """Fetches pages for crawl4ai, from addresses that may be reached and within the limits."""
+    """Fetches pages for crawl4ai, from allowed addresses only and within the limits."""
 
     def __init__(self, limits: CrawlLimits) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
                 connector=aiohttp.TCPConnector(socket_factory=guarded_sockets(self._limits.allowed)),
                 headers={"User-Agent": USER_AGENT, "Accept": "text/html,text/markdown,text/plain"},
                 timeout=aiohttp.ClientTimeout(total=self._limits.page_seconds),
-                # A proxy would connect in our place, where no guard stands.
+                # A proxy would connect in our place, without our check of the address.
                 trust_env=False,
             )
 
     async def crawl(self, url: str, config: CrawlerRunConfig | None = None, **_: Any) -> AsyncCrawlResponse:
-        """Only http and https: the strategy of crawl4ai would also open files."""
+        """Fetches http and https only; crawl4ai's strategy would also open files. Raises FetchFailed."""
         if not url.startswith(("http://", "https://")):
-            raise FetchFailed(f"{url} is no web address")
+            raise FetchFailed(f"{url} is not a web address")
         await self.start()
         assert self._session
         try:
@@ -48,7 +48,7 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
                 kind = response.content_type
                 if kind not in ("text/html", "application/xhtml+xml", "text/plain", "text/markdown"):
                     raise FetchFailed(f"{url} is {kind}; allowed are HTML, Markdown and plain text")
-                content = await self._bounded(response)
+                content = await self._read_limited(response)
                 return AsyncCrawlResponse(
                     html=content.decode(response.get_encoding(), "replace").replace("\0", ""),
                     response_headers={"content-type": kind},
@@ -60,13 +60,13 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
         except (aiohttp.ClientError, OSError, ValueError, LookupError) as error:
             raise FetchFailed(f"{url} cannot be fetched: {error or type(error).__name__}") from error
 
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_limited(self, response: aiohttp.ClientResponse) -> bytes:
         content = bytearray()
-        # Unpacked bytes count: a small answer may unpack to a large page.
+        # Decompressed bytes count: a small response may become a large page.
         async for piece in response.content.iter_chunked(self.chunk_size):
             content += piece
             if len(content) > self._limits.page_bytes:
                 raise FetchFailed(f"{response.url} is larger than the {self._limits.page_bytes} bytes allowed")
-        # Only now `get_encoding` has something to look at.
+        # `get_encoding` looks at the body, which it can do only now.
         response._body = bytes(content)
         return bytes(content)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Starts a browser in the place of its own sandbox, which no hardened container lets it have.
+"""Starts a browser confined by the kernel's Landlock. The browser's own sandbox cannot run in a hardened container.
 
-By the kernel's Landlock it, and all that it starts, may read programs but not the server's data, write to its own
-directory, open TCP connections to its proxy's port alone, and neither signal nor look into processes outside. The
-arguments are the browser's; CONFINED_PROGRAM, CONFINED_PORT and TMPDIR name the program, the port and the directory.
+The browser and all that it starts may read programs but not the server's data, write to their own directory, open TCP
+connections only to the port of their proxy, and neither signal nor inspect other processes. The arguments are those of
+the browser; CONFINED_PROGRAM, CONFINED_PORT and TMPDIR name the program, the port and the directory.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 COMPLETE = 6
-"""The version of Landlock from which on nothing of this is missing."""
+"""The first version of Landlock that can restrict all of this."""
 
 READ_ONLY = ("/bin", "/etc", "/lib", "/lib64", "/proc", "/sys", "/usr")
 WRITABLE = ("/dev",)
@@ -30,16 +30,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def available() -> int:
-    """Version of Landlock that this kernel offers; 0 for none."""
+    """The version of Landlock that this kernel offers; 0 for none."""
     return max(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_ASK_VERSION)), 0)
 
 
 def confine(port: int, directory: str) -> None:
-    """Confines this process, for good, as far as the kernel can. Raises OSError if it refuses what it offers."""
+    """Confines this process permanently, as far as this kernel can. Raises OSError if the kernel refuses."""
     version = available()
     if not version:
         return
-    # Version 2 knows moves between directories, 3 truncation, 5 the control of devices; 4 ports; 6 sockets and signals.
+    # Version 2 adds moves between directories, 3 truncation, 4 ports, 5 the control of devices, 6 sockets and signals.
     files = (1 << 13 + (version >= 2) + (version >= 3)) - 1
     ruleset = _call(
         _CREATE_RULESET,

@@ -1,23 +1,23 @@
-"""The authorities that the browser of a crawl trusts."""
+"""Lets the browser of a crawl trust the certificate authorities of this machine."""
 
 import re
 import ssl
 import subprocess
 from pathlib import Path
 
-KNOWN = Path("/usr/share/ca-certificates/mozilla")
-"""Those that every browser brings with it."""
+BUILT_IN = Path("/usr/share/ca-certificates/mozilla")
+"""The authorities that every browser brings with it."""
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-def trust(bundle: Path, home: Path) -> None:
-    """Lets a Chromium with this home trust the authorities of a PEM file that are not known anyway.
+def trust_authorities(bundle: Path, home: Path) -> None:
+    """Lets a Chromium with this home directory trust the authorities of a PEM file that are not built into it.
 
-    It reads no such file, as the HTTP strategy does, but a database of NSS. Raises CalledProcessError.
+    Unlike the HTTP fetcher, Chromium reads an NSS database and no PEM file. Raises CalledProcessError.
     """
-    known = set().union(*(_authorities(path) for path in KNOWN.glob("*.crt")))
-    missing = _authorities(bundle) - known
+    built_in = set().union(*(_authorities(path) for path in BUILT_IN.glob("*.crt")))
+    missing = _authorities(bundle) - built_in
     if not missing:
         return
     database = home / ".pki" / "nssdb"

@@ -1,4 +1,4 @@
-"""The way out for the browser of a crawl: a forward proxy whose sockets are guarded like those of the HTTP strategy."""
+"""The forward proxy of a crawl's browser. It checks addresses as the HTTP fetcher does."""
 
 import asyncio
 import struct
@@ -16,14 +16,14 @@ from .ssrf_guard import AddressRefused, guarded_sockets
 LOOPBACK = "127.0.0.1"
 _PIECE = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
-_BETWEEN_TWO = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "upgrade")
-"""Headers that are not for the site."""
+_HOP_BY_HOP = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "upgrade")
+"""Headers that are meant for the proxy and not for the site."""
 
 
 class GuardedProxy:
-    """Serves HTTP requests with absolute addresses, and CONNECT for everything else, on a port of the loopback.
+    """Serves HTTP requests with absolute addresses, and CONNECT for everything else, on a loopback port.
 
-    Names are looked up here, on every connection: what the browser believes about them does not count.
+    It looks names up itself for every connection, whatever the browser has resolved them to.
     """
 
     def __init__(self, limits: CrawlLimits) -> None:
@@ -39,11 +39,11 @@ class GuardedProxy:
         return self._server.sockets[0].getsockname()[1]
 
     def begin_page(self) -> None:
-        """From here on another `browser_bytes` may be fetched."""
+        """Allows `browser_bytes` for the next page."""
         self._left = self._limits.browser_bytes
 
     def close(self) -> None:
-        """Takes no further connection. Those that are open end with their clients."""
+        """Accepts no more connections. The open ones end when their clients close them."""
         if self._server:
             self._server.close()
 
@@ -51,14 +51,14 @@ class GuardedProxy:
         try:
             await self._answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            # One of the two sides has gone.
+            # One of the two sides closed the connection.
             pass
         finally:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = _parsed(await reader.readuntil(b"\r\n\r\n"))
+            request = _parse(await reader.readuntil(b"\r\n\r\n"))
             async with asyncio.timeout(self._limits.page_seconds):
                 from_site, to_site = await self._connect(request.host, request.port)
         except (ValueError, asyncio.LimitOverrunError) as error:
@@ -72,7 +72,7 @@ class GuardedProxy:
                 to_site.write(request.head)
             else:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _first_end(self._downwards(from_site, writer), _upwards(reader, to_site, request.length))
+            await _until_first_ends(self._downwards(from_site, writer), _upwards(reader, to_site, request.length))
         finally:
             to_site.close()
 
@@ -84,7 +84,7 @@ class GuardedProxy:
         while piece := await site.read(_PIECE):
             self._left -= len(piece)
             if self._left < 0:
-                # Reset, not closed in good order: half an answer must not look like a whole one.
+                # Reset and not closed: half a response must not look complete.
                 browser.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
                 browser.transport.abort()
                 return
@@ -94,7 +94,7 @@ class GuardedProxy:
 
 @dataclass(frozen=True)
 class _Request:
-    """`head` is what to send on, empty for CONNECT; `length` that of the body, None for all that comes."""
+    """`head` is what to forward, empty for CONNECT. `length` is that of the body, None for all bytes that follow."""
 
     host: str
     port: int
@@ -102,8 +102,8 @@ class _Request:
     length: int | None
 
 
-def _parsed(head: bytes) -> _Request:
-    """Raises ValueError for what no browser sends to a proxy."""
+def _parse(head: bytes) -> _Request:
+    """Raises ValueError for a request that no browser sends to a proxy."""
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, target, version = first.split(" ")
     url = urlsplit(f"connect://{target}" if method == "CONNECT" else target)
@@ -114,13 +114,13 @@ def _parsed(head: bytes) -> _Request:
             raise ValueError(f"{target!r} names no port")
         return _Request(url.hostname, url.port, b"", None)
     if url.scheme != "http":
-        raise ValueError(f"{target!r} is no address of http")
+        raise ValueError(f"{target!r} is not an http address")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if "transfer-encoding" in headers:
         raise ValueError("expected a body of a stated length")
     path = target.removeprefix(f"{target[:5]}//{url.netloc}")
-    # One request a connection: the next one may be for another host.
-    own = [f"{name}: {value}" for name, value in headers.items() if name not in _BETWEEN_TWO]
+    # One request per connection, because the next one may be for another host.
+    own = [f"{name}: {value}" for name, value in headers.items() if name not in _HOP_BY_HOP]
     start = f"{method} {path if path.startswith('/') else f'/{path}'} {version}"
     sent = "\r\n".join([start, *own, "connection: close", "", ""])
     return _Request(url.hostname, url.port or 80, sent.encode("latin-1"), int(headers.get("content-length", 0)))
@@ -133,11 +133,11 @@ async def _upwards(browser: asyncio.StreamReader, site: asyncio.StreamWriter, le
         await site.drain()
         left = None if left is None else left - len(piece)
     if left == 0:
-        # Nothing more is expected, so this ends when the browser goes.
+        # The browser sends nothing more, so this returns when it closes the connection.
         await browser.read(1)
 
 
-async def _first_end(*ways: Coroutine[Any, Any, None]) -> None:
+async def _until_first_ends(*ways: Coroutine[Any, Any, None]) -> None:
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The sockets of a crawl: whoever connects, the HTTP strategy or the browser's proxy, takes one of these."""
+"""Keeps a crawl out of private networks. The HTTP fetcher and the browser's proxy create their sockets here."""
 
 import errno
 import socket
@@ -15,13 +15,13 @@ SocketFactory = Callable[[tuple[Any, ...]], socket.socket]
 
 
 class AddressRefused(OSError):
-    """A connection to this address is not made; the message says how to allow it."""
+    """This address must not be connected to; the message says how to allow it."""
 
 
 def check_address(address: str, allowed: tuple[Network, ...]) -> None:
     """Raises AddressRefused unless `address` (numeric) is public or in one of the allowed networks.
 
-    What an IPv6 address carries of IPv4 (mapped, 6to4, Teredo, NAT64) counts too, as it may end up there.
+    An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) is checked too: the connection may end up there.
     """
     ip = ip_address(address.partition("%")[0])
     if any(ip in network for network in allowed):
@@ -32,10 +32,10 @@ def check_address(address: str, allowed: tuple[Network, ...]) -> None:
 
 
 def guarded_sockets(allowed: tuple[Network, ...]) -> SocketFactory:
-    """Sockets for public addresses and those in `allowed`; for others AddressRefused is raised.
+    """Makes sockets for public addresses and those in `allowed`, and raises AddressRefused for others.
 
-    The check is made on the address that a socket is about to connect to, so it holds for names, numbers and redirects
-    alike, and no answer of a name server can change it afterwards.
+    It checks the address that a socket is about to connect to. So it covers names, numeric addresses and redirects, and
+    no answer of a name server can change the address after the check.
     """
 
     def make(address: tuple[Any, ...]) -> socket.socket:

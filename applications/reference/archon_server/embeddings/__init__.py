@@ -1,1 +1,1 @@
-"""EmbeddingBackfill for questions and passages, where an embeddings endpoint is configured."""
+"""Vectors for questions and passages, where an embeddings endpoint is configured."""

@@ -1,4 +1,4 @@
-"""Gives stored passages their vectors, where an embeddings endpoint is configured."""
+"""Makes the vectors of stored passages, where an embeddings endpoint is configured."""
 
 import logging
 import threading
@@ -13,11 +13,11 @@ log = logging.getLogger(__name__)
 
 
 class EmbeddingBackfill:
-    """Called from one worker. `stop` ends the work after the batch in hand; what lacks a vector then gets it later."""
+    """Called from one worker. `stop` ends the work after the current batch; other passages get their vectors later."""
 
-    def __init__(self, storage: Storage, preferences: RuntimeSettings, embeddings: EmbeddingClient) -> None:
+    def __init__(self, storage: Storage, runtime_settings: RuntimeSettings, embeddings: EmbeddingClient) -> None:
         self._storage = storage
-        self._preferences = preferences
+        self._runtime_settings = runtime_settings
         self._embeddings = embeddings
         self._stopped = threading.Event()
 
@@ -25,10 +25,10 @@ class EmbeddingBackfill:
         self._stopped.set()
 
     def fill(self, source_id: str | None = None, progressed: Callable[[int], None] = lambda _: None) -> int:
-        """EmbeddingBackfill for the passages of a document, or of all, that lack one; returns how many were made.
+        """Makes the missing vectors of a document, or of all documents, and returns how many it made.
 
-        0 without an endpoint. `progressed` gets the number made so far. Raises EmbeddingsUnavailable; what was made by
-        then stays.
+        That is 0 without an endpoint. `progressed` is called with the number made so far. Raises EmbeddingsUnavailable;
+        the vectors made until then stay.
         """
         made = 0
         while count := self._fill_batch(source_id):
@@ -37,15 +37,18 @@ class EmbeddingBackfill:
         return made
 
     def fill_some(self) -> bool:
-        """One batch of any documents; whether there may be more to do. That the endpoint is down is only logged."""
+        """Makes one batch of vectors for any documents, and returns whether more may be missing.
+
+        If the endpoint is unavailable, it only logs that.
+        """
         try:
             return self._fill_batch(None) == BATCH
         except EmbeddingsUnavailable as error:
-            log.warning("no vectors for what is stored: %s", error)
+            log.warning("cannot make vectors for stored passages: %s", error)
             return False
 
     def _fill_batch(self, source_id: str | None) -> int:
-        endpoint = Endpoint.configured(self._preferences.effective())
+        endpoint = Endpoint.configured(self._runtime_settings.effective())
         if endpoint is None or self._stopped.is_set():
             return 0
         batch = dict(self._storage.chunks_without_vector(endpoint.model, BATCH, source_id))

@@ -1,4 +1,4 @@
-"""EmbeddingBackfill from an OpenAI-compatible API, where one is configured."""
+"""Vectors from an OpenAI-compatible API, where one is configured."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from ..settings.runtime_settings import EffectiveSettings
 QUESTION_SECONDS = 5.0
 BATCH_SECONDS = 60.0
 RETRY_SECONDS = 15.0
-"""After a failed question the endpoint is left alone for so long: no search waits for what is down."""
+"""How long searches skip the endpoint after it failed, so that not every one of them waits for it."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Endpoint:
 
 
 class EmbeddingsUnavailable(Exception):
-    """No vectors can be had at the moment; the message says why, without the key."""
+    """The endpoint gives no vectors at the moment; the message says why, without the API key."""
 
 
 class EmbeddingClient:
-    """Calls block; they come from several threads at once."""
+    """Calls block, and may come from several threads at once."""
 
     def __init__(self) -> None:
         self._http = httpx.Client()
         self._failed: tuple[Endpoint, float, str] | None = None
 
     def of_question(self, endpoint: Endpoint, question: str) -> list[float]:
-        """Raises EmbeddingsUnavailable, at once if the last attempt a moment ago failed."""
+        """Raises EmbeddingsUnavailable, without a request if one failed less than RETRY_SECONDS ago."""
         failed = self._failed
         if failed and failed[0] == endpoint and time.monotonic() - failed[1] < RETRY_SECONDS:
             raise EmbeddingsUnavailable(failed[2])

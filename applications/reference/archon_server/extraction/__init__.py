@@ -1,7 +1,7 @@
-"""Text out of files, as lines of Markdown.
+"""Extracts the text of files, as lines of Markdown.
 
-What has to be parsed is parsed in a process of its own, with limits on its memory and time and without the server's
-secrets: a hostile file ends that process, never the server.
+Files that need a parser are parsed in a process of its own, with limits on memory and time and without the server's
+secrets. A hostile file can kill that process, but not the server.
 """
 
 import io
@@ -23,13 +23,13 @@ ALLOWED = (
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 180
 TEXT_BYTES = 256 * 1024 * 1024
-"""Most text that one file may hold, unpacked."""
+"""The largest text that one file may contain, decompressed."""
 
 REFUSED = 3
-"""Exit status of the parsing process when its last line says what is wrong with the file."""
+"""Exit status of the parsing process if the last line of its standard error says what is wrong with the file."""
 
 PROGRESS = "\x1e"
-"""First character of a line that is no text but says how far the parsing is, in percent."""
+"""First character of a line that is not text but the progress of the parsing, in percent."""
 
 LINE_SIZE = 8192
 _MARKDOWN = {"", ".md", ".markdown", ".mdx", ".rst", ".txt"}
@@ -38,34 +38,34 @@ _OLE = b"\xd0\xcf\x11\xe0"
 
 
 class UnreadableFile(Exception):
-    """The file is not what this server can store; the message says what it can."""
+    """This server cannot read the file; the message says what it can read."""
 
 
 class Refused(Exception):
-    """The file is not taken; the message goes behind its name."""
+    """A parser cannot read the file; the message completes a sentence that starts with the file's name."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line, or a part of a long one, and how much of the file has been read by then, in percent."""
+    """A line, or a part of a long one, and how much of the file has been read so far, in percent."""
 
     text: str
     percent: int
 
 
 def is_markdown(filename: str) -> bool:
-    """Whether `#` and fences have a meaning in what `lines` yields for this file."""
+    """Whether `lines` yields Markdown for this file, so that `#` and fences have a meaning."""
     suffix = PurePath(filename).suffix.lower()
     return suffix in _MARKDOWN or _parser(filename, b"") is not None
 
 
 def lines(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
-    """The text of the file, which is at its start. Raises UnreadableFile."""
-    # Past the file's buffer, as the parsing process has to start where the descriptor is.
+    """The text of the file, which must be at its start. Raises UnreadableFile."""
+    # Without the file's buffer, because the parsing process starts where the descriptor is.
     start = os.pread(file.fileno(), 8, 0)
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     if start.startswith(_OLE):
-        raise UnreadableFile(f"{filename} is in an old format of Office; save it as .docx. Allowed is {ALLOWED}")
+        raise UnreadableFile(f"{filename} is in an old Office format; save it as .docx. Allowed are {ALLOWED}")
     parser = _parser(filename, start)
     if parser is None:
         yield from _text(file, filename, size)
@@ -74,7 +74,7 @@ def lines(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
 
 
 def _parser(filename: str, start: bytes) -> str | None:
-    """Which parser a file needs: by what it starts with, as names lie, then by its name."""
+    """The parser that a file needs: by its first bytes, because names can be wrong, then by its name."""
     suffix = PurePath(filename).suffix.lower()
     if start.startswith(b"%PDF-") or suffix == ".pdf":
         return "pdf"
@@ -88,12 +88,12 @@ def _text(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
     try:
         while line := text.readline(LINE_SIZE):
             if "\0" in line:
-                raise UnreadableFile(f"{filename} is not text: it has zero bytes in it; allowed is {ALLOWED}")
+                raise UnreadableFile(f"{filename} is not text: it contains zero bytes; allowed are {ALLOWED}")
             yield Line(line, 100 * file.tell() // max(size, 1))
     except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{filename} is not text in UTF-8 ({error.reason}); allowed is {ALLOWED}") from error
+        raise UnreadableFile(f"{filename} is not text in UTF-8 ({error.reason}); allowed are {ALLOWED}") from error
     finally:
-        # The wrapper would close the file with itself.
+        # Otherwise the wrapper would close the file.
         text.detach()
 
 
@@ -107,14 +107,14 @@ def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
                 continue
             received += len(line)
             if received > TEXT_BYTES:
-                raise UnreadableFile(f"{filename} holds more than {TEXT_BYTES} bytes of text; split it")
+                raise UnreadableFile(f"{filename} contains more than {TEXT_BYTES} bytes of text; split it")
             yield Line(line, percent)
         status = process.wait()
         if status:
             errors.seek(0)
             last = errors.read().strip().rpartition("\n")[2]
             problem = last if status == REFUSED else f"it could not be parsed within the limits ({last or status})"
-            raise UnreadableFile(f"{filename}: {problem}; allowed is {ALLOWED}")
+            raise UnreadableFile(f"{filename}: {problem}; allowed are {ALLOWED}")
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def _process(parser: str, file: BinaryIO, errors: TextIO) -> Iterator[subprocess
             process.stdout.close()
 
 
-def plain(line: str) -> str:
-    """A line of text whose start would make it a heading or a fence, indented so that it is neither."""
+def escape_markdown(line: str) -> str:
+    """The line, indented if its start would make it a heading or a fence in Markdown."""
     bare = line.lstrip()
     return f"    {bare}" if bare.startswith(("#", "```", "~~~")) else line

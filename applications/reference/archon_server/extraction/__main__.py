@@ -20,14 +20,14 @@ def main(kind: str) -> int:
     assert kind in PARSERS, kind
     try:
         parser = importlib.import_module(f".{kind}", __package__)
-        told, line_is_open = 0, False
+        reported, line_is_open = 0, False
         for piece in parser.markdown(sys.stdin.buffer):
             if isinstance(piece, str):
                 sys.stdout.write(piece.replace(PROGRESS, " "))
                 line_is_open = not piece.endswith("\n") if piece else line_is_open
-            elif piece > told and not line_is_open:
+            elif piece > reported and not line_is_open:
                 sys.stdout.write(f"{PROGRESS}{piece}\n")
-                told = piece
+                reported = piece
         sys.stdout.flush()
     except Refused as error:
         print(error, file=sys.stderr)
@@ -45,5 +45,5 @@ if __name__ == "__main__":
     status = main(sys.argv[1])
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    # At once: what a parser left behind is not worth a tidy end.
+    # At once, without cleaning up what a parser left behind.
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Text of a Word document: headings by their styles, lists and tables by lines; read as a stream, bombs refused."""
+"""The text of a Word document: headings by their styles, lists and tables by lines. Read as a stream, within limits."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from zipfile import BadZipFile, ZipFile
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
-from . import TEXT_BYTES, Refused, plain
+from . import TEXT_BYTES, Refused, escape_markdown
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HEADING = re.compile(r"(?:heading|berschrift|titre)\s*([1-9])$", re.IGNORECASE)
@@ -19,8 +19,8 @@ def markdown(file: BinaryIO) -> Iterator[str | int]:
     try:
         with ZipFile(file) as archive:
             if _DOCUMENT not in archive.namelist():
-                # An encrypted one is no zip archive at all, but an OLE file.
-                raise Refused("it is no Word document, though it is named .docx")
+                # An encrypted document is an OLE file and does not get here.
+                raise Refused("it is named .docx but is not a Word document")
             info = archive.getinfo(_DOCUMENT)
             if info.flag_bits & 1:
                 raise Refused("it is encrypted; save it without a password")
@@ -28,17 +28,17 @@ def markdown(file: BinaryIO) -> Iterator[str | int]:
                 raise Refused(f"it unpacks to {info.file_size} bytes, more than the {TEXT_BYTES} allowed")
             levels = _heading_styles(archive)
             with archive.open(info) as document:
-                yield from _paragraphs(_Bounded(document), levels, max(info.file_size, 1))
+                yield from _paragraphs(_LimitedReader(document), levels, max(info.file_size, 1))
     except BadZipFile as error:
-        raise Refused(f"it is no Word document, or a damaged one ({error})") from error
+        raise Refused(f"it is not a Word document, or it is damaged ({error})") from error
     except DefusedXmlException as error:
-        raise Refused(f"it holds XML that is not allowed ({type(error).__name__})") from error
+        raise Refused(f"it contains XML that is not allowed ({type(error).__name__})") from error
     except ParseError as error:
-        raise Refused(f"it holds damaged XML ({error})") from error
+        raise Refused(f"it contains damaged XML ({error})") from error
 
 
-class _Bounded:
-    """What an archive says about its sizes may be a lie: counts what really comes out."""
+class _LimitedReader:
+    """Counts the bytes that are really decompressed, because the sizes that an archive declares can be wrong."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -53,12 +53,12 @@ class _Bounded:
 
 
 def _heading_styles(archive: ZipFile) -> dict[str, int]:
-    """Heading levels by style id. Ids are translated by some versions of Word, names are not."""
+    """Heading levels by style id. Some versions of Word translate the ids, but not the names."""
     if "word/styles.xml" not in archive.namelist():
         return {}
     levels = {}
     with archive.open("word/styles.xml") as styles:
-        for _, element in iterparse(_Bounded(styles)):
+        for _, element in iterparse(_LimitedReader(styles)):
             if element.tag == f"{_W}style":
                 name = element.find(f"{_W}name")
                 match = _HEADING.search(name.get(f"{_W}val", "")) if name is not None else None
@@ -67,7 +67,7 @@ def _heading_styles(archive: ZipFile) -> dict[str, int]:
     return levels
 
 
-def _paragraphs(document: _Bounded, levels: dict[str, int], size: int) -> Iterator[str | int]:
+def _paragraphs(document: _LimitedReader, levels: dict[str, int], size: int) -> Iterator[str | int]:
     text: list[str] = []
     level, is_list, rows = 0, False, 0
     for event, element in iterparse(document, events=("start", "end")):
@@ -107,5 +107,5 @@ def _paragraph(text: str, level: int, is_list: bool, in_table: bool) -> str:
         return f"\n{'#' * min(level, 6)} {' '.join(lines)}\n\n"
     if in_table:
         return f"{' '.join(lines)} | "
-    body = "\n".join(map(plain, lines))
+    body = "\n".join(map(escape_markdown, lines))
     return f"- {body}\n" if is_list else f"{body}\n\n"

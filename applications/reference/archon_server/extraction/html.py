@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import BinaryIO
 
-from . import Refused, plain
+from . import Refused, escape_markdown
 
 _PIECE = 64 * 1024
-_UNSEEN = {"nav", "script", "style", "template", "noscript", "svg", "title", "iframe", "object"}
+_SKIPPED_TAGS = {"nav", "script", "style", "template", "noscript", "svg", "title", "iframe", "object"}
 _BLOCKS = {
     *("address", "article", "aside", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset"),
     *("figcaption", "figure", "footer", "form", "header", "hr", "main", "ol", "p", "section", "summary"),
@@ -31,13 +31,15 @@ def markdown(file: BinaryIO) -> Iterator[str | int]:
             yield converter.take()
         converter.feed(decoder.decode(b"", final=True))
     except UnicodeDecodeError as error:
-        raise Refused(f"it is not text in {error.encoding} ({error.reason}), as it says or as is expected") from error
+        raise Refused(
+            f"it is not text in {error.encoding} ({error.reason}), the encoding that it declares or the default"
+        ) from error
     converter.close()
     yield converter.take()
 
 
-def converted(page: str) -> str:
-    """The Markdown of a page that is already text."""
+def convert(page: str) -> str:
+    """The Markdown of a page that is already decoded."""
     converter = Converter()
     converter.feed(page)
     converter.close()
@@ -45,14 +47,14 @@ def converted(page: str) -> str:
 
 
 def _encoding(start: bytes) -> str:
-    """As the file says itself, else UTF-8."""
+    """The encoding that the file declares, else UTF-8."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     declared = _CHARSET.search(start)
     name = declared.group(1).decode() if declared else "utf-8"
     try:
         found = codecs.lookup(name).name
-        # Some of Python's codecs make bytes of bytes.
+        # Raises LookupError for codecs that do not encode text.
         "".encode(found)
     except LookupError:
         raise Refused(f"its encoding {name!r} is not known") from None
@@ -60,19 +62,19 @@ def _encoding(start: bytes) -> str:
 
 
 class Converter(HTMLParser):
-    """Feed it HTML in pieces, and take the Markdown that came of them."""
+    """Converts HTML, fed in pieces, to Markdown, taken in pieces."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._ready: list[str] = []
         self._line: list[str] = []
         self._prefix = ""
-        self._unseen = 0
+        self._skip_depth = 0
         self._code: list[str] | None = None
         self._language = ""
 
     def take(self) -> str:
-        """What is finished since the last call."""
+        """What has been converted since the last call."""
         text, self._ready = "".join(self._ready), []
         return text.replace("\0", "")
 
@@ -84,11 +86,11 @@ class Converter(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         heading = _HEADING.match(tag)
-        if tag in _UNSEEN:
-            self._unseen += 1
+        if tag in _SKIPPED_TAGS:
+            self._skip_depth += 1
         elif tag == "body":
-            # Whatever a page left open before.
-            self._unseen = 0
+            # A page may have left a skipped tag open before its body.
+            self._skip_depth = 0
         elif self._code is not None:
             self._note_language(attrs)
             if tag == "br":
@@ -104,7 +106,7 @@ class Converter(HTMLParser):
             self._end_line(paragraph=False)
             self._prefix = "- "
         elif tag in ("td", "th"):
-            # Before a cell, not behind it: that end may be left out.
+            # At the start of a cell, because its end tag may be left out.
             self._line.extend([" | "] if self._line else [])
         elif tag in ("br", "tr"):
             self._end_line(paragraph=False)
@@ -112,8 +114,8 @@ class Converter(HTMLParser):
             self._end_line()
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self._unseen = max(self._unseen - 1, 0)
+        if tag in _SKIPPED_TAGS:
+            self._skip_depth = max(self._skip_depth - 1, 0)
         elif tag == "pre" and self._code is not None:
             self._end_code()
         elif self._code is not None:
@@ -124,7 +126,7 @@ class Converter(HTMLParser):
             self._end_line()
 
     def handle_data(self, data: str) -> None:
-        if self._unseen:
+        if self._skip_depth:
             return
         if self._code is not None:
             self._code.append(data)
@@ -147,7 +149,7 @@ class Converter(HTMLParser):
         text = " ".join("".join(self._line).split())
         self._line = []
         if text:
-            self._ready.append(f"{self._prefix}{text if self._prefix else plain(text)}\n")
+            self._ready.append(f"{self._prefix}{text if self._prefix else escape_markdown(text)}\n")
             self._prefix = ""
         if paragraph:
             self._ready.append("\n")

@@ -1,4 +1,4 @@
-"""Text of a PDF: page by page, with its bookmarks as headings."""
+"""The text of a PDF, page by page, with its bookmarks as headings."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Any, BinaryIO
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from . import Refused, plain
+from . import Refused, escape_markdown
 
 MAX_PAGES = 20_000
 
 
 def markdown(file: BinaryIO) -> Iterator[str | int]:
     if file.read(5) != b"%PDF-":
-        raise Refused("it is named .pdf but is no PDF")
+        raise Refused("it is named .pdf but is not a PDF")
     file.seek(0)
     try:
         reader = PdfReader(file)
@@ -33,17 +33,17 @@ def markdown(file: BinaryIO) -> Iterator[str | int]:
             yield f"\n{'#' * level} {title}\n\n"
         text = page.extract_text()
         found = found or bool(text.strip())
-        # Half a surrogate pair has no form in UTF-8.
+        # UTF-8 cannot encode half a surrogate pair.
         for line in text.encode("utf-8", "replace").decode().replace("\0", "").splitlines():
-            yield f"{plain(line)}\n"
+            yield f"{escape_markdown(line)}\n"
         yield "\n"
         yield 100 * (number + 1) // pages
     if not found:
-        raise Refused("it has no text in it; scanned pages have to go through text recognition first")
+        raise Refused("it contains no text; run text recognition on scanned pages first")
 
 
 def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
-    """Level (1 to 6) and title of the bookmarks by page number. Damaged ones are no reason to refuse the text."""
+    """Level (1 to 6) and title of the bookmarks by page number. The text is read even if they are damaged."""
     found: dict[int, list[tuple[int, str]]] = defaultdict(list)
 
     def collect(outline: list[Any], level: int) -> None:

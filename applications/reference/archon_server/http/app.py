@@ -19,7 +19,7 @@ from ..settings import Settings
 from ..settings.runtime_settings import RuntimeSettings
 from ..settings.vault import Vault
 from ..storage import Storage
-from . import errors
+from . import errors, schemas
 from .middleware import LimitBody, MeasureRequests, RequireToken, TokenCheck
 from .page import ServePage
 from .routes import crawls, credentials, health, knowledge_items, metrics, models, progress, root, search, uploads
@@ -55,7 +55,13 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, shutdow
         storage.close()
 
     # No pages of documentation: they would load scripts from elsewhere. The schema itself is at /openapi.json.
-    app = FastAPI(title="archon-server", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="archon-server",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": schemas.ErrorReply, "description": "Any other error"}},
+    )
     errors.install(app)
     app.add_middleware(LimitBody, upload_path=uploads.UPLOAD_PATH, max_upload_bytes=settings.max_upload_bytes)
     if settings.token:

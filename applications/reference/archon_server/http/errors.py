@@ -36,22 +36,22 @@ def as_response(error: RequestError) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Makes `app` answer every RequestError by the table, and anything unforeseen with a 500 of the same shape."""
+    """Makes `app` answer every RequestError by the table, and any other exception with a 500 of the same shape."""
 
-    async def known(_: Request, error: Exception) -> JSONResponse:
+    async def request_error(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestError)
         return as_response(error)
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        # What was sent stays out: half a surrogate pair, which JSON can carry, has no form in UTF-8.
+        # Without the input: it may hold half a surrogate pair, which JSON can carry and UTF-8 cannot.
         problems = [{"type": each["type"], "loc": each["loc"], "msg": each["msg"]} for each in error.errors()]
         return JSONResponse({"detail": problems}, 422)
 
-    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
         problem = f"Internal error ({type(error).__name__}); the server's log has the details"
         return JSONResponse({"detail": {"error": problem}}, 500)
 
-    app.add_exception_handler(RequestError, known)
+    app.add_exception_handler(RequestError, request_error)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, unforeseen)
+    app.add_exception_handler(Exception, unexpected)

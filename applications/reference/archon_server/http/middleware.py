@@ -1,4 +1,4 @@
-"""What stands before every route, as ASGI middleware: the API token and the limit on request bodies."""
+"""ASGI middleware before every route: the API token, the limit on request bodies, and the metrics of requests."""
 
 import hmac
 import time
@@ -16,14 +16,14 @@ REALTIME_PATHS = "/socket.io/"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 REQUEST_BYTES = 1024 * 1024
-"""Largest request that is no upload."""
+"""Largest body of a request that is not an upload."""
 
 MULTIPART_BYTES = 64 * 1024
-"""What an upload may have beside its file: boundaries, headers, tags."""
+"""What an upload may contain besides its file: boundaries, headers, tags."""
 
 
 class TokenCheck:
-    """Whether a text is the API token; in constant time. Without a token everything is."""
+    """Compares a text with the API token, in constant time. If the server has no token, every text is right."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
@@ -35,8 +35,8 @@ class TokenCheck:
 class RequireToken:
     """Answers 401 to a request without `Authorization: Bearer <token>`.
 
-    Only /health is open: what probes it carries no secrets. Socket.IO asks for the token itself, as browsers can send
-    no header with a WebSocket.
+    Only /health is open, because what probes it has no secrets. Socket.IO checks the token itself, because browsers
+    cannot send a header with a WebSocket.
     """
 
     def __init__(self, app: ASGIApp, is_token: TokenCheck) -> None:
@@ -56,12 +56,12 @@ class RequireToken:
         if scope["path"] == HEALTH_PATH or scope["path"].startswith(REALTIME_PATHS):
             return True
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        # Header values come as Latin-1, so this gives back the text that was sent.
+        # Header values are decoded as Latin-1; this restores the text that was sent.
         return scheme.lower() == "bearer" and self._is_token(token.encode("latin-1").decode("utf-8", "surrogateescape"))
 
 
 class LimitBody:
-    """Refuses a body that is too large: at once if it says so itself, else as soon as that much of it has arrived."""
+    """Refuses a body that is too large: at once if its declared length is, else as soon as too much has arrived."""
 
     def __init__(self, app: ASGIApp, upload_path: str, max_upload_bytes: int) -> None:
         self._app = app
@@ -87,7 +87,7 @@ class LimitBody:
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit:
-                # In its HTTP form: anything else raised while a form is read becomes a 400.
+                # As an HTTPException: anything else raised while a form is read becomes a 400.
                 raise as_http(problem)
             return message
 
@@ -95,14 +95,14 @@ class LimitBody:
 
 
 class MeasureRequests:
-    """ASGI middleware: one observation a request, by route template, so that ids in paths make no new series."""
+    """ASGI middleware: one observation per request, by route template, so that ids in paths create no new series."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A request of Socket.IO may wait for news as long as it likes.
+        # A Socket.IO request waits for events and says nothing about the speed of answers.
         if scope["type"] != "http" or scope["path"].startswith(REALTIME_PATHS):
             await self._app(scope, receive, send)
             return

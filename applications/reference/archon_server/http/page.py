@@ -1,4 +1,4 @@
-"""Serves the web page, files that the build of the image made, as ASGI middleware before every route."""
+"""Serves the web page from the files that the image build made, as ASGI middleware before every route."""
 
 import hashlib
 import mimetypes
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 ASSETS = "/assets/"
 
 _SECURITY = {
-    # Nothing but the server's own files and API; no inline script or style, no frame around it.
+    # Only the server's own files and API; no inline script or style, no frame around the page.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -32,10 +32,11 @@ class _File:
 
 
 class ServePage:
-    """Answers GET and HEAD of the page and its assets; everything else goes on.
+    """Answers GET and HEAD of the page and its assets, and passes everything else on.
 
-    It stands before the check of the token: the files are the same for everybody, and the page is what asks for one.
-    `/` is the page for whoever accepts HTML, which programs do not. Without index.html in `directory` there is none.
+    It comes before the check of the token: the files contain no secrets, and the page is what asks a person for the
+    token. `/` is the page for clients that accept HTML, which programs do not. Without index.html in `directory` there
+    is no page.
     """
 
     def __init__(self, app: ASGIApp, directory: Path) -> None:
@@ -60,7 +61,7 @@ class ServePage:
 
 
 def _read(directory: Path) -> dict[str, _File]:
-    """The files by their path in the URL. An asset has the hash of its content in its name: it may be kept for ever."""
+    """The files by their path in the URL. An asset's name contains the hash of its content: it is cached for ever."""
     index = directory / "index.html"
     if not index.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""Progress by Socket.IO, for clients that would rather listen than ask."""
+"""Progress over Socket.IO, for clients that subscribe instead of polling."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,32 +14,32 @@ PATH = "/socket.io"
 
 
 class SocketIoEvents:
-    """Clients subscribe to an operation and get a `crawl_progress` for each of its changes, uploads included."""
+    """Clients subscribe to a job, a crawl or an upload, and get a `crawl_progress` event for each of its changes."""
 
-    def __init__(self, operations: Jobs, is_token: Callable[[str], bool]) -> None:
-        """`is_token` judges what a client says is the API token."""
-        self._operations = operations
+    def __init__(self, jobs: Jobs, is_token: Callable[[str], bool]) -> None:
+        """`is_token` says whether a text is the API token."""
+        self._jobs = jobs
         self._is_token = is_token
         self._loop: asyncio.AbstractEventLoop | None = None
-        # Same origin only, which is what None means here; polling clients are dropped after 20 + 25 s of silence.
+        # None means the same origin only. Polling clients are dropped after 20 + 25 s of silence.
         self._server = server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=None)
         self.app = socketio.ASGIApp(server, socketio_path=PATH)
         server.on("connect", self._connect)
         server.on("crawl_subscribe", self._subscribe)
         server.on("crawl_unsubscribe", self._unsubscribe)
         server.on("crawl_stop", self._stop)
-        operations.listen(self._changed)
+        jobs.listen(self._changed)
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
-        """Sends every client away: a request that waits for news would hold up the end of the server."""
+        """Disconnects every client: a request that waits for an event would delay the end of the server."""
         for sid, _ in list(self._server.manager.get_participants("/", None)):
             await self._server.disconnect(sid)
 
     def _changed(self, body: dict[str, Any]) -> None:
-        """Called in any thread."""
+        """Called by any thread."""
         if self._loop and not self._loop.is_closed():
             asyncio.run_coroutine_threadsafe(self._emit(body, room=body["progressId"]), self._loop)
 
@@ -57,8 +57,8 @@ class SocketIoEvents:
         await self._server.enter_room(sid, progress_id)
         await self._server.emit("crawl_subscribe_ack", {"progress_id": progress_id, "status": "subscribed"}, to=sid)
         try:
-            # What happened before: nobody could listen to it.
-            body = await asyncio.to_thread(self._operations.body, progress_id)
+            # What happened before the subscription, which this client could not hear.
+            body = await asyncio.to_thread(self._jobs.body, progress_id)
         except NotFound as error:
             problem = {"status": "error", "error": str(error), "progressId": progress_id}
             await self._server.emit("crawl_progress", problem, to=sid)
@@ -71,7 +71,7 @@ class SocketIoEvents:
     async def _stop(self, sid: str, data: Any) -> dict[str, Any]:
         progress_id = _progress_id(data)
         try:
-            self._operations.cancel(progress_id)
+            self._jobs.cancel(progress_id)
         except NotFound as error:
             return {"success": False, "error": str(error), "progressId": progress_id}
         await self._server.emit("crawl:stopping", {"progressId": progress_id}, to=sid)

@@ -1,4 +1,7 @@
-"""What has become of uploads and crawls: live in memory, and stored when work on one begins and when it ends."""
+"""How far uploads and crawls are: live in memory, and stored when work on one begins and when it ends.
+
+The API and the database call a job an "operation"; those names are stable.
+"""
 
 import logging
 import threading
@@ -23,7 +26,7 @@ _CRAWL_COUNTS = (
 
 @dataclass
 class Job:
-    """One upload or crawl on its way. `progress` is in percent and never goes back.
+    """One upload or crawl. `progress` is in percent and never falls.
 
     `about` is in every body: the file's name, or the site's address.
     """
@@ -40,7 +43,7 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def body(self) -> dict[str, Any]:
-        """In Archon's shape."""
+        """The JSON that clients get, in Archon's shape."""
         return {
             "progressId": self.progress_id,
             "status": self.status,
@@ -55,8 +58,9 @@ class Job:
 
 
 class Jobs:
-    """The operations of this server, `owner`. Any server that shares the database can answer for one: coarsely while it
-    runs, exactly once it has ended. Called from workers and from request threads.
+    """The jobs of this server, `owner`. Called from workers and from request threads.
+
+    Every server that shares the database can answer for a job: roughly while it runs, exactly once it has ended.
     """
 
     def __init__(self, storage: Storage, owner: str) -> None:
@@ -71,85 +75,85 @@ class Jobs:
         self._listeners.append(listener)
 
     def enqueue(self, kind: Literal["document", "crawl"], message: str, **about: Any) -> Job:
-        """A new operation that waits. It is not stored yet, as that could mean waiting for the one before."""
+        """A new job that waits. It is not stored yet: storing could have to wait for the job that is being stored."""
         started = datetime.now(UTC).isoformat()
-        operation = Job(str(uuid.uuid4()), kind, about, message, [message], started)
-        self._running[operation.progress_id] = operation
-        self._publish(operation)
-        return operation
+        job = Job(str(uuid.uuid4()), kind, about, message, [message], started)
+        self._running[job.progress_id] = job
+        self._publish(job)
+        return job
 
-    def begin(self, operation: Job, status: str, progress: int, message: str) -> None:
-        self.advance(operation, status, progress, message)
-        self._save(operation)
+    def begin(self, job: Job, status: str, progress: int, message: str) -> None:
+        self.advance(job, status, progress, message)
+        self._save(job)
 
-    def advance(self, operation: Job, status: str, progress: int, message: str = "", **result: Any) -> None:
-        """Without a message the last one stays. Raises Cancelled if somebody asked for the end."""
-        if operation.cancelled.is_set():
+    def advance(self, job: Job, status: str, progress: int, message: str = "", **result: Any) -> None:
+        """Without a message the last one stays. Raises Cancelled if a client asked to stop the job."""
+        if job.cancelled.is_set():
             raise Cancelled
-        self._change(operation, status, progress, message, result)
-        self._publish(operation)
+        self._change(job, status, progress, message, result)
+        self._publish(job)
 
-    def finish(self, operation: Job, status: str, message: str, **result: Any) -> None:
-        """`status` is one of FINISHED; without success the percentage stays at which it happened."""
-        self._change(operation, status, 100 if status == "completed" else 0, message, result)
-        self._running.pop(operation.progress_id, None)
+    def finish(self, job: Job, status: str, message: str, **result: Any) -> None:
+        """`status` is one of FINISHED. Without success the progress stays where it was."""
+        self._change(job, status, 100 if status == "completed" else 0, message, result)
+        self._running.pop(job.progress_id, None)
         try:
-            # First, so that an end that is seen here is seen by the other servers of the database as well.
-            self._save(operation)
+            # Saved before it is published, so that what this server reports the other servers report as well.
+            self._save(job)
         except StorageError as error:
-            log.error("the end of operation %s is known to this server only: %s", operation.progress_id, error)
-            self._publish(operation)
+            log.error("job %s has ended, but only this server knows, as it cannot be saved: %s", job.progress_id, error)
+            self._publish(job)
         else:
-            del self._live[operation.progress_id]
-            self._tell(operation.body())
+            del self._live[job.progress_id]
+            self._notify(job.body())
 
     def cancel(self, progress_id: str) -> None:
-        """Asks the operation to end. Raises NotFound if it is not running in this server."""
-        operation = self._running.get(progress_id)
-        if operation is None:
+        """Asks the job to stop. Raises NotFound if it is not running in this server."""
+        job = self._running.get(progress_id)
+        if job is None:
             raise NotFound("No active task for given progress_id")
-        operation.cancelled.set()
+        job.cancelled.set()
 
     def end_interrupted(self) -> None:
-        """Ends what an earlier run of this same server was killed in."""
-        for progress_id, body in self._storage.unfinished_operations(self._owner).items():
+        """Ends the jobs that were running when an earlier process of this server was killed."""
+        for progress_id, body in self._storage.unfinished_jobs(self._owner).items():
             reason = "The server was restarted during this crawl; start it again"
             if "uploadType" in body:
                 reason = (
                     "The server was restarted during this upload. If the document is not in the list, upload it again"
                 )
             body |= {"status": "error", "message": reason, "error": reason, "logs": [*body["logs"], reason]}
-            self._storage.save_operation(progress_id, self._owner, body)
+            self._storage.save_job(progress_id, self._owner, body)
 
     def body(self, progress_id: str) -> dict[str, Any]:
-        """Raises NotFound for an unknown one, or one that ended more than an hour ago."""
-        body = self._live.get(progress_id) or self._storage.operation(progress_id)
+        """Raises NotFound for an unknown job, and for one that ended more than an hour ago."""
+        body = self._live.get(progress_id) or self._storage.job(progress_id)
         if body is None:
-            raise NotFound(f"Job {progress_id} not found")
+            raise NotFound(f"Operation {progress_id} not found")
         return body
 
     def unfinished(self) -> list[dict[str, Any]]:
-        """The bodies of all that run or wait, in this server and in the others of the database."""
-        bodies = self._storage.unfinished_operations() | dict(self._live)
+        """The bodies of all jobs that run or wait, in this server and in the other servers of the database."""
+        bodies = self._storage.unfinished_jobs() | dict(self._live)
         return [body for body in bodies.values() if body["status"] not in FINISHED]
 
     @staticmethod
-    def _change(operation: Job, status: str, progress: int, message: str, result: dict[str, Any]) -> None:
-        operation.status = status
-        operation.progress = max(operation.progress, progress)
-        operation.result |= result
+    def _change(job: Job, status: str, progress: int, message: str, result: dict[str, Any]) -> None:
+        job.status = status
+        job.progress = max(job.progress, progress)
+        job.result |= result
         if message:
-            operation.message = message
-            operation.logs = [*operation.logs, message][-200:]
+            job.message = message
+            job.logs = [*job.logs, message][-200:]
 
-    def _publish(self, operation: Job) -> None:
-        # A finished copy: request threads read it while the worker goes on.
-        body = self._live[operation.progress_id] = operation.body()
-        self._tell(body)
+    def _publish(self, job: Job) -> None:
+        # A copy, because request threads read it while the worker changes the job.
+        body = self._live[job.progress_id] = job.body()
+        self._notify(body)
 
-    def _tell(self, body: dict[str, Any]) -> None:
+    def _notify(self, body: dict[str, Any]) -> None:
         for listener in self._listeners:
             listener(body)
 
-    def _save(self, operation: Job) -> None:
-        self._storage.save_operation(operation.progress_id, self._owner, operation.body())
+    def _save(self, job: Job) -> None:
+        self._storage.save_job(job.progress_id, self._owner, job.body())

@@ -1,4 +1,4 @@
-"""What came in, as a document and its passages: an uploaded file, or the pages of a site."""
+"""Turns an uploaded file, or the pages of a site, into a document and its passages."""
 
 import hashlib
 import mimetypes
@@ -16,12 +16,12 @@ from ..extraction import UnreadableFile
 from ..storage import Document
 
 Advance = Callable[[int], None]
-"""Gets the share of the work that is done, in percent; may raise Cancelled."""
+"""Is called with how much of the work is done, in percent; may raise Cancelled."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A received file: `file` is at its start and belongs to whoever holds the Upload; `size` is in bytes."""
+    """A received file: `file` is at its start, and the code that takes the Upload closes it. `size` is in bytes."""
 
     file: BinaryIO
     filename: str
@@ -30,7 +30,7 @@ class Upload:
     tags: tuple[str, ...]
 
     def document(self) -> Document:
-        # Archon's form of a source id: the name made harmless, and eight digits that tell two of the same name apart.
+        # Archon's form of a source id: the name with harmless characters, and eight digits to tell equal names apart.
         name = re.sub(r"\W", "_", self.filename)[:80]
         return Document(
             source_id=f"file_{name}_{uuid.uuid4().hex[:8]}",
@@ -43,7 +43,7 @@ class Upload:
         )
 
     def chunks(self, advance: Advance) -> Iterator[Chunk]:
-        """Raises UnreadableFile, which says what is allowed."""
+        """The passages of the file. Raises UnreadableFile, which says what is allowed."""
         percent = 0
 
         def text() -> Iterator[str]:
@@ -58,16 +58,16 @@ class Upload:
             empty = False
             advance(percent)
         if empty:
-            raise UnreadableFile(f"{self.filename} has no text in it; allowed is {extraction.ALLOWED}")
+            raise UnreadableFile(f"{self.filename} contains no text; allowed are {extraction.ALLOWED}")
 
 
 def source_id_of(url: str) -> str:
-    """Of a crawled site: the same address is the same item, so that a refresh replaces it."""
+    """The id of a crawled site. The same address gives the same id, so that a refresh replaces the item."""
     return hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def site_document(request: CrawlRequest, site: Site, before: Document | None) -> Document:
-    """What people changed of an earlier crawl of the same address stays."""
+    """The document of a site. What people changed after an earlier crawl of the same address stays."""
     now = datetime.now(UTC).isoformat()
     document = before or Document(
         source_id=source_id_of(request.url),

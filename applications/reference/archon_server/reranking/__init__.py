@@ -1,4 +1,4 @@
-"""Judging how well passages answer a question. What judges is behind one small interface."""
+"""Judges how well passages answer a question. The model is behind one small interface, Reranker."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..settings import Model
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a loaded model runs on; `dtype` and `memory_bytes` are those of its weights in memory."""
+    """What a loaded model runs on. `dtype` and `memory_bytes` are those of its weights in memory."""
 
     device: str
     dtype: str
@@ -19,21 +19,21 @@ class Runtime:
 
 
 class Reranker(Protocol):
-    """A loaded model. Never called by two threads at once."""
+    """A loaded model. Two threads never call it at the same time."""
 
     runtime: Runtime
 
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
-        """One number in 0..1 for each passage, higher is better. May raise anything: the caller copes."""
+        """One number in 0..1 for each passage, higher is better. May raise any exception; the caller handles it."""
         ...
 
     def close(self) -> None:
-        """Gives the memory back; the last call."""
+        """Frees the memory; no other call follows."""
         ...
 
 
 LoadReranker = Callable[[Model], Reranker]
-"""Loads a model; blocks for seconds. Raises ModelError with a reason for people, or anything else."""
+"""Loads a model; blocks for seconds. Raises ModelError with a message for people, or any other exception."""
 
 
 class ModelError(Exception):
@@ -41,9 +41,9 @@ class ModelError(Exception):
 
 
 class UnusableRelease(ModelError):
-    """The model cannot be used, and no further attempt changes that while its files stay as they are."""
+    """The model cannot be used, and another attempt is useless until its files change."""
 
 
 def reason(error: BaseException) -> str:
-    """An error as people read it in a reply."""
+    """The text of an error for a reply."""
     return str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"

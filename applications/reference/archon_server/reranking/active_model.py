@@ -70,7 +70,7 @@ class ActiveModel:
 
     @property
     def status(self) -> Status:
-        """Of the active model. If it fails after a model has worked, the service is degraded; it has not failed to start."""
+        """Of the active model. If it fails after a model has worked, the service is degraded and not failed."""
         if not self.current:
             return Status.NOT_CONFIGURED
         status = self.current.state.status

@@ -1,11 +1,11 @@
-"""`python3 -m archon_server.proof`: prints, as one line of JSON, what the models loaded in this container's server have
-answered to the known questions:
+"""`python3 -m archon_server.proof`: prints the baselines of the models that this container's server has loaded, as one
+line of JSON:
 
     {"models": [{"name", "repo", "revision", "proof": {"answers": [{"query", "right", "best_other"}], "device", "dtype",
     "environment"}}]}
 
-`proof` is what the store tool's `record --repo … --revision …` takes on its standard input. The models that serve are
-asked, none is loaded for it. Exits with 1 and a reason if the server is not ready.
+The names are stable. `proof` is the baseline, which the store tool's `record --repo … --revision …` takes on its
+standard input. No model is loaded for this. Exits with 1 and a reason if the server is not ready.
 """
 
 import json
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def baselines(health: dict[str, Any]) -> list[dict[str, Any]]:
-    """From the body of /health/ml, the proofs of the models that passed. Raises NotReady if the active one did not."""
+    """The baselines of the models that passed, from the body of /health/ml. Raises NotReady if the active failed."""
     if health["status"] not in ("ready", "not configured"):
         raise NotReady(f"the reranker is {health['status']}: {health['error'] or 'ask again when /health is 200'}")
     return [
@@ -52,7 +52,7 @@ def baselines(health: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _health() -> dict[str, Any]:
-    # http.client and not urllib: a proxy of the environment must not come between.
+    # http.client, because urllib would use a proxy of the environment variables.
     connection = HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8181), timeout=TIMEOUT_SECONDS)
     try:
         token = os.environ.get("ARCHON_API_TOKEN")

@@ -1,7 +1,7 @@
 """The real reranker: sentence-transformers' CrossEncoder, from the mounted cache, with the network off.
 
-torch and all that comes with it is imported by `load`, never by this module: the server must listen before that is
-done.
+`load` imports torch and all that it needs; this module does not, because the server must listen before those imports
+are done.
 """
 
 import gc
@@ -20,7 +20,7 @@ from .scorer import BATCH_SIZE
 
 
 class CrossEncoderReranker:
-    """A CrossEncoder with one score a pair."""
+    """A CrossEncoder that gives one score per pair."""
 
     def __init__(self, encoder: Any, runtime: Runtime) -> None:
         self._encoder = encoder
@@ -36,7 +36,7 @@ class CrossEncoderReranker:
 
     def close(self) -> None:
         self._encoder = None
-        # A model hangs in cycles; without this its memory would come back at some later time.
+        # Reference cycles hold a model; without this its memory would be freed at some later time.
         gc.collect()
         if self.runtime.device == "cuda":
             import torch
@@ -45,7 +45,7 @@ class CrossEncoderReranker:
 
 
 def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
-    """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableRelease if the environment is at fault."""
+    """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableRelease if another attempt is useless."""
     require_environment()
     config = hf_cache.read_config(hub_dir, model)
     torch, CrossEncoder = _import_environment()
@@ -59,7 +59,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
             raise UnusableRelease(
                 f"{model.repo} has weights of 8 bits, and this machine has {here}; use another variant"
             )
-        # Makes its layers known to transformers.
+        # Registers its layers with transformers.
         from . import int8  # noqa: F401
     threads = available_cpus()
     torch.set_num_threads(threads)
@@ -82,25 +82,25 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
             "`npm run verify` checks the store"
         ) from error
     if encoder.num_labels != 1:
-        raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores a pair, a reranker gives one")
+        raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores per pair, but a reranker gives one")
     size = sum(tensor.nbytes for tensor in (*encoder.parameters(), *encoder.buffers()))
     return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda, size))
 
 
 def _import_environment() -> tuple[Any, Any]:
-    # Progress bars write \r into the log; all of these are read at import.
+    # Without progress bars, which write \r into the log. These variables are read at import.
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
     try:
         import torch
         from sentence_transformers import CrossEncoder
         from transformers.utils import logging as transformers_logging
     except Exception as error:
-        # Half-imported modules stay behind, so a second attempt in this process would fail with a misleading reason.
+        # Half-imported modules stay, so a second attempt in this process would fail with a misleading reason.
         raise BrokenEnvironment(f"The environment cannot be imported ({type(error).__name__}: {error})") from error
     transformers_logging.disable_progress_bar()
     transformers_logging.disable_default_handler()
     transformers_logging.enable_propagation()
-    # It warns of an argument that it passes itself.
+    # It warns about an argument that it passes itself.
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     return torch, CrossEncoder
 
@@ -108,7 +108,7 @@ def _import_environment() -> tuple[Any, Any]:
 def _processor_options(config: dict[str, Any], snapshot: Path) -> dict[str, Any]:
     """What the tokenizer needs beyond its files.
 
-    A snapshot with modules.json says itself how its pairs are put together.
+    A snapshot with modules.json defines itself how its pairs are built.
     """
     if qwen3.ARCHITECTURE in (config.get("architectures") or ()) and not (snapshot / "modules.json").exists():
         return {"chat_template": qwen3.CHAT_TEMPLATE}

@@ -1,4 +1,4 @@
-"""What this machine gives a model: processors, and instructions for 16-bit arithmetic."""
+"""What this machine offers a model: processors, and instructions for arithmetic of 16 and 8 bits."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 _EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
-"""Flags of processors that add up products of 8 bits in 32; the others lose what does not fit into 16."""
+"""Flags of processors that add products of 8 bits in 32 bits; on others the sum overflows 16 bits."""
 
 
 def available_cpus(cgroup: Path = CGROUP) -> int:

@@ -1,4 +1,4 @@
-"""Where a model snapshot lies in a cache of Hugging Face's layout. Only looks; imports nothing of Hugging Face."""
+"""Reads model snapshots in a cache of Hugging Face's layout, without importing anything of Hugging Face."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def snapshot(hub_dir: Path, model: Model) -> Path:
 
 
 def baseline_path(hub_dir: Path, model: Model) -> Path:
-    """Where the store keeps the known answers that this snapshot gave first."""
+    """Where the store keeps the baseline of this snapshot. The file's name is stable."""
     return hub_dir.parent / "manifests" / _folder(model) / f"{model.revision}.proof.json"
 
 
@@ -25,12 +25,12 @@ def is_present(hub_dir: Path, model: Model) -> bool:
 
 
 def disk_bytes(hub_dir: Path, model: Model) -> int:
-    """0 if the snapshot is not there."""
+    """The size of the snapshot; 0 if it is missing."""
     return sum(size for _, size, _, _ in fingerprint(hub_dir, model))
 
 
 def fingerprint(hub_dir: Path, model: Model) -> Fingerprint:
-    """Changes when a file of the snapshot or its proof appears, goes, or is replaced."""
+    """Changes when a file of the snapshot, or its baseline, is added, removed or replaced."""
     found = []
     folder = snapshot(hub_dir, model)
     for path in [*sorted(folder.rglob("*")), baseline_path(hub_dir, model)]:
@@ -44,7 +44,7 @@ def fingerprint(hub_dir: Path, model: Model) -> Fingerprint:
 
 
 def read_config(hub_dir: Path, model: Model) -> dict[str, Any]:
-    """The model's config.json. Raises ModelError if the snapshot is not there or not readable."""
+    """The model's config.json. Raises ModelError if it is missing or unreadable."""
     path = snapshot(hub_dir, model) / "config.json"
     try:
         config = json.loads(path.read_text())
@@ -56,7 +56,7 @@ def read_config(hub_dir: Path, model: Model) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}); `npm run verify` checks the store") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} is no JSON object; `npm run verify` checks the store")
+        raise ModelError(f"{path} is not a JSON object; `npm run verify` checks the store")
     return config
 
 

@@ -1,7 +1,7 @@
-"""Weights of 8 bits: which layers have them, how they are made, and how transformers loads them.
+"""Weights of 8 bits: which layers get them, how they are computed, and how transformers loads them.
 
-A derived snapshot holds the weight of each linear layer as int8 with one float32 scale a row. Inputs are brought to 8
-bits at run time with a scale for each token, so that a pair's score does not depend on the other pairs of its batch.
+A derived snapshot contains the weight of each linear layer as int8, with one float32 scale per row. Inputs are
+quantized at run time with one scale per token, so that a pair's score does not depend on the other pairs of its batch.
 Imports torch: only `load` and `derive` may import it.
 """
 
@@ -21,7 +21,7 @@ _IN_A_LAYER = re.compile(r"\.\d+\.")
 
 
 def is_quantized(name: str, shape: list[int]) -> bool:
-    """Whether a weight becomes 8 bits: a matrix of one of the numbered layers. EmbeddingClient and heads stay."""
+    """Whether a weight becomes 8 bits: a matrix of one of the numbered layers. Embeddings and heads stay."""
     return name.endswith(".weight") and len(shape) == 2 and _IN_A_LAYER.search(name) is not None
 
 
@@ -58,7 +58,7 @@ class Int8Config(QuantizationConfigMixin):
 
 @register_quantizer(METHOD)
 class Int8Quantizer(HfQuantizer):
-    """Puts Int8Linear where the snapshot has 8 bits, before the weights are loaded."""
+    """Replaces linear layers by Int8Linear where the snapshot has 8 bits, before the weights are loaded."""
 
     requires_calibration = True
 

@@ -1,4 +1,4 @@
-"""What the weights of a snapshot would take in memory, by the headers of their files."""
+"""Estimates the memory that a snapshot's weights need, from the headers of its files."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _FLOATING = {"F64", "F32", "F16", "BF16"}
 
 
 def estimate(hub_dir: Path, model: Model) -> int:
-    """Bytes that the loaded weights take on a CPU; 0 if that cannot be told, and loading will say why."""
+    """Bytes that the loaded weights need on a CPU; 0 if the files do not tell, in which case loading says why."""
     snapshot = hf_cache.snapshot(hub_dir, model)
     try:
         width = _WIDTH[computing_dtype(loaded_dtype(model, hf_cache.read_config(hub_dir, model), "cpu"), "cpu")]
@@ -27,16 +27,16 @@ def estimate(hub_dir: Path, model: Model) -> int:
 
 
 def loaded_dtype(model: Model, config: dict[str, Any], device: str) -> str:
-    """The dtype in which the weights are held: the variant's, or what suits the device.
+    """The dtype of the weights in memory: the variant's, or the best one for the device.
 
-    Raises ModelError if the variant is one that has to be derived, and the snapshot is not, or the other way round.
+    Raises ModelError if the variant is int8 and the snapshot was not derived, or the other way round.
     """
     derived = "quantization_config" in config
     if model.variant not in (("auto", INT8) if derived else ("auto", "float32", "bfloat16")):
         held = "8 bits" if derived else hf_cache.stored_dtype(config)
         raise ModelError(
-            f"{model.repo} is to be used as {model.variant}, and its snapshot holds weights of {held}; "
-            "8 bits are derived once: `python3 -m archon_server.derive`, see docs/models-serving.md"
+            f"{model.repo} is to be used as {model.variant}, but its snapshot contains weights of {held}; "
+            "derive 8 bits once with `python3 -m archon_server.derive`, see docs/models-serving.md"
         )
     if derived:
         return INT8
@@ -46,7 +46,7 @@ def loaded_dtype(model: Model, config: dict[str, Any], device: str) -> str:
 
 
 def computing_dtype(dtype: str, device: str) -> str:
-    """The dtype in which a model of such weights computes, and holds those that are not of 8 bits."""
+    """The dtype in which a model with such weights computes, and keeps the weights that do not have 8 bits."""
     return choose_dtype("bfloat16", device, cpu_flags()) if dtype == INT8 else dtype
 
 
@@ -58,7 +58,7 @@ def _bytes(tensor: dict[str, Any], width: int) -> int:
 
 
 def _tensors(path: Path) -> list[dict[str, Any]]:
-    """Of a safetensors file: dtype, shape and place of each tensor. Raises what damaged files make of it."""
+    """dtype, shape and offsets of each tensor of a safetensors file. A damaged file raises all kinds of exceptions."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 0 < length <= _LARGEST_HEADER:

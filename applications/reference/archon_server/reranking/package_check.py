@@ -1,7 +1,7 @@
-"""The mounted packages: which are there, and whether they could be imported by now.
+"""Checks the mounted Python packages: which are installed, and whether they can be imported.
 
-A process that failed to import them cannot try again: what is half imported stays. So a process of its own tries, and
-if that succeeds, this one has itself started anew.
+A process that failed to import them cannot try again, because half-imported modules stay. So a separate process tries,
+and if it succeeds, the server restarts.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ PACKAGES = ("torch", "transformers", "sentence-transformers")
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
 
 CHECK_SECONDS = 5.0
-"""How often a broken environment is tried."""
+"""How often the import is tried while packages are broken."""
 
 _IMPORT = "import torch, sentence_transformers"
 _IMPORT_SECONDS = 180
@@ -55,7 +55,7 @@ def require_environment() -> None:
 
 
 async def is_importable() -> bool:
-    """Asks a process of its own, which takes seconds and as much memory as this one does for its packages."""
+    """Tries the import in a separate process, which takes seconds and as much memory as the packages need."""
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _IMPORT, stdout=quiet, stderr=quiet)
     try:

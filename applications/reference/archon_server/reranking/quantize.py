@@ -1,9 +1,9 @@
 """`python3 -m archon_server.derive --repo Org/Name --revision HEX --variant int8`: makes a variant of a snapshot.
 
-Writes a tar of the derived snapshot to standard output, for the store tool's `fetch --archive -`; with
-`--print-revision` only the revision that this archive will have there. Runs in the server image with the environment
-and the models mounted, needs no network, writes no file, and holds one tensor in memory at a time. The same snapshot
-gives the same bytes.
+Writes a tar of the derived snapshot to standard output, for the store tool's `fetch --archive -`. With
+`--print-revision` it only prints the revision that the archive will have in the store. It runs in the server image with
+the environment and the models mounted, needs no network, writes no file, and keeps one tensor in memory at a time. The
+same snapshot gives the same bytes.
 """
 
 import argparse
@@ -28,7 +28,7 @@ INDEX = "model.safetensors.index.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the derived snapshot; `chunks` gives its `size` bytes each time it is called."""
+    """A file of the derived snapshot. `chunks` yields its `size` bytes each time it is called."""
 
     name: str
     size: int
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None, output: BinaryIO | None = None) -> 
     hub_dir = Path(os.environ.get("HF_HOME") or "/root/.cache/huggingface") / "hub"
     try:
         require_environment()
-        entries = derived(hub_dir, Model("source", options.repo, options.revision), options.variant)
+        entries = derived_files(hub_dir, Model("source", options.repo, options.revision), options.variant)
         if options.print_revision:
             print(revision(entries))
         else:
@@ -56,13 +56,13 @@ def main(arguments: list[str] | None = None, output: BinaryIO | None = None) -> 
     return 0
 
 
-def derived(hub_dir: Path, model: Model, variant: str) -> list[Entry]:
+def derived_files(hub_dir: Path, model: Model, variant: str) -> list[Entry]:
     """The files of the variant, by name. Raises ModelError if the snapshot is missing, damaged or a variant itself."""
     from . import int8
 
     config = hf_cache.read_config(hub_dir, model)
     if "quantization_config" in config:
-        raise ModelError(f"{model.repo} is quantised already; derive from the snapshot that it was made of")
+        raise ModelError(f"{model.repo} is quantized already; derive from its source snapshot")
     snapshot = hf_cache.snapshot(hub_dir, model)
     config["quantization_config"] = {"quant_method": int8.METHOD, "from": f"{model.repo}@{model.revision}"}
     entries = [_text("config.json", config)]
@@ -80,7 +80,7 @@ def derived(hub_dir: Path, model: Model, variant: str) -> list[Entry]:
 
 
 def revision(entries: list[Entry]) -> str:
-    """As the store computes it: the beginning of the sha256 over `<sha256 of file>  <name>\\n`, sorted by name."""
+    """As the store computes it: the first 40 digits of the sha256 of `<sha256 of file>  <name>\\n` lines, by name."""
     lines = []
     for entry in entries:
         digest = hashlib.sha256()
@@ -113,7 +113,7 @@ def _index(index: dict[str, Any], snapshot: Path) -> dict[str, Any]:
 
 
 def _weights(name: str, path: Path) -> Entry:
-    """A safetensors file with the same tensors, and 8 bits where they do."""
+    """A safetensors file with the same tensors, those of the layers in 8 bits."""
     header: dict[str, dict[str, Any]] = {}
     end = 0
     sources = sorted(_header(path).items())
@@ -141,7 +141,7 @@ def _weights(name: str, path: Path) -> Entry:
 
 
 def _derived_header(name: str, tensor: dict[str, Any]) -> dict[str, tuple[str, list[int], int]]:
-    """dtype, shape and bytes of what becomes of a tensor, in the order in which they are written."""
+    """dtype, shape and bytes of the tensors that replace a tensor, in the order in which they are written."""
     from . import int8
 
     shape = tensor["shape"]
@@ -166,7 +166,7 @@ def _bytes(tensor: Any) -> bytes:
 
 
 class _Stream(io.RawIOBase):
-    """Chunks, read as a file that gives as much as is asked for until it ends."""
+    """Chunks as a file. A read returns as many bytes as requested, fewer only at the end."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

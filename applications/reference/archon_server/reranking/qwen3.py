@@ -1,6 +1,6 @@
-"""How Qwen3-Reranker wants a question and a passage put to it: the model card's prompt, as a chat template.
+"""The prompt of Qwen3-Reranker's model card for a question and a passage, as a chat template.
 
-The model is a causal language model that goes on with "yes" or "no"; the score is the probability of "yes" of the two.
+The model is a causal language model that continues with "yes" or "no"; the score is the probability of "yes".
 sentence-transformers renders a pair through the tokenizer's chat template, as messages of the roles "query" and
 "document". Snapshots that ship `modules.json` also ship a template that knows these roles. The others get this one:
 without it the two texts would be scored as one plain text, or as a chat that never asks for a judgement.

@@ -1,4 +1,4 @@
-"""Scoring for searches: one thread for all models, a bounded queue, and a time budget for each search."""
+"""Scores passages for searches: one thread for all models, a bounded queue, and a time limit for each search."""
 
 import asyncio
 import math
@@ -12,14 +12,14 @@ from . import Reranker, baseline
 from .worker import Worker
 
 QUEUE_LIMIT = 16
-"""Searches that may be waiting for a model or using it."""
+"""Searches that may wait for a model or use it at a time."""
 
 BATCH_SIZE = 8
-"""Pairs at a time: more gains nothing on a CPU and costs memory. A search that is given up ends with its batch."""
+"""Pairs scored at a time. More are not faster on a CPU and need memory; a search that gave up ends after its batch."""
 
 
 class TookTooLong(Exception):
-    """The search's time budget was over before all its pairs were scored."""
+    """The time limit of the search ended before all its pairs were scored."""
 
 
 class Scorer:
@@ -58,7 +58,7 @@ class Scorer:
 
 
 def _in_batches(reranker: Reranker, query: str, passages: Sequence[str], given_up: threading.Event) -> list[float]:
-    """Passages of like length go together, since a batch is as long as its longest."""
+    """Passages of similar length share a batch, because each batch is padded to its longest passage."""
     by_length = sorted(range(len(passages)), key=lambda index: -len(passages[index]))
     scores = [0.0] * len(passages)
     for start in range(0, len(by_length), BATCH_SIZE):

@@ -11,23 +11,24 @@ _T = TypeVar("_T")
 
 
 class Worker:
-    """One thread: what is given to it is done in that order, and never two things at once."""
+    """One thread that does its work in the order in which it was queued, one piece at a time."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, name)
 
     def run(self, work: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Queues `work` before it returns. The future brings what `work` returns or raises; cancelled before its turn,
-        `work` is never begun.
+        """Queues `work` before it returns. The future has what `work` returns or raises.
+
+        If the future is cancelled before its turn, `work` never starts.
         """
         return asyncio.get_running_loop().run_in_executor(self._executor, _guarded(work))
 
     def begin(self, work: Callable[[], None]) -> None:
-        """Has `work` done in its turn; what it raises is lost."""
+        """Queues `work`; what it raises is ignored."""
         self._executor.submit(work)
 
     def stop(self) -> None:
-        """Abandons whatever the thread is still doing."""
+        """Abandons what the thread is doing and what is queued."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -38,8 +39,8 @@ def _guarded(work: Callable[[], _T]) -> Callable[[], _T]:
         except Exception:
             raise
         except BaseException as error:
-            # A panic of the Rust libraries, as from a damaged tokenizer file, is no Exception: it would end the task
-            # that awaits it.
+            # A panic of a Rust library, for example on a damaged tokenizer file, is not an Exception. It would end the
+            # task that awaits it.
             raise RuntimeError(reason(error)) from error
 
     return guarded

@@ -1,4 +1,8 @@
-"""The server's settings: read once from the environment, checked as a whole."""
+"""The settings that the server starts with: read once from environment variables, checked as a whole.
+
+Read by hand and not by pydantic-settings: its messages name neither the variable nor what is allowed, it stops at the
+first variable that is not JSON, and the processes that parse and crawl would import it, too.
+"""
 
 import json
 import os
@@ -18,14 +22,14 @@ _Number = TypeVar("_Number", int, float)
 
 
 class SettingsError(ValueError):
-    """Every problem of the environment, one a line."""
+    """All problems of the environment variables, one per line."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits), called `name` by people.
+    """A model of the release: `repo` (Org/Name) at the commit `revision` (40 hex digits). People call it `name`.
 
-    `variant` is the precision of its weights in memory, one of VARIANTS; "auto" is what suits the device.
+    `variant` is the precision of its weights in memory, one of VARIANTS; "auto" picks the best one for the device.
     """
 
     name: str
@@ -36,10 +40,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Settings:
-    """No `active_model` means no reranking; an empty `token` means open to everybody who reaches the port.
+    """Without `active_model` there is no reranking. With an empty `token`, all who reach the port have access.
 
-    `browser` is the Chromium that runs the scripts of crawled pages; None to take pages as they come.
-    `rerank_seconds` is the time budget of a search; 0 `model_memory_bytes` means what the container's limit allows.
+    `browser` is the Chromium that runs the scripts of crawled pages; with None their scripts do not run.
+    `rerank_seconds` is the time limit of a search's reranking. If `model_memory_bytes` is 0, the container's memory
+    limit decides.
     """
 
     data_dir: Path
@@ -92,12 +97,12 @@ class Settings:
             browser=read.program("ARCHON_BROWSER"),
         )
         if read.problems:
-            raise SettingsError("\n  - ".join(["the environment has problems:", *read.problems]))
+            raise SettingsError("\n  - ".join(["the environment variables have problems:", *read.problems]))
         return settings
 
 
 class _Reader:
-    """Reads variables and collects what is wrong with them; a bad value reads as its default."""
+    """Reads variables and collects their problems; a bad value is replaced by the default."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -172,14 +177,14 @@ class _Reader:
         return None if bad else Model(**entry)
 
     def active(self, name: str, models: tuple[Model, ...]) -> Model | None:
-        wanted = self.text(name)
-        if not wanted:
+        requested = self.text(name)
+        if not requested:
             return models[0] if models else None
         for model in models:
-            if model.name == wanted:
+            if model.name == requested:
                 return model
         allowed = ", ".join(model.name for model in models) or "nothing, as ARCHON_MODELS is empty"
-        self.problems.append(f"{name}: got {wanted!r}, expected one of {allowed}")
+        self.problems.append(f"{name}: got {requested!r}, expected one of {allowed}")
         return None
 
 

@@ -1,4 +1,4 @@
-"""How far a crawl may go: pages, bytes, seconds, and which addresses."""
+"""The limits of a crawl: pages, bytes, seconds, and addresses."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -8,9 +8,10 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True)
 class CrawlLimits:
-    """`allowed` are networks that may be reached although they are private, local or reserved.
+    """`allowed` are networks that a crawl may reach although they are private, local or reserved.
 
-    `page_bytes` count unpacked; `browser_bytes` are what the scripts of a page may fetch, as transferred.
+    `page_bytes` are counted after decompression. `browser_bytes` are what the scripts of a page may fetch, counted as
+    transferred.
     """
 
     max_pages: int = 50

@@ -1,4 +1,4 @@
-"""The settings that people change while the server runs: what is saved, what is allowed, and what holds meanwhile."""
+"""The settings that people change while the server runs: what is saved, what is allowed, what is in effect."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ CHOSEN_MODEL_KEY = "active_model"
 RAG_STRATEGY = "rag_strategy"
 MODEL = "RERANKING_MODEL"
 ENCRYPTED = "[ENCRYPTED]"
-"""What stands for a secret wherever settings are shown."""
+"""Shown instead of a secret."""
 
 DEFAULTS = (
     Credential("USE_RERANKING", "true", False, RAG_STRATEGY, "Let the reranker judge what retrieval finds"),
@@ -30,7 +30,7 @@ DEFAULTS = (
     ),
     Credential("EMBEDDING_MODEL", "", False, RAG_STRATEGY, "Its embedding model; empty means no vectors"),
 )
-"""What this server honours. Others can be saved, for clients that keep their own settings here."""
+"""The settings that this server uses. Clients may save their own settings as well."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _KEY = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 @dataclass(frozen=True)
 class EffectiveSettings:
-    """The values that hold at one moment: saved, else from the environment, else the default. Secrets are readable."""
+    """The values in effect: saved, else from an environment variable, else the default. Secrets are decrypted."""
 
     use_reranking: bool
     fuse_reranking: bool
@@ -53,7 +53,7 @@ class EffectiveSettings:
 
 
 class RuntimeSettings:
-    """Reads the storage at every call, so that all servers of a database agree and a change holds at once."""
+    """Reads the storage at every call, so that all servers of a database agree and a change takes effect at once."""
 
     def __init__(
         self, storage: Storage, vault: Vault, models: tuple[Model, ...], environment: Mapping[str, str] = os.environ
@@ -64,10 +64,10 @@ class RuntimeSettings:
         self._environment = {name: environment.get(name, "") for name in _FROM_ENVIRONMENT}
 
     def all(self) -> list[Credential]:
-        """What is saved and the defaults of the rest, by key. Encrypted ones carry ciphertext."""
+        """The saved settings, and the defaults of the others, by key. The value of an encrypted one is ciphertext."""
         saved = {each.key: each for each in self._storage.credentials()}
         known = {each.key: each for each in DEFAULTS}
-        # One choice, whether it was made here or with the route that activates a model.
+        # The same choice that the route which activates a model makes.
         known[MODEL] = replace(known[MODEL], value=self._storage.setting(CHOSEN_MODEL_KEY) or "")
         return [saved.get(key) or known[key] for key in sorted(saved.keys() | known.keys())]
 
@@ -75,10 +75,10 @@ class RuntimeSettings:
         return next((each for each in self.all() if each.key == key), None)
 
     def save(self, credential: Credential) -> Credential:
-        """Raises Invalid with what is allowed. A name that says "key", "token" or the like is always encrypted."""
+        """Raises Invalid with what is allowed. A key that ends with API_KEY, TOKEN or the like is always encrypted."""
         checked = self._checked(credential)
         if checked.key == MODEL:
-            # The servers of this database look for it every second.
+            # All servers of this database look for it every second.
             self._storage.save_setting(CHOSEN_MODEL_KEY, checked.value or None)
             return checked
         if checked.is_encrypted or _SECRET.search(checked.key):
@@ -87,7 +87,7 @@ class RuntimeSettings:
         return checked
 
     def delete(self, key: str) -> bool:
-        """False if it was not saved; one of DEFAULTS has its default again."""
+        """False if it was not saved. One of DEFAULTS gets its default again."""
         if key == MODEL:
             chosen = self._storage.setting(CHOSEN_MODEL_KEY) is not None
             self._storage.save_setting(CHOSEN_MODEL_KEY, None)
@@ -118,7 +118,7 @@ class RuntimeSettings:
         try:
             return self._vault.decrypt(saved.value)
         except StorageError as error:
-            # No reason to answer no search at all: what needs the secret will say that it has none.
+            # Searches must still work; what needs the secret will report that it is missing.
             log.warning("%s cannot be read: %s", saved.key, error)
             return ""
 
@@ -127,7 +127,7 @@ class RuntimeSettings:
         if not _KEY.fullmatch(key):
             raise Invalid(f"key: got {key[:200]!r}, expected up to 100 letters, digits, '_', '.' or '-'")
         if value == ENCRYPTED:
-            raise Invalid(f"{key}: {ENCRYPTED} only stands for the saved secret; send the secret itself, or nothing")
+            raise Invalid(f"{key}: {ENCRYPTED} is only shown instead of the saved secret; send the secret itself")
         if key in _FLAGS:
             if value.lower() not in ("true", "false"):
                 raise Invalid(f'{key}: got {value[:200]!r}, expected "true" or "false"')
@@ -138,7 +138,7 @@ class RuntimeSettings:
             value = self._model_name(key, value)
         known = next((each for each in DEFAULTS if each.key == key), None)
         if known:
-            # Encrypted or filed elsewhere it would no longer be found.
+            # Its category and encryption are fixed: with others the server would no longer find it.
             return replace(known, value=value)
         return replace(credential, value=value)
 

@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted with a key that lies beside the database, readable by the server's user only."""
+"""Encrypts stored secrets with a key file beside the database, which only the server's user can read."""
 
 import os
 import secrets
@@ -13,8 +13,9 @@ KEY_FILE = "secrets.key"
 
 
 class Vault:
-    """Encrypts and decrypts with the key in `directory`; the first use makes one. Servers that share the directory
-    share it.
+    """Encrypts and decrypts with the key in `directory`, and creates it when it is first used.
+
+    Servers that share the directory share the key.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -24,14 +25,14 @@ class Vault:
         """Raises StorageError if the key cannot be read or written."""
         return self._cipher().encrypt(text.encode()).decode()
 
-    def decrypt(self, sealed: str) -> str:
-        """Raises StorageError if the key cannot be read, or is not the one that `sealed` was made with."""
+    def decrypt(self, ciphertext: str) -> str:
+        """Raises StorageError if the key cannot be read, or is not the one that encrypted it."""
         try:
-            return self._cipher().decrypt(sealed).decode()
+            return self._cipher().decrypt(ciphertext).decode()
         except InvalidToken:
             raise StorageError(
                 f"A stored secret was encrypted with another key than {self._path}; "
-                "bring that file back from a backup, or save the secret again"
+                "restore that file from a backup, or save the secret again"
             ) from None
 
     def _cipher(self) -> Fernet:
@@ -43,7 +44,7 @@ class Vault:
             raise StorageError(f"The key of the stored secrets, {self._path}, cannot be used: {error}") from error
 
     def _create(self) -> None:
-        """Writes a new key whole or not at all; of two servers at once, one wins."""
+        """Writes a complete new key or none. If two servers do so at once, one of the keys wins."""
         draft = self._path.with_name(f".{KEY_FILE}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

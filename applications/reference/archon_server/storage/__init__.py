@@ -1,4 +1,4 @@
-"""What the server keeps, behind one small interface, so that another database can follow."""
+"""What the server stores, behind one small interface, so that another database can replace SQLite."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any, Literal, Protocol
 from ..chunking import Chunk
 
 FINISHED = ("completed", "error", "cancelled")
-"""The statuses that an operation ends with."""
+"""The statuses that a job ends with."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One knowledge item: an uploaded file, or a crawled site (`source_type` "url", `crawl` how it was crawled).
+    """One knowledge item: an uploaded file, or a crawled site (`source_type` "url", `crawl` says how it was crawled).
 
     `source_id` is its name in the API; times are ISO 8601 in UTC; `size` is in bytes, `update_frequency` in days.
     """
@@ -28,7 +28,7 @@ class Document:
     chunk_count: int = 0
     code_count: int = 0
     title: str = ""
-    """What a person called it; empty means the file name."""
+    """The title that a person gave it; empty means the file name."""
     description: str | None = None
     status: str = "active"
     update_frequency: int = 7
@@ -51,7 +51,7 @@ EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_
 class Passage:
     """A stored chunk. `similarity` is in 0..1, higher is closer; it compares only within one search.
 
-    `url` is that of the page it was found on, empty in a file.
+    `url` is that of the page it was found on; empty if it comes from a file.
     """
 
     id: int
@@ -66,7 +66,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Credential:
-    """A setting that people change while the server runs. An encrypted `value` is kept as ciphertext."""
+    """A setting that people change while the server runs. If it is encrypted, `value` is ciphertext."""
 
     key: str
     value: str
@@ -82,7 +82,7 @@ class Counts:
 
 
 class Storage(Protocol):
-    """Calls block; they come from several threads at once. Every failure is a StorageError with a reason for people."""
+    """Calls block, and may come from several threads at once. Every failure is a StorageError that people can read."""
 
     def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
         """Stores the document and all its chunks, or nothing: an error raised by `chunks` leaves no trace. Replaces one
@@ -117,7 +117,7 @@ class Storage(Protocol):
         ...
 
     def search(self, query: str, limit: int, source_id: str | None = None, code_only: bool = False) -> list[Passage]:
-        """The passages that share words with `query`, best first; no text is an error."""
+        """The passages that share words with `query`, best first; no query text is an error."""
         ...
 
     def search_vectors(
@@ -131,7 +131,7 @@ class Storage(Protocol):
         ...
 
     def add_vectors(self, model: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        """EmbeddingBackfill by chunk id; those of chunks that are gone meanwhile are dropped."""
+        """Stores vectors by chunk id. Vectors of chunks that were deleted in the meantime are dropped."""
         ...
 
     def counts(self) -> Counts: ...
@@ -148,22 +148,22 @@ class Storage(Protocol):
         """False if there is no such credential."""
         ...
 
-    def save_operation(self, progress_id: str, owner: str, body: dict[str, Any]) -> None:
-        """Keeps what GET /api/progress answers, for the other servers of this database and for after a restart."""
+    def save_job(self, progress_id: str, owner: str, body: dict[str, Any]) -> None:
+        """Stores what GET /api/progress answers, for the other servers of this database and for after a restart."""
         ...
 
-    def operation(self, progress_id: str) -> dict[str, Any] | None: ...
+    def job(self, progress_id: str) -> dict[str, Any] | None: ...
 
-    def unfinished_operations(self, owner: str | None = None) -> dict[str, dict[str, Any]]:
-        """Operations that have not ended, by their id: those of `owner`, or all."""
+    def unfinished_jobs(self, owner: str | None = None) -> dict[str, dict[str, Any]]:
+        """The jobs that have not ended, by their id: those of `owner`, or all."""
         ...
 
     def setting(self, key: str) -> str | None:
-        """What `save_setting` kept, by whichever server of this database; None if nothing."""
+        """What any server of this database saved with `save_setting`; None if nothing."""
         ...
 
     def save_setting(self, key: str, value: str | None) -> None:
-        """Keeps `value` under `key` for ever; None forgets it."""
+        """Saves `value` under `key`; None deletes it."""
         ...
 
     def close(self) -> None: ...

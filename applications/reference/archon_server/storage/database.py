@@ -1,4 +1,4 @@
-"""The SQLite file behind the storage: connections, transactions, and errors in words."""
+"""The SQLite file behind the storage: connections, transactions, and readable errors."""
 
 import sqlite3
 import time
@@ -13,10 +13,10 @@ from ..errors import StorageError
 from .migrations import migrate
 
 BUSY_SECONDS = 60
-"""How long a write waits for another server's: the longest single write is one document of the largest size."""
+"""How long a write waits for that of another server. The longest write is one document of the largest size."""
 
 WAL_BYTES = 64 * 1024 * 1024
-"""What the write-ahead log keeps of the disk between two large documents."""
+"""The size that the write-ahead log shrinks to after a large document."""
 
 
 class Database:
@@ -32,7 +32,7 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile; SQLite's errors become StorageErrors."""
+        """A connection that no other thread uses at the same time. SQLite's errors become StorageErrors."""
         try:
             connection = self._reuse_or_open()
             try:
@@ -48,7 +48,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         with self.connection() as connection:
-            # IMMEDIATE, as a read that turns into a write would not wait for another writer but fail.
+            # IMMEDIATE, because a read that turns into a write fails instead of waiting for another writer.
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -72,7 +72,7 @@ class Database:
 
 
 def _load_vectors(connection: sqlite3.Connection) -> None:
-    """Gives the connection sqlite-vec's functions. Where SQLite takes no extensions, searches are by words only."""
+    """Loads sqlite-vec's functions. If SQLite was built without extensions, searches use words only."""
     with suppress(AttributeError):
         connection.enable_load_extension(True)
         connection.load_extension(_vector_extension())
@@ -81,7 +81,7 @@ def _load_vectors(connection: sqlite3.Connection) -> None:
 
 @cache
 def _vector_extension() -> str:
-    # Not by importing sqlite_vec: that would import numpy, for functions that nobody here calls.
+    # Without importing sqlite_vec, which would import numpy for functions that are not used here.
     spec = find_spec("sqlite_vec")
     assert spec
     assert spec.origin
@@ -89,7 +89,7 @@ def _vector_extension() -> str:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Puts the file into WAL mode, once for all. SQLite itself does not wait for the locks of this one step."""
+    """Puts the file into WAL mode, for good. This waits for locks, because SQLite does not do so in this one step."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

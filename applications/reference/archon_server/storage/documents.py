@@ -23,7 +23,7 @@ _PLACES = ", ".join("?" * len(_FIELDS))
 
 
 class DocumentTable:
-    """The part of Storage that is about documents."""
+    """Storing and listing documents and their chunks."""
 
     _database: Database
 

@@ -1,8 +1,8 @@
 """The database's schema, as steps. `PRAGMA user_version` counts the steps that a database has had.
 
-While releases change, an old and a new server use one database, and a rollback meets a newer one. So a step only ever
-adds, and what it
-adds works for code that does not know it: new tables, columns with defaults, indexes, triggers.
+During a rollout an old and a new server use one database, and after a rollback an old server uses a newer one. So a
+step only ever adds, and older code must work with what it adds: new tables, columns with defaults, indexes, triggers.
+Names of tables and columns are stable.
 """
 
 import sqlite3
@@ -85,13 +85,13 @@ STEPS = (
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings the database up to this code's steps.
 
-    A newer database stays as it is; two servers at once do each step once.
+    A newer database stays as it is. If two servers migrate at once, each step is still done once.
     """
     if _version(connection) >= len(STEPS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Only now nobody else can change it.
+        # The version is read again, because only now no other server can change it.
         for number in range(_version(connection), len(STEPS)):
             for statement in _statements(STEPS[number]):
                 connection.execute(statement)

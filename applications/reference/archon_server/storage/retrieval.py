@@ -14,8 +14,8 @@ _WORD = re.compile(r"\w+")
 _HEADING_WEIGHT, _TEXT_WEIGHT = 2.0, 1.0
 
 
-class RetrievalTables:
-    """The part of Storage that is about searching."""
+class SearchTables:
+    """Searches by words and by vectors, and storing the vectors."""
 
     _database: Database
 
@@ -44,7 +44,7 @@ class RetrievalTables:
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
     ) -> list[Passage]:
-        wanted = _packed(vector)
+        packed = _packed(vector)
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
@@ -59,7 +59,7 @@ class RetrievalTables:
                 JOIN chunks ON chunks.id = found.chunk_id JOIN documents USING (source_id)
                 ORDER BY distance, chunks.id
                 """,
-                {"vector": wanted, "model": model, "source": source_id, "code": code_only, "limit": limit},
+                {"vector": packed, "model": model, "source": source_id, "code": code_only, "limit": limit},
             ).fetchall()
         # A cosine distance is in 0..2.
         return [passage_of(row, 1 - distance / 2) for distance, *row in found]
@@ -107,5 +107,5 @@ def _from_bm25(bm25: float) -> float:
 
 
 def _packed(vector: Sequence[float]) -> bytes:
-    """As sqlite-vec reads vectors: 32-bit floats, one after the other."""
+    """The form that sqlite-vec reads: consecutive 32-bit floats."""
     return array("f", vector).tobytes()

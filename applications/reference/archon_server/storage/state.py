@@ -7,19 +7,19 @@ from typing import Any
 from . import FINISHED, Credential
 from .database import Database
 
-OPERATION_SECONDS = 3600
-"""How long a finished operation can still be asked for."""
+JOB_SECONDS = 3600
+"""How long the progress of a finished job stays readable."""
 
 
-class OperationTable:
-    """The part of Storage that is about operations."""
+class JobTable:
+    """The jobs of a Storage. Its table `operations` has a stable name."""
 
     _database: Database
 
-    def save_operation(self, progress_id: str, owner: str, body: dict[str, Any]) -> None:
+    def save_job(self, progress_id: str, owner: str, body: dict[str, Any]) -> None:
         now = int(time.time())
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM operations WHERE updated_at < ?", (now - OPERATION_SECONDS,))
+            connection.execute("DELETE FROM operations WHERE updated_at < ?", (now - JOB_SECONDS,))
             connection.execute(
                 """
                 INSERT OR REPLACE INTO operations (progress_id, owner, body, finished, updated_at)
@@ -28,12 +28,12 @@ class OperationTable:
                 (progress_id, owner, json.dumps(body), body["status"] in FINISHED, now),
             )
 
-    def operation(self, progress_id: str) -> dict[str, Any] | None:
+    def job(self, progress_id: str) -> dict[str, Any] | None:
         with self._database.connection() as connection:
             row = connection.execute("SELECT body FROM operations WHERE progress_id = ?", (progress_id,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def unfinished_operations(self, owner: str | None = None) -> dict[str, dict[str, Any]]:
+    def unfinished_jobs(self, owner: str | None = None) -> dict[str, dict[str, Any]]:
         with self._database.connection() as connection:
             found = connection.execute(
                 """
@@ -46,7 +46,7 @@ class OperationTable:
 
 
 class CredentialTable:
-    """The part of Storage that is about credentials."""
+    """The credentials of a Storage: the settings that people change."""
 
     _database: Database
 
@@ -73,7 +73,7 @@ class CredentialTable:
 
 
 class SettingTable:
-    """The part of Storage that is about what the server itself remembers."""
+    """The settings of a Storage that the server itself remembers."""
 
     _database: Database
 

@@ -7,14 +7,14 @@ from ...metrics import Metrics
 from ...storage import Storage
 
 
-def router(metrics: Metrics, storage: Storage) -> APIRouter:
+def router(measured: Metrics, storage: Storage) -> APIRouter:
     api = APIRouter(tags=["operation"])
 
     @api.get("/metrics")
-    def show() -> Response:
+    def metrics_page() -> Response:
         counts = storage.counts()
-        metrics.documents.set(counts.documents)
-        metrics.chunks.set(counts.chunks)
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        measured.documents.set(counts.documents)
+        measured.chunks.set(counts.chunks)
+        return Response(generate_latest(measured.registry), media_type=CONTENT_TYPE_LATEST)
 
     return api

@@ -817,10 +817,17 @@ export interface components {
             /** Message */
             message: string;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
+        /** ErrorDetail */
+        ErrorDetail: {
+            /** Error */
+            error: string;
+        };
+        /**
+         * ErrorReply
+         * @description Every error but that of a request that does not fit the schema.
+         */
+        ErrorReply: {
+            detail: components["schemas"]["ErrorDetail"];
         };
         /** Health */
         Health: {
@@ -1492,19 +1499,6 @@ export interface components {
             /** Filename */
             filename: string;
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
-        };
     };
     responses: never;
     parameters: never;
@@ -1541,6 +1535,15 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
         };
     };
     health_ml_health_ml_get: {
@@ -1559,6 +1562,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MlHealth"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1581,6 +1593,15 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
         };
     };
     models_api_models_get: {
@@ -1599,6 +1620,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1625,13 +1655,13 @@ export interface operations {
                     "application/json": components["schemas"]["ModelActivation"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1652,6 +1682,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["About"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1678,13 +1717,13 @@ export interface operations {
                     "application/json": components["schemas"]["UploadStarted"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1711,13 +1750,13 @@ export interface operations {
                     "application/json": components["schemas"]["CrawlStarted"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1742,13 +1781,13 @@ export interface operations {
                     "application/json": components["schemas"]["RefreshStarted"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1773,13 +1812,13 @@ export interface operations {
                     "application/json": components["schemas"]["CrawlStopped"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1807,13 +1846,13 @@ export interface operations {
                     "application/json": components["schemas"]["KnowledgeItemPage"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1841,13 +1880,13 @@ export interface operations {
                     "application/json": components["schemas"]["KnowledgeItemSummaryPage"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1870,6 +1909,15 @@ export interface operations {
                     "application/json": unknown[];
                 };
             };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
         };
     };
     sources_api_rag_sources_get: {
@@ -1888,6 +1936,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SourceList"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1916,13 +1973,13 @@ export interface operations {
                     "application/json": components["schemas"]["ChunkPage"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1950,13 +2007,13 @@ export interface operations {
                     "application/json": components["schemas"]["CodeExamplePage"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -1985,13 +2042,13 @@ export interface operations {
                     "application/json": components["schemas"]["ItemUpdated"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2016,13 +2073,13 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2043,6 +2100,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OperationList"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2069,13 +2135,13 @@ export interface operations {
                     "application/json": components["schemas"]["Progress"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2102,13 +2168,13 @@ export interface operations {
                     "application/json": components["schemas"]["Progress"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2135,13 +2201,13 @@ export interface operations {
                     "application/json": components["schemas"]["SearchReply"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2168,13 +2234,13 @@ export interface operations {
                     "application/json": components["schemas"]["SearchReply"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2201,13 +2267,13 @@ export interface operations {
                     "application/json": components["schemas"]["SearchReply"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2234,13 +2300,13 @@ export interface operations {
                     "application/json": components["schemas"]["CodeSearchReply"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2267,13 +2333,13 @@ export interface operations {
                     "application/json": components["schemas"]["CodeSearchReply"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2298,13 +2364,13 @@ export interface operations {
                     "application/json": components["schemas"]["CredentialRow"][];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2331,13 +2397,13 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2362,13 +2428,13 @@ export interface operations {
                     "application/json": components["schemas"]["CategoryCredentials"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2389,6 +2455,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2417,13 +2492,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2448,13 +2523,13 @@ export interface operations {
                     "application/json": components["schemas"]["Credential"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2483,13 +2558,13 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };
@@ -2514,13 +2589,13 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Any other error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["ErrorReply"];
                 };
             };
         };

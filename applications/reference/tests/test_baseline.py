@@ -1,4 +1,4 @@
-"""The known answers that the store recorded, against those of today."""
+"""The comparison of today's known answers with the baseline that the store recorded."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def shifted(by: float) -> list[KnownAnswer]:
     return [ANSWERS[0], KnownAnswer("two?", 0.8, 0.2 + by)]
 
 
-def test_the_same_answers_are_told_with_what_was_recorded(tmp_path: Path) -> None:
+def test_equal_answers_are_reported_with_the_baseline(tmp_path: Path) -> None:
     found = compare(record(tmp_path), runtime(), shifted(0.0004))
     assert found == BaselineComparison("2026-01-02T03:04:05+00:00", "float32", ANSWERS, pytest.approx(0.0004), 0.0005)
 
@@ -45,7 +45,7 @@ def test_the_same_answers_are_told_with_what_was_recorded(tmp_path: Path) -> Non
         ("int8", "int8", 0.101, False),
     ],
 )
-def test_what_may_differ_depends_on_the_less_precise_of_the_two(
+def test_the_tolerance_is_that_of_the_less_precise_dtype(
     tmp_path: Path, before: str, now: str, by: float, good: bool
 ) -> None:
     path = record(tmp_path, before)
@@ -61,17 +61,17 @@ def test_what_may_differ_depends_on_the_less_precise_of_the_two(
     assert "npm run verify" in str(caught.value)
 
 
-def test_without_a_record_there_is_nothing_to_compare(tmp_path: Path) -> None:
+def test_without_a_baseline_there_is_nothing_to_compare(tmp_path: Path) -> None:
     assert compare(tmp_path / "none.json", runtime(), ANSWERS) == BaselineComparison(problem="none recorded")
 
 
-def test_a_record_of_other_questions_says_nothing(tmp_path: Path) -> None:
+def test_a_baseline_of_other_questions_is_ignored(tmp_path: Path) -> None:
     path = record(tmp_path, answers=[{"query": "three?", "right": 0.5, "best_other": 0.5}])
     assert compare(path, runtime(), ANSWERS).problem == "recorded for other questions"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "answers": [{}]}', '{"answers": 1}'])
-def test_a_record_that_cannot_be_read_takes_no_server_down(tmp_path: Path, text: str) -> None:
+def test_a_baseline_that_cannot_be_read_does_not_stop_the_server(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.proof.json"
     path.write_text(text)
     found = compare(path, runtime(), ANSWERS)

@@ -1,4 +1,4 @@
-"""Crawls of a web site on the loopback, by what a client sees of them."""
+"""Crawls of a web site on the loopback, as a client sees them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -57,24 +57,24 @@ def test_a_site_is_crawled_to_a_depth_and_found_by_page(crawler: Api, site: Site
     assert [chunk["url"] for chunk in chunks.json()["chunks"]] == [f"{site.url}/food"]
 
 
-def test_a_page_is_read_as_the_answer_says_not_as_the_page_does(crawler: Api, site: Site) -> None:
+def test_the_encoding_of_the_response_wins_over_that_of_the_page(crawler: Api, site: Site) -> None:
     site.pages["/"] = ("text/html; charset=utf-8", '<meta charset="iso-8859-1"><p>caf\u00e9'.encode())
     crawl(crawler, f"{site.url}/")
     assert "caf\u00e9" in crawler.search("caf\u00e9")["results"][0]["content"]
 
 
-def test_depth_0_is_the_page_alone(crawler: Api, site: Site) -> None:
+def test_depth_0_is_only_the_page_itself(crawler: Api, site: Site) -> None:
     assert crawl(crawler, f"{site.url}/", max_depth=0)["completedDocuments"] == 1
     assert site.asked == ["/"]
 
 
-def test_a_crawl_ends_at_its_most_pages(serve: Callable[..., Any], site: Site) -> None:
+def test_a_crawl_ends_at_its_page_limit(serve: Callable[..., Any], site: Site) -> None:
     with serve(crawl=CrawlLimits(allowed=LOOPBACK, max_pages=2)) as api:
         crawl(api, f"{site.url}/")
     assert len(site.asked) == 2
 
 
-def test_a_refresh_replaces_what_was_there_and_keeps_what_people_changed(crawler: Api, site: Site) -> None:
+def test_a_refresh_replaces_the_passages_and_keeps_what_people_changed(crawler: Api, site: Site) -> None:
     source_id = crawl(crawler, f"{site.url}/", max_depth=0)["sourceId"]
     crawler.http.put(f"/api/knowledge-items/{source_id}", json={"title": "Mine"})
     site.page("/", "<p>Now about walruses.</p><a href='/food'>no deeper than before</a>")
@@ -89,7 +89,7 @@ def test_a_refresh_replaces_what_was_there_and_keeps_what_people_changed(crawler
     assert crawler.search("walruses")["total_found"] == 1
 
 
-def test_a_failed_refresh_leaves_what_was_there(crawler: Api, site: Site) -> None:
+def test_a_failed_refresh_changes_nothing(crawler: Api, site: Site) -> None:
     source_id = crawl(crawler, f"{site.url}/", max_depth=0)["sourceId"]
     site.pages.clear()
     reply = crawler.http.post(f"/api/knowledge-items/{source_id}/refresh").json()
@@ -126,7 +126,7 @@ def test_a_crawl_is_stopped_in_the_middle_of_a_page(crawler: Api, site: Site) ->
     assert (again.status_code, again.json()) == (404, {"detail": {"error": "No active task for given progress_id"}})
 
 
-def test_the_end_of_the_server_ends_a_crawl(serve: Callable[..., Any], site: Site, rows: Any) -> None:
+def test_a_stopping_server_stops_its_crawl(serve: Callable[..., Any], site: Site, rows: Any) -> None:
     site.may_answer.clear()
     with serve(crawl=CrawlLimits(allowed=LOOPBACK)) as api:
         api.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/"})
@@ -135,7 +135,7 @@ def test_the_end_of_the_server_ends_a_crawl(serve: Callable[..., Any], site: Sit
     assert json.loads(body)["status"] == "cancelled"
 
 
-def test_too_many_crawls_are_told_to_come_back(crawler: Api, site: Site) -> None:
+def test_too_many_crawls_are_refused_with_a_time_to_retry(crawler: Api, site: Site) -> None:
     site.may_answer.clear()
     replies = [crawler.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/"}) for _ in range(5)]
     assert [reply.status_code for reply in replies] == [200] * 4 + [429]
@@ -147,10 +147,10 @@ def test_too_many_crawls_are_told_to_come_back(crawler: Api, site: Site) -> None
     [
         ("text/html", b"x" * 200_000, "larger than the 100000 bytes allowed"),
         ("application/octet-stream", b"x", "is application/octet-stream; allowed are HTML, Markdown and plain text"),
-        ("text/html", b"<script>x</script>", "has no text in it"),
+        ("text/html", b"<script>x</script>", "contains no text"),
     ],
 )
-def test_a_page_that_cannot_be_stored_is_told(
+def test_a_page_that_cannot_be_stored_is_reported(
     crawler: Api, site: Site, rows: Any, kind: str, body: bytes, problem: str
 ) -> None:
     site.pages["/odd"] = (kind, body)
@@ -161,7 +161,7 @@ def test_a_page_that_cannot_be_stored_is_told(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"])
-def test_a_private_address_is_not_asked(serve: Callable[..., Any], site: Site, host: str) -> None:
+def test_a_private_address_gets_no_request(serve: Callable[..., Any], site: Site, host: str) -> None:
     with serve() as api:
         body = crawl(api, f"http://{host}:{site.server.server_port}/")
     assert body["status"] == "error"
@@ -193,7 +193,7 @@ def test_a_redirect_to_a_file_is_not_followed(crawler: Api, site: Site) -> None:
 @pytest.mark.parametrize(
     "url", ["", "ftp://a.example", "file:///etc/passwd", "raw:x", "example.org", "http://", "http://u:p@a.example", 5]
 )
-def test_what_is_no_web_address_is_refused(api: Api, url: Any) -> None:
+def test_only_web_addresses_are_accepted(api: Api, url: Any) -> None:
     reply = api.http.post("/api/knowledge-items/crawl", json={"url": url})
     assert reply.status_code == 422
     assert reply.json()["detail"][0]["loc"] == ["body", "url"]
@@ -213,7 +213,7 @@ def test_an_address_that_is_not_public_is_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::808:808"])
-def test_a_public_address_is_not(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     check_address(address, ())
 
 

@@ -1,4 +1,4 @@
-"""Documents and what becomes of them, by what a client sees."""
+"""Uploads, as a client sees them."""
 
 import json
 import sqlite3
@@ -48,9 +48,9 @@ def test_progress_is_polled_with_an_etag(api: Api) -> None:
     assert api.http.get(f"/api/progress/{progress_id}", headers={"if-none-match": '"other"'}).status_code == 200
 
 
-def test_an_unknown_operation_is_not_found(api: Api) -> None:
+def test_an_unknown_job_is_not_found(api: Api) -> None:
     reply = api.http.get("/api/progress/nope")
-    assert (reply.status_code, reply.json()) == (404, {"detail": {"error": "Job nope not found"}})
+    assert (reply.status_code, reply.json()) == (404, {"detail": {"error": "Operation nope not found"}})
 
 
 @pytest.mark.parametrize(
@@ -60,21 +60,21 @@ def test_an_unknown_operation_is_not_found(api: Api) -> None:
         (b"text\n" * 3000 + b"\xff\n", "not text in UTF-8"),
         (b"text\x00\x01", "zero bytes"),
         ("caf\u00e9".encode("utf-16"), "not text in UTF-8"),
-        (b"", "no text in it"),
-        (b" \n\n\t", "no text in it"),
+        (b"", "contains no text"),
+        (b" \n\n\t", "contains no text"),
     ],
 )
-def test_what_is_not_text_ends_as_an_error_with_what_is_allowed(
+def test_a_file_that_is_not_text_ends_as_an_error_with_what_is_allowed(
     api: Api, rows: Callable[[str], list[Any]], content: bytes, problem: str
 ) -> None:
     body = api.upload(content, "file.md")
     assert body["status"] == "error"
     assert problem in body["error"]
-    assert "text in UTF-8" in body["error"].partition("llowed is ")[2]
+    assert "text in UTF-8" in body["error"].partition("llowed are ")[2]
     assert rows("SELECT count(*) FROM documents") == rows("SELECT count(*) FROM chunks") == [(0,)]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(api: Api) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_text(api: Api) -> None:
     api.upload("\ufeff# Otters\n\nsleep".encode())
     assert api.search("otters")["results"][0]["metadata"]["headers"] == "Otters"
 
@@ -104,7 +104,7 @@ def test_a_file_name_never_becomes_a_path(api: Api, settings: Any, sent: str, ke
 
 
 @pytest.mark.parametrize("tags", ["{", "{}", '"a"', "[1]", '["\\ud800"]', "[" * 5000])
-def test_tags_that_are_no_list_of_strings_are_refused(api: Api, tags: str) -> None:
+def test_tags_must_be_a_list_of_strings(api: Api, tags: str) -> None:
     reply = api.http.post("/api/documents/upload", files={"file": ("a.md", b"x")}, data={"tags": tags})
     assert reply.status_code == 422
     assert "expected a JSON list of printable strings" in reply.json()["detail"]["error"]
@@ -176,7 +176,7 @@ def test_items_are_paged_and_filtered(api: Api) -> None:
     assert api.http.get("/api/knowledge-items", params={"page": 0}).status_code == 422
 
 
-def test_a_deleted_item_is_gone(api: Api) -> None:
+def test_a_deleted_item_is_not_found(api: Api) -> None:
     source_id = api.upload("otters")["sourceId"]
     reply = api.http.delete(f"/api/knowledge-items/{source_id}")
     assert reply.json() == {"success": True, "message": f"Successfully deleted knowledge item {source_id}"}
@@ -185,7 +185,7 @@ def test_a_deleted_item_is_gone(api: Api) -> None:
     assert (again.status_code, again.json()["detail"]["error"]) == (404, f"Knowledge item {source_id} not found")
 
 
-def test_too_many_uploads_at_once_are_told_to_come_back(api: Api, settings: Any) -> None:
+def test_too_many_uploads_are_refused_with_a_time_to_retry(api: Api, settings: Any) -> None:
     files = {"file": ("a.md", b"otters")}
     with closing(sqlite3.connect(settings.data_dir / "archon.db", isolation_level=None)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
@@ -198,7 +198,7 @@ def test_too_many_uploads_at_once_are_told_to_come_back(api: Api, settings: Any)
         assert api.ended(reply.json()["progressId"])["status"] == "completed"
 
 
-def test_uploads_in_work_are_stored_before_the_server_ends(serve: Callable[..., Any], rows: Any) -> None:
+def test_uploads_in_progress_are_stored_before_the_server_ends(serve: Callable[..., Any], rows: Any) -> None:
     with serve() as api:
         for n in range(5):
             api.http.post("/api/documents/upload", files={"file": (f"{n}.md", b"otters\n\n" * 2000)})
@@ -211,7 +211,7 @@ def test_progress_is_known_to_the_other_servers_of_the_database(serve: Callable[
         assert other.http.get(f"/api/progress/{done['progressId']}").json() == done
 
 
-def test_an_upload_that_a_killed_server_had_begun_ends_as_an_error(serve: Callable[..., Any], rows: Any) -> None:
+def test_an_upload_that_a_killed_server_had_begun_ends_with_an_error(serve: Callable[..., Any], rows: Any) -> None:
     with serve(port=1) as api:
         done = api.upload("otters")
     begun = done | {"status": "storing", "progress": 10}

@@ -1,4 +1,4 @@
-"""The memory that models may take, and what a snapshot would take."""
+"""The memory that models may take, and estimates for snapshots."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def stored(tmp_path: Path, variant: str, config: dict[str, Any], tensors: dict[s
         ("bfloat16", set(), 2 * 2000 + 5),
     ],
 )
-def test_weights_are_counted_as_they_will_be_held(
+def test_weights_are_counted_in_the_dtype_that_they_will_have_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, flags: set[str], expected: int
 ) -> None:
     monkeypatch.setattr(memory_estimate, "cpu_flags", lambda: frozenset(flags))
@@ -81,7 +81,7 @@ def test_weights_are_counted_as_they_will_be_held(
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 100, (5).to_bytes(8, "little") + b'"abc"'])
-def test_damaged_weights_are_no_error_of_the_estimate(tmp_path: Path, content: bytes) -> None:
+def test_damaged_weights_do_not_fail_the_estimate(tmp_path: Path, content: bytes) -> None:
     folder = write_snapshot(tmp_path, MODEL)
     (folder / "model.safetensors").write_bytes(content)
     assert memory_estimate.estimate(tmp_path, MODEL) == 0

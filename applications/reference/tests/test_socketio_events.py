@@ -1,4 +1,4 @@
-"""Progress by Socket.IO, through the real protocol and a real server."""
+"""Progress over Socket.IO, with the real protocol and a real server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 class Client:
-    """What a client of Socket.IO is told, in order."""
+    """A Socket.IO client that keeps its events in order."""
 
     def __init__(self, server: ServerProcess, **options: Any) -> None:
         self.events: list[tuple[str, Any]] = []
@@ -40,18 +40,18 @@ class Client:
 
     @property
     def ended(self) -> dict[str, Any] | None:
-        """The last of an operation. The client hands events to threads, so they may come in another order."""
+        """The last event of a job. The client handles events in threads, so their order may differ."""
         return next((body for body in self.progress() if body["status"] in FINISHED), None)
 
     def close(self) -> None:
-        # Not `disconnect`: that waits until the server answers the request for news that is under way.
+        # Not `disconnect`, which waits until the server answers the pending request for events.
         self.socket.eio.disconnect(abort=True)
 
     def progress(self) -> list[dict[str, Any]]:
         return [data for name, data in self.events if name == "crawl_progress"]
 
 
-def test_a_subscriber_hears_of_an_upload_until_its_end(server: ServerProcess) -> None:
+def test_a_subscriber_follows_an_upload_to_its_end(server: ServerProcess) -> None:
     client = Client(server)
     progress_id = server.begin_upload(LARGE * 5)
     client.socket.emit("crawl_subscribe", {"progress_id": progress_id})
@@ -65,7 +65,7 @@ def test_a_subscriber_hears_of_an_upload_until_its_end(server: ServerProcess) ->
     assert all(body["percentage"] == body["progress"] and body["log"] for body in client.progress())
 
 
-def test_a_late_subscriber_is_told_how_it_ended(server: ServerProcess) -> None:
+def test_a_late_subscriber_learns_how_it_ended(server: ServerProcess) -> None:
     progress_id = server.begin_upload("An otter.")
     server.ended(progress_id)
     client = Client(server)
@@ -74,15 +74,15 @@ def test_a_late_subscriber_is_told_how_it_ended(server: ServerProcess) -> None:
     client.socket.emit("crawl_subscribe", "nonsense")
     eventually(lambda: len(client.progress()) == 3)
     client.close()
-    # The server looks the operations up side by side: the answers may come in another order.
+    # The server looks the jobs up concurrently, so the order of the answers may differ.
     known = [body for body in client.progress() if body["progressId"] == progress_id]
     assert [body["percentage"] for body in known] == [100]
     unknown = [body for body in client.progress() if body["status"] == "error"]
-    assert {"status": "error", "error": "Job nope not found", "progressId": "nope"} in unknown
+    assert {"status": "error", "error": "Operation nope not found", "progressId": "nope"} in unknown
     assert len(unknown) == 2
 
 
-def test_who_has_unsubscribed_hears_no_more(server: ServerProcess) -> None:
+def test_after_unsubscribing_a_client_gets_no_events(server: ServerProcess) -> None:
     leaver, stayer = Client(server), Client(server)
     progress_id = server.begin_upload(LARGE, "held.md")
     for client in (leaver, stayer):
@@ -96,7 +96,7 @@ def test_who_has_unsubscribed_hears_no_more(server: ServerProcess) -> None:
     stayer.close()
 
 
-def test_an_operation_is_stopped_by_its_subscriber(server: ServerProcess) -> None:
+def test_a_subscriber_can_stop_a_job(server: ServerProcess) -> None:
     client = Client(server)
     progress_id = server.begin_upload(LARGE, "held.md")
     eventually(lambda: server.progress(progress_id)["progress"] >= 11)
@@ -105,7 +105,7 @@ def test_an_operation_is_stopped_by_its_subscriber(server: ServerProcess) -> Non
         "progressId": progress_id,
     }
     body = eventually(lambda: (body := server.progress(progress_id))["status"] == "cancelled" and body)
-    assert body["message"] == "Stopped; nothing of it was stored"
+    assert body["message"] == "Stopped; nothing was stored"
     assert server.http.get("/api/knowledge-items", params={"search": "held.md"}).json()["total"] == 0
     refused = client.socket.call("crawl_stop", {"progress_id": progress_id})
     assert refused["error"] == "No active task for given progress_id"
@@ -115,30 +115,30 @@ def test_an_operation_is_stopped_by_its_subscriber(server: ServerProcess) -> Non
 @pytest.mark.parametrize(
     "options", [{}, {"auth": {"token": "wrong"}}, {"auth": "s3cret"}, {"headers": {"Authorization": "Bearer x"}}]
 )
-def test_without_the_token_nobody_is_let_in(closed: ServerProcess, options: dict[str, Any]) -> None:
+def test_without_the_token_a_client_cannot_connect(closed: ServerProcess, options: dict[str, Any]) -> None:
     with pytest.raises(SocketIoError):
         Client(closed, **options)
 
 
 @pytest.mark.parametrize("options", [{"auth": {"token": "s3cret"}}, {"headers": {"Authorization": "Bearer s3cret"}}])
-def test_with_the_token_one_is(closed: ServerProcess, options: dict[str, Any]) -> None:
+def test_with_the_token_a_client_can_connect(closed: ServerProcess, options: dict[str, Any]) -> None:
     client = Client(closed, **options)
     client.socket.emit("crawl_subscribe", {"progress_id": "x"})
     eventually(client.progress)
     client.close()
 
 
-def test_a_page_of_another_origin_is_not_let_in(server: ServerProcess) -> None:
+def test_a_page_of_another_origin_cannot_connect(server: ServerProcess) -> None:
     reply = server.http.get("/socket.io/?EIO=4&transport=polling", headers={"origin": "http://elsewhere.example"})
     assert reply.status_code == 400
     assert "access-control-allow-origin" not in reply.headers
 
 
-def test_a_waiting_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
+def test_a_waiting_client_does_not_delay_the_end(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path).ready()
     client = Client(server)
     server.process.terminate()
-    # Left alone, the request that waits for news would be answered by a ping only after 25 s.
+    # Without the end of the server, a ping would answer the waiting request only after 25 s.
     assert server.process.wait(20) == 0
     client.close()
     server.close()

@@ -28,7 +28,7 @@ def closed(serve: Callable[..., Any]) -> Iterator[Api]:
 @pytest.mark.parametrize(
     "header", [None, "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer s3cret"]
 )
-def test_without_the_token_nothing_is_told(closed: Api, path: str, header: str | None) -> None:
+def test_without_the_token_nothing_is_answered(closed: Api, path: str, header: str | None) -> None:
     reply = closed.http.get(path, headers={"authorization": header.encode()} if header else {})
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"] == "Bearer"
@@ -90,12 +90,12 @@ def test_a_file_at_the_limit_is_taken(serve: Callable[..., Any]) -> None:
         assert api.upload(b"x" * LIMIT)["status"] == "completed"
 
 
-def test_a_request_that_is_no_upload_is_small(api: Api) -> None:
+def test_the_limit_of_other_requests_is_small(api: Api) -> None:
     reply = api.http.post("/api/rag/query", json={"query": "x" * 2_000_000})
     assert (reply.status_code, reply.json()["detail"]["error"]) == (413, "The request is larger than 1048576 bytes")
 
 
-def test_an_unforeseen_error_has_the_shape_of_the_others(serve: Callable[..., Any], settings: Any) -> None:
+def test_an_unexpected_error_has_the_shape_of_the_others(serve: Callable[..., Any], settings: Any) -> None:
     with serve() as api:
         with sqlite3.connect(settings.data_dir / "archon.db") as database:
             database.execute("ALTER TABLE documents RENAME TO lost")
@@ -105,6 +105,6 @@ def test_an_unforeseen_error_has_the_shape_of_the_others(serve: Callable[..., An
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/api/progress/x"])
-def test_a_websocket_elsewhere_than_socket_io_gets_nowhere(closed: Api, path: str) -> None:
+def test_a_websocket_outside_socket_io_is_closed(closed: Api, path: str) -> None:
     with pytest.raises(WebSocketDisconnect), closed.http.websocket_connect(path):
         pass

@@ -1,4 +1,4 @@
-"""The proxy that a browser crawls through, by what its clients get."""
+"""The proxy that a browser crawls through, as its clients see it."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from tests.processes import free_port
 from tests.sites import Site
 
 ONE = CrawlLimits(allowed=(ip_network("127.0.0.1"),))
-"""Only this address of the loopback may be reached."""
+"""The only address of the loopback that is allowed."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def get(url: str, limits: CrawlLimits = ONE) -> httpx.Response:
 
 
 def raw(request: bytes, limits: CrawlLimits = ONE) -> bytes:
-    """Everything that the proxy answers to what no client of HTTP would send."""
+    """Sends raw bytes and returns all that the proxy answers."""
 
     async def send(_: httpx.AsyncClient, port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -54,14 +54,14 @@ def raw(request: bytes, limits: CrawlLimits = ONE) -> bytes:
     return through(GuardedProxy(limits), send)
 
 
-def test_what_may_be_reached_is_fetched(site: Site) -> None:
+def test_an_allowed_address_is_fetched(site: Site) -> None:
     reply = get(f"{site.url}/")
     assert (reply.status_code, reply.text) == (200, "otters")
     assert get(f"{site.url}/missing?a=b#c").status_code == 404
     assert site.asked == ["/", "/missing?a=b"]
 
 
-def test_a_body_is_sent_on_and_headers_between_two_are_not(site: Site) -> None:
+def test_a_body_is_forwarded_and_hop_by_hop_headers_are_not(site: Site) -> None:
     reply = through(GuardedProxy(ONE), lambda client, _: client.post(f"{site.url}/", content=b"kelp" * 50_000))
     assert reply.status_code == 200
     [(method, headers, body)] = site.received
@@ -101,7 +101,7 @@ def test_a_tunnel_carries_both_ways(site: Site) -> None:
         ),
     ],
 )
-def test_what_may_not_be_reached_is_refused(host: str) -> None:
+def test_a_forbidden_address_is_refused(host: str) -> None:
     for request in (f"GET http://{host}:80/ HTTP/1.1", f"CONNECT {host}:443 HTTP/1.1"):
         head, _, body = raw(f"{request}\r\n\r\n".encode()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 403 "), request
@@ -109,7 +109,7 @@ def test_what_may_not_be_reached_is_refused(host: str) -> None:
 
 
 def test_a_name_is_looked_up_for_every_connection(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that changes its mind gains nothing."""
+    """A name server that changes its answer cannot bypass the check."""
     addresses = iter(["127.0.0.1", "127.0.0.2"])
     other = Site("127.0.0.2", site.server.server_port)
 
@@ -130,13 +130,13 @@ def test_a_name_is_looked_up_for_every_connection(site: Site, monkeypatch: pytes
         other.close()
 
 
-def test_a_redirect_is_the_clients_to_follow_and_is_refused_then(site: Site) -> None:
+def test_a_redirect_to_a_forbidden_address_is_refused_when_the_client_follows_it(site: Site) -> None:
     site.redirects["/away"] = f"http://127.0.0.2:{site.server.server_port}/"
     reply = through(GuardedProxy(ONE), lambda client, _: client.get(f"{site.url}/away", follow_redirects=True))
     assert (reply.status_code, str(reply.url)) == (403, site.redirects["/away"])
 
 
-def test_what_cannot_be_reached_is_told() -> None:
+def test_an_unreachable_address_is_reported() -> None:
     assert get(f"http://127.0.0.1:{free_port()}/").status_code == 502
 
 
@@ -157,11 +157,11 @@ def test_what_cannot_be_reached_is_told() -> None:
         "GET http://127.0.0.1/ HTTP/1.1\r\nX: " + "x" * 70_000,
     ],
 )
-def test_what_no_browser_sends_is_refused(request_line: str) -> None:
+def test_a_request_that_no_browser_sends_is_refused(request_line: str) -> None:
     assert raw(f"{request_line}\r\n\r\n".encode()).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_page_ends_at_its_most_bytes_and_the_next_one_starts_anew(site: Site) -> None:
+def test_the_byte_limit_cuts_a_page_and_starts_again_for_the_next(site: Site) -> None:
     proxy = GuardedProxy(CrawlLimits(allowed=ONE.allowed, browser_bytes=100_000))
 
     async def pages(client: httpx.AsyncClient, _: int) -> str:

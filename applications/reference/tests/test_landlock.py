@@ -1,4 +1,4 @@
-"""What a confined program may do, with the interpreter in the place of the browser."""
+"""What a confined program may do. Python runs in place of the browser."""
 
 import os
 import socket
@@ -29,27 +29,29 @@ def run_confined(script: str, port: int, directory: Path) -> subprocess.Complete
 
 
 def outcome(statement: str, port: int, directory: Path) -> str:
-    """The last line that it wrote: the name of an error, or "done"."""
+    """The last line of its output: the name of an error, or "done"."""
     ended = run_confined(f"import os, socket, pathlib\n{statement}\nprint('done')", port, directory)
     return (ended.stdout or ended.stderr).strip().splitlines()[-1].partition(":")[0]
 
 
-@pytest.mark.parametrize(("version", "told"), [(0, True), (5, True), (6, False), (7, False)])
-def test_a_server_whose_browser_cannot_be_confined_says_so(
+@pytest.mark.parametrize(("version", "warns"), [(0, True), (5, True), (6, False), (7, False)])
+def test_a_server_whose_browser_cannot_be_confined_warns(
     serve: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     version: int,
-    told: bool,
+    warns: bool,
 ) -> None:
     monkeypatch.setattr(landlock, "available", lambda: version)
     with serve(browser=Path("/bin/false")):
         pass
-    assert (f"crawls run scripts in /bin/false, which Landlock {version} of" in caplog.text) == told
+    assert (f"crawls run scripts in /bin/false; Landlock version {version} of" in caplog.text) == warns
 
 
 @needs_landlock
-def test_only_the_proxys_port_is_reached(listeners: tuple[socket.socket, socket.socket], tmp_path: Path) -> None:
+def test_only_the_port_of_the_proxy_can_be_reached(
+    listeners: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
     proxy, other = (each.getsockname()[1] for each in listeners)
     connect = "socket.create_connection(('127.0.0.1', {}))"
     assert outcome(connect.format(proxy), proxy, tmp_path) == "done"
@@ -57,7 +59,7 @@ def test_only_the_proxys_port_is_reached(listeners: tuple[socket.socket, socket.
 
 
 @needs_landlock
-def test_the_data_is_not_read_and_nothing_is_written_outside(tmp_path: Path) -> None:
+def test_data_cannot_be_read_and_nothing_can_be_written_outside(tmp_path: Path) -> None:
     own, data = tmp_path / "own", tmp_path / "data"
     own.mkdir()
     data.mkdir()

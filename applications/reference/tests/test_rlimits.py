@@ -1,4 +1,4 @@
-"""The bound on the memory of a crawl and of all that it starts."""
+"""The limit on the memory of a crawl and of all that it starts."""
 
 import subprocess
 from pathlib import Path
@@ -26,12 +26,12 @@ def crawl(hogs: int, directory: Path) -> subprocess.Popen[str]:
 
 def test_a_crawl_whose_processes_take_too_much_together_ends_with_all_of_them(tmp_path: Path) -> None:
     process = crawl(3, tmp_path)
-    # The pipe is at its end when the last of them has gone.
+    # The pipe ends when the last of these processes has exited.
     assert process.stdout.read().splitlines()[0] == "1000"
     assert process.wait() == -9
 
 
-def test_one_that_takes_less_goes_on_until_it_is_ended(tmp_path: Path) -> None:
+def test_a_crawl_that_takes_less_continues_until_it_is_killed(tmp_path: Path) -> None:
     process = crawl(1, tmp_path)
     assert [process.stdout.readline() for _ in range(2)] == ["1000\n", "held\n"]
     assert process.poll() is None

@@ -1,4 +1,4 @@
-"""EmbeddingBackfill from an OpenAI-compatible API on the loopback, by what they change for a search."""
+"""Vectors from an OpenAI-compatible API on the loopback, and how they change searches."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ MEANINGS = (("otter", "animal", "fur"), ("car", "vehicle", "engine"), ("bread", 
 
 
 class Endpoint:
-    """Knows three meanings: a text's vector counts the words of each. `asked` are the inputs of each request."""
+    """An API with three meanings: a text's vector counts the words of each. `asked` are the inputs of each request."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
@@ -50,7 +50,7 @@ class Endpoint:
             return [0.01 + sum(text.lower().count(word) for word in words) for words in MEANINGS]
 
         rows = [{"index": index, "embedding": vector(text)} for index, text in enumerate(texts)]
-        # An API need not keep the order.
+        # An API may answer in any order.
         return {"data": rows[::-1]}
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ def save(api: Api, **values: str) -> None:
 
 @pytest.fixture
 def configured(api: Api, endpoint: Endpoint) -> Api:
-    """With vectors, and without reranking, so that the order is that of retrieval."""
+    """An application with vectors and without reranking, so that results keep retrieval's order."""
     save(api, LLM_BASE_URL=endpoint.url, EMBEDDING_MODEL="meanings", OPENAI_API_KEY=KEY, USE_RERANKING="false")
     return api
 
@@ -106,7 +106,7 @@ def test_words_and_vectors_are_fused_then_reranked(configured: Api) -> None:
     assert (reply["reranking_applied"], reply["search_mode"], found(reply)[0]) == (True, "hybrid", "Car")
 
 
-def test_without_hybrid_vectors_alone_decide(configured: Api) -> None:
+def test_without_hybrid_search_only_vectors_count(configured: Api) -> None:
     configured.upload(TEXT)
     save(configured, USE_HYBRID_SEARCH="false")
     reply = configured.search("vehicle thick", match_count=1)
@@ -114,7 +114,7 @@ def test_without_hybrid_vectors_alone_decide(configured: Api) -> None:
     assert 0 < reply["results"][0]["similarity_score"] <= 1
 
 
-def test_a_source_narrows_vectors_too(configured: Api) -> None:
+def test_a_source_limits_the_search_by_vectors(configured: Api) -> None:
     configured.upload("A car", "a.md")
     other = configured.upload("Bread", "b.md")["sourceId"]
     results = configured.search("vehicle", source=other)["results"]
@@ -135,7 +135,7 @@ def test_a_source_narrows_vectors_too(configured: Api) -> None:
         (200, {"data": [{"index": 0, "embedding": [0, 0]}]}, "gave no vectors"),
     ],
 )
-def test_an_endpoint_that_fails_leaves_the_search_by_words(
+def test_if_the_endpoint_fails_the_search_uses_words(
     configured: Api, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, status: int, answer: Any, problem: str
 ) -> None:
     configured.upload(TEXT)
@@ -149,7 +149,7 @@ def test_an_endpoint_that_fails_leaves_the_search_by_words(
     assert "for now without vectors" in body["message"]
     assert configured.search("later")["total_found"] == 1
 
-    # It is asked again only a while later: that while is over.
+    # The endpoint gets no request until RETRY_SECONDS have passed.
     asked = len(endpoint.asked)
     endpoint.status, endpoint.answer = 200, endpoint.vectors
     assert configured.search("loud")["search_mode"] == "keyword"
@@ -158,7 +158,7 @@ def test_an_endpoint_that_fails_leaves_the_search_by_words(
     assert configured.search("vehicle")["search_mode"] == "hybrid"
 
 
-def test_an_endpoint_that_is_not_there_is_named(configured: Api, endpoint: Endpoint) -> None:
+def test_a_missing_endpoint_is_named(configured: Api, endpoint: Endpoint) -> None:
     configured.upload(TEXT)
     endpoint.close()
     reply = configured.search("loud")
@@ -166,7 +166,7 @@ def test_an_endpoint_that_is_not_there_is_named(configured: Api, endpoint: Endpo
     assert f"{endpoint.url}/embeddings does not answer" in reply["search_error"]
 
 
-def test_what_was_stored_before_gets_its_vectors_when_they_are_switched_on(
+def test_documents_stored_before_get_vectors_when_an_endpoint_is_configured(
     api: Api, endpoint: Endpoint, rows: Callable[[str], list[Any]]
 ) -> None:
     text = "\n\n".join(f"# Otter {n}\n\nfur" for n in range(70))
@@ -178,7 +178,7 @@ def test_what_was_stored_before_gets_its_vectors_when_they_are_switched_on(
     eventually(lambda: rows("SELECT count(*) FROM chunk_vectors WHERE model = 'others'") == [(70,)])
 
 
-def test_vectors_go_with_their_document(configured: Api, rows: Callable[[str], list[Any]]) -> None:
+def test_vectors_are_deleted_with_their_document(configured: Api, rows: Callable[[str], list[Any]]) -> None:
     source_id = configured.upload(TEXT)["sourceId"]
     assert rows("SELECT count(*) FROM chunk_vectors") == [(3,)]
     configured.http.delete(f"/api/knowledge-items/{source_id}")

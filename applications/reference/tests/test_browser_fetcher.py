@@ -1,4 +1,4 @@
-"""Crawls with the real browser of the image, of sites on the loopback whose pages are made by scripts."""
+"""Crawls of sites on the loopback whose pages scripts render, with the real browser of the image."""
 
 import asyncio
 import os
@@ -21,14 +21,14 @@ from tests.sites import Site, crawl
 # Images without one only collect these tests.
 BROWSER = Path(os.environ.get("ARCHON_BROWSER", "/no/browser/in/this/image"))
 WAYS_OUT = Path(__file__).with_name("ways_out.html")
-"""A page that tries all that a page may try to reach URL, HOST and PORT, and tells `/told` what came of it."""
+"""A page that tries everything to reach URL, HOST and PORT, and reports the outcome to `/told`."""
 
 ONE = (ip_network("127.0.0.1"),)
-"""Only this address of the loopback may be reached."""
+"""The only address of the loopback that is allowed."""
 
 
 class Forbidden:
-    """Listens where no crawl may come, and keeps what does: `came` are the first bytes of connections and datagrams."""
+    """Listens on a forbidden address. `came` are the first bytes of its connections and datagrams."""
 
     def __init__(self) -> None:
         self.came: list[bytes] = []
@@ -47,7 +47,7 @@ class Forbidden:
 
     def _accepted(self) -> bytes:
         connection, _ = self._tcp.accept()
-        # Of a connection that is made ahead of its use nothing more comes.
+        # A connection that the browser opens in advance sends nothing.
         connection.settimeout(2)
         with connection, suppress(TimeoutError):
             return connection.recv(100)
@@ -58,7 +58,7 @@ class Forbidden:
             self.came.append(came)
 
     def ended(self) -> list[bytes]:
-        """Everything that came."""
+        """All that was received."""
         with socket.create_connection(("127.0.0.2", self.port)) as last:
             last.sendall(b"end")
         self._udp.sendto(b"end", ("127.0.0.2", self.port))
@@ -125,7 +125,7 @@ def test_without_the_browser_scripts_do_not_run(serve: Callable[..., Any], site:
     assert site.asked == ["/"]
 
 
-def test_no_way_leads_to_an_address_that_may_not_be_reached(render: Callable[..., Any], site: Site) -> None:
+def test_no_request_of_a_page_reaches_a_forbidden_address(render: Callable[..., Any], site: Site) -> None:
     forbidden = Forbidden()
     host = f"127.0.0.2:{forbidden.port}"
     page = WAYS_OUT.read_text()
@@ -137,7 +137,7 @@ def test_no_way_leads_to_an_address_that_may_not_be_reached(render: Callable[...
         body = crawl(api, f"{site.url}/", max_depth=0)
     came = forbidden.ended()
     assert body["status"] == "completed", body
-    # The scripts have tried all of it.
+    # The scripts have tried everything.
     [told] = [path for path in site.asked if path.startswith("/told?")]
     assert told.removeprefix("/told?").split(",") == [*["refused"] * 7, *["gathered"] * 3, "refused"]
     assert came == []
@@ -161,7 +161,7 @@ def test_a_certificate_is_checked_against_the_authorities_of_the_machine(
 
 
 def issue(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """A new authority, and what a site on 127.0.0.1 needs that it vouches for."""
+    """A new certificate authority, and a certificate of it for a site on 127.0.0.1."""
     directory.mkdir()
     authority, certificate, key = (directory / name for name in ("authority.pem", "site.pem", "site.key"))
     for command in (
@@ -177,7 +177,7 @@ def issue(directory: Path) -> tuple[Path, ssl.SSLContext]:
     return authority, context
 
 
-def test_scripts_may_send_a_page_elsewhere_on_its_host(render: Callable[..., Any], site: Site) -> None:
+def test_scripts_may_navigate_to_another_page_of_the_host(render: Callable[..., Any], site: Site) -> None:
     site.page("/old", '<p>Moved</p><meta http-equiv=refresh content="0; url=/older">')
     site.page("/older", "<p>Moved again</p><script>location.href = '/'</script>")
     with render() as api:
@@ -191,25 +191,25 @@ SPOILED = {
     "/forbidden": ("<script>location.href = 'http://127.0.0.2/'</script>", "127.0.0.2 is private, local or reserved"),
     "/round": (
         "<script>location.href = '?' + Math.random()</script>",
-        "is sent elsewhere by scripts more than 5 times",
+        "is redirected by scripts more than 5 times",
     ),
     "/large": (
         "<script>document.body.append('x'.repeat(2e5))</script>",
         "becomes larger than the 100000 bytes allowed",
     ),
-    "/endless": ("<p>x</p><script>while (true) {}</script>", "/endless did not come to rest within 3 s"),
+    "/endless": ("<p>x</p><script>while (true) {}</script>", "/endless did not finish within 3 s"),
     "/more": ("<script src=/huge.js></script><p id=text>x", "x"),
 }
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_page_that_scripts_spoil_is_told_and_the_next_is_read(
+def test_a_page_whose_scripts_fail_is_reported_and_the_next_one_is_read(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path, (page, _) in SPOILED.items():
         site.page(path, f"<body>{page}")
     site.page("/huge.js", f"text.textContent = 'all of it' /* {'x' * 300_000} */", "text/javascript")
-    # crawl4ai makes directories when it is imported.
+    # crawl4ai creates directories when it is imported.
     monkeypatch.setenv("CRAWL4_AI_BASE_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     from archon_server.crawling.browser_fetcher import BrowserFetcher
@@ -225,7 +225,7 @@ def test_a_page_that_scripts_spoil_is_told_and_the_next_is_read(
                     found[path] = (await strategy.crawl(site.url + path)).html
                 except FetchFailed as error:
                     found[path] = str(error)
-                # Whatever happened, nothing of it goes on and the next page is read.
+                # In every case the scripts are stopped and the next page is read.
                 assert strategy.browser_manager.browser.contexts == []
                 assert "They sleep on their backs. ?" in (await strategy.crawl(f"{site.url}/")).html
         return found
@@ -247,8 +247,8 @@ def test_a_crawl_that_is_stopped_takes_its_browser_with_it(render: Callable[...,
     assert not browsers()
 
 
-def test_a_browser_that_does_not_run_is_told(serve: Callable[..., Any], site: Site) -> None:
+def test_a_browser_that_cannot_run_is_reported(serve: Callable[..., Any], site: Site) -> None:
     with serve(crawl=CrawlLimits(allowed=ONE), browser=Path("/bin/false")) as api:
         body = crawl(api, f"{site.url}/")
     assert body["status"] == "error"
-    assert body["error"].startswith("/bin/false does not run: ")
+    assert body["error"].startswith("/bin/false cannot run: ")

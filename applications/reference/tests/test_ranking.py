@@ -1,4 +1,4 @@
-"""Orders of results, by hand-made scores of a ranking's passages."""
+"""Orders of results for made-up scores."""
 
 from archon_server.search.ranking import by_scores, fused_with_retrieval
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Knowledge items: what a client sees of them and can change."""
+"""Knowledge items, as a client sees and changes them."""
 
 from typing import Any
 
@@ -120,7 +120,7 @@ def test_code_examples_are_the_fenced_blocks(api: Api, source_id: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/rag/code-examples", "/api/code-examples"])
-def test_code_is_searched_by_itself(api: Api, source_id: str, path: str) -> None:
+def test_a_search_for_code_answers_with_code(api: Api, source_id: str, path: str) -> None:
     body = api.http.post(path, json={"query": "how do I feed them fish", "match_count": 1}).json()
     [row] = body.pop("results")
     assert body == {"success": True, "reranked": True, "error": None}
@@ -130,7 +130,7 @@ def test_code_is_searched_by_itself(api: Api, source_id: str, path: str) -> None
     assert api.http.post(path, json={"query": " "}).status_code == 422
 
 
-def test_an_item_is_changed_in_what_was_sent_only(api: Api, source_id: str) -> None:
+def test_an_update_changes_only_the_fields_that_were_sent(api: Api, source_id: str) -> None:
     path = f"/api/knowledge-items/{source_id}"
     changes = {"title": "Otter manual", "tags": ["a", "b"], "status": "archived", "description": "All about them"}
     reply = api.http.put(path, json=changes)
@@ -175,5 +175,5 @@ def test_an_unknown_item_is_not_found(api: Api, method: str, path: str) -> None:
     assert (reply.status_code, reply.json()) == (404, {"detail": {"error": "Knowledge item nope not found"}})
 
 
-def test_old_clients_find_an_empty_list_of_sources(api: Api, source_id: str) -> None:
+def test_old_clients_get_an_empty_list_of_sources(api: Api, source_id: str) -> None:
     assert api.http.get("/api/knowledge-items/sources").json() == []

@@ -1,4 +1,4 @@
-"""An environment that breaks and comes back, by a server process and packages that only pretend."""
+"""Packages that break and are repaired, with a server process and fake packages."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.processes import SERVER, free_port, python
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    """Packages of the right names and versions, of which torch is damaged."""
+    """Fake packages with the right names and versions; torch is damaged."""
     folder = tmp_path / "packages"
     for name, version in (("torch", "2.9"), ("transformers", "5.9"), ("sentence_transformers", "6.0")):
         (folder / name).mkdir(parents=True)
@@ -47,7 +47,7 @@ def server(tmp_path: Path, packages: Path) -> Iterator[tuple[httpx.Client, objec
     process.communicate()
 
 
-def test_a_server_whose_environment_is_mended_ends_so_that_a_new_process_imports_it(
+def test_a_server_whose_packages_are_repaired_ends_so_that_a_new_process_imports_them(
     server: tuple[httpx.Client, object], packages: Path
 ) -> None:
     http, process = server
@@ -64,6 +64,6 @@ def test_a_server_whose_environment_is_mended_ends_so_that_a_new_process_imports
     reply = http.post("/api/rag/query", json={"query": "otter"})
     assert (reply.status_code, reply.json()["reranking_applied"]) == (200, False)
     (packages / "torch" / "__init__.py").write_text("")
-    # In a container, the engine starts it again.
+    # In a container, the engine would start it again.
     assert process.wait(60) == 0
     assert "the environment can be imported again" in process.stdout.read()

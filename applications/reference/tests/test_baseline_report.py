@@ -1,4 +1,4 @@
-"""The proof that the store is to record, and a server that finds another one recorded."""
+"""The baseline that the store records, and a server whose answers differ from it."""
 
 import json
 from collections.abc import Callable
@@ -22,14 +22,14 @@ def recorded(api: Api) -> dict[str, Any]:
 
 
 def keep(settings: Settings, document: dict[str, Any], model: Model = MODEL) -> Path:
-    """As the store tool does it."""
+    """Writes the baseline as the store tool does."""
     path = hf_cache.baseline_path(settings.hub_dir, model)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"format": 1, "recorded": "2026-01-02T03:04:05+00:00", **document}))
     return path
 
 
-def test_what_a_server_answered_is_what_a_later_one_must_answer(
+def test_a_later_server_must_give_the_answers_of_the_baseline(
     serve: Callable[..., Any], settings: Settings, reranker: WordReranker
 ) -> None:
     with serve(lambda _: reranker.opened(), environment_key="key") as api:
@@ -59,7 +59,7 @@ def test_what_a_server_answered_is_what_a_later_one_must_answer(
         eventually(lambda: api.http.get("/health").status_code == 200)
 
 
-def test_a_variant_is_compared_with_the_record_of_what_it_was_derived_from(
+def test_a_variant_is_compared_with_the_baseline_of_its_source(
     serve: Callable[..., Any], settings: Settings, reranker: WordReranker
 ) -> None:
     source = Model("source", "tests/source", "a" * 40)
@@ -79,7 +79,7 @@ def test_a_variant_is_compared_with_the_record_of_what_it_was_derived_from(
         assert "differently than in the baseline of" in api.http.get("/health").json()["message"]
 
 
-def test_a_server_that_is_not_ready_has_no_proof() -> None:
+def test_a_server_that_is_not_ready_has_no_baseline() -> None:
     with pytest.raises(baseline_report.NotReady, match="the reranker is failed: out of memory"):
         baseline_report.baselines({"status": "failed", "error": "out of memory", "models": []})
 

@@ -1,4 +1,4 @@
-"""Weights of 8 bits: the derived snapshot, and the scores of the model that is loaded from it."""
+"""Weights of 8 bits: the derived snapshot, and the scores of the model in it."""
 
 import hashlib
 import io
@@ -34,12 +34,12 @@ def qwen3(written: tuple[Path, Model, Model]) -> tuple[Path, Model]:
 
 @pytest.fixture(autouse=True)
 def vnni(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny model's products are too small to show what an older processor loses."""
+    """The tiny model's products are too small to overflow on an older processor, so the flags are faked."""
     monkeypatch.setattr(cross_encoder, "cpu_flags", lambda: frozenset({"avx_vnni"}))
 
 
 @pytest.mark.parametrize("flags", [frozenset({"avx2"}), frozenset()])
-def test_a_processor_that_would_round_is_refused(
+def test_a_processor_that_would_overflow_is_refused(
     qwen3: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
 ) -> None:
     hub_dir, model = qwen3
@@ -57,7 +57,7 @@ def run(monkeypatch: pytest.MonkeyPatch, hub_dir: Path, model: Model, *options: 
 
 
 def unpack(archive: bytes, hub_dir: Path, repo: str) -> Model:
-    """As the store keeps it; the revision is the one that the store computes."""
+    """Unpacks the archive as the store does, with the revision that the store computes."""
     folder = hub_dir / f"models--{repo.replace('/', '--')}" / "snapshots"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / ZERO).mkdir(parents=True)
@@ -86,16 +86,16 @@ def test_the_derived_model_is_smaller_and_gives_the_known_answers_within_the_tol
         assert reranker.runtime.dtype == "int8"
     assert reranker.runtime.memory_bytes < 0.7 * original.runtime.memory_bytes
     assert reranker.runtime.memory_bytes == pytest.approx(memory_estimate.estimate(hub_dir, small), rel=0.02)
-    proof = record(tmp_path, original)
-    compared = baseline.compare(proof, reranker.runtime, baseline.check_known_answers(reranker))
+    path = record(tmp_path, original)
+    compared = baseline.compare(path, reranker.runtime, baseline.check_known_answers(reranker))
     assert (compared.tolerance, 0 < compared.largest_difference < 0.05) == (0.1, True)
-    # The scores of a pair do not depend on what else is in its batch.
+    # A pair's score does not depend on the other pairs of its batch.
     together = reranker.score(QUERY, PASSAGES)
     alone = [reranker.score(QUERY, [passage])[0] for passage in PASSAGES]
     assert together == pytest.approx(alone, abs=0.01)
 
 
-def test_the_archive_is_the_same_each_time_and_its_revision_can_be_had_alone(
+def test_the_archive_is_reproducible_and_its_revision_can_be_printed_alone(
     qwen3: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub_dir, model = qwen3
@@ -105,7 +105,7 @@ def test_the_archive_is_the_same_each_time_and_its_revision_can_be_had_alone(
     assert capsys.readouterr().out.strip() == unpack(archive, hub_dir, "local/other").revision
 
 
-def test_a_model_in_several_files_keeps_an_index_that_is_true(
+def test_a_model_in_several_files_keeps_a_correct_index(
     qwen3: tuple[Path, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from transformers import Qwen3ForCausalLM
@@ -125,17 +125,17 @@ def test_a_model_in_several_files_keeps_an_index_that_is_true(
     assert scores == cross_encoder.load(whole, hub_dir).score(QUERY, PASSAGES)
 
 
-def test_what_is_not_derived_is_no_variant_of_8_bits_and_the_other_way_round(
+def test_only_a_derived_snapshot_is_used_as_int8_and_only_as_int8(
     qwen3: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub_dir, model = qwen3
-    with pytest.raises(ModelError, match=r"is to be used as int8, and its snapshot holds weights of float32; .*derive"):
+    with pytest.raises(ModelError, match=r"as int8, but its snapshot contains weights of float32; .*derive"):
         cross_encoder.load(replace(model, variant="int8"), hub_dir)
     small = unpack(run(monkeypatch, hub_dir, model)[1], hub_dir, "local/small")
-    with pytest.raises(ModelError, match="is to be used as bfloat16, and its snapshot holds weights of 8 bits"):
+    with pytest.raises(ModelError, match="is to be used as bfloat16, but its snapshot contains weights of 8 bits"):
         cross_encoder.load(replace(small, variant="bfloat16"), hub_dir)
     assert run(monkeypatch, hub_dir, small) == (1, b"")
-    assert "local/small is quantised already" in capsys.readouterr().err
+    assert "local/small is quantized already" in capsys.readouterr().err
     assert run(monkeypatch, hub_dir, Model("x", "no/model", ZERO)) == (1, b"")
     assert "no/model at commit 0000000000000000000000000000000000000000 is not in the model cache" in (
         capsys.readouterr().err
