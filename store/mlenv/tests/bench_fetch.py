@@ -19,15 +19,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mlenv import progress
-from mlenv.download import Lanes
-from mlenv.initialise import initialise
-from mlenv.model import Model
-from mlenv.store import Store, remove_tree
+from mlenv.core import progress
+from mlenv.core.model import Model
+from mlenv.hub.download import Lanes
+from mlenv.store.initialise import initialise
+from mlenv.store.store import Store, remove_tree
 
-from .hub import Hub
-from .killing import Download, Run, kill_again_and_again, measure
-from .stand_in import REPO, WEIGHTS, make
+from .fake_hub import Hub
+from .kill_downloads import Download, Run, kill_again_and_again, measure
+from .random_model import REPO, WEIGHTS, make
 
 REVISION = "6e9e69830b95c52b5fd889b7690dda3329508de3"
 MODEL = Model(REPO, REVISION)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.initialise import initialise
-from mlenv.store import Store
+from mlenv.store.initialise import initialise
+from mlenv.store.store import Store
 
-from .hub import Hub
-from .running import Result, mlenv
+from .fake_hub import Hub
+from .run_mlenv import Result, mlenv
 from .wheels import Wheel, lock_of, make_wheel
 
 

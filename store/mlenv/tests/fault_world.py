@@ -10,14 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlenv import references
-from mlenv.errors import MlenvError
-from mlenv.model import Model
-from mlenv.references import Content
-from mlenv.store import Store
-from mlenv.verify import everything, verify
+from mlenv.core.errors import MlenvError
+from mlenv.core.model import Model
+from mlenv.store import gc_roots
+from mlenv.store.gc_roots import Content
+from mlenv.store.store import Store
+from mlenv.store.verify import everything, verify
 
-from .faulty import Fault, Run
+from .killable_run import Fault, Run
 from .wheels import Wheel, lock_of
 
 ROOT = "/srv/store"
@@ -203,7 +203,7 @@ class World:
 
     def _held(self) -> dict[str, Content]:
         try:
-            return {stack: item.content for stack, item in references.read(self.store.references).items()}
+            return {stack: item.content for stack, item in gc_roots.read(self.store.references).items()}
         except MlenvError as error:
             self._broken(f"references: {error}")
             return {}

@@ -18,10 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlenv.initialise import initialise
+from mlenv.store.initialise import initialise
 
 from .fault_world import MODELS, Tally, World
-from .faulty import file_system, hub_process
+from .killable_run import file_system, hub_process
 from .wheels import Wheel, make_wheel
 
 STEPS = 4

@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from .hub import Hub
+from .fake_hub import Hub
 
 
 def main(host: str, repo: str, revision: str, directory: str) -> None:

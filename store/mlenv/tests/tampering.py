@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .hub import Answer, Handler
+from .fake_hub import Answer, Handler
 
 
 def status(code: int, **headers: str) -> Answer:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlenv.archive import is_left_out, revision
-from mlenv.files import FileEntry
-from mlenv.store import Store
+from mlenv.models.archive import is_left_out, revision
+from mlenv.store.files import FileEntry
+from mlenv.store.store import Store
 
 from .archives import pack
-from .running import mlenv, start
-from .trees import everything_below, left_in_staging, visible_snapshots
+from .run_mlenv import mlenv, start
+from .store_contents import everything_below, left_in_staging, visible_snapshots
 
 FILES = {"config.json": b"{}", "model.safetensors": b"w" * 5000, "1_Pooling/config.json": b"{}"}
 

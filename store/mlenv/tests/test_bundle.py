@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from mlenv import failpoints
-from mlenv.initialise import initialise
-from mlenv.store import Store
+from mlenv.core import failpoints
+from mlenv.store.initialise import initialise
+from mlenv.store.store import Store
 
 from .archives import pack
-from .hub import Hub
-from .running import Result, mlenv, start
-from .trees import everything_below, left_in_staging, visible_environments, visible_snapshots
+from .fake_hub import Hub
+from .run_mlenv import Result, mlenv, start
+from .store_contents import everything_below, left_in_staging, visible_environments, visible_snapshots
 from .wheels import Wheel
 
 REVISION = "b7" * 20

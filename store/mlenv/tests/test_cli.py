@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlenv.store import Store
+from mlenv.store.store import Store
 
-from .running import mlenv
+from .run_mlenv import mlenv
 
 
 def test_without_a_command():

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from mlenv.store import Store
+from mlenv.store.store import Store
 
-from .running import mlenv
-from .stores import ROOT, collect, content, hold, listed, prune, report, used
-from .trees import left_in_staging, visible_environments, visible_snapshots
+from .run_mlenv import mlenv
+from .store_commands import ROOT, collect, content, hold, listed, prune, report, used
+from .store_contents import left_in_staging, visible_environments, visible_snapshots
 from .wheels import Wheel, make_wheel
 
 SITE = "lib/python3.11/site-packages"

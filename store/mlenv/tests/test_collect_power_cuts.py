@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mlenv import failpoints
-from mlenv.initialise import initialise
-from mlenv.store import Store
+from mlenv.core import failpoints
+from mlenv.store.initialise import initialise
+from mlenv.store.store import Store
 
-from .running import mlenv, start
-from .stores import ROOT, collect, content, hold, prune, report, used
-from .trees import left_in_staging, visible_environments, visible_snapshots
+from .run_mlenv import mlenv, start
+from .store_commands import ROOT, collect, content, hold, prune, report, used
+from .store_contents import left_in_staging, visible_environments, visible_snapshots
 from .wheels import Wheel, lock_of, make_wheel
 
 

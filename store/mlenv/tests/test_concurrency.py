@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlenv.store import Store
+from mlenv.store.store import Store
 
-from .hub import Hub
-from .running import start
+from .fake_hub import Hub
+from .run_mlenv import start
 from .wheels import Wheel, lock_of, make_wheel
 
 REVISION = "b2" * 20

@@ -6,8 +6,8 @@ from threading import Barrier
 
 import pytest
 
-from mlenv import durable
-from mlenv.initialise import initialise
+from mlenv.core import durable
+from mlenv.store.initialise import initialise
 
 WRITERS = 8
 

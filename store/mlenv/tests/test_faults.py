@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from .running import ROOT
+from .run_mlenv import ROOT
 
 
 @pytest.mark.timeout(600)

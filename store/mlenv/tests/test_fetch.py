@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.store import Store
+from mlenv.store.store import Store
 
-from .hub import Hub
-from .running import Result, mlenv
+from .fake_hub import Hub
+from .run_mlenv import Result, mlenv
+from .store_contents import everything_below, left_in_staging, visible_snapshots
 from .tampering import body, redirect, status
-from .trees import everything_below, left_in_staging, visible_snapshots
 
 REVISION = "c3" * 20
 OTHER = "d4" * 20

@@ -9,13 +9,13 @@ import random
 import sys
 import time
 
-from mlenv.model import Model
-from mlenv.store import Store, remove_tree
+from mlenv.core.model import Model
+from mlenv.store.store import Store, remove_tree
 
-from .hub import Hub
-from .killing import Download, kill_again_and_again
-from .running import mlenv, start
-from .trees import everything_below
+from .fake_hub import Hub
+from .kill_downloads import Download, kill_again_and_again
+from .run_mlenv import mlenv, start
+from .store_contents import everything_below
 
 MODEL = Model("Org/Name", "f6" * 20)
 PART = 20_000

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.distributions import BLOCK
-from mlenv.requirements import parse
+from mlenv.environments.distributions import BLOCK
+from mlenv.environments.requirements import parse
 
-from .running import mlenv
+from .run_mlenv import mlenv
 from .wheels import make_wheel
 
 

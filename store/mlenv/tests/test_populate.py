@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.store import Store
-from mlenv.uv import BASE_PYTHON
+from mlenv.environments.uv import BASE_PYTHON
+from mlenv.store.store import Store
 
-from .running import mlenv
-from .trees import left_in_staging, visible_environments
+from .run_mlenv import mlenv
+from .store_contents import left_in_staging, visible_environments
 from .wheels import Wheel, lock_of, make_wheel
 
 SITE = "lib/python3.11/site-packages"

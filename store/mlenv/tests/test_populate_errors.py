@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.initialise import initialise
-from mlenv.store import Store
+from mlenv.store.initialise import initialise
+from mlenv.store.store import Store
 
-from .hub import Hub
-from .running import mlenv
+from .fake_hub import Hub
+from .run_mlenv import mlenv
+from .store_contents import left_in_staging, visible_environments
 from .tampering import status
-from .trees import left_in_staging, visible_environments
 from .wheels import Wheel, lock_of, make_wheel
 
 

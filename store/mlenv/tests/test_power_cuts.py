@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mlenv import failpoints
-from mlenv.store import Store
+from mlenv.core import failpoints
+from mlenv.store.store import Store
 
-from .hub import Hub
-from .running import mlenv, start
-from .trees import left_in_staging, visible_environments, visible_snapshots
+from .fake_hub import Hub
+from .run_mlenv import mlenv, start
+from .store_contents import left_in_staging, visible_environments, visible_snapshots
 from .wheels import Wheel, lock_of, make_wheel
 
 REVISION = "a1" * 20

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.store import Store, remove_tree
+from mlenv.store.store import Store, remove_tree
 
-from .running import mlenv, start
-from .stores import ROOT, used
-from .trees import visible_environments
+from .run_mlenv import mlenv, start
+from .store_commands import ROOT, used
+from .store_contents import visible_environments
 from .wheels import Wheel, lock_of
 
 

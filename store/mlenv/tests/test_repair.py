@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from mlenv import failpoints
-from mlenv.initialise import initialise
-from mlenv.manifest import render
-from mlenv.repair import RepairRequest, repair
-from mlenv.store import Store
-from mlenv.uv import Indexes
-from mlenv.verify import verify
+from mlenv.core import failpoints
+from mlenv.environments.uv import Indexes
+from mlenv.repair.repair import RepairRequest, repair
+from mlenv.store.initialise import initialise
+from mlenv.store.manifest import render
+from mlenv.store.store import Store
+from mlenv.store.verify import verify
 
-from .hub import Hub
-from .running import Result, mlenv
-from .trees import everything_below, left_in_staging
+from .fake_hub import Hub
+from .run_mlenv import Result, mlenv
+from .store_contents import everything_below, left_in_staging
 from .wheels import Wheel, lock_of, make_wheel
 
 SITE = "lib/python3.11/site-packages"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.store import Store
+from mlenv.store.store import Store
 
-from .hub import Hub, stored
-from .running import Result, mlenv
+from .fake_hub import Hub, stored
+from .run_mlenv import Result, mlenv
+from .store_contents import everything_below, visible_snapshots
 from .tampering import status, wrong_byte
-from .trees import everything_below, visible_snapshots
 
 REVISION = "a9" * 20
 FILES = {"config.json": b'{"a": 1}', "model.safetensors": bytes(range(256)) * 2000}

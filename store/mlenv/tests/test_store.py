@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.errors import UsageError
-from mlenv.model import Model
-from mlenv.store import PARTIAL_DOWNLOADS_KEPT_SECONDS, Store
+from mlenv.core.errors import UsageError
+from mlenv.core.model import Model
+from mlenv.store.store import PARTIAL_DOWNLOADS_KEPT_SECONDS, Store
 
-from .running import mlenv
+from .run_mlenv import mlenv
 from .wheels import Wheel
 
 ME = f"{os.getuid()}:{os.getgid()}"

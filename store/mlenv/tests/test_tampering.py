@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlenv.store import Store
+from mlenv.store.store import Store
 
-from .hub import Answer, Hub, stored
-from .running import Result, mlenv
+from .fake_hub import Answer, Hub, stored
+from .run_mlenv import Result, mlenv
+from .store_contents import everything_below, visible_snapshots
 from .tampering import (
     body,
     cut,
@@ -26,7 +27,6 @@ from .tampering import (
     wrong_byte,
     wrong_length,
 )
-from .trees import everything_below, visible_snapshots
 
 REVISION = "e5" * 20
 LISTING = f"/api/models/Org/Name/tree/{REVISION}"

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlenv import failpoints, preflight, progress
-from mlenv.errors import HubError, MlenvError, NoSpaceError
-from mlenv.hub import Hub
-from mlenv.lock import render
-from mlenv.meter import Meter
-from mlenv.patience import ATTEMPTS, Patience, Trouble
-from mlenv.requirements import Lock, Requirement, canonical, parse
-from mlenv.selection import select
-from mlenv.uv import explain
+from mlenv.core import failpoints, preflight, progress
+from mlenv.core.errors import HubError, MlenvError, NoSpaceError
+from mlenv.environments.requirements import Lock, Requirement, canonical, parse
+from mlenv.environments.resolve import render
+from mlenv.environments.uv import explain
+from mlenv.hub.download_progress import Meter
+from mlenv.hub.hub import Hub
+from mlenv.hub.retry import ATTEMPTS, Patience, Trouble
+from mlenv.models.selection import select
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,5})?", fullmatch=True)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64).map(lambda text: f"sha256:{text}")
@@ -187,7 +187,7 @@ def test_pauses_grow_and_end():
 
 def test_a_download_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     now = [100.0]
-    monkeypatch.setattr("mlenv.meter.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mlenv.hub.download_progress.time.monotonic", lambda: now[0])
     meter = Meter("Org/Name", 1_000_000_000)
     meter.skip(200_000_000)
     for _ in range(80):

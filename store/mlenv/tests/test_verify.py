@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlenv import quick
-from mlenv.store import Store
-from mlenv.verify import verify
+from mlenv.store import stat_check
+from mlenv.store.store import Store
+from mlenv.store.verify import verify
 
-from .running import mlenv
+from .run_mlenv import mlenv
 from .wheels import Wheel
 
 SITE = "lib/python3.11/site-packages"
@@ -138,9 +138,9 @@ def test_the_quick_look_sees_what_the_slow_one_names(
     store: Store, base: Path, monkeypatch: pytest.MonkeyPatch, alone: int, change, expected: list[str]
 ):
     """In one process and shared out among several."""
-    monkeypatch.setattr(quick, "ALONE", alone)
+    monkeypatch.setattr(stat_check, "ALONE", alone)
     change(base / SITE)
     text = (base / ".mlenv/files.tsv").read_bytes()
-    assert quick.matches(base, text) is (expected == [])
+    assert stat_check.matches(base, text) is (expected == [])
     finding = verify(store, "envs/k1", full=False)
     assert [kind for kind in ("damaged", "missing", "added") if getattr(finding, kind)] == expected

@@ -1,0 +1,1 @@
+"""Bundles: environments and snapshots as one stream, for hosts without a network."""

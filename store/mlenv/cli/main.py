@@ -1,0 +1,67 @@
+"""The command line: reads arguments, calls the work, turns its errors into messages and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from ..core import failpoints, progress
+from ..core.errors import MlenvError, UsageError, advice
+from .arguments import parser
+from .commands import bundle, environments, gc, models, store, verify
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0 when it is done, 1 when it failed, 2 when it was asked wrongly."""
+    os.umask(0o022)
+    # As the first process of a container this one would ignore SIGTERM. It may end anywhere: nothing half-made shows.
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = parser().parse_args(arguments)
+    if options.list_failpoints:
+        print("\n".join(failpoints.STEPS))
+        return 0
+    if not options.command:
+        parser().print_usage(sys.stderr)
+        return 2
+    try:
+        return _COMMANDS[options.command](options) or 0
+    except UsageError as error:
+        progress.complain(str(error))
+        return 2
+    except MlenvError as error:
+        progress.complain(str(error))
+        return 1
+    except OSError as error:
+        message = advice(error)
+        if message is None:
+            raise
+        progress.complain(message)
+        return 1
+    except KeyboardInterrupt:
+        progress.complain("interrupted; nothing half-made can be seen, run this again")
+        return 1
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+_COMMANDS = {
+    "init": store.init,
+    "populate": environments.populate,
+    "fetch": models.fetch,
+    "verify": verify.verify,
+    "repair": verify.repair,
+    "hold": gc.hold,
+    "collect": gc.collect,
+    "prune": gc.prune,
+    "list": store.list_,
+    "purge": store.purge,
+    "record": models.record,
+    "resolve": models.resolve,
+    "export": bundle.export,
+    "import": bundle.import_,
+    "lock": environments.lock,
+}

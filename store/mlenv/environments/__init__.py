@@ -1,0 +1,1 @@
+"""Environments: lock files, installation, byte code, import checks."""

@@ -1,0 +1,107 @@
+"""What an installer wrote: the distributions below a prefix and the files that each of them recorded."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import DamagedPackagesError, MlenvError
+from .requirements import canonical
+
+SITE_PACKAGES = "lib/python3.11/site-packages"
+"""Where packages lie below a user base. It is part of the store's format, like the mount target /root/.local."""
+
+BLOCK = 4096
+
+_LOCAL_WHEEL_NOTE = "uv_cache.json"
+"""uv adds it to a package that came from a wheelhouse; from an index it does not."""
+
+_DIST_INFO = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.dist-info")
+
+
+@dataclass(frozen=True)
+class RecordedFile:
+    """One line of a RECORD. `path` is relative to the prefix; `sha256` is hex, None where the wheel gives no hash."""
+
+    path: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One installed package; `name` is canonical, `dist_info` the directory's path relative to the prefix."""
+
+    name: str
+    version: str
+    dist_info: str
+    files: tuple[RecordedFile, ...]
+
+    @property
+    def record(self) -> str:
+        return f"{self.dist_info}/RECORD"
+
+
+def installed(prefix: Path) -> Iterator[Distribution]:
+    """The distributions below a prefix, by name. Raises DamagedPackagesError for one whose RECORD is none."""
+    for directory in sorted((prefix / SITE_PACKAGES).glob("*.dist-info")):
+        match = _DIST_INFO.fullmatch(directory.name)
+        if not match:
+            raise MlenvError(f"{directory} is not named <name>-<version>.dist-info")
+        name, dist_info = canonical(match["name"]), f"{SITE_PACKAGES}/{directory.name}"
+        distribution = Distribution(name, match["version"], dist_info, tuple(read_record(directory / "RECORD")))
+        # Every RECORD lists itself: one that does not was lost in the wheel cache, in a power cut say.
+        if not any(file.path == distribution.record for file in distribution.files):
+            raise DamagedPackagesError(f"the RECORD of {name} is damaged", frozenset({name}))
+        yield distribution
+
+
+def disk_size(prefix: Path, distribution: Distribution) -> int:
+    """Bytes that the files of a distribution take on a disk with blocks of 4 KiB.
+
+    Whole blocks are nearer to what is needed than the sum of lengths, and do not change with the length of the
+    interpreter's path in launchers: the same lock comes out of every machine, from an index and from a wheelhouse.
+    """
+    paths = (prefix / file.path for file in distribution.files if not file.path.endswith(f"/{_LOCAL_WHEEL_NOTE}"))
+    return sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in paths)
+
+
+def strip_notes(prefix: Path) -> None:
+    """Remove uv's notes on wheels that came from a wheelhouse, with the time stamps of these: without them the same
+    wheel installs as the same files, from wherever it came."""
+    for note in (prefix / SITE_PACKAGES).glob(f"*.dist-info/{_LOCAL_WHEEL_NOTE}"):
+        record = note.with_name("RECORD")
+        lines = record.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(f"{note.parent.name}/{_LOCAL_WHEEL_NOTE},".encode())]
+        # Beside, never into it: the file may have other names.
+        fresh = record.with_name("RECORD.stripped")
+        fresh.write_bytes(b"".join(kept))
+        fresh.replace(record)
+        note.unlink()
+
+
+def name_of(dist_info: str) -> str | None:
+    """The canonical name in the name of a dist-info directory, or None."""
+    match = _DIST_INFO.fullmatch(dist_info)
+    return canonical(match["name"]) if match else None
+
+
+def read_record(record: Path) -> Iterator[RecordedFile]:
+    """The files that a RECORD lists, by paths relative to the prefix."""
+    with record.open(encoding="utf-8", newline="") as lines:
+        for row in csv.reader(lines):
+            path = posixpath.normpath(posixpath.join(SITE_PACKAGES, row[0]))
+            if path.startswith(("/", "../")):
+                raise MlenvError(f"{record} names {row[0]!r}, which lies outside the environment")
+            yield RecordedFile(path, _hex(row[1]))
+
+
+def _hex(recorded: str) -> str | None:
+    algorithm, _, digest = recorded.partition("=")
+    if algorithm != "sha256":
+        return None
+    return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()

@@ -1,0 +1,136 @@
+"""Proves an environment by importing from it, in a Python of its own, as a server would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import MlenvError
+from .uv import BASE_PYTHON
+
+_PROGRAM = """
+import importlib, importlib.metadata, json, os, sys, time
+report, modules = int(sys.argv[1]), sys.argv[2:]
+results = []
+for name in modules:
+    started = time.perf_counter()
+    try:
+        module = importlib.import_module(name)
+    except BaseException as error:
+        import traceback
+        trace = traceback.format_exc().strip().splitlines()[-20:]
+        results.append({"module": name, "error": f"{type(error).__name__}: {error}", "trace": trace})
+        break
+    version = getattr(module, "__version__", None)
+    results.append({
+        "module": name,
+        "version": str(version) if version is not None else None,
+        "seconds": round(time.perf_counter() - started, 2),
+        "location": getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None),
+    })
+proof = {"imports": results}
+if "torch" in sys.modules and not any("error" in result for result in results):
+    torch = sys.modules["torch"]
+    proof["cuda"] = {"version": torch.version.cuda, "available": torch.cuda.is_available()}
+with os.fdopen(report, "w") as stream:
+    json.dump(proof, stream)
+"""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was imported: `imports` as {module, version, seconds}; `cuda` as {version, available} with torch only."""
+
+    imports: list[dict]
+    cuda: dict | None
+
+    def to_json(self) -> dict:
+        return {"imports": self.imports} | ({"cuda": self.cuda} if self.cuda else {})
+
+    def describe(self) -> Iterator[str]:
+        """One line for people about each module."""
+        for item in self.imports:
+            name = " ".join(part for part in (item["module"], item["version"]) if part)
+            yield f"imported {name} in {item['seconds']:.1f} s"
+        if self.cuda:
+            built = f"built for CUDA {self.cuda['version']}" if self.cuda["version"] else "built without CUDA"
+            yield f"torch: {built}, a GPU is {'available' if self.cuda['available'] else 'not available'} here"
+
+
+class ImportCheck:
+    """Imports running in the background; `result` waits for them."""
+
+    def __init__(self, base: Path, modules: Sequence[str], keep_open: Iterable[int]) -> None:
+        self._base = base
+        self._modules = modules
+        self._home = tempfile.TemporaryDirectory(prefix="mlenv-home-")
+        reader, writer = os.pipe()
+        self._report = reader
+        self._process = subprocess.Popen(
+            # -B: what is imported here must not write into the environment. -P: nor be found in the working directory.
+            [str(BASE_PYTHON), "-B", "-P", "-c", _PROGRAM, str(writer), *modules],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writer, *keep_open),
+        )
+        os.close(writer)
+
+    def __enter__(self) -> ImportCheck:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+        os.close(self._report)
+        self._home.cleanup()
+
+    def result(self) -> Proof:
+        """Wait for the imports. Raises MlenvError for a module that failed, or came from outside the environment."""
+        output, _ = self._process.communicate()
+        with open(self._report, encoding="utf-8", closefd=False) as stream:
+            answer = stream.read()
+        if not answer:
+            said = output.decode(errors="replace").strip() or "(it said nothing)"
+            raise MlenvError(
+                f"the import check died with status {self._process.returncode}:\n{_quote(said.splitlines()[-20:])}"
+            )
+        proof = json.loads(answer)
+        for item in proof["imports"]:
+            self._judge(item)
+        return Proof(proof["imports"], proof.get("cuda"))
+
+    def _judge(self, item: dict) -> None:
+        if "error" in item:
+            raise MlenvError(
+                f"module {item['module']!r} cannot be imported from the environment: {item['error']}\n"
+                f"{_quote(item['trace'])}\n"
+                "Add what it misses to requirements.server.ml.in, renew the lock (npm run lock) and run this again."
+            )
+        location = item.pop("location")
+        if location is None or not Path(location).is_relative_to(self._base):
+            raise MlenvError(
+                f"module {item['module']!r} was not imported from the environment but from {location}; "
+                "the lock does not hold the package that provides it"
+            )
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        return inherited | {
+            "HOME": self._home.name,
+            "PYTHONUSERBASE": str(self._base),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TQDM_DISABLE": "1",
+        }
+
+
+def _quote(lines: Iterable[str]) -> str:
+    return "\n".join(f"  | {line}" for line in lines)

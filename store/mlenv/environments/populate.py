@@ -1,0 +1,258 @@
+"""Puts one environment in place: lock, space, install, byte code, proof, manifest, sync, rename."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from ..core import durable, failpoints, preflight, progress
+from ..core.errors import DamagedPackagesError, MlenvError, UsageError
+from ..store import manifest
+from ..store.files import FileEntry, disk_bytes, hash_tree, normalise
+from ..store.store import Store, remove_tree
+from ..store.verify import check_environment, demand_intact
+from . import bytecode, compatibility, uv
+from .bytecode import Bytecode
+from .distributions import Distribution, disk_size, installed, strip_notes
+from .import_check import ImportCheck
+from .record_check import cross_check
+from .requirements import Lock, parse
+
+BYTECODE_SHARE = 0.10
+"""Byte code as a part of the packages that are new: 0.05 measured for the CUDA closure of torch, and room."""
+
+MARGIN_BYTES = 64_000_000
+"""Directories, RECORDs and the manifest of an environment whose files are all links: 26 MB measured, and room."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class PopulateRequest:
+    """`lock` is the text of the lock; `python` the tag of the interpreter that it was resolved for, such as cp311;
+    `imports` the modules that must be importable from the environment before it counts as one.
+
+    `planned_sha256` is the hash of the lock that the key was derived from, in hex; None accepts any lock.
+    """
+
+    key: str
+    lock: str
+    planned_sha256: str | None = None
+    python: str = "cp311"
+    imports: tuple[str, ...] = ()
+    indexes: uv.Indexes = field(default_factory=uv.Indexes)
+
+    @property
+    def lock_sha256(self) -> str:
+        return hashlib.sha256(self.lock.encode()).hexdigest()
+
+
+def populate(store: Store, request: PopulateRequest) -> None:
+    """Make sure that the environment is in the store. Raises MlenvError; then nothing of it is visible."""
+    clock = progress.Clock()
+    target = store.environment(request.key)
+    _require_planned_lock(request)
+    lock = parse(request.lock)
+    compatibility.demand(lock, request.python)
+    with store.working(f"env-{request.key}", f"environment {request.key}") as (staging, descriptor):
+        failpoints.reach("populate.locked")
+        remove_tree(staging)
+        if target.exists():
+            return _confirm(target, request)
+        try:
+            summary, taken = _Work(store, request, lock, staging, descriptor).build()
+        finally:
+            remove_tree(staging)
+    return progress.say(
+        f"environment {request.key} is ready: {progress.number(len(summary['packages']), 'package')}, "
+        f"{progress.number(summary['files'], 'file')}, {progress.size(summary['bytes'])}, "
+        f"of which {progress.size(taken)} are new on the disk, in {clock}"
+    )
+
+
+class _Work:
+    """Builds one environment in a staging directory of its own. The directory's lock is held by `descriptor`."""
+
+    def __init__(self, store: Store, request: PopulateRequest, lock: Lock, staging: Path, descriptor: int) -> None:
+        self._store = store
+        self._request = request
+        self._lock = lock
+        self._staging = staging
+        self._base = staging / "base"
+        self._descriptor = descriptor
+        self._new = [item for item in lock.requirements if not uv.holds(store.uv_cache, item.name, item.version)]
+        self._seconds: dict[str, float] = {}
+
+    def build(self) -> tuple[dict, int]:
+        """Build, prove and publish; returns the summary of the manifest, and how many bytes are new on the disk."""
+        preflight.require(self._store.root, self._need())
+        failpoints.reach("populate.preflight")
+        try:
+            return self._build()
+        except DamagedPackagesError as damage:
+            progress.say(f"{damage}; dropping them from the caches and installing again")
+            self._drop_cached(damage.packages)
+            self._new = [item for item in self._lock.requirements if item in self._new or item.name in damage.packages]
+            remove_tree(self._staging)
+            return self._build()
+
+    def _build(self) -> tuple[dict, int]:
+        self._staging.mkdir(mode=0o755)
+        failpoints.reach("populate.staged")
+        self._timed("install", self._install)
+        failpoints.reach("populate.installed")
+        distributions = self._check_installed()
+        compiled = self._timed("compile", lambda: self._compile(distributions))
+        failpoints.reach("populate.compiled")
+        entries, proof = self._timed("prove", lambda: self._prove(distributions, compiled))
+        summary = self._summary(distributions, proof)
+        summary = manifest.write_environment(self._base, summary, entries, self._request.lock)
+        failpoints.reach("populate.manifest")
+        taken = self._taken(distributions, compiled)
+        self._publish(bytecode.keep(compiled, self._store.pyc_cache, entries))
+        return summary, taken
+
+    def _install(self) -> None:
+        text = self._staging / "lock.txt"
+        text.write_text(self._request.lock, encoding="utf-8")
+        with progress.heartbeat(self._installing()):
+            uv.install(
+                text,
+                self._base,
+                cache=self._store.uv_cache,
+                indexes=self._request.indexes,
+                keep_open=[self._descriptor],
+                doing=f"installing environment {self._request.key}",
+                report=_report_installing,
+            )
+        strip_notes(self._base)
+
+    def _installing(self) -> Callable[[], str]:
+        before = preflight.free_bytes(self._store.root)
+
+        def describe() -> str:
+            # About: others write to that disk too.
+            written = max(0, before - preflight.free_bytes(self._store.root))
+            return f"installing: about {progress.size(written)} written"
+
+        return describe
+
+    def _check_installed(self) -> list[Distribution]:
+        distributions = list(installed(self._base))
+        differing = {item.name for item in distributions} ^ {item.name for item in self._lock.requirements}
+        if differing:
+            raise MlenvError(f"installation and lock differ in these packages: {', '.join(sorted(differing))}")
+        return distributions
+
+    def _compile(self, distributions: Sequence[Distribution]) -> Bytecode:
+        compiled = bytecode.add(
+            self._base,
+            distributions,
+            self._store.pyc_cache,
+            self._staging / "pyc",
+            on_batch=lambda: failpoints.reach("populate.compiling"),
+        )
+        refused = f", {progress.number(len(compiled.refused), 'source')} refused" if compiled.refused else ""
+        progress.say(f"byte code: {compiled.compiled:,} compiled, {compiled.linked:,} from the cache{refused}")
+        return compiled
+
+    def _prove(self, distributions: Sequence[Distribution], compiled: Bytecode) -> tuple[list[FileEntry], dict]:
+        """Import and hash at the same time: an import uses one processor, and often waits for the disk."""
+        with ImportCheck(self._base, self._request.imports, [self._descriptor]) as imports:
+            entries = hash_tree(self._base, normalise(self._base))
+            cross_check(distributions, compiled, entries)
+            failpoints.reach("populate.hashed")
+            proof = imports.result()
+        failpoints.reach("populate.imported")
+        for line in proof.describe():
+            progress.say(line)
+        return entries, proof.to_json()
+
+    def _publish(self, moves: Sequence[tuple[Path, Path]]) -> None:
+        target = self._store.environment(self._request.key)
+        self._timed("sync", lambda: durable.sync_file_system(self._staging))
+        failpoints.reach("populate.synced")
+        for fresh, kept in moves:
+            kept.parent.mkdir(mode=0o755, exist_ok=True)
+            durable.keep_first(fresh, kept)
+        failpoints.reach("populate.cached")
+        durable.move_into_place(self._base, target)
+        failpoints.reach("populate.renamed")
+
+    def _need(self) -> preflight.Need:
+        packages = sum(item.size or 0 for item in self._new)
+        return preflight.Need(
+            purpose=f"environment {self._request.key}",
+            parts={
+                f"for {progress.number(len(self._new), 'package')} that the store does not hold": packages,
+                "for byte code": int(packages * BYTECODE_SHARE),
+                "as a margin": MARGIN_BYTES,
+            },
+            unknown=tuple(str(item) for item in self._new if item.size is None),
+        )
+
+    def _taken(self, distributions: Sequence[Distribution], compiled: Bytecode) -> int:
+        """Counted, not read off the free space: others write to that disk too."""
+        new = {item.name for item in self._new}
+        paths = {file.path for item in distributions if item.name in new for file in item.files}
+        return disk_bytes(self._base, paths | compiled.new)
+
+    def _drop_cached(self, names: frozenset[str]) -> None:
+        for number, directory in enumerate(bytecode.cached(self._store.pyc_cache, names)):
+            # Out of the cache at once: a run that is killed here must not leave half of it there.
+            directory.rename(self._staging / f"dropped-{number}")
+        uv.forget(self._store.uv_cache, sorted(names))
+
+    def _summary(self, distributions: Sequence[Distribution], proof: dict) -> dict:
+        return {
+            "key": self._request.key,
+            "python": {"tag": self._request.python, "version": platform.python_version()},
+            "platform": self._lock.header.get("platform", f"{platform.machine()}-{sys.platform}"),
+            "lockSha256": self._request.lock_sha256,
+            "packages": [
+                {"name": item.name, "version": item.version, "bytes": disk_size(self._base, item)}
+                for item in distributions
+            ],
+            **proof,
+            "seconds": self._seconds,
+        }
+
+    def _timed(self, name: str, work: Callable[[], Result]) -> Result:
+        clock = progress.Clock()
+        result = work()
+        self._seconds[name] = clock.seconds
+        progress.say(f"{name}: {clock}")
+        return result
+
+
+def _require_planned_lock(request: PopulateRequest) -> None:
+    """The key is derived from the lock when an update is planned, so no other lock may be published under that key."""
+    if request.planned_sha256 not in (None, request.lock_sha256):
+        raise UsageError(
+            f"environment {request.key} was planned with a lock file of sha256 {request.planned_sha256}, but standard "
+            f"input holds one of sha256 {request.lock_sha256}: the file changed after planning. Nothing was installed. "
+            "Run the update again: it plans a new key for the new lock file."
+        )
+
+
+def _confirm(target: Path, request: PopulateRequest) -> None:
+    clock = progress.Clock()
+    finding = check_environment(target, f"envs/{request.key}")
+    demand_intact(finding)
+    recorded = manifest.read_environment(target)["lockSha256"]
+    if recorded != request.lock_sha256:
+        raise MlenvError(
+            f"environment {request.key} was made from another lock (sha256 {recorded[:12]}..., "
+            f"given is {request.lock_sha256[:12]}...). A key stands for its content for ever: give this lock its own."
+        )
+    progress.say(f"environment {request.key} is already there: {finding.describe()}, checked in {clock}")
+
+
+def _report_installing(line: str) -> None:
+    progress.say(line)
+    failpoints.reach("populate.installing")

@@ -1,0 +1,57 @@
+"""Compares what lies in a new environment with what its wheels, and the byte code cache, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..core import progress
+from ..core.errors import DamagedPackagesError, MlenvError
+from ..store.files import FileEntry
+from .bytecode import Bytecode
+from .distributions import Distribution
+
+
+def cross_check(distributions: Iterable[Distribution], compiled: Bytecode, entries: Sequence[FileEntry]) -> None:
+    """Raises DamagedPackagesError for files that are missing or differ, MlenvError for files that nobody recorded.
+
+    Files of an environment are links into the wheel cache, so a damaged cache would spread into every new one.
+    """
+    actual = {entry.path: entry.sha256 for entry in entries}
+    recorded, owners = _records(distributions, compiled)
+    wrong = sorted(path for path in owners if not _as_recorded(actual.get(path), recorded.get(path)))
+    if wrong:
+        names = frozenset(name for path in wrong for name in owners[path])
+        raise DamagedPackagesError(
+            f"{progress.number(len(wrong), 'file')} of {', '.join(sorted(names))} not as recorded: {_some(wrong)}",
+            names,
+        )
+    unowned = sorted(actual.keys() - owners.keys())
+    if unowned:
+        raise MlenvError(f"the installation holds files that no package recorded: {_some(unowned)}")
+
+
+def _records(
+    distributions: Iterable[Distribution], compiled: Bytecode
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """The hashes that count as right for each path, and the distributions that a path belongs to."""
+    recorded: dict[str, set[str]] = {}
+    owners: dict[str, set[str]] = {}
+    for distribution in distributions:
+        for file in distribution.files:
+            owners.setdefault(file.path, set()).add(distribution.name)
+            if file.sha256:
+                # Two distributions may own one path, a shared __init__.py say: one of them must be right.
+                recorded.setdefault(file.path, set()).add(file.sha256)
+    for path, name in compiled.owners.items():
+        owners[path] = {name}
+    for path, digest in compiled.sums.items():
+        recorded[path] = {digest}
+    return recorded, owners
+
+
+def _as_recorded(actual: str | None, recorded: set[str] | None) -> bool:
+    return actual is not None and (recorded is None or actual in recorded)
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

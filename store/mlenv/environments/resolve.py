@@ -1,0 +1,127 @@
+"""Writes the lock: one joint resolution of both requirement lists, then the closure of each at the same versions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..core import progress
+from ..core.durable import write_text
+from ..core.errors import UsageError
+from . import uv
+from .distributions import disk_size, installed
+from .requirements import Lock, canonical, parse
+
+PLATFORM = "x86_64-manylinux_2_28"
+PYTHON = "3.11"
+
+
+@dataclass(frozen=True)
+class LockRequest:
+    """`minimal` and `ml` are the lists to resolve together; `<name>.in` becomes `<name>.txt` in `output`.
+
+    The lists in `also` follow, at the versions that those two have: what tests need must not move what servers run.
+
+    Versions of locks that are already there are kept where they still fit, unless `upgrade`. `scratch` takes the wheel
+    cache and one installation of everything (7 GB), by which the sizes are measured; default: a temporary directory.
+    """
+
+    minimal: Path
+    ml: Path
+    output: Path
+    also: tuple[Path, ...] = ()
+    platform: str = PLATFORM
+    upgrade: bool = False
+    indexes: uv.Indexes = field(default_factory=uv.Indexes)
+    scratch: Path | None = None
+
+
+def write_locks(request: LockRequest) -> list[Path]:
+    """Resolve, measure and write all locks; returns their paths. Nothing is written unless everything succeeded."""
+    for source in (request.minimal, request.ml, *request.also):
+        if source.suffix != ".in" or not source.is_file():
+            raise UsageError(f"{source} is not a file named <something>.in")
+    if request.scratch:
+        request.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mlenv-lock-", dir=request.scratch) as work:
+        return _write_locks(request, Path(work))
+
+
+def _write_locks(request: LockRequest, work: Path) -> list[Path]:
+    clock = progress.Clock()
+    together = (request.minimal, request.ml)
+    sources = (*together, *request.also)
+    targets = [request.output / f"{source.stem}.txt" for source in sources]
+    compiler = _Compiler(request, (request.scratch or work) / "uv")
+
+    joint = work / "joint.txt"
+    if not request.upgrade:
+        joint.write_text(_pins(target for target in targets if target.is_file()))
+    progress.say(f"resolving {' and '.join(source.name for source in together)} together")
+    compiler.resolve(together, joint)
+    closures = []
+    for source, target in zip(sources, targets, strict=True):
+        closure = work / target.name
+        if not request.upgrade and target.is_file():
+            closure.write_text(_pins([target]))
+        compiler.resolve([source], closure, constraint=joint)
+        closures.append(parse(closure.read_text()))
+    progress.say(f"resolved {progress.number(len(parse(joint.read_text()).requirements), 'package')} in {clock}")
+
+    sizes = compiler.measure(joint, work / "prefix")
+    request.output.mkdir(parents=True, exist_ok=True)
+    for source, target, closure in zip(sources, targets, closures, strict=True):
+        write_text(target, render(closure, sizes, source.name, request.platform))
+        progress.say(f"{target.name}: {progress.number(len(closure.requirements), 'package')}")
+    progress.say(f"locked in {clock}")
+    return targets
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    request: LockRequest
+    cache: Path
+
+    def resolve(self, sources: Iterable[Path], output: Path, constraint: Path | None = None) -> None:
+        names = [str(source) for source in sources]
+        command = ["pip", "compile", *names, "--output-file", str(output), "--generate-hashes"]
+        command += ["--python-version", PYTHON, "--python-platform", self.request.platform]
+        command += ["--only-binary", ":all:", "--quiet", "--no-header", "--no-annotate"]
+        if constraint:
+            command += ["--constraint", str(constraint)]
+        uv.run(command, cache=self.cache, indexes=self.request.indexes, doing=f"resolving {', '.join(names)}")
+
+    def measure(self, lock: Path, prefix: Path) -> dict[str, int]:
+        """Install everything once and add up what each package takes."""
+        uv.install(
+            lock,
+            prefix,
+            cache=self.cache,
+            indexes=self.request.indexes,
+            options=["--python-version", PYTHON, "--python-platform", self.request.platform],
+            doing="measuring the packages by installing them",
+        )
+        return {distribution.name: disk_size(prefix, distribution) for distribution in installed(prefix)}
+
+
+def render(lock: Lock, sizes: dict[str, int], source: str, platform: str) -> str:
+    """The text of a lock file: packages by name, hashes sorted, so that the same resolution is the same bytes."""
+    lines = [
+        f"# Written by `mlenv lock` (npm run lock) from {source}; do not edit.",
+        f"# python: cp{PYTHON.replace('.', '')}",
+        f"# platform: {platform}",
+    ]
+    for requirement in sorted(lock.requirements, key=lambda item: item.name):
+        parts = [str(requirement), *(f"    --hash={item}" for item in sorted(requirement.hashes))]
+        lines.append(" \\\n".join(parts))
+        if requirement.name in sizes:
+            lines.append(f"    # size: {sizes[requirement.name]}")
+    return "\n".join(lines) + "\n"
+
+
+def _pins(locks: Iterable[Path]) -> str:
+    """The versions of earlier locks, as uv reads them back from its output file."""
+    pins = {canonical(item.name): item.version for lock in locks for item in parse(lock.read_text()).requirements}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))

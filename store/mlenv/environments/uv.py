@@ -1,0 +1,201 @@
+"""Runs uv, and turns what it says into lines of progress and into errors with a next step."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import progress
+from ..core.errors import DamagedPackagesError, MlenvError, NoSpaceError
+from .requirements import canonical
+
+BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
+"""The interpreter of the image, also when this tool runs in a virtual environment: those have no user site."""
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """Where packages come from. Without anything: what uv takes by itself, or the UV_* variables of the environment.
+
+    A wheelhouse (a directory of wheels) is the only source if there is one, so that a host without a network works.
+    """
+
+    index: str | None = None
+    extra: tuple[str, ...] = ()
+    wheelhouse: Path | None = None
+
+    def arguments(self) -> list[str]:
+        """Options for uv."""
+        return ["--find-links", str(self.wheelhouse), "--no-index"] if self.wheelhouse else []
+
+    def environment(self) -> dict[str, str]:
+        """Variables for uv. Index URLs may carry a password, and command lines can be read by every user."""
+        variables = {}
+        if self.index:
+            variables["UV_DEFAULT_INDEX"] = self.index
+        if self.extra:
+            variables["UV_INDEX"] = " ".join(self.extra)
+        return variables
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    cache: Path | None,
+    indexes: Indexes | None = None,
+    keep_open: Iterable[int] = (),
+    doing: str,
+    report: Callable[[str], None] = progress.say,
+) -> None:
+    """Run uv to its end. `doing` names the work in errors; `keep_open` are descriptors that uv inherits.
+
+    A lock passed in `keep_open` stays held while uv lives, even when this process is killed: nobody clears the
+    directory that it still writes to. Raises MlenvError with everything that uv said: NoSpaceError for a full disk,
+    DamagedPackagesError for packages that the wheel cache no longer holds whole.
+    """
+    indexes = indexes or Indexes()
+    command = [str(_executable()), *arguments, *indexes.arguments()]
+    said: list[str] = []
+    with subprocess.Popen(
+        command,
+        env=_environment(cache, indexes),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        pass_fds=tuple(keep_open),
+    ) as process:
+        try:
+            for line in process.stderr or ():
+                text = line.rstrip()
+                said.append(text)
+                if text and not _LISTING.match(text):
+                    report(f"uv: {text.strip()}")
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+    if status:
+        raise explain(doing, said, status)
+
+
+def install(
+    lock: Path,
+    prefix: Path,
+    *,
+    cache: Path | None,
+    indexes: Indexes,
+    options: Sequence[str] = (),
+    keep_open: Iterable[int] = (),
+    doing: str,
+    report: Callable[[str], None] = progress.say,
+) -> None:
+    """Install exactly what a lock lists below a prefix, every file as a link into the cache. Errors as in `run`."""
+    command = ["pip", "install", "--prefix", str(prefix), "--python", str(BASE_PYTHON), "--requirements", str(lock)]
+    command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "hardlink", *options]
+    run(command, cache=cache, indexes=indexes, keep_open=keep_open, doing=doing, report=report)
+    # uv locks a prefix by a file inside it that everybody may write to.
+    (prefix / ".lock").unlink(missing_ok=True)
+
+
+def holds(cache: Path, name: str, version: str) -> bool:
+    """Whether the wheel cache holds a package, so that installing it takes no space.
+
+    It looks for uv's directories by name; if a new uv arranges them otherwise, the space is merely overestimated.
+    """
+    directory = f"{name}/{version}-*"
+    patterns = (f"wheels-v*/*/{directory}", f"wheels-v*/*/*/{directory}")
+    return any(path.is_dir() for pattern in patterns for path in cache.glob(pattern))
+
+
+def forget(cache: Path, names: Sequence[str]) -> None:
+    """Remove packages from the wheel cache."""
+    run(["cache", "clean", *names], cache=cache, doing=f"cleaning the wheel cache of {', '.join(names)}")
+
+
+def explain(doing: str, said: Sequence[str], status: int) -> MlenvError:
+    """The error for a failed uv: the whole of what it said, and what to do about it."""
+    text = "\n".join(said).strip("\n") or "(it said nothing)"
+    remedy = next((advice for pattern, advice in _REMEDIES if pattern.search(text)), _UNKNOWN)
+    body = "\n".join(f"  | {line}" for line in text.splitlines() if not _LISTING.match(line))
+    message = f"{doing} failed: uv ended with status {status} and said\n{body}\n{remedy}"
+    if remedy is _NO_SPACE:
+        return NoSpaceError(message)
+    broken = frozenset(canonical(match["name"]) for match in _BROKEN_IN_CACHE.finditer(text))
+    return DamagedPackagesError(message, broken) if broken else MlenvError(message)
+
+
+def _executable() -> Path:
+    beside = [
+        str(Path(sys.executable).parent),
+        sysconfig.get_path("scripts"),
+        sysconfig.get_path("scripts", "posix_user"),
+    ]
+    found = shutil.which("uv") or shutil.which("uv", path=os.pathsep.join(beside))
+    if not found:
+        raise MlenvError("uv is not on PATH; the bootstrap image carries it, elsewhere: pip install uv")
+    return Path(found)
+
+
+def _environment(cache: Path | None, indexes: Indexes) -> dict[str, str]:
+    settings = {
+        "UV_NO_CONFIG": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        # The default of 30 s gives up on a busy mirror in the middle of a large wheel.
+        "UV_HTTP_TIMEOUT": os.environ.get("UV_HTTP_TIMEOUT", "120"),
+        "NO_COLOR": "1",
+    }
+    if cache:
+        settings["UV_CACHE_DIR"] = str(cache)
+    return os.environ | settings | indexes.environment()
+
+
+_BROKEN_IN_CACHE = re.compile(r"Failed to install: \S+\.whl \((?P<name>[^=\s]+)==")
+"""The wheel was there, unpacked, and could not be linked: its metadata are gone or garbage."""
+
+_LISTING = re.compile(r"\s[+~-] \S+==\S+|Using (Python|CPython) ")
+_NO_SPACE = (
+    "The disk is full. Free space on the file system of the store, or move the store (archon:root), and run this again."
+)
+_UNKNOWN = "Correct that and run this again: what is downloaded already stays in the wheel cache."
+_REMEDIES = [
+    (re.compile(r"No space left on device|os error 28\b|os error 122\b|Disk quota exceeded"), _NO_SPACE),
+    (
+        re.compile(r"Hash mismatch"),
+        "A file on the index is not the one that was locked. If you trust the new file, renew the lock (npm run lock); "
+        "if not, somebody changed the package: use another index.",
+    ),
+    (
+        re.compile(r"\b40[13] (Unauthorized|Forbidden)|status code: 40[13]|HTTP status.*\b40[13]\b"),
+        "The index refuses the credentials. Put them into its URL: https://user:token@host/...",
+    ),
+    (
+        re.compile(
+            r"error sending request|dns error|[Cc]onnection (refused|reset)|tcp connect|timed? ?out|Failed to fetch|"
+            r"Could not connect|invalid peer certificate|Request failed after"
+        ),
+        "The package index cannot be reached. Check the network, the proxy and the CA bundle, or name an index that "
+        "answers (archon:pythonIndex) or a directory of wheels (archon:wheelhouse).",
+    ),
+    (
+        re.compile(
+            r"no wheels? with a matching|no matching (Python|platform)|doesn't have a (wheel|source)|no usable wheels"
+        ),
+        "There is no wheel of that version for this Python and platform. Renew the lock (npm run lock).",
+    ),
+    (
+        re.compile(
+            r"not found in the (package registry|provided package locations)|there is no version of|No solution found"
+        ),
+        "The index or wheelhouse lacks a locked version. Use an index that has it, or renew the lock (npm run lock).",
+    ),
+]

@@ -1,0 +1,66 @@
+"""Removes a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core import disk, durable, failpoints, progress
+from ..core.errors import MlenvError
+from ..store.initialise import initialise
+from ..store.layout import FORMAT_FILE
+from ..store.store import Store, remove_tree
+from .mounts import below
+from .reachability import Running
+
+_LAST = ("data", "staging", FORMAT_FILE)
+"""Staging holds the locks of whoever waits meanwhile; the format file makes the rest a store, which a second purge can
+go on with."""
+
+
+def purge(store: Store, running: Running, *, data: bool, dry_run: bool) -> int:
+    """Remove everything, the servers' own files only with `data`; returns the bytes that become free.
+
+    Without `data`, a store that holds such files becomes an empty store with them. Raises MlenvError while
+    running containers mount something of it.
+    """
+    used = sorted({"/".join(parts) for _, parts in below(running.mounts, running.root)})
+    if used:
+        raise MlenvError(
+            f"running containers mount {', '.join(used)} of the store {running.root}. "
+            "Stop them (pulumi destroy removes those of a stack), and run this again."
+        )
+    doomed = _doomed(store, data)
+    freed = {path: disk.size(path) for path in doomed}
+    for path, count in freed.items():
+        progress.say(f"{'would remove' if dry_run else 'removing'} {path.name}: {progress.size(count)}")
+    if not dry_run:
+        _remove(store, doomed)
+        if (store.root / FORMAT_FILE).exists():
+            initialise(store.root, [], (0, 0))
+    return sum(freed.values())
+
+
+def _doomed(store: Store, data: bool) -> list[Path]:
+    keeps_data = not data and any(store.data.glob("*/*"))
+    kept = {"data", FORMAT_FILE} if keeps_data else set()
+    if keeps_data:
+        progress.say("the servers' own files stay (data/); --data removes them too")
+    ours = [path for path in store.own() if path.name not in kept]
+    return sorted(ours, key=lambda path: (_LAST.index(path.name) + 1 if path.name in _LAST else 0, path.name))
+
+
+def _remove(store: Store, doomed: list[Path]) -> None:
+    for path in doomed:
+        if path.name not in _LAST:
+            # Out of sight whole: an environment that is half there would look like a damaged one.
+            hidden = store.staging / f"purged-{path.name}"
+            remove_tree(hidden)
+            path.rename(hidden)
+            durable.sync_directory(store.root)
+            failpoints.reach("purge.hidden")
+            remove_tree(hidden)
+        else:
+            remove_tree(path)
+        failpoints.reach("purge.deleting")
+    durable.sync_directory(store.root)
+    failpoints.reach("purge.deleted")

@@ -1,0 +1,1 @@
+"""A client of a Hugging Face-like hub: listings, resumable downloads, mirrors."""

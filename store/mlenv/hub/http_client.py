@@ -1,0 +1,147 @@
+"""HTTP connections that are kept: one GET after another, through the proxy and with the authorities of the environment.
+
+`urllib.request` opens a connection for every request; parts of a few megabytes would spend their time on handshakes.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import threading
+import urllib.parse
+import urllib.request
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+
+from ..core.errors import MlenvError
+
+BROKEN = (OSError, HTTPException)
+"""What a broken connection raises."""
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
+
+
+class Answer:
+    """A response. As a context manager it keeps the connection when the body was read, and closes it when not."""
+
+    def __init__(self, url: str, response: HTTPResponse, connection: HTTPConnection) -> None:
+        self.url = url
+        self.status = response.status
+        self.headers = response.headers
+        self._response = response
+        self._connection = connection
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._response.isclosed():
+            self._connection.close()
+
+    def read(self, limit: int = -1) -> bytes:
+        """The body, or its beginning. Raises one of BROKEN, also for a body that ends early."""
+        return self._response.read(None if limit < 0 else limit)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer as far as the body goes; 0 at its end, whether that came early or not."""
+        return self._response.readinto(buffer)
+
+
+class Wire:
+    """Connections to any number of places, at most one a thread and place. `timeout` in seconds is for each wait."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._local = threading.local()
+        self._every: list[HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._proxies = urllib.request.getproxies_environment()
+
+    def get(self, url: str, headers: dict[str, str]) -> Answer:
+        """Send one GET; follows no redirect. Raises one of BROKEN."""
+        place = origin(url)
+        proxy = self._proxy(place)
+        lines: dict[Origin, HTTPConnection] = self._local.__dict__.setdefault("lines", {})
+        line = lines.get(place) or lines.setdefault(place, self._connection(place, proxy))
+        target = url if proxy and place[0] == "http" else _path(url)
+        if proxy and place[0] == "http":
+            headers = headers | _proxy_authorization(proxy)
+        kept = line.sock is not None
+        try:
+            return Answer(url, _ask(line, target, headers), line)
+        except BROKEN as error:
+            line.close()
+            # A kept connection may have been closed at the other end since; a time-out is the answer to this request.
+            if not kept or isinstance(error, TimeoutError):
+                raise
+        try:
+            return Answer(url, _ask(line, target, headers), line)
+        except BROKEN:
+            line.close()
+            raise
+
+    def interrupt(self) -> None:
+        """Wake every thread that waits for one of these connections: its reading ends at once."""
+        with self._lock:
+            for line in self._every:
+                if (sock := line.sock) is not None:
+                    with contextlib.suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
+
+    @cached_property
+    def _authorities(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def _proxy(self, place: Origin) -> str | None:
+        scheme, host, port = place
+        proxy = self._proxies.get(scheme)
+        if not proxy or urllib.request.proxy_bypass_environment(f"{host}:{port}", self._proxies):
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+    def _connection(self, place: Origin, proxy: str | None) -> HTTPConnection:
+        scheme, host, port = place
+        via = origin(proxy) if proxy else place
+        if proxy and via[0] != "http":
+            raise MlenvError(f"{scheme}_proxy is {_without_user(proxy)}: only http:// proxies are known")
+        if scheme == "https":
+            line = HTTPSConnection(via[1], via[2], timeout=self._timeout, context=self._authorities)
+            if proxy:
+                line.set_tunnel(host, port, _proxy_authorization(proxy))
+        else:
+            line = HTTPConnection(via[1], via[2], timeout=self._timeout)
+        with self._lock:
+            self._every.append(line)
+        return line
+
+
+def origin(url: str) -> Origin:
+    """Where a URL leads to."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _ask(line: HTTPConnection, target: str, headers: dict[str, str]) -> HTTPResponse:
+    line.request("GET", target, headers=headers)
+    return line.getresponse()
+
+
+def _path(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+
+
+def _proxy_authorization(proxy: str) -> dict[str, str]:
+    parts = urllib.parse.urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(user.encode()).decode()}
+
+
+def _without_user(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,61 @@
+"""Files that a new snapshot shares with another commit of the same model are linked instead of fetched."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..core import progress
+from ..core.errors import MlenvError
+from ..core.model import Model
+from ..hub.content_hash import prove
+from ..hub.hub import RemoteFile
+from ..store import manifest
+from ..store.files import FileEntry
+from ..store.store import Store
+
+
+def link_known(store: Store, model: Model, files: Sequence[RemoteFile], into: Path) -> dict[str, str]:
+    """Link what the store has, proven once more; returns path -> sha256 of what was linked."""
+    linked = {}
+    known = list(_other_snapshots(store, model))
+    for file in files:
+        target = into / file.path
+        for path, entry in known:
+            if target.exists() or not _may_be(file, entry):
+                continue
+            if digest := prove(file, path):
+                target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                if _link(path, target):
+                    linked[file.path] = digest
+                    progress.say(f"{file.path}: {progress.size(file.size)}, linked from another snapshot")
+    return linked
+
+
+def _other_snapshots(store: Store, model: Model) -> Iterator[tuple[Path, FileEntry]]:
+    """Path and entry of every file in the other snapshots of a model."""
+    for path in sorted((store.manifests / model.folder).glob("*.json")):
+        snapshot = store.snapshot(Model(model.repo, path.stem))
+        if path.stem == model.revision or not snapshot.is_dir():
+            continue
+        try:
+            _, entries = manifest.read_snapshot(path)
+        except MlenvError:
+            continue
+        yield from ((snapshot / entry.path, entry) for entry in entries if (snapshot / entry.path).is_file())
+
+
+def _may_be(file: RemoteFile, entry: FileEntry) -> bool:
+    return file.size == entry.size and (file.sha256 == entry.sha256 if file.sha256 else file.path == entry.path)
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):
+            raise
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Repairs damaged environments and snapshots in place."""

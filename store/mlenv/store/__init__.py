@@ -1,0 +1,1 @@
+"""The store on disk: its layout, manifests, verification, inventory and GC roots."""

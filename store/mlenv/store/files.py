@@ -1,0 +1,151 @@
+"""Trees of regular files: listing, modes, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.errors import MlenvError
+
+FILE_MODES = (0o644, 0o755)
+DIRECTORY_MODE = 0o755
+
+Hashed = Callable[[int], None]
+"""Hears the size of every file whose hash was taken, from several threads."""
+
+_CHUNK = 1 << 18
+
+
+class FileEntry(NamedTuple):
+    """One file of a manifest. `path` is relative and POSIX, `sha256` hex, `mode` the permission bits."""
+
+    path: str
+    size: int
+    mode: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below a directory: files as path -> (size, permission bits), directories as path -> permission bits.
+
+    `odd` are the paths that are neither: links, sockets and the like, which no store holds.
+    """
+
+    files: dict[str, tuple[int, int]]
+    directories: dict[str, int]
+    odd: list[str]
+
+
+def scan(root: Path, skip: frozenset[str] = frozenset()) -> Tree:
+    """List a tree without following links; `skip` are names directly below the root."""
+    files: dict[str, tuple[int, int]] = {}
+    directories: dict[str, int] = {"": stat.S_IMODE(root.stat().st_mode)}
+    odd: list[str] = []
+    pending = [("", str(root))]
+    while pending:
+        prefix, directory = pending.pop()
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                path = prefix + entry.name
+                if not prefix and path in skip:
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                mode = status.st_mode
+                if stat.S_ISREG(mode):
+                    files[path] = (status.st_size, mode & 0o7777)
+                elif stat.S_ISDIR(mode):
+                    directories[path] = mode & 0o7777
+                    pending.append((path + "/", entry.path))
+                else:
+                    odd.append(path)
+    return Tree(files, directories, odd)
+
+
+def normalise(root: Path, *, executables: bool = True) -> Tree:
+    """Give every file mode 0644 (0755 if it may be executed) and every directory 0755; returns the resulting tree.
+
+    A file that has other names is copied first: its mode belongs to the wheel cache and to other environments too.
+    Raises MlenvError if the tree holds anything but files and directories.
+    """
+    tree = scan(root)
+    if tree.odd:
+        raise MlenvError(
+            f"{root} holds links or special files, which a store never has: {', '.join(sorted(tree.odd)[:5])}"
+        )
+    for path, mode in tree.directories.items():
+        if mode != DIRECTORY_MODE:
+            (root / path).chmod(DIRECTORY_MODE)
+    files = {}
+    for path, (size, mode) in tree.files.items():
+        wanted = 0o755 if executables and mode & 0o100 else 0o644
+        if mode != wanted:
+            _set_mode(root / path, wanted)
+        files[path] = (size, wanted)
+    return Tree(files, dict.fromkeys(tree.directories, DIRECTORY_MODE), [])
+
+
+def ignore(size: int) -> None:
+    """For whoever does not want to hear."""
+
+
+def hash_tree(root: Path, tree: Tree, hashed: Hashed = ignore) -> list[FileEntry]:
+    """The entries of a tree with their hashes, by path. It keeps all processors busy: hashlib runs without the GIL."""
+    paths = sorted(tree.files, key=lambda path: -tree.files[path][0])
+    # Interleaved, so that every worker gets its share of the few files that hold nearly all bytes.
+    workers = os.cpu_count() or 2
+    shares = [paths[start::workers] for start in range(workers)]
+    digests: dict[str, str] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for share in pool.map(lambda share: _hash_share(root, share, hashed), shares):
+            digests |= share
+    return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
+
+
+def disk_bytes(root: Path, counted: Container[str]) -> int:
+    """Bytes of the blocks that a tree takes: its directories, its files without another name, and the `counted` ones.
+
+    Files that have another name elsewhere took their blocks before, unless the caller knows better.
+    """
+    blocks = 0
+    for directory, _, names, descriptor in os.fwalk(root):
+        prefix = os.path.relpath(directory, root) + "/"
+        blocks += os.fstat(descriptor).st_blocks
+        for name in names:
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if status.st_nlink == 1 or f"{prefix}{name}".removeprefix("./") in counted:
+                blocks += status.st_blocks
+    return blocks * 512
+
+
+def _hash_share(root: Path, paths: Sequence[str], hashed: Hashed) -> dict[str, str]:
+    base = f"{root}/"
+    buffer = memoryview(bytearray(_CHUNK))
+    digests = {}
+    for path in paths:
+        digest, size = hashlib.sha256(), 0
+        descriptor = os.open(base + path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            while count := os.readv(descriptor, [buffer]):
+                digest.update(buffer[:count])
+                size += count
+        finally:
+            os.close(descriptor)
+        digests[path] = digest.hexdigest()
+        hashed(size)
+    return digests
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    if path.stat().st_nlink > 1:
+        alone = path.with_name(f".{path.name}.alone")
+        shutil.copyfile(path, alone)
+        alone.replace(path)
+    path.chmod(mode)

@@ -1,0 +1,145 @@
+"""References: what each stack keeps alive in the store. One file a stack, `refs/<project>-<stack>.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import durable
+from ..core.errors import MlenvError, UsageError
+from ..core.model import Model
+from .manifest import now
+from .store import KEY
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Content:
+    """Images by name and tag, environments by key, model snapshots as `Org/Name@<40 hex>`; each sorted, once."""
+
+    images: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+    @staticmethod
+    def parse(document: object, where: str) -> Content:
+        """Read `{images, environments, models}`. Raises UsageError that lists all that is wrong."""
+        if not isinstance(document, dict):
+            raise UsageError(f"{where}: expected an object with images, environments and models, got {document!r}")
+        problems: list[str] = []
+        unknown = sorted(document.keys() - _CHECKS.keys())
+        if unknown:
+            problems.append(f"unknown names {', '.join(unknown)}; known are {', '.join(_CHECKS)}")
+        lists = {name: _names(name, document.get(name), problems) for name in _CHECKS}
+        if problems:
+            raise UsageError(f"{where} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        return Content(**lists)
+
+    def union(self, other: Content) -> Content:
+        return Content(**{name: _merged(getattr(self, name), getattr(other, name)) for name in _CHECKS})
+
+    def to_json(self) -> dict:
+        return {name: list(getattr(self, name)) for name in _CHECKS}
+
+
+@dataclass(frozen=True)
+class References:
+    """The references of one stack. `stack` is `<project>-<stack>`, `updated` the time as manifests write it."""
+
+    stack: str
+    updated: str
+    content: Content
+
+    def to_json(self) -> dict:
+        return {"stack": self.stack, "updated": self.updated, **self.content.to_json()}
+
+
+def read(directory: Path) -> dict[str, References]:
+    """The references of all stacks, by stack. Raises MlenvError if a single file cannot be understood: what it keeps
+    alive is then unknown."""
+    paths = sorted(path for path in directory.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
+    return {path.stem: _read(path) for path in paths}
+
+
+def write(directory: Path, stack: str, content: Content) -> None:
+    """Replace the references of a stack."""
+    document = {"format": FORMAT, **References(stack, now(), content).to_json()}
+    durable.write_text(path_of(directory, stack), json.dumps(document, indent=1) + "\n")
+
+
+def forget(directory: Path, stack: str) -> None:
+    """Remove the references of a stack."""
+    path_of(directory, stack).unlink()
+    durable.sync_directory(directory)
+
+
+def path_of(directory: Path, stack: str) -> Path:
+    """The file of a stack. Raises UsageError for what cannot be a stack."""
+    if not KEY.fullmatch(stack):
+        raise UsageError(f"stack {stack!r}: expected <project>-<stack>, 1 to 128 letters, digits, '.', '_' and '-'")
+    return directory / f"{stack}.json"
+
+
+def users(references: Mapping[str, References], kind: str, name: str) -> list[str]:
+    """The stacks whose references name an object; `kind` is images, environments or models."""
+    return sorted(stack for stack, item in references.items() if name in getattr(item.content, kind))
+
+
+def _read(path: Path) -> References:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError("it is no object")
+        found = document.pop("format", None)
+        if isinstance(found, int) and found > FORMAT:
+            raise MlenvError(
+                f"{path} has format {found}, this tool knows up to {FORMAT}. A newer version of this project wrote it: "
+                "use that one. Nothing was collected."
+            )
+        stack, updated = document.pop("stack", None), document.pop("updated", None)
+        if found != FORMAT or stack != path.stem or not isinstance(updated, str):
+            raise ValueError(f"format {found!r}, stack {stack!r}, updated {updated!r}")
+        content = Content.parse(document, "its lists")
+    except (ValueError, UsageError) as error:
+        raise MlenvError(
+            f"{path} is damaged ({error}), so nobody knows what {path.stem} keeps alive. Nothing was collected. "
+            f"Move that file away and update the stack {path.stem} before any other stack of this store: an update "
+            "writes it anew."
+        ) from error
+    return References(stack, updated, content)
+
+
+def _names(kind: str, value: object, problems: list[str]) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        problems.append(f"{kind}: expected a list of texts, got {value!r}")
+        return ()
+    for item in value:
+        if problem := _CHECKS[kind](item):
+            problems.append(f"{kind}: {problem}")
+    return _merged(value)
+
+
+def _merged(*lists: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({item for items in lists for item in items}))
+
+
+def _image_problem(name: str) -> str | None:
+    return None if name.strip() == name and name else f"{name!r} is no name of an image"
+
+
+def _environment_problem(key: str) -> str | None:
+    return None if KEY.fullmatch(key) else f"{key!r} is no key: expected 1 to 128 letters, digits, '.', '_' and '-'"
+
+
+def _model_problem(name: str) -> str | None:
+    try:
+        Model.named(name)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+_CHECKS = {"images": _image_problem, "environments": _environment_problem, "models": _model_problem}

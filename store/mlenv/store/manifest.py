@@ -1,0 +1,166 @@
+"""Manifests: what an environment or a snapshot consists of, where it came from and how it was proven.
+
+A manifest is sealed: its last entry is the sha256 of all before it, so that a changed one is found. A copy beside it
+mends it. Manifests of earlier versions have neither and are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .. import TOOL_VERSION
+from ..core.durable import write_text
+from ..core.errors import MlenvError
+from .files import FileEntry
+
+FORMAT = 1
+DIRECTORY = ".mlenv"
+"""Holds the papers of an environment, inside the environment; the manifest lists everything but them."""
+
+MANIFEST, FILES, LOCK = "manifest.json", "files.tsv", "lock.txt"
+"""The papers. The lock is there so that a damaged package can be brought again."""
+
+COPIES = "copies"
+"""Holds each of them once more, beside them."""
+
+COPY = f"{COPIES}/{MANIFEST}"
+
+
+def now() -> str:
+    """The current time in UTC, as manifests record it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_environment(base: Path, summary: dict, files: Iterable[FileEntry], lock: str) -> dict:
+    """Write the papers of a user base; returns the summary as written."""
+    directory = base / DIRECTORY
+    for place in (directory, directory / COPIES):
+        place.mkdir(mode=0o755)
+    entries = list(files)
+    text = table(entries)
+    complete = _sealed(
+        {
+            "format": FORMAT,
+            "kind": "environment",
+            "tool": TOOL_VERSION,
+            "created": now(),
+            **summary,
+            "files": len(entries),
+            "bytes": sum(entry.size for entry in entries),
+            "filesSha256": hashlib.sha256(text.encode()).hexdigest(),
+        }
+    )
+    for place in (directory / COPIES, directory):
+        write_text(place / FILES, text)
+        write_text(place / LOCK, lock)
+        write_text(place / MANIFEST, render(complete))
+    return complete
+
+
+def table(entries: Iterable[FileEntry]) -> str:
+    """The text of files.tsv."""
+    return "".join(f"{entry.sha256}\t{entry.size}\t{entry.mode:04o}\t{entry.path}\n" for entry in entries)
+
+
+def render(document: dict) -> str:
+    """The text of a manifest."""
+    return json.dumps(document, indent=1) + "\n"
+
+
+def read_environment(base: Path) -> dict:
+    """The summary of an environment. Raises MlenvError if there is none, or none that this tool understands."""
+    return read(base / DIRECTORY / MANIFEST, "environment")
+
+
+def read_environment_files(base: Path, summary: dict) -> list[FileEntry]:
+    """The files of an environment, after checking that the list is the one that the summary vouches for."""
+    entries = []
+    for line in read_table(base, summary).decode().splitlines():
+        digest, size, mode, name = line.split("\t")
+        entries.append(FileEntry(name, int(size), int(mode, 8), digest))
+    return entries
+
+
+def read_table(base: Path, summary: dict) -> bytes:
+    """The text of files.tsv. Raises MlenvError if it is not the one that the summary vouches for."""
+    path = base / DIRECTORY / FILES
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise MlenvError(f"{path} is missing") from None
+    if hashlib.sha256(text).hexdigest() != summary.get("filesSha256"):
+        raise MlenvError(f"{path} was changed: its sha256 is not the one in {MANIFEST}")
+    return text
+
+
+def write_snapshot(path: Path, summary: dict, files: Iterable[FileEntry]) -> dict:
+    """Write the manifest of a model snapshot; returns it as written. The files lie in one list: there are few."""
+    entries = list(files)
+    complete = _sealed(
+        {
+            "format": FORMAT,
+            "kind": "model",
+            "tool": TOOL_VERSION,
+            "created": now(),
+            **summary,
+            "bytes": sum(entry.size for entry in entries),
+            "files": [
+                {"path": entry.path, "size": entry.size, "mode": f"{entry.mode:04o}", "sha256": entry.sha256}
+                for entry in entries
+            ],
+        }
+    )
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for place in (snapshot_copy(path), path):
+        write_text(place, render(complete))
+    return complete
+
+
+def snapshot_copy(path: Path) -> Path:
+    """Where the copy of a snapshot's manifest lies."""
+    return path.with_suffix(".copy.json")
+
+
+def read_snapshot(path: Path) -> tuple[dict, list[FileEntry]]:
+    """The manifest of a snapshot and its files."""
+    summary = read(path, "model")
+    return summary, entries_of(summary)
+
+
+def entries_of(summary: dict) -> list[FileEntry]:
+    """The files that the manifest of a snapshot lists."""
+    return [FileEntry(item["path"], item["size"], int(item["mode"], 8), item["sha256"]) for item in summary["files"]]
+
+
+def read(path: Path, kind: str) -> dict:
+    """A manifest of one kind, `environment` or `model`, checked by its seal. Raises MlenvError."""
+    try:
+        text = path.read_bytes().decode()
+        summary = json.loads(text)
+    except FileNotFoundError:
+        raise MlenvError(f"{path} is missing") from None
+    except ValueError as error:
+        raise MlenvError(f"{path} is damaged: {error}") from error
+    if not isinstance(summary, dict) or summary.get("kind") != kind or summary.get("format") != FORMAT:
+        described = summary if not isinstance(summary, dict) else (summary.get("kind"), summary.get("format"))
+        raise MlenvError(f"{path} is a manifest of kind and format {described!r}; expected {(kind, FORMAT)!r}")
+    # Unsealed manifests end with what earlier versions wrote last.
+    if render(summary) != text or (not is_sealed(summary) and list(summary)[-1] not in ("filesSha256", "files")):
+        raise MlenvError(f"{path} was changed: it is not as this tool writes it")
+    if is_sealed(summary) and _sealed(summary) != summary:
+        raise MlenvError(f"{path} was changed: its seal does not fit")
+    return summary
+
+
+def is_sealed(summary: dict) -> bool:
+    """Whether a manifest has a seal, and so a copy and, for an environment, a lock beside it."""
+    return "seal" in summary
+
+
+def _sealed(summary: dict) -> dict:
+    document = {name: value for name, value in summary.items() if name != "seal"}
+    return document | {"seal": hashlib.sha256(render(document).encode()).hexdigest()}

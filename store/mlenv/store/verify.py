@@ -1,0 +1,127 @@
+"""Compares what lies in the store with the manifests. Quick: names, sizes, modes. Full: the hashes too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.errors import AbsentError, MlenvError, UsageError
+from ..core.model import Model
+from . import manifest, metadata, stat_check
+from .files import DIRECTORY_MODE, FileEntry, Hashed, Tree, hash_tree, ignore, scan
+from .store import Store
+from .verify_result import Finding
+
+
+def everything(store: Store) -> list[str]:
+    """All targets of a store: `envs/KEY` and `models/ORG/NAME@COMMIT`."""
+    return [f"envs/{key}" for key in store.all_environments()] + [f"models/{model}" for model in store.all_models()]
+
+
+def verify(store: Store, target: str, *, full: bool, hashed: Hashed = ignore) -> Finding:
+    """Check one target. Raises UsageError for a target that is not one, MlenvError for one that is not in the store."""
+    named = parse(target)
+    if isinstance(named, Model):
+        return check_snapshot(store, named, full=full, hashed=hashed)
+    return check_environment(store.environment(named), target, full=full, hashed=hashed)
+
+
+def parse(target: str) -> str | Model:
+    """The key of `envs/KEY`, or the model of `models/ORG/NAME@COMMIT`. Raises UsageError for anything else."""
+    kind, _, rest = target.partition("/")
+    if kind == "envs" and rest:
+        return rest
+    repo, _, revision = rest.partition("@")
+    if kind == "models" and repo and revision:
+        return Model.parse(repo, revision)
+    raise UsageError(f"target {target!r}: expected envs/KEY or models/ORG/NAME@COMMIT")
+
+
+def demand_intact(finding: Finding) -> None:
+    """Raises MlenvError with the first problems of a target that is to be used as it is."""
+    if finding.ok:
+        return
+    problems = finding.problems()
+    listing = "\n".join(f"  - {problem}" for problem in problems[:10])
+    more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
+    raise MlenvError(
+        f"{finding.target} is in the store but was changed:\n{listing}{more}\n"
+        f"Mend it: mlenv repair {finding.target} (npm run verify -- --repair)."
+    )
+
+
+def check_environment(base: Path, target: str, *, full: bool = False, hashed: Hashed = ignore) -> Finding:
+    """Compare an environment with its manifest. `hashed` hears the size of every file that was read."""
+    _demand(base, target)
+    finding = Finding(target)
+    summary = metadata.check_environment(base, finding, full=full)
+    if summary is None:
+        return finding
+    finding.files, finding.bytes = summary["files"], summary["bytes"]
+    try:
+        text = manifest.read_table(base, summary)
+    except MlenvError as error:
+        name = f"{manifest.DIRECTORY}/{manifest.FILES}"
+        if name not in (*finding.missing, *(path for path, _ in finding.damaged)):
+            finding.damaged.append((name, str(error)))
+        return finding
+    if not full and stat_check.matches(base, text):
+        return finding
+    entries = manifest.read_environment_files(base, summary)
+    _compare(finding, base, entries, scan(base, skip=frozenset({manifest.DIRECTORY})), full, hashed)
+    return finding
+
+
+def check_snapshot(store: Store, model: Model, *, full: bool = False, hashed: Hashed = ignore) -> Finding:
+    """Compare a model snapshot with its manifest. `hashed` hears the size of every file that was read."""
+    target = f"models/{model}"
+    snapshot = store.snapshot(model)
+    _demand(snapshot, target)
+    finding = Finding(target)
+    if summary := metadata.check_snapshot(store, model, finding):
+        entries = manifest.entries_of(summary)
+        finding.files, finding.bytes = len(entries), summary["bytes"]
+        _compare(finding, snapshot, entries, scan(snapshot), full, hashed)
+    return finding
+
+
+def _demand(path: Path, target: str) -> None:
+    if not path.is_dir():
+        raise AbsentError(f"{target} is not in the store ({path} does not exist)")
+
+
+def _compare(
+    finding: Finding, root: Path, entries: Sequence[FileEntry], tree: Tree, full: bool, hashed: Hashed
+) -> None:
+    present = tree.files
+    intact = {}
+    for entry in entries:
+        found = present.get(entry.path)
+        if found is None:
+            finding.missing.append(entry.path)
+        elif found != (entry.size, entry.mode):
+            finding.damaged.append((entry.path, _difference(entry, found)))
+        else:
+            intact[entry.path] = found
+    expected = {entry.path: entry for entry in entries}
+    finding.added += sorted(path for path in present if path not in expected) + sorted(tree.odd)
+    finding.damaged += [
+        (path or ".", f"mode {mode:04o} instead of {DIRECTORY_MODE:04o}")
+        for path, mode in sorted(tree.directories.items())
+        if mode != DIRECTORY_MODE
+    ]
+    if full:
+        for entry in hash_tree(root, Tree(intact, {}, []), hashed):
+            if entry.sha256 != expected[entry.path].sha256:
+                reason = f"sha256 {entry.sha256[:12]}... instead of {expected[entry.path].sha256[:12]}..."
+                finding.damaged.append((entry.path, reason))
+
+
+def _difference(entry: FileEntry, found: tuple[int, int]) -> str:
+    size, mode = found
+    reasons = []
+    if size != entry.size:
+        reasons.append(f"{size} bytes instead of {entry.size}")
+    if mode != entry.mode:
+        reasons.append(f"mode {mode:04o} instead of {entry.mode:04o}")
+    return ", ".join(reasons)

@@ -1,0 +1,134 @@
+"""Kills downloads with kill -9 at random moments, and counts what that costs at the hub."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlenv.core.model import Model
+from mlenv.store.store import Store
+
+from .fake_hub import Hub
+from .run_mlenv import ROOT
+
+DEADLINE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a program: wall clock in seconds, the most memory that it held at once in bytes, its exit status."""
+
+    seconds: float
+    peak: int
+    status: int
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What the kills cost: bytes that the hub sent for nothing, in all and for the worst kill. `downloads` were
+    completed on the way."""
+
+    kills: int
+    again: int
+    worst: int
+    downloads: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Download:
+    """What is killed: `command` fetches the model, of `total` bytes in parts of `part_bytes`, from the hub."""
+
+    hub: Hub
+    store: Store
+    model: Model
+    command: Sequence[str]
+    total: int
+    part_bytes: int
+
+
+def kill_again_and_again(download: Download, kills: int, seed: int, completed: Callable[[], None]) -> Killed:
+    """Kill downloads until it was done so often, then let the last one end. `completed` checks a whole snapshot, and
+    takes it away for the next download."""
+    moments = random.Random(seed)
+    again = worst = done = downloads = peak = 0
+    while done < kills:
+        sent, kept = download.hub.sent, _kept(download)
+        # On the average so far that one download takes all the kills; then a little more, to meet what follows a part.
+        stop_at = sent + moments.uniform(0, 2 * download.total / kills)
+        pause = moments.uniform(0, 0.05)
+        run = measure(download.command, lambda stop_at=stop_at: download.hub.sent >= stop_at, pause)
+        peak = max(peak, run.peak)
+        _settle(download.hub)
+        if run.status == 0:
+            # It came to its end before its moment did: the next one is a download of its own.
+            completed()
+            downloads += 1
+            continue
+        if run.status != -signal.SIGKILL:
+            raise AssertionError(f"a run ended by itself with {run.status}")
+        done += 1
+        if download.store.snapshot(download.model).exists():
+            # Killed after the rename: whole, or the check fails.
+            completed()
+            downloads += 1
+            continue
+        lost = (download.hub.sent - sent) - (_kept(download) - kept)
+        again, worst = again + lost, max(worst, lost)
+    run = measure(download.command)
+    if run.status:
+        raise AssertionError(f"the last run ended with {run.status}")
+    completed()
+    return Killed(done, again, worst, downloads + 1, max(peak, run.peak))
+
+
+def measure(command: Sequence[str], kill_when: Callable[[], bool] | None = None, pause: float = 0.0) -> Run:
+    """Run to the end, or to the moment at which a condition holds and a pause is over."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    reaped, status, usage = 0, 0, None
+    while not reaped:
+        if kill_when is None:
+            reaped, status, usage = os.wait4(process.pid, 0)
+            break
+        if kill_when():
+            time.sleep(pause)
+            os.kill(process.pid, signal.SIGKILL)
+            kill_when = None
+            continue
+        if time.perf_counter() - start > DEADLINE_SECONDS:
+            process.kill()
+            raise AssertionError(f"{command[0]} still runs after {DEADLINE_SECONDS} s")
+        reaped, status, usage = os.wait4(process.pid, os.WNOHANG)
+        time.sleep(0.001)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    # In KiB; of the largest process where there are several.
+    return Run(time.perf_counter() - start, usage.ru_maxrss * 1024 if usage else 0, process.returncode)
+
+
+def _kept(download: Download) -> int:
+    """Bytes that the next run will not ask for again."""
+    kept = 0
+    for staging in download.store.staging.glob(f"model-{download.model.folder}-*"):
+        kept += sum(path.stat().st_size for path in (staging / "snapshot").rglob("*") if path.is_file())
+        for journal in (staging / "parts").glob("*.journal"):
+            kept += _recorded(journal, download.part_bytes)
+    return kept
+
+
+def _recorded(journal: Path, part_bytes: int) -> int:
+    size = journal.with_suffix("").stat().st_size
+    numbers = {int(line.split()[0]) for line in journal.read_text().splitlines(keepends=True)[1:] if line[-1] == "\n"}
+    return sum(min(part_bytes, size - number * part_bytes) for number in numbers)
+
+
+def _settle(hub: Hub) -> None:
+    """Wait until the hub has noticed that its client is gone."""
+    while hub.busy:
+        time.sleep(0.002)

@@ -1,0 +1,135 @@
+"""Runs of the tool that die: forked from a process that has everything loaded, so that thousands are quick."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlenv.cli import main
+from mlenv.core import failpoints
+
+from .fake_hub import Hub
+
+WHOLE_LIFE_SECONDS = {"populate": 0.3, "repair": 0.3, "fetch": 0.1}
+"""How long an undisturbed run takes at most on an idle machine, the others less than the last."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a run dies: at a named step, or after some seconds, or not at all."""
+
+    step: str | None = None
+    seconds: float | None = None
+
+    @staticmethod
+    def draw(chance: random.Random, command: str) -> Fault:
+        kind = chance.random()
+        steps = [step for step in failpoints.STEPS if step.split(".")[0] == command]
+        if kind < 0.45 and steps:
+            return Fault(step=chance.choice(steps))
+        if kind < 0.8:
+            return Fault(seconds=chance.uniform(0, WHOLE_LIFE_SECONDS.get(command, 0.05)))
+        return Fault()
+
+
+class Run:
+    """One run of the tool in a child process of its own."""
+
+    def __init__(self, arguments: list[object], stdin: object = "", fault: Fault = Fault(), **environment: str) -> None:
+        self.command = str(arguments[0])
+        self.fault = fault
+        self._files = Path(tempfile.mkdtemp(prefix="mlenv-run-"))
+        text = stdin if isinstance(stdin, str) else json.dumps(stdin)
+        (self._files / "in").write_text(text, encoding="utf-8")
+        (self._files / "out").touch()
+        self._born = time.monotonic()
+        self._child = os.fork()
+        if not self._child:
+            self._be(arguments, environment)
+
+    def end(self) -> tuple[int, str]:
+        """Let it die if it is to, and wait; returns its status (negative: the signal) and what it said."""
+        if self.fault.seconds is not None:
+            time.sleep(max(0.0, self._born + self.fault.seconds - time.monotonic()))
+            os.kill(self._child, signal.SIGKILL)
+        _, status = os.waitpid(self._child, 0)
+        said = (self._files / "out").read_text(encoding="utf-8", errors="replace")
+        shutil.rmtree(self._files)
+        return os.waitstatus_to_exitcode(status), said
+
+    def _be(self, arguments: list[object], environment: dict[str, str]) -> None:
+        code = 70
+        try:
+            os.dup2(os.open(self._files / "in", os.O_RDONLY), 0)
+            output = os.open(self._files / "out", os.O_WRONLY)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            # Not the parent's: a test runner may have put its own in their place.
+            sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
+            sys.stdout = sys.stderr = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)))
+            os.environ.update(environment)
+            if self.fault.step:
+                os.environ[failpoints.VARIABLE] = self.fault.step
+            try:
+                code = main.main([str(argument) for argument in arguments])
+            except SystemExit as end:
+                code = int(end.code or 0)
+            except Exception:
+                traceback.print_exc()
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
+
+
+@contextlib.contextmanager
+def hub_process(models: dict[str, dict[str, dict[str, bytes]]]) -> Iterator[str]:
+    """A hub in a process of its own, so that forked runs inherit no thread; yields its endpoint."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            # Its clients are killed while it answers, and it would say so.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            with Hub(models) as hub:
+                os.write(writer, hub.endpoint.encode())
+                signal.pause()
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        yield os.read(reader, 100).decode()
+    finally:
+        os.close(reader)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@contextlib.contextmanager
+def file_system(directory: Path, size: int | None) -> Iterator[Path]:
+    """A directory for a store: on a file system of `size` bytes, or just there. Raises OSError where mounting is not
+    allowed."""
+    directory.mkdir()
+    if size is None:
+        yield directory
+        return
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"no small file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
