@@ -1,4 +1,4 @@
-"""The store tool that the bootstrap image carries: it fills a store with environments and models, and proves them.
+"""The store tool that the bootstrap image carries: it fills a store with environments and models, and verifies them.
 
 At run time it needs the standard library and uv, nothing else.
 """

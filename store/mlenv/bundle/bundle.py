@@ -1,8 +1,8 @@
 """Environments and model snapshots as one tar stream, for hosts without network.
 
-The stream begins with `bundle.json` and `files.tsv` (sha256, size, mode, path below the store, one line a file,
-sorted), then come the files in just that order. The sha256 of `files.tsv` names the bundle: the same content is the
-same name and, byte for byte, the same stream.
+The stream begins with `bundle.json` and `files.tsv` (sha256, size, mode, path below the store, one line per file,
+sorted), followed by the files in that order. The sha256 of `files.tsv` names the bundle: the same content has the same
+name and, byte for byte, the same stream.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ class Bundle:
 
     def describe(self) -> str:
         return (
-            f"{progress.number(len(self.environments), 'environment')}, {progress.number(len(self.models), 'model')}, "
-            f"{progress.number(len(self.entries), 'file')}, {progress.size(self.bytes)}"
+            f"{progress.pluralise(len(self.environments), 'environment')}, "
+            f"{progress.pluralise(len(self.models), 'model')}, "
+            f"{progress.pluralise(len(self.entries), 'file')}, {progress.size(self.bytes)}"
         )
 
 
 def of_store(store: Store, targets: Sequence[str]) -> Bundle:
-    """What the targets (`envs/KEY`, `models/ORG/NAME@COMMIT`) consist of, by their manifests. Raises MlenvError."""
+    """The files of targets (`envs/KEY`, `models/ORG/NAME@COMMIT`), by their manifests. Raises MlenvError."""
     environments, models = parse_targets(targets)
     entries: list[FileEntry] = []
     for key in environments:
@@ -87,14 +88,14 @@ def parse_targets(targets: Iterable[str]) -> tuple[tuple[str, ...], tuple[Model,
         if kind == "envs" and rest:
             environments.add(rest)
         elif kind == "models":
-            models.add(Model.named(rest))
+            models.add(Model.from_name(rest))
         else:
             raise UsageError(f"target {target!r}: expected envs/KEY or models/ORG/NAME@COMMIT")
     return tuple(sorted(environments)), tuple(sorted(models, key=str))
 
 
 def write(bundle: Bundle, store: Store, stream: BinaryIO) -> None:
-    """Write the stream. Raises MlenvError if a file is not what its manifest says; the stream is then of no use."""
+    """Write the stream. Raises MlenvError if a file differs from its manifest; the stream is then incomplete."""
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for name, content in ((HEAD, bundle.head()), (FILES, bundle.table())):
             archive.addfile(_member(name, len(content), 0o644), io.BytesIO(content))
@@ -109,7 +110,7 @@ def write(bundle: Bundle, store: Store, stream: BinaryIO) -> None:
 
 
 def parse(head: bytes, table: bytes) -> Bundle:
-    """Read the two documents at the beginning of a stream. Raises MlenvError for what this tool does not understand."""
+    """Read the two documents at the beginning of a stream. Raises MlenvError if they are malformed or newer."""
     try:
         document = json.loads(head)
         newer = document["format"] > FORMAT or document["storeFormat"] > STORE_FORMAT
@@ -123,7 +124,7 @@ def parse(head: bytes, table: bytes) -> Bundle:
             digest, size, mode, path = line.split("\t")
             entries.append(FileEntry(path, int(size), int(mode, 8), digest))
     except (ValueError, KeyError, TypeError, UsageError) as error:
-        raise MlenvError(f"this is no bundle, or a damaged one ({type(error).__name__}: {error})") from error
+        raise MlenvError(f"this is not a bundle, or a damaged one ({type(error).__name__}: {error})") from error
     bundle = Bundle(environments, models, tuple(entries))
     if bundle.name != document.get("filesSha256"):
         raise MlenvError(f"the bundle was changed: its list of files has another hash than {HEAD} says")
@@ -131,7 +132,7 @@ def parse(head: bytes, table: bytes) -> Bundle:
 
 
 class _Hashing(io.RawIOBase):
-    """Reads on, and hashes what was read."""
+    """Passes reads on and hashes them."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
@@ -145,7 +146,7 @@ class _Hashing(io.RawIOBase):
 
 def _environment(store: Store, key: str) -> list[FileEntry]:
     base = store.environment(key)
-    _demand(base, f"envs/{key}")
+    _require_present(base, f"envs/{key}")
     entries = manifest.read_environment_files(base, manifest.read_environment(base))
     own = sorted(path for path in (base / manifest.DIRECTORY).rglob("*") if path.is_file())
     return [entry._replace(path=f"envs/{key}/{entry.path}") for entry in entries] + [
@@ -155,10 +156,10 @@ def _environment(store: Store, key: str) -> list[FileEntry]:
 
 def _snapshot(store: Store, model: Model) -> list[FileEntry]:
     snapshot = store.snapshot(model)
-    _demand(snapshot, f"models/{model}")
+    _require_present(snapshot, f"models/{model}")
     _, entries = manifest.read_snapshot(store.snapshot_manifest(model))
     below = snapshot.relative_to(store.root).as_posix()
-    own = sorted(path for path in store.snapshot_papers(model) if path.exists())
+    own = sorted(path for path in store.snapshot_metadata(model) if path.exists())
     return [entry._replace(path=f"{below}/{entry.path}") for entry in entries] + [_hashed(store, path) for path in own]
 
 
@@ -167,13 +168,13 @@ def _hashed(store: Store, path: Path) -> FileEntry:
     return FileEntry(path.relative_to(store.root).as_posix(), len(content), 0o644, hashlib.sha256(content).hexdigest())
 
 
-def _demand(path: Path, target: str) -> None:
+def _require_present(path: Path, target: str) -> None:
     if not path.is_dir():
-        raise MlenvError(f"{target} is not in the store ({path} does not exist); `mlenv list` says what is")
+        raise MlenvError(f"{target} is not in the store ({path} does not exist); `mlenv list` shows what is")
 
 
 def _member(path: str, size: int, mode: int) -> tarfile.TarInfo:
-    """Nothing of the moment or the machine: the same content is the same stream."""
+    """No time and no user, so that the same content gives the same stream."""
     member = tarfile.TarInfo(path)
     member.size, member.mode = size, mode
     return member
@@ -181,6 +182,6 @@ def _member(path: str, size: int, mode: int) -> tarfile.TarInfo:
 
 def _damaged(entry: FileEntry) -> MlenvError:
     return MlenvError(
-        f"{entry.path} is not what its manifest says, so what was written so far is of no use. "
-        "Mend it (mlenv verify --full names every such file) and export again."
+        f"{entry.path} differs from its manifest, so the stream is incomplete and cannot be imported. "
+        "Repair it (mlenv verify --full names every such file) and export again."
     )

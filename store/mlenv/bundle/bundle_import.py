@@ -1,4 +1,4 @@
-"""Takes over the content of a bundle: staged, every file proven by its hash, synced, and only then visible."""
+"""Imports a bundle: every file is staged, checked by its hash and synced, and only then visible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..core.model import Model
 from ..store import main_ref, manifest
 from ..store.files import FileEntry
 from ..store.store import Store, remove_tree
-from ..store.verify import check_environment, check_snapshot, demand_intact
+from ..store.verify import check_environment, check_snapshot, require_intact
 from . import bundle
 from .bundle import FILES, HEAD, Bundle
 
@@ -26,22 +26,21 @@ _CHUNK = 1 << 20
 def import_bundle(store: Store, stream: BinaryIO, expected: str | None = None) -> None:
     """Read a bundle's stream into the store. `expected` is the name that the bundle must have.
 
-    Raises MlenvError for a stream that ends early or was changed; then nothing of it is visible. What the store has
-    already is checked and left alone. Files are files of their own afterwards: what was linked into a wheel cache where
-    it was populated takes its full size here.
+    Raises MlenvError for a stream that ends early or was changed, and then nothing of it is visible. What the store has
+    already is checked and left alone. Imported files are not linked into a wheel cache, so they occupy their full size.
     """
     clock = progress.Clock()
-    with store.working("bundle", "an import") as (staging, _):
+    with store.object_lock("bundle", "an import") as (staging, _):
         remove_tree(staging)
         try:
             content = _Import(store, staging).receive(stream, expected)
         finally:
             remove_tree(staging)
-    progress.say(f"imported bundle {content.name[:12]}: {content.describe()}, in {clock}")
+    progress.info(f"imported bundle {content.name[:12]}: {content.describe()}, in {clock}")
 
 
 class _Import:
-    """Files below `staging/store` as they will lie below the store's root."""
+    """One import; the files below `staging/store` have their later paths in the store."""
 
     def __init__(self, store: Store, staging: Path) -> None:
         self._store = store
@@ -69,8 +68,8 @@ class _Import:
         members = iter(archive)
         content = bundle.parse(_document(archive, members, HEAD), _document(archive, members, FILES))
         if expected and content.name != expected:
-            raise MlenvError(f"this is bundle {content.name}, asked for was {expected}")
-        progress.say(f"bundle {content.name}: {content.describe()}")
+            raise MlenvError(f"this is bundle {content.name}, expected was {expected}")
+        progress.info(f"bundle {content.name}: {content.describe()}")
         parts = {"for the bundle": content.bytes, "as a margin": MARGIN_BYTES}
         preflight.require(self._store.root, preflight.Need(f"bundle {content.name[:12]}", parts))
         places = _places(self._store, content)
@@ -79,12 +78,12 @@ class _Import:
                 _check_place(entry, places)
                 self._take(archive, next(members, None), entry)
         if extra := next(members, None):
-            raise MlenvError(f"the bundle was changed: it goes on with {extra.name!r}, which it does not list")
+            raise MlenvError(f"the bundle was changed: it continues with {extra.name!r}, which it does not list")
         return content
 
     def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo | None, entry: FileEntry) -> None:
         if member is None:
-            raise MlenvError(f"the bundle ended early: {entry.path} is missing, and all that follows")
+            raise MlenvError(f"the bundle ended early: {entry.path} is missing, and everything after it")
         if member.name != entry.path or not member.isreg() or member.size != entry.size:
             raise MlenvError(
                 f"the bundle was changed: expected {entry.path} of {entry.size} bytes, found {member.name!r}"
@@ -106,7 +105,7 @@ class _Import:
         failpoints.reach("import.extracting")
 
     def _check(self, content: Bundle) -> None:
-        """Raises MlenvError unless the manifests that came along list just the files that came, with those hashes."""
+        """Raises MlenvError unless the manifests of the bundle list exactly its files, with their hashes."""
         targets = [f"envs/{key}" for key in content.environments] + [f"models/{model}" for model in content.models]
         if bundle.of_store(self._staged, targets).name != content.name:
             raise MlenvError("the bundle was changed: its manifests list other files than it holds")
@@ -120,25 +119,25 @@ class _Import:
 
     def _publish_environment(self, key: str) -> None:
         target = self._store.environment(key)
-        with self._store.working(f"env-{key}", f"environment {key}") as (left, _):
+        with self._store.object_lock(f"env-{key}", f"environment {key}") as (left, _):
             remove_tree(left)
             if target.exists():
-                demand_intact(check_environment(target, f"envs/{key}"))
-                return progress.say(f"environment {key} is already there")
+                require_intact(check_environment(target, f"envs/{key}"))
+                return progress.info(f"environment {key} is already there")
             durable.move_into_place(self._staged.environment(key), target)
         failpoints.reach("import.environment")
-        return progress.say(f"environment {key} is ready")
+        return progress.info(f"environment {key} is ready")
 
     def _publish_snapshot(self, model: Model) -> None:
-        """Manifest before snapshot, and the reference last, as a fetch does it."""
+        """Manifest before snapshot, and refs/main last, as in a fetch."""
         store, staged = self._store, self._staged
-        with store.working(f"model-{model.folder}-{model.revision}", f"model {model}") as (left, _):
+        with store.object_lock(f"model-{model.folder}-{model.revision}", f"model {model}") as (left, _):
             remove_tree(left)
             if store.snapshot(model).exists():
-                demand_intact(check_snapshot(store, model))
+                require_intact(check_snapshot(store, model))
                 main_ref.update(store, model)
-                return progress.say(f"model {model} is already there")
-            for path in staged.snapshot_papers(model):
+                return progress.info(f"model {model} is already there")
+            for path in staged.snapshot_metadata(model):
                 if path.exists():
                     _move(path, store.root / path.relative_to(staged.root))
             failpoints.reach("import.manifest")
@@ -146,30 +145,32 @@ class _Import:
             durable.move_into_place(staged.snapshot(model), store.snapshot(model))
             failpoints.reach("import.snapshot")
             main_ref.update(store, model)
-        return progress.say(f"model {model} is ready")
+        return progress.info(f"model {model} is ready")
 
 
 def _document(archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], name: str) -> bytes:
     member = next(members, None)
     source = archive.extractfile(member) if member and member.isreg() and member.name == name else None
     if member is None or source is None or member.size > _LONGEST_TABLE:
-        raise MlenvError(f"this is no bundle: {name} is not where it must be")
+        raise MlenvError(f"this is not a bundle: {name} is not at its beginning")
     return source.read()
 
 
 def _places(store: Store, content: Bundle) -> tuple[str, ...]:
-    """Where files of a bundle may lie, below the store's root: directories end with a slash."""
+    """The paths that files of a bundle may have, below the store's root; directories end with a slash."""
     paths = [f"envs/{key}/" for key in content.environments if store.environment(key)]
     for model in content.models:
         paths.append(store.snapshot(model).relative_to(store.root).as_posix() + "/")
-        paths += [path.relative_to(store.root).as_posix() for path in store.snapshot_papers(model)]
+        paths += [path.relative_to(store.root).as_posix() for path in store.snapshot_metadata(model)]
     return tuple(paths)
 
 
 def _check_place(entry: FileEntry, places: tuple[str, ...]) -> None:
     inside = any(entry.path.startswith(place) if place.endswith("/") else entry.path == place for place in places)
     if not inside or any(part in ("", ".", "..") for part in entry.path.split("/")):
-        raise MlenvError(f"the bundle lists {entry.path!r}, which is not part of what it says it holds; refused")
+        raise MlenvError(
+            f"the bundle lists {entry.path!r}, which belongs to none of its environments and models; refused"
+        )
     if entry.mode not in (0o644, 0o755):
         raise MlenvError(f"the bundle gives {entry.path!r} the mode {entry.mode:04o}; refused")
 

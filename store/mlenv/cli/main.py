@@ -14,9 +14,10 @@ from .commands import bundle, environments, gc, models, store, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0 when it is done, 1 when it failed, 2 when it was asked wrongly."""
+    """Run one command. Returns 0 on success, 1 on failure, 2 for wrong usage."""
     os.umask(0o022)
-    # As the first process of a container this one would ignore SIGTERM. It may end anywhere: nothing half-made shows.
+    # The first process of a container ignores SIGTERM by default. Ending anywhere is safe: nothing incomplete is
+    # visible.
     signal.signal(signal.SIGTERM, _interrupt)
     options = parser().parse_args(arguments)
     if options.list_failpoints:
@@ -28,19 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options) or 0
     except UsageError as error:
-        progress.complain(str(error))
+        progress.error(str(error))
         return 2
     except MlenvError as error:
-        progress.complain(str(error))
+        progress.error(str(error))
         return 1
     except OSError as error:
         message = advice(error)
         if message is None:
             raise
-        progress.complain(message)
+        progress.error(message)
         return 1
     except KeyboardInterrupt:
-        progress.complain("interrupted; nothing half-made can be seen, run this again")
+        progress.error("interrupted; nothing incomplete is visible. Run this again")
         return 1
 
 

@@ -11,11 +11,11 @@ from ..core.errors import UsageError
 
 
 def text_on_stdin() -> str:
-    """The text as it came, with the line ends that its hash was taken over."""
+    """The text with its line ends unchanged, since its hash covers them."""
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"the lock on standard input is not UTF-8 text: {error}") from error
+        raise UsageError(f"the lock file on standard input is not UTF-8 text: {error}") from error
 
 
 def json_on_stdin(allowed: Sequence[str] = ()) -> dict:
@@ -33,6 +33,6 @@ def json_on_stdin(allowed: Sequence[str] = ()) -> dict:
 
 
 def drain(stream: BinaryIO) -> None:
-    """Read to the end: whoever writes into a closed pipe dies of it."""
+    """Read to the end: a process that writes into a closed pipe is killed by SIGPIPE."""
     while stream.read(1 << 20):
         pass

@@ -1,4 +1,4 @@
-"""What removing trees would free on the disk, where files have several names."""
+"""How much space removing directory trees frees when files have several hard links."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ BLOCK = 512
 Inode = tuple[int, int]
 
 
-class Doomed:
-    """Trees that are about to be removed, one after the other. A file is freed with the last of its names."""
+class Removals:
+    """Trees that are about to be removed, one after the other. A file is freed with its last hard link."""
 
     def __init__(self) -> None:
         self._names: Counter[Inode] = Counter()
 
     def add(self, *roots: Path) -> int:
-        """Count trees as removed; returns the bytes of the blocks that become free with them."""
+        """Count trees as removed; returns the bytes of the blocks that this frees."""
         freed = 0
         for root in roots:
             for status in walk(root):
@@ -31,7 +31,7 @@ class Doomed:
         return freed
 
     def uses(self, root: Path) -> bool:
-        """Whether a file below `root` has a name that lies neither there nor in what was counted as removed."""
+        """Whether a file below `root` has a hard link outside of it that is not counted as removed."""
         own: Counter[Inode] = Counter()
         links: dict[Inode, int] = {}
         for status in walk(root):
@@ -43,7 +43,7 @@ class Doomed:
 
 
 def size(root: Path) -> int:
-    """Bytes of the blocks that a tree takes, every file counted once."""
+    """Bytes of the blocks that a tree occupies, each file counted once."""
     seen: set[Inode] = set()
     total = 0
     for status in walk(root):
@@ -54,12 +54,12 @@ def size(root: Path) -> int:
 
 
 def own_size(*paths: Path) -> int:
-    """Bytes of the blocks that paths take by themselves, without what lies in them."""
+    """Bytes of the blocks that paths occupy themselves, without their content."""
     return sum(path.lstat().st_blocks * BLOCK for path in paths if path.exists())
 
 
 def walk(root: Path) -> Iterator[os.stat_result]:
-    """The status of a path and of everything below it, links not followed. What vanishes meanwhile is left out."""
+    """The status of a path and of everything below it, links not followed. Files that vanish meanwhile are skipped."""
     try:
         status = root.lstat()
     except FileNotFoundError:

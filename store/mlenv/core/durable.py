@@ -9,43 +9,46 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace a file at once: a reader sees one whole text, also after a crash and when several write."""
-    # Not told apart by process ids: every run is the first process of a container of its own.
+    """Replace a file atomically: a reader sees one complete text, even after a crash or when several processes
+    write."""
+    # A process id would not make the name unique: every run has pid 1 in its own container.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    half = Path(name)
+    partial = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
-        half.replace(path)
+        partial.replace(path)
     except OSError:
-        half.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
 
 
-def move_into_place(half: Path, final: Path) -> None:
+def move_into_place(partial: Path, final: Path) -> None:
     """Give a finished tree its final name, which must not exist, on the same file system.
 
-    Its bytes must be on the disk already: one `sync_file_system` before, instead of tens of thousands of fsyncs.
+    Its bytes must be on the disk already: call `sync_file_system` once before, instead of tens of thousands of fsyncs.
     """
-    half.rename(final)
+    partial.rename(final)
     sync_directory(final.parent)
 
 
-def keep_first(half: Path, final: Path) -> None:
-    """Give a finished tree its final name, unless another run has put the same there meanwhile; then `half` stays."""
+def keep_first(partial: Path, final: Path) -> None:
+    """Give a finished tree its final name, unless another run has put the same there meanwhile; then `partial` is left
+    alone."""
     try:
-        half.rename(final)
+        partial.rename(final)
     except OSError:
         if not final.is_dir():
             raise
 
 
 def sync_file_system(path: Path) -> None:
-    """Write everything that the file system of `path` still holds in memory. Raises OSError, for a lost write too."""
+    """Write everything that the file system of `path` still holds in memory. Raises OSError, also when a write was
+    lost."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if _LIBC.syncfs(descriptor) != 0:
@@ -58,7 +61,7 @@ def sync_file_system(path: Path) -> None:
 def sync_tree(root: Path) -> None:
     """Write the files of a tree and their names to the disk.
 
-    For few files; unlike `sync_file_system` it does not wait for what everybody else is writing to that disk.
+    For few files. Unlike `sync_file_system`, it does not wait for what other processes write to that disk.
     """
     for directory, _, names in os.walk(root):
         for name in names:
@@ -71,7 +74,7 @@ def sync_tree(root: Path) -> None:
 
 
 def start_writing(descriptor: int, offset: int, length: int) -> None:
-    """Have the kernel begin to write a range to the disk. It promises nothing, but a later sync is short."""
+    """Ask the kernel to start writing a range to the disk. This guarantees nothing, but makes a later sync short."""
     _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _SYNC_FILE_RANGE_WRITE)
 
 

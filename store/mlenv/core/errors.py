@@ -1,4 +1,4 @@
-"""Errors that a person can act on; everything else that escapes is a bug of this tool and keeps its traceback."""
+"""Errors that a person can act on. Any other exception is a bug of this tool and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import errno
 
 
 class MlenvError(Exception):
-    """A message for people: what was wrong, the value received, what is allowed, what to do next. Exit status 1."""
+    """A message for people: what happened, the value received, what is allowed, what to do next. Exit status 1."""
 
 
 class UsageError(MlenvError):
-    """The command line or the lock text cannot be used as given. Exit status 2."""
+    """The command line or standard input cannot be used as given. Exit status 2."""
 
 
-class AbsentError(MlenvError):
-    """What was named is not in the store."""
+class NotInStoreError(MlenvError):
+    """The target is not in the store."""
 
 
 class NoSpaceError(MlenvError):
-    """The file system of the store is full, or would be."""
+    """The file system of the store is full, or would become full."""
 
 
 class HubError(MlenvError):
-    """A model hub refused, or could not be understood or reached."""
+    """A hub refused, could not be reached, or sent something unexpected."""
 
 
 class WrongContentError(HubError):
-    """What a hub sent is not what it lists."""
+    """The content that a hub sent differs from its listing."""
 
 
 class DamagedPackagesError(MlenvError):
     """Installed files differ from what their wheels recorded.
 
-    `packages` are the canonical names, so that a caller can drop just these from the wheel cache and install again.
+    `packages` are the canonical names, so that a caller can remove just these from the wheel cache and install again.
     """
 
     def __init__(self, message: str, packages: frozenset[str]) -> None:
@@ -54,7 +54,7 @@ def advice(error: OSError) -> str | None:
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
         return (
-            f"the store cannot be used: {error}. It must lie on a healthy file system that root of a container may "
-            "write to; mend that, or move the store (archon:root), and run this again."
+            f"the store cannot be used: {error}. It must lie on a healthy file system that root in a container may "
+            "write to. Fix that, or move the store (archon:root), and run this again."
         )
     return None

@@ -1,4 +1,4 @@
-"""Named steps at which a test can have this process die as a power cut would: at once, with no handler run."""
+"""Named steps at which a test can kill this process as a power cut would: at once, without running any handler."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 
 VARIABLE = "MLENV_FAILPOINT"
 
+# Stable names: tests of other programs use them.
 STEPS = (
     "init.directories",
     "init.data",
@@ -72,7 +73,7 @@ STEPS = (
 
 
 def reach(step: str) -> None:
-    """Die here if the environment asks for it. An unknown step is a bug of this tool."""
+    """Die here if the environment variable names this step. An unknown step is a bug of this tool."""
     if step not in STEPS:
         raise ValueError(f"{step!r} is not among the fail points")
     if os.environ.get(VARIABLE) == step:

@@ -1,4 +1,4 @@
-"""File locks between the one-shots of a store, which are different containers on one kernel."""
+"""File locks between the store jobs of a store, which run in different containers on one kernel."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ REMIND_SECONDS = 30.0
 
 
 @contextmanager
-def hold(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
-    """Hold a lock; waits, and says so, while others hold it. Yields the descriptor, for children that must keep it.
+def acquire(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
+    """Acquire a file lock; waits, and reports it, while others hold it. Yields the descriptor, for children that must
+    keep it.
 
-    The file stays: removing it would let two runs hold "the" lock, one on the old file and one on the new.
+    The file is never removed: otherwise two runs could hold "the" lock, one on the old file and one on the new.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -30,8 +31,8 @@ def hold(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
 
 
 @contextmanager
-def attempt(path: Path) -> Iterator[bool]:
-    """Hold a lock if nobody else does; yields whether it is held."""
+def try_acquire(path: Path) -> Iterator[bool]:
+    """Acquire a file lock if no other run holds it; yields whether it was acquired."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         yield _try(descriptor, fcntl.LOCK_EX)
@@ -44,7 +45,7 @@ def _acquire(descriptor: int, what: str, operation: int) -> None:
     remind = 0.0
     while not _try(descriptor, operation):
         if clock.seconds >= remind:
-            progress.say(f"waiting: another run holds {what} ({clock})")
+            progress.info(f"waiting: another run holds {what} ({clock})")
             remind = clock.seconds + REMIND_SECONDS
         time.sleep(POLL_SECONDS)
 

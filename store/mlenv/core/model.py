@@ -1,4 +1,4 @@
-"""What names a model: its repository and a commit."""
+"""A model is named by its repository and a commit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Model:
 
     @staticmethod
     def parse(repo: str, revision: str) -> Model:
-        """Check both parts. Raises UsageError that lists all that is wrong."""
+        """Check both parts. Raises UsageError that lists every problem."""
         problems = []
         parts = repo.split("/")
         if len(parts) != 2 or not all(_REPO_PART.fullmatch(part) for part in parts):
@@ -34,14 +34,14 @@ class Model:
         return Model(repo, revision)
 
     @staticmethod
-    def named(name: str) -> Model:
+    def from_name(name: str) -> Model:
         """The model that prints as `Org/Name@<commit>`. Raises UsageError."""
         repo, _, revision = name.partition("@")
         return Model.parse(repo, revision)
 
     @staticmethod
-    def at(folder: str, revision: str) -> Model:
-        """The model whose snapshots lie in a folder of the hub; the name comes from the store and is not checked."""
+    def from_folder(folder: str, revision: str) -> Model:
+        """The model whose snapshots lie in a folder `models--Org--Name` of the store. The name is not checked."""
         return Model(folder.removeprefix("models--").replace("--", "/", 1), revision)
 
     @property

@@ -1,4 +1,4 @@
-"""Refuses work that the disk cannot hold, before the first byte is fetched."""
+"""Refuses work that does not fit on the disk, before the first byte is downloaded."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from . import progress
 from .errors import NoSpaceError
 
 SKIP_VARIABLE = "MLENV_TEST_SKIP_PREFLIGHT"
-"""Set by tests that fill the disk in the middle of the work."""
+"""Set by tests that fill the disk while the work runs."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a piece of work will take, and what they are for. `unknown` names parts whose size nobody stated."""
+    """Bytes that some work needs, by purpose. `unknown` names parts whose size is not known."""
 
     purpose: str
     parts: dict[str, int]
@@ -27,30 +27,34 @@ class Need:
 
 
 def require(path: Path, need: Need) -> None:
-    """Compare with what is free on the file system of `path`. Raises NoSpaceError with both figures and the way out."""
+    """Compare with the free space on the file system of `path`. Raises NoSpaceError with both figures and what to
+    do."""
     free = free_bytes(path)
     parts = ", ".join(f"{progress.size(count)} {name}" for name, count in need.parts.items() if count)
     if need.unknown:
-        progress.say(f"the lock does not say how large these are, they are not counted: {', '.join(need.unknown)}")
+        progress.info(
+            f"the lock file does not state the size of these packages, so they are not counted: "
+            f"{', '.join(need.unknown)}"
+        )
     if free >= need.total or os.environ.get(SKIP_VARIABLE):
-        progress.say(f"disk: {need.purpose} needs up to {progress.size(need.total)}, {progress.size(free)} are free")
+        progress.info(f"disk: {need.purpose} needs up to {progress.size(need.total)}, {progress.size(free)} are free")
         return
     raise NoSpaceError(
         f"not enough disk space for {need.purpose}: it needs up to {progress.size(need.total)} ({parts}), "
-        f"{progress.size(free)} are free on {describe(path)}. Nothing was fetched. "
+        f"{progress.size(free)} are free on {describe(path)}. Nothing was downloaded. "
         f"Free {progress.size(need.total - free)} there, or put the store on a larger disk (archon:root), "
         "and run this again."
     )
 
 
 def free_bytes(path: Path) -> int:
-    """What is free without the blocks that the file system keeps for root."""
+    """The free space, without the blocks that the file system reserves for root."""
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
 
 
 def describe(path: Path) -> str:
-    """The path and, where this is a container, the directory of the host that is mounted there."""
+    """The path and, in a container, the directory of the host that is mounted there."""
     best = None
     resolved = path.resolve()
     for line in _mounts():

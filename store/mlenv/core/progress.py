@@ -1,4 +1,4 @@
-"""Output for people: one message a line and no carriage returns, the same in a terminal, `docker logs` and Pulumi."""
+"""Output for people: one message per line and no carriage returns, the same in a terminal, `docker logs` and Pulumi."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_LINE = 4000
 HEARTBEAT_SECONDS = 15.0
 
 
-def say(message: str) -> None:
+def info(message: str) -> None:
     """Print one message to standard output at once."""
     sys.stdout.write(_line(message) + "\n")
     sys.stdout.flush()
 
 
-def complain(message: str) -> None:
-    """Print an error to standard error, every line of it marked."""
+def error(message: str) -> None:
+    """Print an error to standard error, each line with a prefix."""
     for line in message.splitlines():
         sys.stderr.write(f"mlenv: error: {_line(line)}\n")
     sys.stderr.flush()
@@ -49,20 +49,20 @@ def seconds(count: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def number(count: int, noun: str) -> str:
+def pluralise(count: int, noun: str) -> str:
     """A count with its noun: `1 file`, `45,123 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 @contextmanager
 def heartbeat(describe: Callable[[], str], seconds: float = HEARTBEAT_SECONDS) -> Iterator[None]:
-    """Say something now and then while the block runs, so that a long download does not look like a standstill."""
+    """Print progress now and then while the block runs, so that a long download does not look stuck."""
     clock = Clock()
     done = threading.Event()
 
     def beat() -> None:
         while not done.wait(seconds):
-            say(f"{describe()}, {clock}")
+            info(f"{describe()}, {clock}")
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -74,7 +74,7 @@ def heartbeat(describe: Callable[[], str], seconds: float = HEARTBEAT_SECONDS) -
 
 
 class Clock:
-    """Seconds since it was made."""
+    """Seconds since its creation."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()

@@ -1,1 +1,1 @@
-"""Environments: lock files, installation, byte code, import checks."""
+"""ML environments: lock files, installation, byte code, import checks."""

@@ -1,9 +1,10 @@
-"""Byte code for an environment: it is mounted read-only, so what is not compiled now is compiled at every start.
+"""Byte code for an environment. Servers mount it read-only, so what is not compiled now would be compiled at every
+start.
 
-The files are *unchecked-hash*: Python takes them without looking at the source again, whose time stamps say nothing
-here. They are compiled for the path at which a server sees them, so that tracebacks name it. Compiling everything takes
-as long as installing it, therefore the result is kept for each distribution (name, version and hash of its RECORD) and
-linked into every environment that holds that distribution.
+The files are *unchecked-hash*: Python uses them without checking the source, whose time stamps mean nothing here. They
+are compiled for the path at which a server sees them, so that tracebacks name it. Compiling everything takes as long as
+installing it, therefore the result is cached for each distribution (name, version and hash of its RECORD) and linked
+into every environment with that distribution.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MOUNT = "/root/.local"
 """Where a server sees the environment."""
 
 SUMS = "sums.tsv"
-"""In each cached directory: the hashes of its files, so that damage in the cache is found before it spreads."""
+"""In each cached directory: the hashes of its files, so that damage in the cache is detected before it spreads."""
 
 _BATCH = 64
 
@@ -41,7 +42,7 @@ _UNCHECKED_HASH = 0b01
 
 @dataclass
 class Bytecode:
-    """What `add` did.
+    """The result of `add`.
 
     `fresh` are directories to keep in the cache once their bytes are on the disk, by cache key. `owners` maps the path
     of every byte code file to its distribution, `sums` those that came from the cache to the hash recorded there.
@@ -57,7 +58,7 @@ class Bytecode:
 
     @property
     def new(self) -> set[str]:
-        """Paths of the byte code that the cache did not hold."""
+        """Paths of the byte code that was not in the cache."""
         return self.owners.keys() - self.sums.keys()
 
 
@@ -68,13 +69,13 @@ def cache_key(base: Path, distribution: Distribution) -> str:
 
 
 def add(
-    base: Path, distributions: Iterable[Distribution], cache: Path, scratch: Path, on_batch: Callable[[], None]
+    base: Path, distributions: Iterable[Distribution], cache: Path, scratch: Path, after_batch: Callable[[], None]
 ) -> Bytecode:
     """Put byte code beside every source of an environment.
 
-    `base` is the half-made user base, `scratch` an empty directory on the same file system. Sources that this Python
-    refuses to compile (templates, tests of syntax errors) are listed, and left to fail where they would be imported.
-    Raises DamagedPackagesError for a cache that does not hold what it should.
+    `base` is the unfinished user base, `scratch` an empty directory on the same file system. Sources that this Python
+    cannot compile (templates, tests of syntax errors) are listed; importing them fails later.
+    Raises DamagedPackagesError if the cache is damaged.
     """
     result = Bytecode()
     jobs: list[_Job] = []
@@ -89,7 +90,7 @@ def add(
             continue
         result.fresh[key] = scratch / key
         jobs += [_Job(distribution.name, base, source, scratch / key / _target(source)) for source in sources]
-    for job, problem in _compile(jobs, on_batch):
+    for job, problem in _compile(jobs, after_batch):
         if problem:
             result.refused.append(f"{job.source}: {problem}")
             continue
@@ -100,7 +101,7 @@ def add(
 
 
 def keep(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tuple[Path, Path]]:
-    """Complete the fresh directories with their hashes; returns where to move each, once everything is on the disk."""
+    """Write the hashes into the fresh directories; returns where to move each once everything is on the disk."""
     digests = {entry.path: entry.sha256 for entry in entries}
     moves = []
     for key, directory in result.fresh.items():
@@ -186,20 +187,20 @@ def _link(source: Path, target: Path) -> None:
         return
 
 
-def _compile(jobs: Sequence[_Job], on_batch: Callable[[], None]) -> Iterable[tuple[_Job, str | None]]:
-    """Compile in all processors' processes; pairs each job with None or the reason why its source was refused."""
+def _compile(jobs: Sequence[_Job], after_batch: Callable[[], None]) -> Iterable[tuple[_Job, str | None]]:
+    """Compile in one process per processor; pairs each job with None or the reason why its source does not compile."""
     batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
     if not batches:
         return
     workers = min(os.cpu_count() or 2, len(batches))
-    # fork: a worker needs no import of its own, and it is gone when this process is (_die_with_parent).
+    # fork: a worker imports nothing itself, and it ends with this process (_die_with_parent).
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)
     ) as pool:
         for batch, problems in zip(batches, pool.map(_compile_batch, batches), strict=True):
             yield from zip(batch, problems, strict=True)
-            on_batch()
+            after_batch()
 
 
 def _compile_batch(batch: Sequence[_Job]) -> list[str | None]:
@@ -221,7 +222,7 @@ def _compile_one(job: _Job) -> str | None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Otherwise a killed run leaves workers that hold its lock for ever."""
+    """Otherwise a killed run leaves workers that hold its lock forever."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Whether a lock fits this image, and the models that it is for."""
+"""Checks that a lock file fits this image and the models that need it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import re
 import sys
 
 from ..core.errors import UsageError
-from .requirements import Lock
+from .requirements import LockFile
 
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
 
 
-def demand(lock: Lock, python: str) -> None:
-    """Raises UsageError with everything that does not fit; `python` is the tag asked for, such as cp311."""
+def require_compatible(lock: LockFile, python: str) -> None:
+    """Raises UsageError with everything that does not fit; `python` is the requested tag, such as cp311."""
     problems = [*_interpreter(lock, python), *_platform(lock.header.get("platform")), *_versions(lock)]
     if problems:
-        raise UsageError("the lock cannot be used here:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise UsageError("the lock file cannot be used here:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
-def _interpreter(lock: Lock, python: str):
+def _interpreter(lock: LockFile, python: str):
     running = f"cp{sys.version_info.major}{sys.version_info.minor}"
     wanted = {python, lock.header.get("python", python)}
     if sys.implementation.name != "cpython" or wanted != {running}:
         yield (
             f"this image runs {sys.implementation.name} {platform.python_version()} ({running}), the request and its "
-            f"lock are for {' and '.join(sorted(wanted))}; use a base image with that Python, or renew the lock "
+            f"lock file are for {' and '.join(sorted(wanted))}; use a base image with that Python, or "
+            "renew the lock file "
             "(npm run lock)"
         )
 
@@ -38,14 +39,15 @@ def _platform(target: str | None):
     needed = (int(match["major"]), int(match["minor"]))
     have = tuple(int(part) for part in re.findall(r"\d+", libc)[:2])
     if machine != match["machine"] or have < needed:
-        yield f"the lock is for {target}, this image is {machine} with C library {libc or 'unknown'}"
+        yield f"the lock file is for {target}, this image is {machine} with C library {libc or 'unknown'}"
 
 
-def _versions(lock: Lock):
+def _versions(lock: LockFile):
     version = lock.version("sentence-transformers")
     if version and tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
         yield (
-            f"it pins sentence-transformers=={version}, at least 5.4 is needed: before, CrossEncoder gave "
-            "Qwen3-Reranker a random score head and no error. Raise it in requirements.server.ml.in and renew the lock "
+            f"it pins sentence-transformers=={version}, at least 5.4 is needed: earlier versions give "
+            "Qwen3-Reranker a random score head without an error. Raise it in "
+            "requirements.server.ml.in and renew the lock file "
             "(npm run lock)"
         )

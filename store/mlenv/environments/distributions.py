@@ -1,4 +1,4 @@
-"""What an installer wrote: the distributions below a prefix and the files that each of them recorded."""
+"""Installed distributions below a prefix, and the files that each of them recorded."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..core.errors import DamagedPackagesError, MlenvError
 from .requirements import canonical
 
 SITE_PACKAGES = "lib/python3.11/site-packages"
-"""Where packages lie below a user base. It is part of the store's format, like the mount target /root/.local."""
+"""Where packages lie below a user base. Part of the store's format, like the mount target /root/.local."""
 
 BLOCK = 4096
 
 _LOCAL_WHEEL_NOTE = "uv_cache.json"
-"""uv adds it to a package that came from a wheelhouse; from an index it does not."""
+"""uv adds it to a package from a wheelhouse, but not to one from an index."""
 
 _DIST_INFO = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.dist-info")
 
 
 @dataclass(frozen=True)
 class RecordedFile:
-    """One line of a RECORD. `path` is relative to the prefix; `sha256` is hex, None where the wheel gives no hash."""
+    """One line of a RECORD. `path` is relative to the prefix; `sha256` is hex, None if the wheel gives no hash."""
 
     path: str
     sha256: str | None
@@ -47,44 +47,44 @@ class Distribution:
 
 
 def installed(prefix: Path) -> Iterator[Distribution]:
-    """The distributions below a prefix, by name. Raises DamagedPackagesError for one whose RECORD is none."""
+    """The distributions below a prefix, by name. Raises DamagedPackagesError for a damaged RECORD."""
     for directory in sorted((prefix / SITE_PACKAGES).glob("*.dist-info")):
         match = _DIST_INFO.fullmatch(directory.name)
         if not match:
             raise MlenvError(f"{directory} is not named <name>-<version>.dist-info")
         name, dist_info = canonical(match["name"]), f"{SITE_PACKAGES}/{directory.name}"
         distribution = Distribution(name, match["version"], dist_info, tuple(read_record(directory / "RECORD")))
-        # Every RECORD lists itself: one that does not was lost in the wheel cache, in a power cut say.
+        # Every RECORD lists itself. One that does not was damaged in the wheel cache, for example by a power cut.
         if not any(file.path == distribution.record for file in distribution.files):
             raise DamagedPackagesError(f"the RECORD of {name} is damaged", frozenset({name}))
         yield distribution
 
 
 def disk_size(prefix: Path, distribution: Distribution) -> int:
-    """Bytes that the files of a distribution take on a disk with blocks of 4 KiB.
+    """Bytes that the files of a distribution occupy on a disk with blocks of 4 KiB.
 
-    Whole blocks are nearer to what is needed than the sum of lengths, and do not change with the length of the
-    interpreter's path in launchers: the same lock comes out of every machine, from an index and from a wheelhouse.
+    Whole blocks are closer to the real need than the sum of lengths. They also do not depend on the length of the
+    interpreter's path in launchers, so that every machine writes the same lock file, from an index or a wheelhouse.
     """
     paths = (prefix / file.path for file in distribution.files if not file.path.endswith(f"/{_LOCAL_WHEEL_NOTE}"))
     return sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in paths)
 
 
-def strip_notes(prefix: Path) -> None:
-    """Remove uv's notes on wheels that came from a wheelhouse, with the time stamps of these: without them the same
-    wheel installs as the same files, from wherever it came."""
+def remove_uv_notes(prefix: Path) -> None:
+    """Remove uv's notes on wheels from a wheelhouse, which contain time stamps: without them, the same wheel installs
+    the same files wherever it came from."""
     for note in (prefix / SITE_PACKAGES).glob(f"*.dist-info/{_LOCAL_WHEEL_NOTE}"):
         record = note.with_name("RECORD")
         lines = record.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if not line.startswith(f"{note.parent.name}/{_LOCAL_WHEEL_NOTE},".encode())]
-        # Beside, never into it: the file may have other names.
+        # A new file, never in place: the old one has hard links in the cache.
         fresh = record.with_name("RECORD.stripped")
         fresh.write_bytes(b"".join(kept))
         fresh.replace(record)
         note.unlink()
 
 
-def name_of(dist_info: str) -> str | None:
+def package_name(dist_info: str) -> str | None:
     """The canonical name in the name of a dist-info directory, or None."""
     match = _DIST_INFO.fullmatch(dist_info)
     return canonical(match["name"]) if match else None

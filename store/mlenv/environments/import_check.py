@@ -1,4 +1,4 @@
-"""Proves an environment by importing from it, in a Python of its own, as a server would."""
+"""Checks an environment by importing from it in a separate Python, as a server would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .uv import BASE_PYTHON
 
 _PROGRAM = """
 import importlib, importlib.metadata, json, os, sys, time
-report, modules = int(sys.argv[1]), sys.argv[2:]
+descriptor, modules = int(sys.argv[1]), sys.argv[2:]
 results = []
 for name in modules:
     started = time.perf_counter()
@@ -33,18 +33,18 @@ for name in modules:
         "seconds": round(time.perf_counter() - started, 2),
         "location": getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None),
     })
-proof = {"imports": results}
+report = {"imports": results}
 if "torch" in sys.modules and not any("error" in result for result in results):
     torch = sys.modules["torch"]
-    proof["cuda"] = {"version": torch.version.cuda, "available": torch.cuda.is_available()}
-with os.fdopen(report, "w") as stream:
-    json.dump(proof, stream)
+    report["cuda"] = {"version": torch.version.cuda, "available": torch.cuda.is_available()}
+with os.fdopen(descriptor, "w") as stream:
+    json.dump(report, stream)
 """
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What was imported: `imports` as {module, version, seconds}; `cuda` as {version, available} with torch only."""
+class ImportReport:
+    """What was imported: `imports` as {module, version, seconds}; `cuda` as {version, available}, only with torch."""
 
     imports: list[dict]
     cuda: dict | None
@@ -72,7 +72,7 @@ class ImportCheck:
         reader, writer = os.pipe()
         self._report = reader
         self._process = subprocess.Popen(
-            # -B: what is imported here must not write into the environment. -P: nor be found in the working directory.
+            # -B: do not write byte code into the environment. -P: do not import from the working directory.
             [str(BASE_PYTHON), "-B", "-P", "-c", _PROGRAM, str(writer), *modules],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -92,33 +92,35 @@ class ImportCheck:
         os.close(self._report)
         self._home.cleanup()
 
-    def result(self) -> Proof:
-        """Wait for the imports. Raises MlenvError for a module that failed, or came from outside the environment."""
+    def result(self) -> ImportReport:
+        """Wait for the imports. Raises MlenvError for a module that failed or that came from outside the
+        environment."""
         output, _ = self._process.communicate()
         with open(self._report, encoding="utf-8", closefd=False) as stream:
             answer = stream.read()
         if not answer:
-            said = output.decode(errors="replace").strip() or "(it said nothing)"
+            said = output.decode(errors="replace").strip() or "(no output)"
             raise MlenvError(
-                f"the import check died with status {self._process.returncode}:\n{_quote(said.splitlines()[-20:])}"
+                f"the import check ended with status {self._process.returncode}:\n{_quote(said.splitlines()[-20:])}"
             )
-        proof = json.loads(answer)
-        for item in proof["imports"]:
-            self._judge(item)
-        return Proof(proof["imports"], proof.get("cuda"))
+        report = json.loads(answer)
+        for item in report["imports"]:
+            self._require_imported(item)
+        return ImportReport(report["imports"], report.get("cuda"))
 
-    def _judge(self, item: dict) -> None:
+    def _require_imported(self, item: dict) -> None:
         if "error" in item:
             raise MlenvError(
                 f"module {item['module']!r} cannot be imported from the environment: {item['error']}\n"
                 f"{_quote(item['trace'])}\n"
-                "Add what it misses to requirements.server.ml.in, renew the lock (npm run lock) and run this again."
+                "Add what is missing to requirements.server.ml.in, renew the lock file (npm run lock) and "
+                "run this again."
             )
         location = item.pop("location")
         if location is None or not Path(location).is_relative_to(self._base):
             raise MlenvError(
                 f"module {item['module']!r} was not imported from the environment but from {location}; "
-                "the lock does not hold the package that provides it"
+                "the lock file lacks the package that provides it"
             )
 
     def _environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Puts one environment in place: lock, space, install, byte code, proof, manifest, sync, rename."""
+"""Puts one environment in place: lock file, disk space, install, byte code, checks, manifest, sync, rename."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ..core.errors import DamagedPackagesError, MlenvError, UsageError
 from ..store import manifest
 from ..store.files import FileEntry, disk_bytes, hash_tree, normalise
 from ..store.store import Store, remove_tree
-from ..store.verify import check_environment, demand_intact
+from ..store.verify import check_environment, require_intact
 from . import bytecode, compatibility, uv
 from .bytecode import Bytecode
-from .distributions import Distribution, disk_size, installed, strip_notes
+from .distributions import Distribution, disk_size, installed, remove_uv_notes
 from .import_check import ImportCheck
 from .record_check import cross_check
-from .requirements import Lock, parse
+from .requirements import LockFile, parse
 
 BYTECODE_SHARE = 0.10
-"""Byte code as a part of the packages that are new: 0.05 measured for the CUDA closure of torch, and room."""
+"""Size of byte code relative to the new packages: 0.05 measured for the CUDA closure of torch, plus reserve."""
 
 MARGIN_BYTES = 64_000_000
-"""Directories, RECORDs and the manifest of an environment whose files are all links: 26 MB measured, and room."""
+"""Directories, RECORDs and the manifest of an environment whose files are all links: 26 MB measured, plus reserve."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class PopulateRequest:
-    """`lock` is the text of the lock; `python` the tag of the interpreter that it was resolved for, such as cp311;
-    `imports` the modules that must be importable from the environment before it counts as one.
+    """`lock` is the text of the lock file; `python` the tag of the interpreter that it was resolved for, such as cp311;
+    `imports` the modules that must be importable before the environment is published.
 
-    `planned_sha256` is the hash of the lock that the key was derived from, in hex; None accepts any lock.
+    `planned_sha256` is the hash of the lock file that the key was derived from, in hex; None accepts any lock file.
     """
 
     key: str
@@ -53,13 +53,13 @@ class PopulateRequest:
 
 
 def populate(store: Store, request: PopulateRequest) -> None:
-    """Make sure that the environment is in the store. Raises MlenvError; then nothing of it is visible."""
+    """Make sure that the environment is in the store. Raises MlenvError, and then nothing of it is visible."""
     clock = progress.Clock()
     target = store.environment(request.key)
     _require_planned_lock(request)
     lock = parse(request.lock)
-    compatibility.demand(lock, request.python)
-    with store.working(f"env-{request.key}", f"environment {request.key}") as (staging, descriptor):
+    compatibility.require_compatible(lock, request.python)
+    with store.object_lock(f"env-{request.key}", f"environment {request.key}") as (staging, descriptor):
         failpoints.reach("populate.locked")
         remove_tree(staging)
         if target.exists():
@@ -68,9 +68,9 @@ def populate(store: Store, request: PopulateRequest) -> None:
             summary, taken = _Work(store, request, lock, staging, descriptor).build()
         finally:
             remove_tree(staging)
-    return progress.say(
-        f"environment {request.key} is ready: {progress.number(len(summary['packages']), 'package')}, "
-        f"{progress.number(summary['files'], 'file')}, {progress.size(summary['bytes'])}, "
+    return progress.info(
+        f"environment {request.key} is ready: {progress.pluralise(len(summary['packages']), 'package')}, "
+        f"{progress.pluralise(summary['files'], 'file')}, {progress.size(summary['bytes'])}, "
         f"of which {progress.size(taken)} are new on the disk, in {clock}"
     )
 
@@ -78,24 +78,24 @@ def populate(store: Store, request: PopulateRequest) -> None:
 class _Work:
     """Builds one environment in a staging directory of its own. The directory's lock is held by `descriptor`."""
 
-    def __init__(self, store: Store, request: PopulateRequest, lock: Lock, staging: Path, descriptor: int) -> None:
+    def __init__(self, store: Store, request: PopulateRequest, lock: LockFile, staging: Path, descriptor: int) -> None:
         self._store = store
         self._request = request
         self._lock = lock
         self._staging = staging
         self._base = staging / "base"
         self._descriptor = descriptor
-        self._new = [item for item in lock.requirements if not uv.holds(store.uv_cache, item.name, item.version)]
+        self._new = [item for item in lock.requirements if not uv.is_cached(store.uv_cache, item.name, item.version)]
         self._seconds: dict[str, float] = {}
 
     def build(self) -> tuple[dict, int]:
-        """Build, prove and publish; returns the summary of the manifest, and how many bytes are new on the disk."""
+        """Build, check and publish; returns the summary of the manifest, and how many bytes are new on the disk."""
         preflight.require(self._store.root, self._need())
         failpoints.reach("populate.preflight")
         try:
             return self._build()
         except DamagedPackagesError as damage:
-            progress.say(f"{damage}; dropping them from the caches and installing again")
+            progress.info(f"{damage}; removing them from the caches and installing again")
             self._drop_cached(damage.packages)
             self._new = [item for item in self._lock.requirements if item in self._new or item.name in damage.packages]
             remove_tree(self._staging)
@@ -109,8 +109,9 @@ class _Work:
         distributions = self._check_installed()
         compiled = self._timed("compile", lambda: self._compile(distributions))
         failpoints.reach("populate.compiled")
-        entries, proof = self._timed("prove", lambda: self._prove(distributions, compiled))
-        summary = self._summary(distributions, proof)
+        # "prove" is a key of manifests: stable.
+        entries, report = self._timed("prove", lambda: self._check(distributions, compiled))
+        summary = self._summary(distributions, report)
         summary = manifest.write_environment(self._base, summary, entries, self._request.lock)
         failpoints.reach("populate.manifest")
         taken = self._taken(distributions, compiled)
@@ -130,13 +131,13 @@ class _Work:
                 doing=f"installing environment {self._request.key}",
                 report=_report_installing,
             )
-        strip_notes(self._base)
+        remove_uv_notes(self._base)
 
     def _installing(self) -> Callable[[], str]:
         before = preflight.free_bytes(self._store.root)
 
         def describe() -> str:
-            # About: others write to that disk too.
+            # An estimate: other processes write to that disk too.
             written = max(0, before - preflight.free_bytes(self._store.root))
             return f"installing: about {progress.size(written)} written"
 
@@ -146,7 +147,7 @@ class _Work:
         distributions = list(installed(self._base))
         differing = {item.name for item in distributions} ^ {item.name for item in self._lock.requirements}
         if differing:
-            raise MlenvError(f"installation and lock differ in these packages: {', '.join(sorted(differing))}")
+            raise MlenvError(f"installation and lock file differ in these packages: {', '.join(sorted(differing))}")
         return distributions
 
     def _compile(self, distributions: Sequence[Distribution]) -> Bytecode:
@@ -155,23 +156,23 @@ class _Work:
             distributions,
             self._store.pyc_cache,
             self._staging / "pyc",
-            on_batch=lambda: failpoints.reach("populate.compiling"),
+            after_batch=lambda: failpoints.reach("populate.compiling"),
         )
-        refused = f", {progress.number(len(compiled.refused), 'source')} refused" if compiled.refused else ""
-        progress.say(f"byte code: {compiled.compiled:,} compiled, {compiled.linked:,} from the cache{refused}")
+        refused = f", {progress.pluralise(len(compiled.refused), 'source')} refused" if compiled.refused else ""
+        progress.info(f"byte code: {compiled.compiled:,} compiled, {compiled.linked:,} from the cache{refused}")
         return compiled
 
-    def _prove(self, distributions: Sequence[Distribution], compiled: Bytecode) -> tuple[list[FileEntry], dict]:
-        """Import and hash at the same time: an import uses one processor, and often waits for the disk."""
+    def _check(self, distributions: Sequence[Distribution], compiled: Bytecode) -> tuple[list[FileEntry], dict]:
+        """Import and hash at the same time: an import uses one processor and often waits for the disk."""
         with ImportCheck(self._base, self._request.imports, [self._descriptor]) as imports:
             entries = hash_tree(self._base, normalise(self._base))
             cross_check(distributions, compiled, entries)
             failpoints.reach("populate.hashed")
-            proof = imports.result()
+            report = imports.result()
         failpoints.reach("populate.imported")
-        for line in proof.describe():
-            progress.say(line)
-        return entries, proof.to_json()
+        for line in report.describe():
+            progress.info(line)
+        return entries, report.to_json()
 
     def _publish(self, moves: Sequence[tuple[Path, Path]]) -> None:
         target = self._store.environment(self._request.key)
@@ -189,7 +190,7 @@ class _Work:
         return preflight.Need(
             purpose=f"environment {self._request.key}",
             parts={
-                f"for {progress.number(len(self._new), 'package')} that the store does not hold": packages,
+                f"for {progress.pluralise(len(self._new), 'package')} that the store does not have": packages,
                 "for byte code": int(packages * BYTECODE_SHARE),
                 "as a margin": MARGIN_BYTES,
             },
@@ -197,18 +198,18 @@ class _Work:
         )
 
     def _taken(self, distributions: Sequence[Distribution], compiled: Bytecode) -> int:
-        """Counted, not read off the free space: others write to that disk too."""
+        """Counted rather than derived from the free space: other processes write to that disk too."""
         new = {item.name for item in self._new}
         paths = {file.path for item in distributions if item.name in new for file in item.files}
         return disk_bytes(self._base, paths | compiled.new)
 
     def _drop_cached(self, names: frozenset[str]) -> None:
         for number, directory in enumerate(bytecode.cached(self._store.pyc_cache, names)):
-            # Out of the cache at once: a run that is killed here must not leave half of it there.
+            # Renamed, so that a run that is killed here leaves no partial directory in the cache.
             directory.rename(self._staging / f"dropped-{number}")
-        uv.forget(self._store.uv_cache, sorted(names))
+        uv.remove_from_cache(self._store.uv_cache, sorted(names))
 
-    def _summary(self, distributions: Sequence[Distribution], proof: dict) -> dict:
+    def _summary(self, distributions: Sequence[Distribution], report: dict) -> dict:
         return {
             "key": self._request.key,
             "python": {"tag": self._request.python, "version": platform.python_version()},
@@ -218,7 +219,7 @@ class _Work:
                 {"name": item.name, "version": item.version, "bytes": disk_size(self._base, item)}
                 for item in distributions
             ],
-            **proof,
+            **report,
             "seconds": self._seconds,
         }
 
@@ -226,7 +227,7 @@ class _Work:
         clock = progress.Clock()
         result = work()
         self._seconds[name] = clock.seconds
-        progress.say(f"{name}: {clock}")
+        progress.info(f"{name}: {clock}")
         return result
 
 
@@ -243,16 +244,17 @@ def _require_planned_lock(request: PopulateRequest) -> None:
 def _confirm(target: Path, request: PopulateRequest) -> None:
     clock = progress.Clock()
     finding = check_environment(target, f"envs/{request.key}")
-    demand_intact(finding)
+    require_intact(finding)
     recorded = manifest.read_environment(target)["lockSha256"]
     if recorded != request.lock_sha256:
         raise MlenvError(
-            f"environment {request.key} was made from another lock (sha256 {recorded[:12]}..., "
-            f"given is {request.lock_sha256[:12]}...). A key stands for its content for ever: give this lock its own."
+            f"environment {request.key} was made from another lock file (sha256 {recorded[:12]}..., "
+            f"given is {request.lock_sha256[:12]}...). A key never changes its content: use "
+            "another key for this lock file."
         )
-    progress.say(f"environment {request.key} is already there: {finding.describe()}, checked in {clock}")
+    progress.info(f"environment {request.key} is already there: {finding.describe()}, checked in {clock}")
 
 
 def _report_installing(line: str) -> None:
-    progress.say(line)
+    progress.info(line)
     failpoints.reach("populate.installing")

@@ -1,4 +1,4 @@
-"""Compares what lies in a new environment with what its wheels, and the byte code cache, recorded."""
+"""Compares the files of a new environment with what its wheels and the byte code cache recorded."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .distributions import Distribution
 
 
 def cross_check(distributions: Iterable[Distribution], compiled: Bytecode, entries: Sequence[FileEntry]) -> None:
-    """Raises DamagedPackagesError for files that are missing or differ, MlenvError for files that nobody recorded.
+    """Raises DamagedPackagesError for files that are missing or differ, MlenvError for files that no package recorded.
 
-    Files of an environment are links into the wheel cache, so a damaged cache would spread into every new one.
+    The files of an environment are hard links into the wheel cache, so a damaged cache would spread to every new one.
     """
     actual = {entry.path: entry.sha256 for entry in entries}
     recorded, owners = _records(distributions, compiled)
@@ -22,7 +22,7 @@ def cross_check(distributions: Iterable[Distribution], compiled: Bytecode, entri
     if wrong:
         names = frozenset(name for path in wrong for name in owners[path])
         raise DamagedPackagesError(
-            f"{progress.number(len(wrong), 'file')} of {', '.join(sorted(names))} not as recorded: {_some(wrong)}",
+            f"{progress.pluralise(len(wrong), 'file')} of {', '.join(sorted(names))} not as recorded: {_some(wrong)}",
             names,
         )
     unowned = sorted(actual.keys() - owners.keys())
@@ -40,7 +40,7 @@ def _records(
         for file in distribution.files:
             owners.setdefault(file.path, set()).add(distribution.name)
             if file.sha256:
-                # Two distributions may own one path, a shared __init__.py say: one of them must be right.
+                # Two distributions may own one path, such as a shared __init__.py: one of them must be right.
                 recorded.setdefault(file.path, set()).add(file.sha256)
     for path, name in compiled.owners.items():
         owners[path] = {name}

@@ -1,12 +1,12 @@
-"""A lock: the text of a requirements file in which every package is pinned to one version and to its files' hashes.
+"""Lock files: a requirements file in which every package is pinned to one version and to its files' hashes.
 
     torch==2.15.0 \\
         --hash=sha256:0a1b... \\
         --hash=sha256:2c3d...
         # size: 1834722816
 
-The comment after a requirement is the number of bytes that it takes on a disk when installed. Comments before the first
-requirement of the form `# name: value` are the header; `platform` and `python` say what the lock was resolved for.
+The comment after a requirement is the number of bytes that it occupies when installed. Comments of the form
+`# name: value` before the first requirement are the header; `platform` and `python` say what the file was resolved for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _HEADER = re.compile(r"#\s*(?P<name>[a-z]+):\s*(?P<value>\S+)\s*")
 
 @dataclass(frozen=True)
 class Requirement:
-    """One pinned package. `hashes` as `sha256:<hex>`; `size` in bytes when installed, None if the lock does not say."""
+    """One pinned package. `hashes` as `sha256:<hex>`; `size` in bytes when installed, None if the lock file does not
+    say."""
 
     name: str
     version: str
@@ -39,8 +40,8 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Lock:
-    """A parsed lock, in the order of its text."""
+class LockFile:
+    """A parsed lock file, in the order of its text."""
 
     requirements: tuple[Requirement, ...]
     header: dict[str, str] = field(default_factory=dict)
@@ -55,8 +56,8 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def parse(text: str) -> Lock:
-    """Read a lock. Raises UsageError that lists every line that is not pinned, not hashed or not understood."""
+def parse(text: str) -> LockFile:
+    """Read a lock file. Raises UsageError that lists every line that is not pinned, not hashed or not understood."""
     problems: list[str] = []
     found: dict[str, Requirement] = {}
     header: dict[str, str] = {}
@@ -69,14 +70,14 @@ def parse(text: str) -> Lock:
             continue
         _read_requirement(number, line, found, problems)
     if not found and not problems:
-        problems.append("it holds no requirement at all")
+        problems.append("it has no requirement")
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
         raise UsageError(
-            f"the lock cannot be used:\n{listing}\n"
+            f"the lock file cannot be used:\n{listing}\n"
             "Write it with `mlenv lock` (npm run lock); it pins and hashes every package."
         )
-    return Lock(tuple(found.values()), header)
+    return LockFile(tuple(found.values()), header)
 
 
 def _logical_lines(text: str):
@@ -107,7 +108,9 @@ def _set_size(found: dict[str, Requirement], size: int) -> None:
 def _read_requirement(number: int, line: str, found: dict[str, Requirement], problems: list[str]) -> None:
     at = f"line {number}"
     if line.startswith("-"):
-        problems.append(f"{at}: option {line.split()[0]!r} is not allowed in a lock; give indexes on the command line")
+        problems.append(
+            f"{at}: option {line.split()[0]!r} is not allowed in a lock file; give indexes on the command line"
+        )
         return
     declaration = _HASH.sub("", line.split(" #")[0]).strip()
     match = _PIN.fullmatch(declaration)
@@ -117,7 +120,7 @@ def _read_requirement(number: int, line: str, found: dict[str, Requirement], pro
     name = canonical(match["name"])
     if match["marker"]:
         problems.append(
-            f"{at}: {name} has a marker {match['marker']!r}; a lock is for one platform, resolve it for that"
+            f"{at}: {name} has a marker {match['marker']!r}; a lock file is for one platform, resolve it for that one"
         )
     hashes = tuple(hit["hash"] for hit in _HASH.finditer(line))
     if not hashes:
@@ -126,6 +129,6 @@ def _read_requirement(number: int, line: str, found: dict[str, Requirement], pro
         f"{at}: {name}: {item!r} is not sha256:<64 hex digits>" for item in hashes if not _SHA256.fullmatch(item)
     )
     if name in found:
-        problems.append(f"{at}: {name} is there twice")
+        problems.append(f"{at}: {name} is listed twice")
         return
     found[name] = Requirement(name, match["version"], hashes, None)

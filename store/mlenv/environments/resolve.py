@@ -1,4 +1,4 @@
-"""Writes the lock: one joint resolution of both requirement lists, then the closure of each at the same versions."""
+"""Writes lock files: one joint resolution of both requirement lists, then the closure of each at the same versions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..core.durable import write_text
 from ..core.errors import UsageError
 from . import uv
 from .distributions import disk_size, installed
-from .requirements import Lock, canonical, parse
+from .requirements import LockFile, canonical, parse
 
 PLATFORM = "x86_64-manylinux_2_28"
 PYTHON = "3.11"
 
 
 @dataclass(frozen=True)
-class LockRequest:
+class ResolveRequest:
     """`minimal` and `ml` are the lists to resolve together; `<name>.in` becomes `<name>.txt` in `output`.
 
-    The lists in `also` follow, at the versions that those two have: what tests need must not move what servers run.
+    The lists in `also` follow at the same versions: the needs of tests must not change the versions of servers.
 
-    Versions of locks that are already there are kept where they still fit, unless `upgrade`. `scratch` takes the wheel
-    cache and one installation of everything (7 GB), by which the sizes are measured; default: a temporary directory.
+    Versions of existing lock files are kept if they still fit, unless `upgrade`. `scratch` takes the wheel
+    cache and one installation of everything (7 GB), to measure the sizes; default: a temporary directory.
     """
 
     minimal: Path
@@ -38,18 +38,18 @@ class LockRequest:
     scratch: Path | None = None
 
 
-def write_locks(request: LockRequest) -> list[Path]:
-    """Resolve, measure and write all locks; returns their paths. Nothing is written unless everything succeeded."""
+def write_lock_files(request: ResolveRequest) -> list[Path]:
+    """Resolve, measure and write all lock files; returns their paths. Nothing is written unless everything succeeds."""
     for source in (request.minimal, request.ml, *request.also):
         if source.suffix != ".in" or not source.is_file():
             raise UsageError(f"{source} is not a file named <something>.in")
     if request.scratch:
         request.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mlenv-lock-", dir=request.scratch) as work:
-        return _write_locks(request, Path(work))
+        return _write_lock_files(request, Path(work))
 
 
-def _write_locks(request: LockRequest, work: Path) -> list[Path]:
+def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
     clock = progress.Clock()
     together = (request.minimal, request.ml)
     sources = (*together, *request.also)
@@ -59,7 +59,7 @@ def _write_locks(request: LockRequest, work: Path) -> list[Path]:
     joint = work / "joint.txt"
     if not request.upgrade:
         joint.write_text(_pins(target for target in targets if target.is_file()))
-    progress.say(f"resolving {' and '.join(source.name for source in together)} together")
+    progress.info(f"resolving {' and '.join(source.name for source in together)} together")
     compiler.resolve(together, joint)
     closures = []
     for source, target in zip(sources, targets, strict=True):
@@ -68,20 +68,20 @@ def _write_locks(request: LockRequest, work: Path) -> list[Path]:
             closure.write_text(_pins([target]))
         compiler.resolve([source], closure, constraint=joint)
         closures.append(parse(closure.read_text()))
-    progress.say(f"resolved {progress.number(len(parse(joint.read_text()).requirements), 'package')} in {clock}")
+    progress.info(f"resolved {progress.pluralise(len(parse(joint.read_text()).requirements), 'package')} in {clock}")
 
     sizes = compiler.measure(joint, work / "prefix")
     request.output.mkdir(parents=True, exist_ok=True)
     for source, target, closure in zip(sources, targets, closures, strict=True):
         write_text(target, render(closure, sizes, source.name, request.platform))
-        progress.say(f"{target.name}: {progress.number(len(closure.requirements), 'package')}")
-    progress.say(f"locked in {clock}")
+        progress.info(f"{target.name}: {progress.pluralise(len(closure.requirements), 'package')}")
+    progress.info(f"locked in {clock}")
     return targets
 
 
 @dataclass(frozen=True)
 class _Compiler:
-    request: LockRequest
+    request: ResolveRequest
     cache: Path
 
     def resolve(self, sources: Iterable[Path], output: Path, constraint: Path | None = None) -> None:
@@ -94,7 +94,7 @@ class _Compiler:
         uv.run(command, cache=self.cache, indexes=self.request.indexes, doing=f"resolving {', '.join(names)}")
 
     def measure(self, lock: Path, prefix: Path) -> dict[str, int]:
-        """Install everything once and add up what each package takes."""
+        """Install everything once; returns the bytes that each package occupies."""
         uv.install(
             lock,
             prefix,
@@ -106,8 +106,8 @@ class _Compiler:
         return {distribution.name: disk_size(prefix, distribution) for distribution in installed(prefix)}
 
 
-def render(lock: Lock, sizes: dict[str, int], source: str, platform: str) -> str:
-    """The text of a lock file: packages by name, hashes sorted, so that the same resolution is the same bytes."""
+def render(lock: LockFile, sizes: dict[str, int], source: str, platform: str) -> str:
+    """The text of a lock file: packages by name, hashes sorted, so that the same resolution gives the same bytes."""
     lines = [
         f"# Written by `mlenv lock` (npm run lock) from {source}; do not edit.",
         f"# python: cp{PYTHON.replace('.', '')}",
@@ -122,6 +122,6 @@ def render(lock: Lock, sizes: dict[str, int], source: str, platform: str) -> str
 
 
 def _pins(locks: Iterable[Path]) -> str:
-    """The versions of earlier locks, as uv reads them back from its output file."""
+    """The versions of existing lock files, in the form in which uv reads them from its output file."""
     pins = {canonical(item.name): item.version for lock in locks for item in parse(lock.read_text()).requirements}
     return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))

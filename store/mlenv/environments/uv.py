@@ -1,4 +1,4 @@
-"""Runs uv, and turns what it says into lines of progress and into errors with a next step."""
+"""Runs uv, and turns its output into progress and into errors that say what to do."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..core.errors import DamagedPackagesError, MlenvError, NoSpaceError
 from .requirements import canonical
 
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
-"""The interpreter of the image, also when this tool runs in a virtual environment: those have no user site."""
+"""The interpreter of the image, even if this tool runs in a virtual environment, which has no user site."""
 
 
 @dataclass(frozen=True)
 class Indexes:
-    """Where packages come from. Without anything: what uv takes by itself, or the UV_* variables of the environment.
+    """Where packages come from. By default: uv's own index, or what the environment variables UV_* say.
 
-    A wheelhouse (a directory of wheels) is the only source if there is one, so that a host without a network works.
+    A wheelhouse (a directory of wheels) is then the only source, so that a host without a network works.
     """
 
     index: str | None = None
@@ -52,17 +52,17 @@ def run(
     indexes: Indexes | None = None,
     keep_open: Iterable[int] = (),
     doing: str,
-    report: Callable[[str], None] = progress.say,
+    report: Callable[[str], None] = progress.info,
 ) -> None:
-    """Run uv to its end. `doing` names the work in errors; `keep_open` are descriptors that uv inherits.
+    """Run uv and wait for it. `doing` names the work in errors; `keep_open` are descriptors that uv inherits.
 
-    A lock passed in `keep_open` stays held while uv lives, even when this process is killed: nobody clears the
-    directory that it still writes to. Raises MlenvError with everything that uv said: NoSpaceError for a full disk,
-    DamagedPackagesError for packages that the wheel cache no longer holds whole.
+    A file lock in `keep_open` is held as long as uv runs, even if this process is killed: no other run clears the
+    directory that uv still writes to. Raises MlenvError with uv's output: NoSpaceError for a full disk,
+    DamagedPackagesError for packages that are incomplete in the wheel cache.
     """
     indexes = indexes or Indexes()
     command = [str(_executable()), *arguments, *indexes.arguments()]
-    said: list[str] = []
+    output: list[str] = []
     with subprocess.Popen(
         command,
         env=_environment(cache, indexes),
@@ -76,7 +76,7 @@ def run(
         try:
             for line in process.stderr or ():
                 text = line.rstrip()
-                said.append(text)
+                output.append(text)
                 if text and not _LISTING.match(text):
                     report(f"uv: {text.strip()}")
             status = process.wait()
@@ -84,7 +84,7 @@ def run(
             process.kill()
             raise
     if status:
-        raise explain(doing, said, status)
+        raise classify_failure(doing, output, status)
 
 
 def install(
@@ -96,37 +96,38 @@ def install(
     options: Sequence[str] = (),
     keep_open: Iterable[int] = (),
     doing: str,
-    report: Callable[[str], None] = progress.say,
+    report: Callable[[str], None] = progress.info,
 ) -> None:
-    """Install exactly what a lock lists below a prefix, every file as a link into the cache. Errors as in `run`."""
+    """Install exactly the packages of a lock file below a prefix, each file as a hard link into the cache. Errors as in
+    `run`."""
     command = ["pip", "install", "--prefix", str(prefix), "--python", str(BASE_PYTHON), "--requirements", str(lock)]
     command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "hardlink", *options]
     run(command, cache=cache, indexes=indexes, keep_open=keep_open, doing=doing, report=report)
-    # uv locks a prefix by a file inside it that everybody may write to.
+    # uv leaves its own lock file there, writable for all users.
     (prefix / ".lock").unlink(missing_ok=True)
 
 
-def holds(cache: Path, name: str, version: str) -> bool:
+def is_cached(cache: Path, name: str, version: str) -> bool:
     """Whether the wheel cache holds a package, so that installing it takes no space.
 
-    It looks for uv's directories by name; if a new uv arranges them otherwise, the space is merely overestimated.
+    It looks for uv's directories by name. If a new uv arranges them differently, the space is only overestimated.
     """
     directory = f"{name}/{version}-*"
     patterns = (f"wheels-v*/*/{directory}", f"wheels-v*/*/*/{directory}")
     return any(path.is_dir() for pattern in patterns for path in cache.glob(pattern))
 
 
-def forget(cache: Path, names: Sequence[str]) -> None:
+def remove_from_cache(cache: Path, names: Sequence[str]) -> None:
     """Remove packages from the wheel cache."""
     run(["cache", "clean", *names], cache=cache, doing=f"cleaning the wheel cache of {', '.join(names)}")
 
 
-def explain(doing: str, said: Sequence[str], status: int) -> MlenvError:
-    """The error for a failed uv: the whole of what it said, and what to do about it."""
-    text = "\n".join(said).strip("\n") or "(it said nothing)"
+def classify_failure(doing: str, output: Sequence[str], status: int) -> MlenvError:
+    """The error for a failed uv: its whole output, and what to do about it."""
+    text = "\n".join(output).strip("\n") or "(no output)"
     remedy = next((advice for pattern, advice in _REMEDIES if pattern.search(text)), _UNKNOWN)
     body = "\n".join(f"  | {line}" for line in text.splitlines() if not _LISTING.match(line))
-    message = f"{doing} failed: uv ended with status {status} and said\n{body}\n{remedy}"
+    message = f"{doing} failed: uv ended with status {status}:\n{body}\n{remedy}"
     if remedy is _NO_SPACE:
         return NoSpaceError(message)
     broken = frozenset(canonical(match["name"]) for match in _BROKEN_IN_CACHE.finditer(text))
@@ -150,7 +151,7 @@ def _environment(cache: Path | None, indexes: Indexes) -> dict[str, str]:
         "UV_NO_CONFIG": "1",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        # The default of 30 s gives up on a busy mirror in the middle of a large wheel.
+        # With the default of 30 s, uv gives up on a busy mirror in the middle of a large wheel.
         "UV_HTTP_TIMEOUT": os.environ.get("UV_HTTP_TIMEOUT", "120"),
         "NO_COLOR": "1",
     }
@@ -160,23 +161,23 @@ def _environment(cache: Path | None, indexes: Indexes) -> dict[str, str]:
 
 
 _BROKEN_IN_CACHE = re.compile(r"Failed to install: \S+\.whl \((?P<name>[^=\s]+)==")
-"""The wheel was there, unpacked, and could not be linked: its metadata are gone or garbage."""
+"""The wheel is in the cache but could not be linked: its metadata is missing or damaged."""
 
 _LISTING = re.compile(r"\s[+~-] \S+==\S+|Using (Python|CPython) ")
 _NO_SPACE = (
     "The disk is full. Free space on the file system of the store, or move the store (archon:root), and run this again."
 )
-_UNKNOWN = "Correct that and run this again: what is downloaded already stays in the wheel cache."
+_UNKNOWN = "Fix that and run this again: what is downloaded already stays in the wheel cache."
 _REMEDIES = [
     (re.compile(r"No space left on device|os error 28\b|os error 122\b|Disk quota exceeded"), _NO_SPACE),
     (
         re.compile(r"Hash mismatch"),
-        "A file on the index is not the one that was locked. If you trust the new file, renew the lock (npm run lock); "
-        "if not, somebody changed the package: use another index.",
+        "A file on the index differs from the one in the lock file. If you trust the new file, renew the lock file "
+        "(npm run lock); if not, somebody changed the package: use another index.",
     ),
     (
         re.compile(r"\b40[13] (Unauthorized|Forbidden)|status code: 40[13]|HTTP status.*\b40[13]\b"),
-        "The index refuses the credentials. Put them into its URL: https://user:token@host/...",
+        "The index rejects the credentials. Put them into its URL: https://user:token@host/...",
     ),
     (
         re.compile(
@@ -190,12 +191,13 @@ _REMEDIES = [
         re.compile(
             r"no wheels? with a matching|no matching (Python|platform)|doesn't have a (wheel|source)|no usable wheels"
         ),
-        "There is no wheel of that version for this Python and platform. Renew the lock (npm run lock).",
+        "There is no wheel of that version for this Python and platform. Renew the lock file (npm run lock).",
     ),
     (
         re.compile(
             r"not found in the (package registry|provided package locations)|there is no version of|No solution found"
         ),
-        "The index or wheelhouse lacks a locked version. Use an index that has it, or renew the lock (npm run lock).",
+        "The index or wheelhouse lacks a locked version. Use an index that has it, or renew the lock file "
+        "(npm run lock).",
     ),
 ]

@@ -1,6 +1,6 @@
-"""Removes what nobody needs: first out of sight, at once and whole, then off the disk.
+"""Removes what nothing needs: first each object is renamed out of sight, then deleted.
 
-Killed anywhere, something may be left that nobody sees, and the next run removes it. Nothing that is needed goes.
+A run that is killed may leave invisible rest, which the next run removes. Nothing that is needed is ever removed.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core import disk, durable, failpoints, progress
-from ..core.disk import Doomed
+from ..core.disk import Removals
 from ..core.errors import MlenvError, is_no_space
 from ..core.model import Model
 from ..store import caches, manifest
 from ..store.caches import Cached
-from ..store.gc_roots import References
+from ..store.gc_roots import StackRoots
 from ..store.store import Store, remove_tree
-from .reachability import Running, unneeded
+from .reachability import RunningContainers, find_garbage
 
-HEAP = "collected"
-"""The directory in staging that takes what goes."""
+TRASH = "collected"
+"""The directory in staging for what is being deleted."""
 
 
 @dataclass
 class Plan:
-    """What goes, each with the bytes that become free with it, in the order of removal."""
+    """What is removed, each with the bytes that this frees, in the order of removal."""
 
     environments: dict[str, int] = field(default_factory=dict)
     models: dict[Model, int] = field(default_factory=dict)
@@ -48,65 +48,66 @@ class Plan:
         }
 
     def describe(self) -> Iterable[str]:
-        """One line for each thing that goes."""
+        """One line for each thing that is removed."""
         things = [(f"envs/{key}", count) for key, count in self.environments.items()]
         things += [(f"models/{model}", count) for model, count in self.models.items()]
         things += [(f"left by an interrupted run: {path.name}", count) for path, count in self.staging.items()]
         for name, part in (("unused wheel", self.wheels), ("unused byte code of one package", self.bytecode)):
             if part:
-                things.append((progress.number(len(part), name), sum(part.values())))
+                things.append((progress.pluralise(len(part), name), sum(part.values())))
         return (f"{name}: {progress.size(count)}" for name, count in things)
 
 
-def plan(store: Store, references: Mapping[str, References], running: Running) -> Plan:
-    """What nobody needs. Hold the store alone, from before the references are read until it is removed."""
-    found = unneeded(store, references, running)
-    for name in (*found.absent_environments, *found.absent_models):
-        progress.say(f"referenced, but not in the store: {name}")
-    doomed, result = Doomed(), Plan()
-    for path in (*store.orphans(), *store.halves(), *caches.halves(store)):
-        result.staging[path] = doomed.add(path)
+def plan(store: Store, roots: Mapping[str, StackRoots], running: RunningContainers) -> Plan:
+    """What nothing needs. The caller holds the exclusive lock, from before it reads the GC roots until after
+    `remove`."""
+    found = find_garbage(store, roots, running)
+    for name in (*found.missing_environments, *found.missing_models):
+        progress.info(f"referenced, but not in the store: {name}")
+    removals, result = Removals(), Plan()
+    for path in (*store.orphans(), *store.partial_writes(), *caches.partial_writes(store)):
+        result.staging[path] = removals.add(path)
     for key in found.environments:
-        result.environments[key] = doomed.add(store.environment(key))
+        result.environments[key] = removals.add(store.environment(key))
     for model in found.models:
-        result.models[model] = doomed.add(store.snapshot(model), *store.snapshot_papers(model))
+        result.models[model] = removals.add(store.snapshot(model), *store.snapshot_metadata(model))
         last = model == [other for other in found.models if other.repo == model.repo][-1]
         if last and not any(other.repo == model.repo for other in set(store.all_models()).difference(found.models)):
-            result.models[model] += disk.own_size(*_frame(store, model))
-    if not found.absent_environments:
-        # An environment that is to come, and was interrupted, has its wheels there already.
-        for cached in caches.unused_wheels(store, doomed):
-            result.wheels[cached] = doomed.add(cached.path, *cached.pointers)
-        for cached in caches.unused_bytecode(store, doomed):
-            result.bytecode[cached] = doomed.add(cached.path)
+            result.models[model] += disk.own_size(*_model_directories(store, model))
+    if not found.missing_environments:
+        # An environment whose populate was interrupted has its wheels in the cache already.
+        for cached in caches.unused_wheels(store, removals):
+            result.wheels[cached] = removals.add(cached.path, *cached.pointers)
+        for cached in caches.unused_bytecode(store, removals):
+            result.bytecode[cached] = removals.add(cached.path)
     return result
 
 
-def remove(store: Store, doomed: Plan) -> None:
+def remove(store: Store, plan: Plan) -> None:
     """Carry a plan out."""
-    for path in doomed.staging:
+    for path in plan.staging:
         remove_tree(path)
-    _remove_lost_papers(store)
-    heap = _Heap(store)
-    for model in doomed.models:
-        _take_model(store, model, heap)
-    for key in doomed.environments:
-        heap.take(store.environment(key))
+    _remove_orphaned_metadata(store)
+    trash = _Trash(store)
+    for model in plan.models:
+        _take_model(store, model, trash)
+    for key in plan.environments:
+        trash.take(store.environment(key))
         failpoints.reach("collect.environment")
-    for cached in (*doomed.wheels, *doomed.bytecode):
+    for cached in (*plan.wheels, *plan.bytecode):
         for pointer in cached.pointers:
             pointer.unlink(missing_ok=True)
             failpoints.reach("collect.pointer")
-        heap.take(cached.path)
+        trash.take(cached.path)
         failpoints.reach("collect.cached")
-    heap.empty()
+    trash.empty()
 
 
-class _Heap:
-    """A directory in staging. What it takes is out of sight at once, whole, and stays so after a power cut."""
+class _Trash:
+    """A directory in staging. What it takes becomes invisible atomically, and stays so after a power cut."""
 
     def __init__(self, store: Store) -> None:
-        self._path = store.staging / HEAP
+        self._path = store.staging / TRASH
         self._sources: set[Path] = set()
         self._count = 0
 
@@ -116,13 +117,13 @@ class _Heap:
         self._count += 1
         self._sources.add(path.parent)
 
-    def settle(self) -> None:
-        """From here on a power cut takes no removal back: what was hidden may be deleted."""
+    def sync(self) -> None:
+        """After this, no power cut makes the hidden objects visible again, so they may be deleted."""
         while self._sources:
             durable.sync_directory(self._sources.pop())
 
     def empty(self) -> None:
-        self.settle()
+        self.sync()
         failpoints.reach("collect.hidden")
         for number in range(self._count):
             remove_tree(self._path / str(number))
@@ -131,40 +132,42 @@ class _Heap:
         failpoints.reach("collect.deleted")
 
 
-def _take_model(store: Store, model: Model, heap: _Heap) -> None:
-    """The reference first, the papers last: a name never leads to nothing, and what is visible can be verified."""
-    _point_elsewhere(store, model)
+def _take_model(store: Store, model: Model, trash: _Trash) -> None:
+    """refs/main first, so that it never names a missing snapshot; metadata last, so that a visible snapshot can be
+    verified."""
+    _repoint_ref(store, model)
     failpoints.reach("collect.dereferenced")
-    heap.take(store.snapshot(model))
+    trash.take(store.snapshot(model))
     failpoints.reach("collect.snapshot")
-    heap.settle()
-    for paper in store.snapshot_papers(model):
-        paper.unlink(missing_ok=True)
+    trash.sync()
+    for path in store.snapshot_metadata(model):
+        path.unlink(missing_ok=True)
         failpoints.reach("collect.paper")
-    _remove_empty(*_frame(store, model))
+    _remove_empty(*_model_directories(store, model))
 
 
-def _frame(store: Store, model: Model) -> list[Path]:
-    """What stands around the snapshots of a model, and goes with the last of them."""
-    reference = store.main_ref(model)
+def _model_directories(store: Store, model: Model) -> list[Path]:
+    """The files and directories around the snapshots of a model, which are removed with the last of them."""
+    main = store.main_ref(model)
     folder = store.hub / model.folder
-    return [reference, reference.parent, folder / "snapshots", folder, store.manifests / model.folder]
+    return [main, main.parent, folder / "snapshots", folder, store.manifests / model.folder]
 
 
-def _point_elsewhere(store: Store, model: Model) -> None:
-    """Let `refs/main` name the youngest snapshot that stays, or nothing."""
-    reference = store.main_ref(model)
-    if not reference.exists() or reference.read_text().strip() != model.revision:
+def _repoint_ref(store: Store, model: Model) -> None:
+    """Point `refs/main` to the newest snapshot that stays, or remove it."""
+    main = store.main_ref(model)
+    if not main.exists() or main.read_text().strip() != model.revision:
         return
     others = [other for other in store.all_models() if other.repo == model.repo and other != model]
-    if others and _write(reference, max(others, key=lambda other: _created(store, other)).revision):
+    if others and _write(main, max(others, key=lambda other: _created(store, other)).revision):
         return
-    reference.unlink()
-    durable.sync_directory(reference.parent)
+    main.unlink()
+    durable.sync_directory(main.parent)
 
 
 def _write(path: Path, text: str) -> bool:
-    """Whether a text could be written: collection is the way out of a full disk, so it must go on without space."""
+    """Write a text; returns False on a full disk. Garbage collection frees a full disk, so it must work without
+    space."""
     try:
         durable.write_text(path, text)
     except OSError as error:
@@ -181,14 +184,14 @@ def _created(store: Store, model: Model) -> str:
         return ""
 
 
-def _remove_lost_papers(store: Store) -> None:
-    """Manifests and proofs of snapshots that are not there: of a killed removal, or of a fetch that was killed before
-    it was through and writes them again."""
-    for paper in sorted(store.manifests.glob("*/*.json")):
-        model = Model.at(paper.parent.name, paper.name.split(".")[0])
+def _remove_orphaned_metadata(store: Store) -> None:
+    """Remove metadata without a snapshot. It comes from a killed removal, or from a killed fetch, which writes it
+    again."""
+    for path in sorted(store.manifests.glob("*/*.json")):
+        model = Model.from_folder(path.parent.name, path.name.split(".")[0])
         if not store.snapshot(model).is_dir():
-            paper.unlink()
-            _remove_empty(paper.parent)
+            path.unlink()
+            _remove_empty(path.parent)
 
 
 def _remove_empty(*directories: Path) -> None:

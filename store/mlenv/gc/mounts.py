@@ -1,4 +1,4 @@
-"""What running containers use: the directories of the host that they mount, as paths of the store."""
+"""What running containers use of a store, by the directories of the host that they mount."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..core.model import Model
 @dataclass(frozen=True)
 class Mount:
     """One bind mount of a running container: its directory on the host, the stack that the container belongs to
-    (`<project>-<stack>`), and the snapshots that it serves (`Org/Name@<commit>`), where these are known."""
+    (`<project>-<stack>`), and the snapshots that it serves (`Org/Name@<commit>`), if these are known."""
 
     path: PurePosixPath
     stack: str | None = None
@@ -22,7 +22,7 @@ class Mount:
 
 @dataclass
 class Mounted:
-    """The objects of a store that running containers use; `all_...` means any of that kind.
+    """The objects of a store that running containers use; `all_...` means all of that kind.
 
     `folders` are models (`models--Org--Name`) of which every snapshot is in use.
     """
@@ -41,9 +41,9 @@ class Mounted:
 
 
 def parse(document: object) -> list[Mount]:
-    """Read the list `mounted`: paths, or objects {path, stack, models}; an empty stack or models is an unknown one.
+    """Read the list `mounted`: paths, or objects {path, stack, models}; an empty stack or models means unknown.
 
-    `models` is a list or a text with blanks in between, as a label holds it. Raises UsageError with all problems.
+    `models` is a list, or one text with spaces in between, as a label has it. Raises UsageError with all problems.
     """
     if not isinstance(document, list):
         raise UsageError(f"mounted: expected a list of paths or {{path, stack, models}}, got {document!r}")
@@ -57,18 +57,18 @@ def parse(document: object) -> list[Mount]:
 def below(mounts: Iterable[Mount], root: PurePosixPath) -> list[tuple[Mount, tuple[str, ...]]]:
     """The mounts that lie inside the store, each with its parts below the store's directory on the host.
 
-    The store itself, or a directory above it, is mounted by tools, backups and monitors: their mounts say nothing about
-    what is in use, and the tools hold locks.
+    Tools, backups and monitors mount the store itself or a directory above it. Such a mount says nothing about what is
+    in use, and this tool holds locks while it works.
     """
     inside = ((mount, mount.path) for mount in mounts if mount.path != root and mount.path.is_relative_to(root))
     return [(mount, path.relative_to(root).parts) for mount, path in inside]
 
 
 def in_use(mounts: Iterable[Mount], root: PurePosixPath, stacks: Collection[str]) -> Mounted:
-    """What these mounts keep. `stacks` are those that have references.
+    """What these mounts keep. `stacks` are those that have GC roots.
 
-    A server mounts all models at once. It keeps those that it is said to serve; where nobody says, those of its stack's
-    references, which need no mount; and where its stack has none, every model.
+    A server mounts all models at once. It keeps the models that it is known to serve. If these are unknown, the GC
+    roots of its stack keep its models; and if its stack has no GC roots, it keeps every model.
     """
     result = Mounted()
     for mount, parts in below(mounts, root):
@@ -80,7 +80,7 @@ def in_use(mounts: Iterable[Mount], root: PurePosixPath, stacks: Collection[str]
             case ("models", "huggingface", "hub", folder) | ("models", "huggingface", "hub", folder, "snapshots"):
                 result.folders.add(folder)
             case ("models", "huggingface", "hub", folder, "snapshots", revision, *_):
-                result.models.add(str(Model.at(folder, revision)))
+                result.models.add(str(Model.from_folder(folder, revision)))
             case ("models", *_) if mount.models is not None:
                 result.models.update(mount.models)
             case ("models", *_) if mount.stack not in stacks:
@@ -98,14 +98,14 @@ def _parse(item: object, problems: list[str]) -> Mount | None:
         problems.append(f"path {path!r}: expected an absolute path of the host")
         return None
     if stack is not None and not isinstance(stack, str):
-        problems.append(f"{path}: stack {stack!r}: expected a text")
+        problems.append(f"{path}: stack {stack!r}: expected a string")
     names = models.split() if isinstance(models, str) else models
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        problems.append(f"{path}: models {models!r}: expected a list of texts")
+        problems.append(f"{path}: models {models!r}: expected a list of strings")
         return None
     for name in names or ():
         try:
-            Model.named(name)
+            Model.from_name(name)
         except UsageError as error:
             problems.append(f"{path}: {error}")
     return Mount(PurePosixPath(_normal(path)), stack, None if names is None else tuple(names))

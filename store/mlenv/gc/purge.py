@@ -10,18 +10,18 @@ from ..store.initialise import initialise
 from ..store.layout import FORMAT_FILE
 from ..store.store import Store, remove_tree
 from .mounts import below
-from .reachability import Running
+from .reachability import RunningContainers
 
 _LAST = ("data", "staging", FORMAT_FILE)
-"""Staging holds the locks of whoever waits meanwhile; the format file makes the rest a store, which a second purge can
-go on with."""
+"""Removed last. Other runs may wait for the locks in staging; and as long as the format file exists, the rest is still
+a store that a second purge can remove."""
 
 
-def purge(store: Store, running: Running, *, data: bool, dry_run: bool) -> int:
-    """Remove everything, the servers' own files only with `data`; returns the bytes that become free.
+def purge(store: Store, running: RunningContainers, *, data: bool, dry_run: bool) -> int:
+    """Remove everything, the servers' own files only with `data`; returns the bytes that this frees.
 
-    Without `data`, a store that holds such files becomes an empty store with them. Raises MlenvError while
-    running containers mount something of it.
+    Without `data`, a store with such files becomes an empty store with them. Raises MlenvError if running containers
+    mount something of it.
     """
     used = sorted({"/".join(parts) for _, parts in below(running.mounts, running.root)})
     if used:
@@ -29,30 +29,30 @@ def purge(store: Store, running: Running, *, data: bool, dry_run: bool) -> int:
             f"running containers mount {', '.join(used)} of the store {running.root}. "
             "Stop them (pulumi destroy removes those of a stack), and run this again."
         )
-    doomed = _doomed(store, data)
-    freed = {path: disk.size(path) for path in doomed}
+    paths = _to_remove(store, data)
+    freed = {path: disk.size(path) for path in paths}
     for path, count in freed.items():
-        progress.say(f"{'would remove' if dry_run else 'removing'} {path.name}: {progress.size(count)}")
+        progress.info(f"{'would remove' if dry_run else 'removing'} {path.name}: {progress.size(count)}")
     if not dry_run:
-        _remove(store, doomed)
+        _remove(store, paths)
         if (store.root / FORMAT_FILE).exists():
             initialise(store.root, [], (0, 0))
     return sum(freed.values())
 
 
-def _doomed(store: Store, data: bool) -> list[Path]:
+def _to_remove(store: Store, data: bool) -> list[Path]:
     keeps_data = not data and any(store.data.glob("*/*"))
     kept = {"data", FORMAT_FILE} if keeps_data else set()
     if keeps_data:
-        progress.say("the servers' own files stay (data/); --data removes them too")
+        progress.info("the servers' own files stay (data/); --data removes them too")
     ours = [path for path in store.own() if path.name not in kept]
     return sorted(ours, key=lambda path: (_LAST.index(path.name) + 1 if path.name in _LAST else 0, path.name))
 
 
-def _remove(store: Store, doomed: list[Path]) -> None:
-    for path in doomed:
+def _remove(store: Store, paths: list[Path]) -> None:
+    for path in paths:
         if path.name not in _LAST:
-            # Out of sight whole: an environment that is half there would look like a damaged one.
+            # Renamed first: a partly deleted environment would look like a damaged one.
             hidden = store.staging / f"purged-{path.name}"
             remove_tree(hidden)
             path.rename(hidden)

@@ -1,4 +1,4 @@
-"""Whether bytes are those of a hub's listing."""
+"""Checks content against a hub's listing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .hub import RemoteFile
 _CHUNK = 1 << 20
 
 
-class Proof:
-    """Takes a file's bytes in order and says whether they are those of a listing."""
+class ContentHash:
+    """Hashes a file's bytes in order and compares them with its listing."""
 
     def __init__(self, file: RemoteFile) -> None:
         self._file = file
@@ -25,18 +25,18 @@ class Proof:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    def take(self, chunk: bytes | memoryview) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
         self.count += len(chunk)
         self._sha256.update(chunk)
         if self._file.git:
             self._git.update(chunk)
 
-    def take_all(self, stream: BinaryIO) -> None:
+    def update_from(self, stream: BinaryIO) -> None:
         while chunk := stream.read(_CHUNK):
-            self.take(chunk)
+            self.update(chunk)
 
-    def problem(self) -> str | None:
-        """None, or what is wrong with the bytes taken."""
+    def mismatch(self) -> str | None:
+        """None, or how the bytes differ from the listing."""
         if self.count != self._file.size:
             return f"{self.count} bytes, listed {self._file.size}"
         if self._file.sha256:
@@ -45,9 +45,9 @@ class Proof:
         return None if found == self._file.git else f"git blob {found}, listed {self._file.git}"
 
 
-def prove(file: RemoteFile, path: Path) -> str | None:
-    """The sha256 of a file on the disk if it is the listed one, else None."""
-    proof = Proof(file)
+def verified_sha256(file: RemoteFile, path: Path) -> str | None:
+    """The sha256 of a file on the disk if its content is the listed one, else None."""
+    content = ContentHash(file)
     with path.open("rb") as stream:
-        proof.take_all(stream)
-    return None if proof.problem() else proof.sha256
+        content.update_from(stream)
+    return None if content.mismatch() else content.sha256

@@ -1,4 +1,4 @@
-"""Files of one model into one directory, each proven by the hash that the hub lists for it."""
+"""Downloads files of one model into one directory and checks each against the hash that the hub lists for it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from ..core import failpoints, progress
 from ..core.errors import WrongContentError
 from ..core.model import Model
-from .content_hash import prove
-from .download_progress import Meter
+from .content_hash import verified_sha256
+from .download_progress import DownloadProgress
 from .hub import Hub, RemoteFile
-from .mirrors import Sources
-from .resume_log import Journal
+from .mirrors import Mirrors
+from .resume_log import ResumeLog
 from .transfer import Transfer
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """How a large file is fetched: so many connections at once, each for one part of so many bytes after another.
+class DownloadOptions:
+    """How a large file is downloaded: over several connections at once, each one part after another.
 
-    What a killed run had under way is fetched again: at most one part a connection, 15.7 MB with these figures.
+    A killed run loses its unfinished parts: at most one per connection, 15.7 MB with these defaults.
     """
 
     connections: int = 4
@@ -31,68 +31,72 @@ class Lanes:
 
 
 @dataclass(frozen=True)
-class Bring:
-    """Files to bring into a directory. `scratch` keeps what is half there for the next run; both on one file system."""
+class DownloadRequest:
+    """Files to download into a directory. `scratch` keeps partial files for the next run; both are on one file
+    system."""
 
-    sources: Sources
+    mirrors: Mirrors
     model: Model
     files: Sequence[RemoteFile]
     into: Path
     scratch: Path
-    lanes: Lanes = field(default_factory=Lanes)
+    options: DownloadOptions = field(default_factory=DownloadOptions)
 
 
-def bring(request: Bring) -> dict[str, str]:
-    """Make sure that every file is in the directory, with the content that it is listed with; returns path -> sha256.
+def download(request: DownloadRequest) -> dict[str, str]:
+    """Make sure that every file is in the directory with the content of its listing; returns path -> sha256.
 
-    A file gets its name there only after it was proven; one that is there already is proven too, and fetched if it is
-    not the right one. Nothing is synced: that is for the caller, before anything refers to the directory.
-    Raises HubError; what was fetched stays in `scratch` and `into` for the next attempt.
+    A file gets its name only after its hash was checked. A file that is present is checked too, and downloaded again if
+    it differs. Nothing is synced: the caller does that before anything refers to the directory. Raises HubError; what
+    was downloaded stays in `scratch` and `into` for the next attempt.
     """
     request.scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
-    meter = Meter(str(request.model), sum(file.size for file in request.files))
-    with ThreadPoolExecutor(request.lanes.connections, "fetch") as pool:
-        return {file.path: _bring(request, file, pool, meter) for file in request.files}
+    overall = DownloadProgress(str(request.model), sum(file.size for file in request.files))
+    with ThreadPoolExecutor(request.options.connections, "fetch") as pool:
+        return {file.path: _download(request, file, pool, overall) for file in request.files}
 
 
-def _bring(request: Bring, file: RemoteFile, pool: Executor, meter: Meter) -> str:
+def _download(request: DownloadRequest, file: RemoteFile, pool: Executor, overall: DownloadProgress) -> str:
     target = request.into / file.path
     clock = progress.Clock()
     if target.exists():
-        if digest := prove(file, target):
-            meter.skip(file.size)
+        if digest := verified_sha256(file, target):
+            overall.add_present(file.size)
             return digest
         target.unlink()
 
     def from_one(hub: Hub, attempts: int) -> str:
-        return _fetch(request, file, hub, attempts, pool, meter)
+        return _fetch(request, file, hub, attempts, pool, overall)
 
-    digest = request.sources.ask(from_one)
-    progress.say(f"{file.path}: {progress.size(file.size)}, fetched in {clock}")
+    digest = request.mirrors.try_each(from_one)
+    progress.info(f"{file.path}: {progress.size(file.size)}, fetched in {clock}")
     failpoints.reach("fetch.file")
     return digest
 
 
-def _fetch(request: Bring, file: RemoteFile, hub: Hub, attempts: int, pool: Executor, meter: Meter) -> str:
-    """One file from one hub. What proves wrong is thrown away, and tried again if an earlier run had a hand in it."""
-    part_bytes = request.lanes.part_bytes
+def _fetch(
+    request: DownloadRequest, file: RemoteFile, hub: Hub, attempts: int, pool: Executor, overall: DownloadProgress
+) -> str:
+    """Download one file from one hub. Wrong content is discarded, and downloaded again if parts came from an earlier
+    run."""
+    part_bytes = request.options.part_bytes
     identity = f"mlenv journal 1: {file.size} bytes, {file.sha256 or file.git}, parts of {part_bytes}"
     path = request.scratch / hashlib.sha256(identity.encode()).hexdigest()[:32]
-    mark = meter.mark()
+    mark = overall.mark()
     while True:
-        meter.rewind(mark)
-        journal = Journal(path, file.size, identity)
-        inherited = bool(journal.checksums)
+        overall.rewind(mark)
+        log = ResumeLog(path, file.size, identity)
+        inherited = bool(log.checksums)
         try:
-            transfer = Transfer(hub, request.model, file, journal, part_bytes, attempts, meter)
-            digest = transfer.run(pool, request.lanes.connections)
+            transfer = Transfer(hub, request.model, file, log, part_bytes, attempts, overall)
+            digest = transfer.run(pool, request.options.connections)
         except WrongContentError:
-            journal.discard()
+            log.discard()
             if not inherited:
                 raise
-            progress.say(f"{file.path}: what an earlier run left is not part of it, starting again")
+            progress.info(f"{file.path}: what an earlier run downloaded does not belong to it, starting again")
         else:
-            journal.publish(request.into / file.path)
+            log.publish(request.into / file.path)
             return digest
         finally:
-            journal.close()
+            log.close()

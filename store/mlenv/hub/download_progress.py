@@ -1,4 +1,4 @@
-"""How far a download is, now and then in one line: bytes, total, rate, remaining time."""
+"""Reports a download now and then in one line: bytes, total, rate, remaining time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..core import progress
 REPORT_SECONDS = 5.0
 
 
-class Meter:
+class DownloadProgress:
     """Counts the bytes of a download from any thread. `name` begins every line, `total` is in bytes."""
 
     def __init__(self, name: str, total: int) -> None:
@@ -22,28 +22,28 @@ class Meter:
         self._reported = self._start = time.monotonic()
         self._reported_fetched = 0
 
-    def skip(self, count: int) -> None:
-        """Bytes that were there already."""
+    def add_present(self, count: int) -> None:
+        """Bytes that were present already."""
         with self._lock:
             self._done += count
 
     def add(self, count: int) -> None:
-        """Bytes that came over the line; they may come again, then `lose` them first."""
+        """Bytes that were received. `subtract` them before they are downloaded again."""
         with self._lock:
             self._done += count
             self._fetched += count
             now = time.monotonic()
             if now - self._reported >= REPORT_SECONDS:
-                progress.say(self._line(now))
+                progress.info(self._line(now))
                 self._reported, self._reported_fetched = now, self._fetched
 
-    def lose(self, count: int) -> None:
-        """Bytes counted before that are to be fetched again."""
+    def subtract(self, count: int) -> None:
+        """Bytes counted before that must be downloaded again."""
         with self._lock:
             self._done -= count
 
     def mark(self) -> int:
-        """For `rewind`, when all that comes after is lost."""
+        """A position for `rewind`, for when everything after it is lost."""
         return self._done
 
     def rewind(self, mark: int) -> None:

@@ -1,6 +1,7 @@
-"""HTTP connections that are kept: one GET after another, through the proxy and with the authorities of the environment.
+"""An HTTP client that keeps its connections; it uses the proxy and the CA bundle that the environment variables name.
 
-`urllib.request` opens a connection for every request; parts of a few megabytes would spend their time on handshakes.
+`urllib.request` opens a connection for every request; for parts of a few megabytes, handshakes would take most of the
+time.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ Origin = tuple[str, str, int]
 """Scheme, host and port."""
 
 
-class Answer:
-    """A response. As a context manager it keeps the connection when the body was read, and closes it when not."""
+class Response:
+    """A response. As a context manager it keeps the connection if the body was read completely, and closes it
+    otherwise."""
 
     def __init__(self, url: str, response: HTTPResponse, connection: HTTPConnection) -> None:
         self.url = url
@@ -34,7 +36,7 @@ class Answer:
         self._response = response
         self._connection = connection
 
-    def __enter__(self) -> Answer:
+    def __enter__(self) -> Response:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,49 +52,50 @@ class Answer:
         return self._response.readinto(buffer)
 
 
-class Wire:
-    """Connections to any number of places, at most one a thread and place. `timeout` in seconds is for each wait."""
+class ConnectionPool:
+    """Connections to any number of origins, at most one per thread and origin. `timeout` in seconds is for each
+    wait."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._local = threading.local()
-        self._every: list[HTTPConnection] = []
+        self._connections: list[HTTPConnection] = []
         self._lock = threading.Lock()
         self._proxies = urllib.request.getproxies_environment()
 
-    def get(self, url: str, headers: dict[str, str]) -> Answer:
-        """Send one GET; follows no redirect. Raises one of BROKEN."""
+    def get(self, url: str, headers: dict[str, str]) -> Response:
+        """Send one GET without following redirects. Raises one of BROKEN."""
         place = origin(url)
         proxy = self._proxy(place)
-        lines: dict[Origin, HTTPConnection] = self._local.__dict__.setdefault("lines", {})
-        line = lines.get(place) or lines.setdefault(place, self._connection(place, proxy))
+        connections: dict[Origin, HTTPConnection] = self._local.__dict__.setdefault("connections", {})
+        connection = connections.get(place) or connections.setdefault(place, self._connection(place, proxy))
         target = url if proxy and place[0] == "http" else _path(url)
         if proxy and place[0] == "http":
             headers = headers | _proxy_authorization(proxy)
-        kept = line.sock is not None
+        kept = connection.sock is not None
         try:
-            return Answer(url, _ask(line, target, headers), line)
+            return Response(url, _request(connection, target, headers), connection)
         except BROKEN as error:
-            line.close()
-            # A kept connection may have been closed at the other end since; a time-out is the answer to this request.
+            connection.close()
+            # The server may have closed a kept connection since, so retry once; but a time-out belongs to this request.
             if not kept or isinstance(error, TimeoutError):
                 raise
         try:
-            return Answer(url, _ask(line, target, headers), line)
+            return Response(url, _request(connection, target, headers), connection)
         except BROKEN:
-            line.close()
+            connection.close()
             raise
 
     def interrupt(self) -> None:
-        """Wake every thread that waits for one of these connections: its reading ends at once."""
+        """Wake every thread that waits for one of these connections: its read ends at once."""
         with self._lock:
-            for line in self._every:
-                if (sock := line.sock) is not None:
+            for connection in self._connections:
+                if (sock := connection.sock) is not None:
                     with contextlib.suppress(OSError):
                         sock.shutdown(socket.SHUT_RDWR)
 
     @cached_property
-    def _authorities(self) -> ssl.SSLContext:
+    def _ssl_context(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
     def _proxy(self, place: Origin) -> str | None:
@@ -106,27 +109,27 @@ class Wire:
         scheme, host, port = place
         via = origin(proxy) if proxy else place
         if proxy and via[0] != "http":
-            raise MlenvError(f"{scheme}_proxy is {_without_user(proxy)}: only http:// proxies are known")
+            raise MlenvError(f"{scheme}_proxy is {_without_user(proxy)}: only http:// proxies are supported")
         if scheme == "https":
-            line = HTTPSConnection(via[1], via[2], timeout=self._timeout, context=self._authorities)
+            connection = HTTPSConnection(via[1], via[2], timeout=self._timeout, context=self._ssl_context)
             if proxy:
-                line.set_tunnel(host, port, _proxy_authorization(proxy))
+                connection.set_tunnel(host, port, _proxy_authorization(proxy))
         else:
-            line = HTTPConnection(via[1], via[2], timeout=self._timeout)
+            connection = HTTPConnection(via[1], via[2], timeout=self._timeout)
         with self._lock:
-            self._every.append(line)
-        return line
+            self._connections.append(connection)
+        return connection
 
 
 def origin(url: str) -> Origin:
-    """Where a URL leads to."""
+    """Scheme, host and port of a URL."""
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _ask(line: HTTPConnection, target: str, headers: dict[str, str]) -> HTTPResponse:
-    line.request("GET", target, headers=headers)
-    return line.getresponse()
+def _request(connection: HTTPConnection, target: str, headers: dict[str, str]) -> HTTPResponse:
+    connection.request("GET", target, headers=headers)
+    return connection.getresponse()
 
 
 def _path(url: str) -> str:

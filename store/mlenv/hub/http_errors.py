@@ -1,4 +1,4 @@
-"""What it means when a hub does not give what it was asked for: something that may pass, or something to do."""
+"""Classifies failed requests to a hub: transient errors, which are worth a retry, and errors that need a person."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from ..core.errors import HubError
 from ..core.model import Model
-from .http_client import Answer, origin
-from .retry import Trouble
+from .http_client import Response, origin
+from .retry import TransientError
 
-_PROXY_USER = "the proxy wants a user: set HTTPS_PROXY to http://user:password@host:port"
+_PROXY_USER = "the proxy requires a user: set HTTPS_PROXY to http://user:password@host:port"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a hub at an endpoint was asked for: a URL, of a model, with a token or without."""
+class RequestContext:
+    """One request to a hub at an endpoint: a URL, for a model, with or without a token."""
 
     endpoint: str
     model: Model
@@ -28,55 +28,57 @@ class Asked:
     with_token: bool
 
 
-def refusal(answer: Answer, asked: Asked, exists: Callable[[], bool]) -> HubError | Trouble:
-    """What an answer means that is neither the thing nor a redirect to it. `exists` says whether the hub knows the
-    model."""
-    status, shown = answer.status, without_query(answer.url)
-    code = answer.headers.get("X-Error-Code", "")
+def classify_response(
+    response: Response, request: RequestContext, exists: Callable[[], bool]
+) -> HubError | TransientError:
+    """What a response with an error status means. `exists` says whether the hub knows the model."""
+    status, shown = response.status, without_query(response.url)
+    code = response.headers.get("X-Error-Code", "")
     if status in (408, 425, 429) or status >= 500:
-        return Trouble(f"{shown}: HTTP {status}", _retry_after(answer))
+        return TransientError(f"{shown}: HTTP {status}", _retry_after(response))
     if status == 407:
         return HubError(f"{_PROXY_USER} (HTTP 407 for {shown})")
-    if origin(answer.url) != origin(asked.endpoint):
-        # Signed addresses run out. The hub itself makes a new one.
-        return Trouble(f"{shown}: HTTP {status}, the signed address is not valid any more")
+    if origin(response.url) != origin(request.endpoint):
+        # Signed URLs expire. The hub itself signs a new one.
+        return TransientError(f"{shown}: HTTP {status}, the signed URL is no longer valid")
     if status in (401, 403):
-        return _forbidden(status, code, asked)
-    if status == 404 and "/resolve/" not in asked.url:
-        return _unknown(code == "RevisionNotFound" or (not code and exists()), asked)
-    return HubError(f"{asked.endpoint} answered HTTP {status} for {shown}")
+        return _forbidden(status, code, request)
+    if status == 404 and "/resolve/" not in request.url:
+        return _unknown(code == "RevisionNotFound" or (not code and exists()), request)
+    return HubError(f"{request.endpoint} answered HTTP {status} for {shown}")
 
 
-def _forbidden(status: int, code: str, asked: Asked) -> HubError:
-    repo, page = asked.model.repo, f"{asked.endpoint}/{asked.model.repo}"
+def _forbidden(status: int, code: str, request: RequestContext) -> HubError:
+    repo, page = request.model.repo, f"{request.endpoint}/{request.model.repo}"
     where = "the token of a user who may read it, as secret configuration archon:hubToken (HF_TOKEN of this tool)"
     if code == "GatedRepo" or (status == 403 and not code):
         return HubError(f"{repo} is gated (HTTP {status}): accept its licence at {page} and give {where}")
-    held = "the token that was given may not read it" if asked.with_token else "no token was given"
+    held = "the token that was given may not read it" if request.with_token else "no token was given"
     return HubError(
         f"{repo} does not exist, or is private, and {held} (HTTP {status}). Check the name at {page}, or give {where}"
     )
 
 
-def _unknown(exists: bool, asked: Asked) -> HubError:
-    repo, revision = asked.model.repo, asked.model.revision
+def _unknown(exists: bool, request: RequestContext) -> HubError:
+    repo, revision = request.model.repo, request.model.revision
     if exists:
         kind = "commit" if re.fullmatch("[0-9a-f]{40}", revision) else "branch, tag or commit"
-        commits = f"{asked.endpoint}/{repo}/commits/main"
+        commits = f"{request.endpoint}/{repo}/commits/main"
         return HubError(f"{repo} has no {kind} {revision}; its commits are listed at {commits}")
-    return HubError(f"there is no model {repo} at {asked.endpoint}; expected Org/Name as in the address of its page")
+    return HubError(f"there is no model {repo} at {request.endpoint}; expected Org/Name as in the address of its page")
 
 
-def trouble(url: str, error: BaseException) -> Trouble | HubError:
-    """What a broken connection means: something that may pass, but for a certificate that is not trusted."""
+def classify_exception(url: str, error: BaseException) -> TransientError | HubError:
+    """What a broken connection means: a transient error, unless the certificate is not trusted or the proxy needs a
+    user."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return HubError(
             f"the certificate of {origin(url)[1]} is not trusted ({error.verify_message}); "
-            "if a proxy stands in between, name its CA bundle (archon:caBundle)"
+            "if a proxy intercepts the connection, set its CA bundle (archon:caBundle)"
         )
     if "Tunnel connection failed: 407" in str(error):
         return HubError(f"{_PROXY_USER} ({error})")
-    return Trouble(f"{without_query(url)}: {str(error) or type(error).__name__}")
+    return TransientError(f"{without_query(url)}: {str(error) or type(error).__name__}")
 
 
 def without_query(url: str) -> str:
@@ -86,9 +88,9 @@ def without_query(url: str) -> str:
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds that the server asks for, given as a number or as a date."""
-    asked = answer.headers.get("Retry-After")
+def _retry_after(response: Response) -> float | None:
+    """The Retry-After header in seconds; it may be a number or a date."""
+    asked = response.headers.get("Retry-After")
     if asked is None:
         return None
     if asked.strip().isdigit():

@@ -1,4 +1,4 @@
-"""Where models come from: an endpoint, and mirrors that are asked when it fails."""
+"""Where models come from: an endpoint, and mirrors to try when it fails."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ..core import progress
 from ..core.errors import HubError, WrongContentError
 from ..core.model import Model
 from .hub import TIMEOUT_SECONDS, Hub, RemoteFile
-from .retry import ATTEMPTS, Patience
+from .retry import ATTEMPTS, Backoff
 
 ATTEMPTS_BEFORE_ANOTHER = 3
-"""Where there is another source to ask."""
+"""If there is another hub to try."""
 
 Result = TypeVar("Result")
 
 
-class Sources:
-    """Hubs in the order in which they are asked; one that failed is asked last from then on.
+class Mirrors:
+    """An endpoint and its mirrors, in the order in which they are tried; one that failed moves to the end.
 
-    The token goes to the endpoint alone. Every source is held to the hashes of the one listing that `listing` returned,
-    the endpoint's own whenever it answers.
+    The token goes to the endpoint only. Every mirror must send content with the hashes of the one listing that
+    `listing` returned, which is the endpoint's own whenever it answers.
     """
 
     def __init__(
@@ -32,19 +32,19 @@ class Sources:
 
     def listing(self, model: Model) -> list[RemoteFile]:
         """All files of the commit. Raises HubError."""
-        files, hub = self.ask(lambda hub, attempts: (hub.listing(model, Patience(str(hub), attempts)), hub))
+        files, hub = self.try_each(lambda hub, attempts: (hub.listing(model, Backoff(str(hub), attempts)), hub))
         if hub.endpoint != self.endpoint:
-            progress.say(f"{model}: the list of files and hashes is that of {hub}")
+            progress.info(f"{model}: the list of files and hashes comes from {hub}")
         return files
 
     def resolve(self, repo: str, branch: str) -> str:
-        """The commit that a branch or tag stands for at the moment. Raises HubError."""
-        return self.ask(lambda hub, attempts: hub.resolve(repo, branch, Patience(str(hub), attempts)))
+        """The commit that a branch or tag stands for now. Raises HubError."""
+        return self.try_each(lambda hub, attempts: hub.resolve(repo, branch, Backoff(str(hub), attempts)))
 
-    def ask(self, work: Callable[[Hub, int], Result]) -> Result:
-        """The result of the first hub with which a piece of work succeeds; it gets the hub and how often to try.
+    def try_each(self, work: Callable[[Hub, int], Result]) -> Result:
+        """The result of `work` with the first hub for which it succeeds; `work` gets the hub and how often to try.
 
-        Raises HubError with what every one of them failed with.
+        Raises HubError with the errors of all hubs.
         """
         problems: list[HubError] = []
         hubs = list(self._order)
@@ -54,7 +54,7 @@ class Sources:
             except HubError as error:
                 problems.append(error)
                 if len(hubs) > 1:
-                    progress.say(str(error))
+                    progress.info(str(error))
                 self._order.remove(hub)
                 self._order.append(hub)
         kind = WrongContentError if isinstance(problems[-1], WrongContentError) else HubError

@@ -1,4 +1,4 @@
-"""The parts of one file on their way: which are wanted, which are under way, which are there."""
+"""The parts of one file: which are pending, which are being downloaded, which are done."""
 
 from __future__ import annotations
 
@@ -10,95 +10,95 @@ from .resume_log import Part
 
 
 class Stopped(Exception):
-    """Another thread failed, or the run is being ended."""
+    """Another thread failed, or the download is being stopped."""
 
 
-class Parts:
-    """Hands parts out to the threads that fetch, and in order to the one that proves."""
+class PartQueue:
+    """Hands parts to the threads that download them, and in order to the one that hashes them."""
 
-    def __init__(self, parts: Sequence[Part], there: set[int]) -> None:
+    def __init__(self, parts: Sequence[Part], done: set[int]) -> None:
         self._parts = parts
-        self._there = set(there)
-        self._wanted = deque(part for part in parts if part.number not in there)
+        self._done = set(done)
+        self._pending = deque(part for part in parts if part.number not in done)
         self._changed = threading.Condition()
-        self._settled = False
-        self._done = False
+        self._ranges_confirmed = False
+        self._closed = False
         self._failure: BaseException | None = None
 
     def next(self, *, first: bool) -> Part | None:
-        """A part to fetch, or None when there will be no more. All but the first thread wait until `settle`."""
+        """A part to download, or None when there are no more. All but the first thread wait for `confirm_ranges`."""
         with self._changed:
-            while not self._done and not (self._wanted and (first or self._settled)):
+            while not self._closed and not (self._pending and (first or self._ranges_confirmed)):
                 self._changed.wait()
-            return None if self._done else self._wanted.popleft()
+            return None if self._closed else self._pending.popleft()
 
     @property
-    def settled(self) -> bool:
-        return self._settled
+    def ranges_confirmed(self) -> bool:
+        return self._ranges_confirmed
 
-    def settle(self) -> None:
-        """The server does ranges: every thread may ask."""
-        if not self._settled:
+    def confirm_ranges(self) -> None:
+        """The server supports ranges: every thread may send requests."""
+        if not self._ranges_confirmed:
             with self._changed:
-                self._settled = True
+                self._ranges_confirmed = True
                 self._changed.notify_all()
 
-    def arrived(self, part: Part) -> None:
+    def mark_done(self, part: Part) -> None:
         """Its bytes are in the file."""
         with self._changed:
-            self._there.add(part.number)
+            self._done.add(part.number)
             self._changed.notify_all()
 
-    def is_there(self, part: Part) -> bool:
-        return part.number in self._there
+    def is_done(self, part: Part) -> bool:
+        return part.number in self._done
 
-    def ask_again(self, part: Part) -> None:
-        """It proved wrong: fetch it before any other."""
+    def requeue(self, part: Part) -> None:
+        """Its content is wrong: download it again, before any other."""
         with self._changed:
-            self._there.discard(part.number)
-            self._wanted.appendleft(part)
+            self._done.discard(part.number)
+            self._pending.appendleft(part)
             self._changed.notify_all()
 
-    def withdraw(self, part: Part) -> None:
-        """Somebody brings it along already."""
+    def remove(self, part: Part) -> None:
+        """Another response already contains it."""
         with self._changed:
-            if part in self._wanted:
-                self._wanted.remove(part)
+            if part in self._pending:
+                self._pending.remove(part)
 
     def in_order(self) -> Iterator[Part]:
-        """Every part, first to last, each as soon as it is there. Raises what a fetching thread failed with."""
+        """Every part, first to last, each as soon as it is done. Raises the failure of a downloading thread."""
         for part in self._parts:
             self.wait_for(part)
             yield part
 
     def wait_for(self, part: Part) -> None:
         with self._changed:
-            while self._failure is None and part.number not in self._there:
-                # With a time-out, so that a signal is dealt with even where the platform's wait would not wake for it.
+            while self._failure is None and part.number not in self._done:
+                # With a time-out, so that a signal is handled even if the platform's wait does not wake for it.
                 self._changed.wait(1.0)
             if self._failure is not None:
                 raise self._failure
 
     def fail(self, failure: BaseException) -> None:
-        """End the work of all threads. The first failure is the one that counts."""
+        """Stop all threads. Only the first failure is reported."""
         with self._changed:
             self._failure = self._failure or failure
-            self._done = True
+            self._closed = True
             self._changed.notify_all()
 
-    def finish(self) -> None:
-        """Let the fetching threads go."""
+    def close(self) -> None:
+        """Release the downloading threads."""
         with self._changed:
-            self._done = True
+            self._closed = True
             self._changed.notify_all()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not longer than the work goes on. Raises Stopped when it does not."""
+        """Wait, but only while the download continues. Raises Stopped when it has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self._done, seconds)
-            if self._done:
+            self._changed.wait_for(lambda: self._closed, seconds)
+            if self._closed:
                 raise Stopped
 
     def check(self) -> None:
-        if self._done:
+        if self._closed:
             raise Stopped

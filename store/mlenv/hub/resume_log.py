@@ -1,12 +1,12 @@
-"""A half-downloaded file and the record of its parts, which together survive kill -9 and a power cut.
+"""A partly downloaded file and the log of its parts, which together survive kill -9 and a power cut.
 
-A part is recorded after its bytes were written, with their checksum, and believed later only if the bytes still have
-it. So nothing needs to be synced on the way. After kill -9 the page cache holds both, and only parts under way are
-lost. After a power cut either may be missing: a record without its bytes does not match them (unwritten blocks of a
-preallocated file read as zeros), and bytes without their record are not looked at; both are fetched again. A flush of
-the disk before every record would save at most what was written in the last half minute before a power cut, and cost
-one flush for every few megabytes. What CRC-32 might overlook, the hash of the whole file does not: it is compared
-before the file is used at all.
+A part is logged with its checksum after its bytes were written. A later run trusts it only if the bytes still have that
+checksum, so nothing needs to be synced during the download. After kill -9 the page cache holds both, and only
+unfinished parts are lost. After a power cut either may be missing: a log entry without its bytes does not match
+(unwritten blocks of a preallocated file read as zeros), and bytes without a log entry are ignored; both are downloaded
+again. Flushing the disk before every entry would save at most the last half minute before a power cut, and cost one
+flush for every few megabytes. The hash of the whole file catches what CRC-32 might miss: it is compared before the file
+is used at all.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def divide(size: int, part_bytes: int) -> list[Part]:
     return [Part(number, start, min(start + part_bytes, size)) for number, start in enumerate(starts)]
 
 
-class Journal:
-    """The two files of one download: `<path>` with the bytes, at their places, and `<path>.journal`.
+class ResumeLog:
+    """The two files of one download: `<path>` with the bytes, at their places, and `<path>.journal` with the log.
 
-    `identity` says what is downloaded and how it is divided; a journal of anything else starts afresh.
+    `identity` says what is downloaded and how it is divided; a log of anything else is discarded. Both names are
+    stable: a download that another version of this tool began is resumed.
     """
 
     def __init__(self, path: Path, size: int, identity: str) -> None:
@@ -61,7 +62,7 @@ class Journal:
             raise
 
     def add(self, part: Part, checksum: int) -> None:
-        """Record a part whose bytes have all been written."""
+        """Log a part whose bytes have all been written."""
         with self._lock:
             os.write(self._log, f"{part.number} {checksum:08x}\n".encode())
 
@@ -70,18 +71,18 @@ class Journal:
         os.close(self._log)
 
     def publish(self, target: Path) -> None:
-        """Give the whole file its name."""
+        """Give the complete file its final name."""
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.path.replace(target)
         self._record.unlink()
 
     def discard(self) -> None:
-        """Forget what was downloaded."""
+        """Delete what was downloaded."""
         for file in (self._record, self.path):
             file.unlink(missing_ok=True)
 
     def _inherit(self, header: str) -> dict[int, int]:
-        """What an earlier run recorded: part number -> checksum. Leaves a journal that ends with a whole line."""
+        """What an earlier run logged: part number -> checksum. Leaves a log that ends with a complete line."""
         checksums: dict[int, int] = {}
         kept = header
         with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
@@ -99,7 +100,7 @@ class Journal:
 
 
 def checksum_of(descriptor: int, part: Part, buffer: memoryview) -> int:
-    """The checksum of a part as it lies in the file."""
+    """The checksum of a part as it is in the file."""
     checksum = 0
     at = part.start
     while at < part.end:

@@ -1,4 +1,4 @@
-"""A model from a directory: it comes as a tar on standard input, and its revision is the hash of its files."""
+"""A model from a directory: a tar on standard input, and a revision that is the hash of its files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MARGIN_BYTES = 16_000_000
 
 
 def revision(entries: Iterable[FileEntry]) -> str:
-    """The revision of a directory: 40 hex digits that anybody can compute with sha256sum and sort.
+    """The revision of a directory: 40 hex digits that sha256sum and sort can compute too.
 
-    It is the beginning of the sha256 over `<sha256 of file>  <relative path>\\n`, sorted by the bytes of the path.
+    It is the beginning of the sha256 of `<sha256 of file>  <relative path>\\n`, sorted by the bytes of the path.
     """
     ordered = sorted(entries, key=lambda entry: entry.path.encode())
     text = "".join(f"{entry.sha256}  {entry.path}\n" for entry in ordered)
@@ -36,8 +36,8 @@ def is_left_out(path: str) -> bool:
 def extract(archive: BinaryIO, target: Path) -> None:
     """Unpack the regular files of a tar below `target`, with the modes of the store.
 
-    Written out because the base image's Python (3.11.2) has no extraction filters yet. Raises MlenvError for links,
-    devices and paths that lead outside, and for an archive that ends early.
+    Not tarfile's own extraction: the base image's Python (3.11.2) has no extraction filters yet. Raises MlenvError for
+    links, devices and paths that lead outside, and for an archive that ends early.
     """
     found = False
     try:
@@ -80,4 +80,4 @@ def _write(members: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
         shutil.copyfileobj(source, stream, 1 << 20)
     if target.stat().st_size != member.size:
         raise MlenvError(f"the archive ended in the middle of {member.name!r}")
-    progress.say(f"{member.name}: {progress.size(member.size)}")
+    progress.info(f"{member.name}: {progress.size(member.size)}")

@@ -1,4 +1,4 @@
-"""The proof of a model: what it answered when it was first served. Later servers must answer the same."""
+"""The baseline of a model: its answers when it was first served. Later servers must give the same answers."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from ..store.store import Store
 FORMAT = 1
 
 _ANSWER = {"query": str, "right": (int, float), "best_other": (int, float)}
-_TEXTS = ("device", "dtype", "environment")
+_STRINGS = ("device", "dtype", "environment")
 
 
 def record(store: Store, model: Model, document: object) -> None:
-    """Keep the known answers of a model; the first proof stays. Raises UsageError for answers that are none."""
-    proof = {"format": FORMAT, "recorded": now(), **_checked(document)}
-    path = store.snapshot_proof(model)
-    with store.working(f"model-{model.folder}-{model.revision}", f"model {model}"):
+    """Record the baseline of a model; an existing one stays. Raises UsageError for malformed answers."""
+    baseline = {"format": FORMAT, "recorded": now(), **_checked(document)}
+    path = store.snapshot_baseline(model)
+    with store.object_lock(f"model-{model.folder}-{model.revision}", f"model {model}"):
         if not store.snapshot(model).is_dir():
-            raise MlenvError(f"models/{model} is not in the store: nothing to prove")
+            raise MlenvError(f"models/{model} is not in the store, so it has no baseline to record")
         if path.exists():
-            return progress.say(f"model {model} is proven already; the first proof stays")
+            return progress.info(f"model {model} has a baseline already, which stays")
         path.parent.mkdir(mode=0o755, exist_ok=True)
-        durable.write_text(path, json.dumps(proof, indent=1) + "\n")
+        durable.write_text(path, json.dumps(baseline, indent=1) + "\n")
         failpoints.reach("record.written")
-    return progress.say(f"model {model} is proven: {progress.number(len(proof['answers']), 'known answer')}")
+    return progress.info(
+        f"baseline of model {model} recorded: {progress.pluralise(len(baseline['answers']), 'known answer')}"
+    )
 
 
 def _checked(document: object) -> dict:
@@ -38,11 +40,13 @@ def _checked(document: object) -> dict:
     problems = []
     if document.get("format", FORMAT) != FORMAT:
         problems.append(f"format {document['format']!r}: expected {FORMAT}")
-    unknown = sorted(given.keys() - {"answers", "recorded", *_TEXTS})
+    unknown = sorted(given.keys() - {"answers", "recorded", *_STRINGS})
     if unknown:
         problems.append(f"unknown names {', '.join(unknown)}")
-    problems += [f"{name}: expected a text, got {given.get(name)!r}" for name in _TEXTS if not _is_text(given, name)]
-    if "recorded" in given and not _is_text(given, "recorded"):
+    problems += [
+        f"{name}: expected a string, got {given.get(name)!r}" for name in _STRINGS if not _is_string(given, name)
+    ]
+    if "recorded" in given and not _is_string(given, "recorded"):
         problems.append(f"recorded: expected a time, got {given['recorded']!r}")
     answers = given.get("answers")
     if not isinstance(answers, list) or not answers:
@@ -54,7 +58,7 @@ def _checked(document: object) -> dict:
     return given
 
 
-def _is_text(given: dict, name: str) -> bool:
+def _is_string(given: dict, name: str) -> bool:
     return isinstance(given.get(name), str)
 
 

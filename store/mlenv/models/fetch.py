@@ -1,4 +1,5 @@
-"""Puts one model snapshot in place: lock, listing, space, files with their proof, sync, manifest, rename, reference."""
+"""Puts one model snapshot in place: lock, listing, disk space, files with their hashes, sync, manifest, rename,
+refs/main."""
 
 from __future__ import annotations
 
@@ -10,15 +11,15 @@ from typing import BinaryIO
 from ..core import durable, failpoints, preflight, progress
 from ..core.errors import HubError, MlenvError, NoSpaceError, is_no_space
 from ..core.model import Model
-from ..hub.download import Bring, Lanes, bring
+from ..hub.download import DownloadOptions, DownloadRequest, download
 from ..hub.hub import TIMEOUT_SECONDS, RemoteFile
-from ..hub.mirrors import Sources
+from ..hub.mirrors import Mirrors
 from ..store import main_ref, manifest
 from ..store.files import FileEntry, hash_tree, normalise
 from ..store.store import Store, remove_tree
-from ..store.verify import check_snapshot, demand_intact
+from ..store.verify import check_snapshot, require_intact
 from . import archive
-from .reuse import link_known
+from .reuse import link_reusable
 from .selection import select
 
 MARGIN_BYTES = 16_000_000
@@ -26,10 +27,9 @@ MARGIN_BYTES = 16_000_000
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """Where a snapshot comes from: a tar if `archive` is there, else the hub at `endpoint`, else one of the mirrors.
+    """Where a snapshot comes from: a tar if `archive` is given, else the hub at `endpoint`, else one of the mirrors.
 
-    `allow` and `ignore` are those of `selection.select`. They decide what a new snapshot holds; once it is in the store
-    nobody looks at them.
+    `allow` and `ignore` are those of `selection.select`. They matter only for a snapshot that is not in the store yet.
     """
 
     model: Model
@@ -38,16 +38,16 @@ class FetchRequest:
     mirrors: tuple[str, ...] = ()
     token: str | None = None
     timeout: float = TIMEOUT_SECONDS
-    lanes: Lanes = field(default_factory=Lanes)
+    options: DownloadOptions = field(default_factory=DownloadOptions)
     allow: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
 
 def fetch(store: Store, request: FetchRequest) -> None:
-    """Make sure that the snapshot is in the store. Raises MlenvError; then nothing of it is visible."""
+    """Make sure that the snapshot is in the store. Raises MlenvError, and then nothing of it is visible."""
     clock = progress.Clock()
     model = request.model
-    with store.working(f"model-{model.folder}-{model.revision}", f"model {model}") as (staging, _):
+    with store.object_lock(f"model-{model.folder}-{model.revision}", f"model {model}") as (staging, _):
         failpoints.reach("fetch.locked")
         if store.snapshot(model).exists():
             remove_tree(staging)
@@ -58,19 +58,19 @@ def fetch(store: Store, request: FetchRequest) -> None:
             failpoints.reach("fetch.complete")
             summary = _publish(store, model, staging, entries, source)
         except (NoSpaceError, OSError) as error:
-            # A full disk gets its space back; after anything else, what was fetched waits for the next run.
+            # Free a full disk; after any other failure, keep what was downloaded for the next run.
             if isinstance(error, NoSpaceError) or is_no_space(error):
                 remove_tree(staging)
             raise
         remove_tree(staging)
-    return progress.say(
-        f"model {model} is ready: {progress.number(len(entries), 'file')}, "
+    return progress.info(
+        f"model {model} is ready: {progress.pluralise(len(entries), 'file')}, "
         f"{progress.size(summary['bytes'])}, in {clock}"
     )
 
 
 class _Work:
-    """Fills `staging/snapshot` with proven files."""
+    """Fills `staging/snapshot` with verified files."""
 
     def __init__(self, store: Store, request: FetchRequest, staging: Path) -> None:
         self._store = store
@@ -80,7 +80,7 @@ class _Work:
         self._snapshot = staging / "snapshot"
 
     def from_archive(self, stream: BinaryIO) -> tuple[list[FileEntry], dict]:
-        """The files of a tar, if they hash to the revision that was asked for."""
+        """The files of a tar, if they hash to the requested revision."""
         remove_tree(self._staging)
         self._snapshot.mkdir(mode=0o755, parents=True)
         archive.extract(stream, self._snapshot)
@@ -89,32 +89,32 @@ class _Work:
         if found != self._model.revision:
             remove_tree(self._staging)
             raise MlenvError(
-                f"the archive for {self._model.repo} has revision {found}, asked for was {self._model.revision}: "
+                f"the archive for {self._model.repo} has revision {found}, expected was {self._model.revision}: "
                 "the directory changed since its hash was taken. Run the deployment again."
             )
         return entries, {"archive": True}
 
     def from_hub(self) -> tuple[list[FileEntry], dict]:
-        """The files of a commit, each as the hub's listing describes it."""
+        """The files of a commit, each with the content that the hub lists."""
         request = self._request
-        sources = Sources(request.endpoint, request.mirrors, request.token, request.timeout)
-        listed = {file.path: file for file in sources.listing(self._model)}
+        mirrors = Mirrors(request.endpoint, request.mirrors, request.token, request.timeout)
+        listed = {file.path: file for file in mirrors.listing(self._model)}
         failpoints.reach("fetch.listed")
         chosen = self._choose(list(listed))
         files = [listed[path] for path in chosen]
         _check_hashes(self._model, files)
         self._snapshot.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._drop_unlisted(set(chosen))
-        linked = link_known(self._store, self._model, files, self._snapshot)
+        linked = link_reusable(self._store, self._model, files, self._snapshot)
         missing = [file for file in files if file.path not in linked]
         self._require_space(missing)
         failpoints.reach("fetch.preflight")
-        hashes = linked | bring(
-            Bring(sources, self._model, missing, self._snapshot, self._staging / "parts", request.lanes)
+        hashes = linked | download(
+            DownloadRequest(mirrors, self._model, missing, self._snapshot, self._staging / "parts", request.options)
         )
         tree = normalise(self._snapshot, executables=False)
         entries = [FileEntry(path, *tree.files[path], hashes[path]) for path in sorted(tree.files)]
-        return entries, {"endpoint": sources.endpoint, "left": sorted(listed.keys() - hashes.keys())}
+        return entries, {"endpoint": mirrors.endpoint, "left": sorted(listed.keys() - hashes.keys())}
 
     def _entries(self) -> list[FileEntry]:
         return hash_tree(self._snapshot, normalise(self._snapshot, executables=False))
@@ -124,25 +124,26 @@ class _Work:
         if not chosen:
             shown = ", ".join(sorted(paths)[:10]) + (", ..." if len(paths) > 10 else "")
             raise HubError(f"the patterns select no file of {self._model}; it has: {shown or 'no file at all'}")
-        progress.say(f"{self._model}: {len(chosen)} of {progress.number(len(paths), 'file')}")
+        progress.info(f"{self._model}: {len(chosen)} of {progress.pluralise(len(paths), 'file')}")
         return chosen
 
     def _drop_unlisted(self, chosen: set[str]) -> None:
-        """An interrupted run may have had other patterns."""
+        """Remove files of an interrupted run that had other patterns."""
         for path in self._snapshot.rglob("*"):
             if not path.is_dir() and path.relative_to(self._snapshot).as_posix() not in chosen:
                 path.unlink()
 
     def _require_space(self, files: Sequence[RemoteFile]) -> None:
-        # Half-fetched files have their blocks already.
-        there = sum(path.stat().st_blocks * 512 for path in self._staging.rglob("*") if path.is_file())
-        missing = max(0, sum(file.size for file in files) - there)
-        parts = {f"for {progress.number(len(files), 'file')}": missing, "as a margin": MARGIN_BYTES}
+        # Partial files occupy their blocks already.
+        present = sum(path.stat().st_blocks * 512 for path in self._staging.rglob("*") if path.is_file())
+        missing = max(0, sum(file.size for file in files) - present)
+        parts = {f"for {progress.pluralise(len(files), 'file')}": missing, "as a margin": MARGIN_BYTES}
         preflight.require(self._store.root, preflight.Need(f"model {self._model}", parts))
 
 
 def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEntry], source: dict) -> dict:
-    """Manifest first: a snapshot that is visible can be verified. Reference last: it never names a missing snapshot."""
+    """The manifest first, so that a visible snapshot can be verified; refs/main last, so that it never names a missing
+    one."""
     target = store.snapshot(model)
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     for directory in (store.hub, target.parent.parent):
@@ -163,17 +164,17 @@ def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEn
 
 def _confirm(store: Store, model: Model) -> None:
     clock = progress.Clock()
-    finding = check_snapshot(store, model)
-    demand_intact(finding)
-    # Here too: the run that put it in place may have been killed just before this.
+    result = check_snapshot(store, model)
+    require_intact(result)
+    # The run that put it in place may have been killed just before this.
     main_ref.update(store, model)
-    progress.say(f"model {model} is already there: {finding.describe()}, checked in {clock}")
+    progress.info(f"model {model} is already there: {result.describe()}, checked in {clock}")
 
 
 def _check_hashes(model: Model, files: Sequence[RemoteFile]) -> None:
     bare = [file.path for file in files if not (file.sha256 or file.git)]
     if bare:
         raise HubError(
-            f"the hub lists no hash for {', '.join(bare[:5])} of {model}; what cannot be proven is not fetched. "
+            f"the hub lists no hash for {', '.join(bare[:5])} of {model}; a file without a hash is not downloaded. "
             "Use another endpoint (archon:hubEndpoint)."
         )

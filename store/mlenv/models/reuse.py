@@ -1,4 +1,4 @@
-"""Files that a new snapshot shares with another commit of the same model are linked instead of fetched."""
+"""Links files that a new snapshot shares with another commit of the same model, instead of downloading them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 from ..core import progress
 from ..core.errors import MlenvError
 from ..core.model import Model
-from ..hub.content_hash import prove
+from ..hub.content_hash import verified_sha256
 from ..hub.hub import RemoteFile
 from ..store import manifest
 from ..store.files import FileEntry
 from ..store.store import Store
 
 
-def link_known(store: Store, model: Model, files: Sequence[RemoteFile], into: Path) -> dict[str, str]:
-    """Link what the store has, proven once more; returns path -> sha256 of what was linked."""
+def link_reusable(store: Store, model: Model, files: Sequence[RemoteFile], into: Path) -> dict[str, str]:
+    """Link the files that the store has, after checking them again; returns path -> sha256 of the linked files."""
     linked = {}
-    known = list(_other_snapshots(store, model))
+    candidates = list(_other_snapshots(store, model))
     for file in files:
         target = into / file.path
-        for path, entry in known:
+        for path, entry in candidates:
             if target.exists() or not _may_be(file, entry):
                 continue
-            if digest := prove(file, path):
+            if digest := verified_sha256(file, path):
                 target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 if _link(path, target):
                     linked[file.path] = digest
-                    progress.say(f"{file.path}: {progress.size(file.size)}, linked from another snapshot")
+                    progress.info(f"{file.path}: {progress.size(file.size)}, linked from another snapshot")
     return linked
 
 

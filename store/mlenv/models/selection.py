@@ -1,4 +1,5 @@
-"""Which files of a model repository a server needs: the weights once, not in every format that somebody uploaded."""
+"""Which files of a model repository a server needs: the weights in one format, not in every format that was
+uploaded."""
 
 from __future__ import annotations
 
@@ -23,10 +24,10 @@ OTHER_DIRECTORIES = ("onnx", "openvino", "coreml")
 
 
 def select(paths: Iterable[str], allow: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[str]:
-    """The paths to take, sorted. Patterns are shell patterns over the whole path; `*` also matches `/`.
+    """The selected paths, sorted. Patterns are shell patterns over the whole path; `*` also matches `/`.
 
-    With `allow`, only what matches it; without, everything but weights in other formats, hidden files, and PyTorch's
-    old pickles (*.bin, *.pt, *.pth) where safetensors lie beside them. `ignore` is taken away from either.
+    With `allow`: only what matches it. Without: everything except weights in other formats, hidden files, and PyTorch's
+    old pickles (*.bin, *.pt, *.pth) beside safetensors. What matches `ignore` is removed in both cases.
     """
     every = sorted(paths)
     chosen = [path for path in every if _matches(path, allow)] if allow else _usual(every)

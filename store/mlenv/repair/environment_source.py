@@ -1,4 +1,4 @@
-"""Good copies of the files of an environment: packages from the wheel cache where that is intact, else brought again;
+"""Intact copies of the files of an environment: packages from the wheel cache if that is intact, else downloaded again;
 byte code compiled from its source."""
 
 from __future__ import annotations
@@ -12,70 +12,69 @@ from pathlib import Path, PurePosixPath
 from ..core import failpoints, preflight, progress
 from ..core.errors import MlenvError, NoSpaceError
 from ..environments import bytecode, uv
-from ..environments.distributions import name_of, read_record, strip_notes
+from ..environments.distributions import package_name, read_record, remove_uv_notes
 from ..environments.requirements import Requirement
 from ..environments.requirements import parse as parse_lock
 from ..store import manifest, metadata
 from ..store.files import FileEntry, normalise
 from ..store.store import Store
-from .replace_files import Good, proven
+from .replace_files import VerifiedCopy, is_intact
+from .request import RepairRequest
 
 MARGIN_BYTES = 16_000_000
 
 
-class Rebuild:
-    """Brings files of one environment into `staging`. Its lock is held by `descriptor`."""
+class EnvironmentSource:
+    """Puts files of one environment into `staging`. `descriptor` holds its lock."""
 
-    def __init__(
-        self, store: Store, key: str, staging: Path, indexes: uv.Indexes, lock: str | None, descriptor: int
-    ) -> None:
+    def __init__(self, store: Store, key: str, staging: Path, request: RepairRequest, descriptor: int) -> None:
         self._store = store
         self._key = key
         self._base = store.environment(key)
         self._staging = staging
-        self._indexes = indexes
-        self._lock = lock
+        self._indexes = request.indexes
+        self._given_lock = request.lock
         self._descriptor = descriptor
         self._listed: dict[str, FileEntry] = {}
 
-    def bring(self, bad: list[FileEntry], brought: list[str]) -> list[Good]:
-        """As many of these files as can be made again, each proven; `brought` hears the names of packages that had to
-        come from afar."""
+    def copies_of(self, bad: list[FileEntry], downloaded: list[str]) -> list[VerifiedCopy]:
+        """As many of these files as can be made again, each verified; names of downloaded packages are added to
+        `downloaded`."""
         summary = manifest.read_environment(self._base)
         self._listed = {entry.path: entry for entry in manifest.read_environment_files(self._base, summary)}
         compiled = [entry for entry in bad if entry.path.endswith(".pyc")]
         plain = [entry for entry in bad if not entry.path.endswith(".pyc")]
-        goods = self._packages(plain, summary, brought) if plain else {}
+        copies = self._packages(plain, summary, downloaded) if plain else {}
         failpoints.reach("repair.installed")
         for entry in compiled:
-            if path := self._compiled(entry, goods):
-                goods[entry.path] = Good(entry, path)
-        return list(goods.values())
+            if path := self._compiled(entry, copies):
+                copies[entry.path] = VerifiedCopy(entry, path)
+        return list(copies.values())
 
-    def _packages(self, bad: list[FileEntry], summary: dict, brought: list[str]) -> dict[str, Good]:
-        # What the wheel cache still holds whole needs no network; the rest comes into a cache of its own.
-        goods: dict[str, Good] = {}
-        requirements = self._requirements(self._owners(bad, goods), summary)
+    def _packages(self, bad: list[FileEntry], summary: dict, downloaded: list[str]) -> dict[str, VerifiedCopy]:
+        # What is intact in the wheel cache needs no network; the rest is downloaded into a separate cache.
+        copies: dict[str, VerifiedCopy] = {}
+        requirements = self._requirements(self._owners(bad, copies), summary)
         for item in requirements:
-            goods |= self._near(item, bad)
-        lacking = self._owners([entry for entry in bad if entry.path not in goods], goods)
+            copies |= self._cached(item, bad)
+        lacking = self._owners([entry for entry in bad if entry.path not in copies], copies)
         again = [item for item in requirements if item.name in lacking]
         if again:
             self._require_space(again)
             uv.install(
-                self._lock_file("far", again),
-                self._staging / "far",
+                self._lock_file("remote", again),
+                self._staging / "remote",
                 cache=self._staging / "uv",
                 indexes=self._indexes,
                 keep_open=[self._descriptor],
-                doing=f"bringing packages of environment {self._key} again",
+                doing=f"downloading packages of environment {self._key} again",
             )
-            goods = self._proven(self._staging / "far", bad) | goods
-            brought += [str(item) for item in again]
-        return goods
+            copies = self._verified(self._staging / "remote", bad) | copies
+            downloaded += [str(item) for item in again]
+        return copies
 
-    def _near(self, item: Requirement, bad: list[FileEntry]) -> dict[str, Good]:
-        prefix = self._staging / f"near-{item.name}"
+    def _cached(self, item: Requirement, bad: list[FileEntry]) -> dict[str, VerifiedCopy]:
+        prefix = self._staging / f"cached-{item.name}"
         try:
             uv.install(
                 self._lock_file(prefix.name, [item]),
@@ -90,14 +89,18 @@ class Rebuild:
         except NoSpaceError:
             raise
         except MlenvError:
-            # It is not there, or damaged too.
+            # It is not in the cache, or damaged there too.
             return {}
-        return self._proven(prefix, bad)
+        return self._verified(prefix, bad)
 
-    def _proven(self, prefix: Path, bad: list[FileEntry]) -> dict[str, Good]:
-        strip_notes(prefix)
+    def _verified(self, prefix: Path, bad: list[FileEntry]) -> dict[str, VerifiedCopy]:
+        remove_uv_notes(prefix)
         normalise(prefix)
-        return {entry.path: Good(entry, prefix / entry.path) for entry in bad if proven(prefix / entry.path, entry)}
+        return {
+            entry.path: VerifiedCopy(entry, prefix / entry.path)
+            for entry in bad
+            if is_intact(prefix / entry.path, entry)
+        }
 
     def _lock_file(self, name: str, requirements: list[Requirement]) -> Path:
         path = self._staging / f"{name}.txt"
@@ -105,45 +108,45 @@ class Rebuild:
         path.write_text("".join(lines), encoding="utf-8")
         return path
 
-    def _owners(self, entries: Iterable[FileEntry], goods: Mapping[str, Good]) -> set[str]:
-        """The packages that these files belong to, by the lists of files that are intact, here or as good copies.
+    def _owners(self, entries: Iterable[FileEntry], copies: Mapping[str, VerifiedCopy]) -> set[str]:
+        """The packages that own these files, according to the intact RECORDs, in the environment or among the copies.
 
-        A package whose list is damaged is among them: with a file that lies beside its list.
+        A package with a damaged RECORD is included if one of the files lies beside it.
         """
         paths = {entry.path for entry in entries}
-        names = {name for path in paths for part in path.split("/") if (name := name_of(part))}
+        names = {name for path in paths for part in path.split("/") if (name := package_name(part))}
         for path, entry in self._listed.items():
             if not path.endswith(".dist-info/RECORD"):
                 continue
-            record = goods[path].path if path in goods else self._base / path
-            if proven(record, entry) and any(file.path in paths for file in read_record(record)):
-                names.add(name_of(PurePosixPath(path).parent.name) or "")
+            record = copies[path].path if path in copies else self._base / path
+            if is_intact(record, entry) and any(file.path in paths for file in read_record(record)):
+                names.add(package_name(PurePosixPath(path).parent.name) or "")
         return names
 
     def _requirements(self, names: set[str], summary: dict) -> list[Requirement]:
-        text = metadata.lock_of(self._base, summary, self._lock)
+        text = metadata.lock_of(self._base, summary, self._given_lock)
         if text is None:
             raise MlenvError(
-                f"envs/{self._key} does not keep its lock: give the one that it was made from on standard input "
-                "(mlenv repair --lock -). Nothing was brought again."
+                f"envs/{self._key} does not keep its lock file: give the one that it was made from on standard input "
+                "(mlenv repair --lock -). Nothing was downloaded."
             )
         return [item for item in parse_lock(text).requirements if item.name in names]
 
     def _require_space(self, requirements: list[Requirement]) -> None:
-        # Once in the wheel's archive, once unpacked.
+        # Once as a wheel, once unpacked.
         size = 2 * sum(item.size or 0 for item in requirements)
-        parts = {f"for {progress.number(len(requirements), 'package')}": size, "as a margin": MARGIN_BYTES}
+        parts = {f"for {progress.pluralise(len(requirements), 'package')}": size, "as a margin": MARGIN_BYTES}
         unknown = tuple(str(item) for item in requirements if item.size is None)
         preflight.require(self._store.root, preflight.Need(f"the repair of envs/{self._key}", parts, unknown))
 
-    def _compiled(self, entry: FileEntry, goods: dict[str, Good]) -> Path | None:
-        """Byte code from the cache, where that has an intact file of its own, or made again from its source."""
+    def _compiled(self, entry: FileEntry, copies: dict[str, VerifiedCopy]) -> Path | None:
+        """Byte code from the cache, if that has an intact file, or compiled again from its source."""
         for kept in sorted(self._store.pyc_cache.glob(f"*/*/{entry.path}")):
-            if proven(kept, entry):
+            if is_intact(kept, entry):
                 return kept
         name = importlib.util.source_from_cache(entry.path)
-        source = goods[name].path if name in goods else self._base / name
-        if name not in self._listed or not proven(source, self._listed[name]):
+        source = copies[name].path if name in copies else self._base / name
+        if name not in self._listed or not is_intact(source, self._listed[name]):
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

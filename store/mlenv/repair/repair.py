@@ -1,120 +1,106 @@
-"""Mends an environment or a snapshot in its place: what is damaged or missing is brought again, and only that; what was
-added goes. Afterwards everything is as the manifest, which does not change, says."""
+"""Repairs an environment or a snapshot in place: only what is damaged or missing is replaced, and what was added is
+removed. Afterwards everything matches the manifest, which does not change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from ..core import durable, failpoints, progress
 from ..core.errors import MlenvError
 from ..core.model import Model
-from ..environments.uv import Indexes
 from ..store import manifest, metadata
 from ..store.files import DIRECTORY_MODE, FileEntry, scan
 from ..store.store import Store, remove_tree
 from ..store.verify import parse, verify
-from ..store.verify_result import Finding
+from ..store.verify_result import VerifyResult
 from . import replace_files
-from .environment_source import Rebuild
-from .replace_files import Good
-from .snapshot_source import Refetch
-
-
-@dataclass(frozen=True)
-class RepairRequest:
-    """Where the good files come from. `lock` is for environments that do not keep their own; `archive` for a model from
-    a directory; `endpoint` stands in for the one in a snapshot's manifest, `mirrors` are asked where it fails."""
-
-    indexes: Indexes = field(default_factory=Indexes)
-    lock: str | None = None
-    archive: BinaryIO | None = None
-    endpoint: str | None = None
-    mirrors: tuple[str, ...] = ()
-    token: str | None = None
+from .environment_source import EnvironmentSource
+from .replace_files import VerifiedCopy
+from .request import RepairRequest
+from .snapshot_source import SnapshotSource
 
 
 @dataclass
-class Repaired:
-    """What was done to one target. `found` is the state before; `also` are other names of damaged files, in caches and
-    other targets, that were mended with them, relative to the store; `brought` says what was brought again."""
+class RepairResult:
+    """What was done to one target. `found` is the state before; `also` are other hard links of damaged files, in caches
+    and other targets, that were repaired with them, relative to the store; `downloaded` names what was downloaded."""
 
-    found: Finding
+    found: VerifyResult
     also: list[str] = field(default_factory=list)
-    brought: list[str] = field(default_factory=list)
+    downloaded: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict:
-        return {"found": self.found.to_json(), "also": self.also, "brought": self.brought}
+        return {"found": self.found.to_json(), "also": self.also, "brought": self.downloaded}
 
 
-def repair(store: Store, target: str, request: RepairRequest) -> Repaired:
-    """Mend one target. Raises MlenvError for what cannot be mended; what can be, is mended all the same."""
+def repair(store: Store, target: str, request: RepairRequest) -> RepairResult:
+    """Repair one target. Raises MlenvError if something cannot be repaired, after repairing everything else."""
     named = parse(target)
     root, lock = (
         (store.snapshot(named), f"model-{named.folder}-{named.revision}")
         if isinstance(named, Model)
         else (store.environment(named), f"env-{named}")
     )
-    with store.working(lock, target) as (staging, descriptor):
+    with store.object_lock(lock, target) as (staging, descriptor):
         failpoints.reach("repair.locked")
-        result = Repaired(verify(store, target, full=True))
+        result = RepairResult(verify(store, target, full=True))
         if result.found.ok:
             return result
         failpoints.reach("repair.found")
-        _mend_papers(store, named, request)
+        _repair_metadata(store, named, request)
         failpoints.reach("repair.papers")
-        # With papers that are right, the same look may show more.
-        finding = verify(store, target, full=True)
+        # With repaired metadata, verification may find more.
+        state = verify(store, target, full=True)
         remove_tree(staging)
         staging.mkdir(mode=0o755)
         try:
-            _mend(
-                store, root, _listed(store, named), finding, result, _source(store, named, request, staging, descriptor)
+            _repair(
+                store, root, _listed(store, named), state, result, _source(store, named, request, staging, descriptor)
             )
         finally:
             remove_tree(staging)
-        _demand_mended(verify(store, target, full=False), result)
+        _require_repaired(verify(store, target, full=False), result)
     return result
 
 
-Source = Callable[[list[FileEntry], Repaired], tuple[list[Good], Path]]
-"""Brings good copies of files into staging, as many as it can; returns them, and staging."""
+Source = Callable[[list[FileEntry], RepairResult], tuple[list[VerifiedCopy], Path]]
+"""Puts intact copies of files into staging, as many as it can; returns them, and staging."""
 
 
-def _mend(
-    store: Store, root: Path, entries: list[FileEntry], finding: Finding, result: Repaired, source: Source
+def _repair(
+    store: Store, root: Path, entries: list[FileEntry], state: VerifyResult, result: RepairResult, source: Source
 ) -> None:
-    replace_files.remove_added(root, finding.added)
-    wrong = {path for path, _ in finding.damaged} | set(finding.missing)
+    replace_files.remove_added(root, state.added)
+    wrong = {path for path, _ in state.damaged} | set(state.missing)
     suspects = [entry for entry in entries if entry.path in wrong]
     bad = []
     for entry in suspects:
-        if replace_files.proven(root / entry.path, entry):
-            # Only the mode is wrong: under all its names.
+        if replace_files.is_intact(root / entry.path, entry):
+            # Only the mode is wrong, under all its hard links.
             (root / entry.path).chmod(entry.mode)
         else:
             bad.append(entry)
     if bad:
-        goods, staging = source(bad, result)
+        copies, staging = source(bad, result)
         failpoints.reach("repair.proven")
         durable.sync_file_system(staging)
         failpoints.reach("repair.synced")
-        others = replace_files.other_names(store, [root / good.entry.path for good in goods])
+        others = replace_files.other_links(store, [root / copy.entry.path for copy in copies])
         result.also = sorted(path.relative_to(store.root).as_posix() for paths in others.values() for path in paths)
-        replace_files.switch(staging, goods, root, others)
-        _demand_all(bad, goods, result)
+        replace_files.replace(staging, copies, root, others)
+        _require_all_copies(bad, copies, result)
     for path, mode in scan(root).directories.items():
         if mode != DIRECTORY_MODE:
             (root / path).chmod(DIRECTORY_MODE)
 
 
-def _mend_papers(store: Store, named: str | Model, request: RepairRequest) -> None:
+def _repair_metadata(store: Store, named: str | Model, request: RepairRequest) -> None:
     if isinstance(named, Model):
-        metadata.mend_snapshot(store, named)
+        metadata.repair_snapshot(store, named)
     else:
-        metadata.mend_environment(store.environment(named), request.lock)
+        metadata.repair_environment(store.environment(named), request.lock)
 
 
 def _listed(store: Store, named: str | Model) -> list[FileEntry]:
@@ -125,29 +111,29 @@ def _listed(store: Store, named: str | Model) -> list[FileEntry]:
 
 
 def _source(store: Store, named: str | Model, request: RepairRequest, staging: Path, descriptor: int) -> Source:
-    def bring(bad: list[FileEntry], result: Repaired) -> tuple[list[Good], Path]:
+    def copies_of(bad: list[FileEntry], result: RepairResult) -> tuple[list[VerifiedCopy], Path]:
         if isinstance(named, Model):
-            work = Refetch(store, named, staging, request.endpoint, request.mirrors, request.token, request.archive)
+            work = SnapshotSource(store, named, staging, request)
         else:
-            work = Rebuild(store, named, staging, request.indexes, request.lock, descriptor)
-        return work.bring(bad, result.brought), staging
+            work = EnvironmentSource(store, named, staging, request, descriptor)
+        return work.copies_of(bad, result.downloaded), staging
 
-    return bring
+    return copies_of
 
 
-def _demand_all(bad: list[FileEntry], goods: list[Good], result: Repaired) -> None:
-    lost = sorted({entry.path for entry in bad} - {good.entry.path for good in goods})
+def _require_all_copies(bad: list[FileEntry], copies: list[VerifiedCopy], result: RepairResult) -> None:
+    lost = sorted({entry.path for entry in bad} - {copy.entry.path for copy in copies})
     if lost:
         shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
         raise MlenvError(
-            f"{result.found.target}: {progress.number(len(lost), 'file')} cannot be made again as the manifest lists "
-            f"them: {shown}. Everything else was mended. Remove it from the store (stop the servers that use it first) "
-            "and deploy again."
+            f"{result.found.target}: {progress.pluralise(len(lost), 'file')} cannot be made again as the manifest "
+            f"lists them: {shown}. Everything else was repaired. Remove it from the store (stop the servers that use "
+            "it first) and deploy again."
         )
 
 
-def _demand_mended(finding: Finding, result: Repaired) -> None:
-    if not finding.ok:
+def _require_repaired(state: VerifyResult, result: RepairResult) -> None:
+    if not state.ok:
         raise MlenvError(
-            f"{finding.target} changed while it was repaired: {'; '.join(finding.problems()[:5])}. Run this again."
+            f"{state.target} changed while it was repaired: {'; '.join(state.problems()[:5])}. Run this again."
         )

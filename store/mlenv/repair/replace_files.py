@@ -1,5 +1,5 @@
-"""Puts good copies in the place of damaged files, one by one and each at once, below directories that stay the same: a
-container that has them mounted sees the good file from then on."""
+"""Replaces damaged files by intact copies, each atomically, below directories that stay the same: a container that has
+them mounted sees the intact file from then on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..store.store import Store, remove_tree
 
 
 @dataclass(frozen=True)
-class Good:
-    """A proven copy of a file of a manifest. It lies in staging, or is a name in a cache that is intact."""
+class VerifiedCopy:
+    """A verified copy of a file of a manifest, in staging or in an intact cache."""
 
     entry: FileEntry
     path: Path
@@ -31,13 +31,13 @@ def digest(path: Path) -> str | None:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def proven(path: Path, entry: FileEntry) -> bool:
-    """Whether a file is the one that a manifest lists."""
+def is_intact(path: Path, entry: FileEntry) -> bool:
+    """Whether a file has the size and hash of its manifest entry."""
     return path.is_file() and path.stat().st_size == entry.size and digest(path) == entry.sha256
 
 
-def other_names(store: Store, paths: Iterable[Path]) -> dict[Path, list[Path]]:
-    """For each file: its other names in the store. They share its bytes, so its damage too."""
+def other_links(store: Store, paths: Iterable[Path]) -> dict[Path, list[Path]]:
+    """For each file: its other hard links in the store. They share its bytes, so its damage too."""
     inodes: dict[Inode, Path] = {}
     for path in paths:
         if path.is_file() and not path.is_symlink():
@@ -56,19 +56,19 @@ def other_names(store: Store, paths: Iterable[Path]) -> dict[Path, list[Path]]:
     return found
 
 
-def switch(staging: Path, goods: Iterable[Good], root: Path, others: dict[Path, list[Path]]) -> None:
-    """Put every copy in place below `root`, under the damaged file's other names first: a run that is killed in between
-    finds the rest by them. Sync the copies before."""
-    for good in goods:
-        target = root / good.entry.path
-        # Whoever renews a cache meanwhile may have removed a directory of it.
+def replace(staging: Path, copies: Iterable[VerifiedCopy], root: Path, others: dict[Path, list[Path]]) -> None:
+    """Put every copy in place below `root`, and under the damaged file's other links first: through the damaged file, a
+    run after a kill still finds them. The caller has synced the copies."""
+    for copy in copies:
+        target = root / copy.entry.path
+        # Another run may have removed a directory of a cache meanwhile.
         for place in (*(other for other in others.get(target, ()) if other.parent.is_dir()), target):
-            _replace(staging / "switched", good.path, place)
+            _replace(staging / "switched", copy.path, place)
             failpoints.reach("repair.switched")
 
 
 def remove_added(root: Path, added: Iterable[str]) -> None:
-    """Remove what does not belong there, and the directories that are empty then."""
+    """Remove what does not belong there, and directories that become empty."""
     for path in added:
         remove_tree(root / path)
         failpoints.reach("repair.removed")
@@ -78,13 +78,13 @@ def remove_added(root: Path, added: Iterable[str]) -> None:
             parent = parent.parent
 
 
-def _replace(link: Path, good: Path, place: Path) -> None:
+def _replace(link: Path, copy: Path, place: Path) -> None:
     if place.is_dir() and not place.is_symlink():
         remove_tree(place)
     place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
-    os.link(good, link)
+    os.link(copy, link)
     link.replace(place)
-    # A rename between two names of one file does nothing, and leaves both.
+    # Renaming one hard link of a file to another does nothing, and leaves both.
     link.unlink(missing_ok=True)
     durable.sync_directory(place.parent)

@@ -1,5 +1,5 @@
-"""The caches: wheels as uv unpacked them, and byte code. The files of environments are hard links into both, so what no
-environment links to any more takes space for nothing, and what one links to takes none of its own."""
+"""The caches: wheels as uv unpacked them, and byte code. The files of environments are hard links into both: a cached
+file that an environment uses occupies no space of its own, and one that no environment uses wastes its space."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.disk import Doomed
+from ..core.disk import Removals
 from .store import Store
 
 
 @dataclass(frozen=True)
 class Cached:
-    """One directory of a cache. `pointers` are what uv finds it by; they must go first, or uv would link from a
-    directory that is not there."""
+    """One directory of a cache. uv finds it by its `pointers`: they must be removed first, or uv would link from a
+    directory that does not exist."""
 
     path: Path
     pointers: tuple[Path, ...] = ()
 
 
-def unused_wheels(store: Store, doomed: Doomed) -> list[Cached]:
-    """Unpacked wheels that no environment links to, apart from the doomed ones."""
+def unused_wheels(store: Store, removals: Removals) -> list[Cached]:
+    """Unpacked wheels that no environment links to, except environments among the removals."""
     links = _links(store.uv_cache)
     unpacked = sorted(store.uv_cache.glob("archive-v*/*"))
-    return [Cached(path, tuple(links.get(path, ()))) for path in unpacked if not doomed.uses(path)]
+    return [Cached(path, tuple(links.get(path, ()))) for path in unpacked if not removals.uses(path)]
 
 
-def unused_bytecode(store: Store, doomed: Doomed) -> list[Cached]:
-    """Kept byte code that no environment links to, apart from the doomed ones."""
-    return [Cached(path) for path in sorted(store.pyc_cache.glob("*/*")) if not doomed.uses(path)]
+def unused_bytecode(store: Store, removals: Removals) -> list[Cached]:
+    """Cached byte code that no environment links to, except environments among the removals."""
+    return [Cached(path) for path in sorted(store.pyc_cache.glob("*/*")) if not removals.uses(path)]
 
 
-def halves(store: Store) -> list[Path]:
-    """What killed runs of uv left half-unpacked in its cache."""
+def partial_writes(store: Store) -> list[Path]:
+    """What killed runs of uv left partly unpacked in its cache."""
     return sorted(store.uv_cache.glob(".tmp*"))
 
 
 def _links(cache: Path) -> dict[Path, list[Path]]:
-    """For each unpacked wheel: the links that uv finds it by, and the notes beside them on where it came from.
+    """For each unpacked wheel: the links that uv finds it by, and uv's notes beside them on where it came from.
 
     uv names a link by the wheel, `1.0-py3-none-any`, and its notes after the link: `.http`, `.rev` and the like.
     """

@@ -18,7 +18,7 @@ FILE_MODES = (0o644, 0o755)
 DIRECTORY_MODE = 0o755
 
 Hashed = Callable[[int], None]
-"""Hears the size of every file whose hash was taken, from several threads."""
+"""Called with the size of each file after hashing it, from several threads."""
 
 _CHUNK = 1 << 18
 
@@ -36,7 +36,7 @@ class FileEntry(NamedTuple):
 class Tree:
     """What lies below a directory: files as path -> (size, permission bits), directories as path -> permission bits.
 
-    `odd` are the paths that are neither: links, sockets and the like, which no store holds.
+    `odd` are the paths that are neither: links, sockets and the like, which are not allowed in a store.
     """
 
     files: dict[str, tuple[int, int]]
@@ -93,13 +93,13 @@ def normalise(root: Path, *, executables: bool = True) -> Tree:
 
 
 def ignore(size: int) -> None:
-    """For whoever does not want to hear."""
+    """A callback that does nothing."""
 
 
 def hash_tree(root: Path, tree: Tree, hashed: Hashed = ignore) -> list[FileEntry]:
-    """The entries of a tree with their hashes, by path. It keeps all processors busy: hashlib runs without the GIL."""
+    """The entries of a tree with their hashes, by path. It uses all processors: hashlib releases the GIL."""
     paths = sorted(tree.files, key=lambda path: -tree.files[path][0])
-    # Interleaved, so that every worker gets its share of the few files that hold nearly all bytes.
+    # Interleaved, so that each worker gets a share of the few files that hold nearly all bytes.
     workers = os.cpu_count() or 2
     shares = [paths[start::workers] for start in range(workers)]
     digests: dict[str, str] = {}
@@ -112,7 +112,7 @@ def hash_tree(root: Path, tree: Tree, hashed: Hashed = ignore) -> list[FileEntry
 def disk_bytes(root: Path, counted: Container[str]) -> int:
     """Bytes of the blocks that a tree takes: its directories, its files without another name, and the `counted` ones.
 
-    Files that have another name elsewhere took their blocks before, unless the caller knows better.
+    Files with another hard link occupied their blocks before, unless the caller counts them.
     """
     blocks = 0
     for directory, _, names, descriptor in os.fwalk(root):

@@ -1,4 +1,4 @@
-"""References: what each stack keeps alive in the store. One file a stack, `refs/<project>-<stack>.json`."""
+"""GC roots: what each stack keeps in the store. One file per stack, `refs/<project>-<stack>.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Content:
+class Roots:
     """Images by name and tag, environments by key, model snapshots as `Org/Name@<40 hex>`; each sorted, once."""
 
     images: tuple[str, ...] = ()
@@ -25,8 +25,8 @@ class Content:
     models: tuple[str, ...] = ()
 
     @staticmethod
-    def parse(document: object, where: str) -> Content:
-        """Read `{images, environments, models}`. Raises UsageError that lists all that is wrong."""
+    def parse(document: object, where: str) -> Roots:
+        """Read `{images, environments, models}`. Raises UsageError that lists every problem."""
         if not isinstance(document, dict):
             raise UsageError(f"{where}: expected an object with images, environments and models, got {document!r}")
         problems: list[str] = []
@@ -36,59 +36,59 @@ class Content:
         lists = {name: _names(name, document.get(name), problems) for name in _CHECKS}
         if problems:
             raise UsageError(f"{where} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
-        return Content(**lists)
+        return Roots(**lists)
 
-    def union(self, other: Content) -> Content:
-        return Content(**{name: _merged(getattr(self, name), getattr(other, name)) for name in _CHECKS})
+    def union(self, other: Roots) -> Roots:
+        return Roots(**{name: _merged(getattr(self, name), getattr(other, name)) for name in _CHECKS})
 
     def to_json(self) -> dict:
         return {name: list(getattr(self, name)) for name in _CHECKS}
 
 
 @dataclass(frozen=True)
-class References:
-    """The references of one stack. `stack` is `<project>-<stack>`, `updated` the time as manifests write it."""
+class StackRoots:
+    """The GC roots of one stack. `stack` is `<project>-<stack>`, `updated` the time as manifests write it."""
 
     stack: str
     updated: str
-    content: Content
+    roots: Roots
 
     def to_json(self) -> dict:
-        return {"stack": self.stack, "updated": self.updated, **self.content.to_json()}
+        return {"stack": self.stack, "updated": self.updated, **self.roots.to_json()}
 
 
-def read(directory: Path) -> dict[str, References]:
-    """The references of all stacks, by stack. Raises MlenvError if a single file cannot be understood: what it keeps
-    alive is then unknown."""
+def read(directory: Path) -> dict[str, StackRoots]:
+    """The GC roots of all stacks, by stack. Raises MlenvError if a single file cannot be read: what it keeps is then
+    unknown."""
     paths = sorted(path for path in directory.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
     return {path.stem: _read(path) for path in paths}
 
 
-def write(directory: Path, stack: str, content: Content) -> None:
-    """Replace the references of a stack."""
-    document = {"format": FORMAT, **References(stack, now(), content).to_json()}
+def write(directory: Path, stack: str, roots: Roots) -> None:
+    """Replace the GC roots of a stack."""
+    document = {"format": FORMAT, **StackRoots(stack, now(), roots).to_json()}
     durable.write_text(path_of(directory, stack), json.dumps(document, indent=1) + "\n")
 
 
 def forget(directory: Path, stack: str) -> None:
-    """Remove the references of a stack."""
+    """Remove the GC roots of a stack."""
     path_of(directory, stack).unlink()
     durable.sync_directory(directory)
 
 
 def path_of(directory: Path, stack: str) -> Path:
-    """The file of a stack. Raises UsageError for what cannot be a stack."""
+    """The file with the GC roots of a stack. Raises UsageError for an invalid name."""
     if not KEY.fullmatch(stack):
         raise UsageError(f"stack {stack!r}: expected <project>-<stack>, 1 to 128 letters, digits, '.', '_' and '-'")
     return directory / f"{stack}.json"
 
 
-def users(references: Mapping[str, References], kind: str, name: str) -> list[str]:
-    """The stacks whose references name an object; `kind` is images, environments or models."""
-    return sorted(stack for stack, item in references.items() if name in getattr(item.content, kind))
+def users(all_roots: Mapping[str, StackRoots], kind: str, name: str) -> list[str]:
+    """The stacks whose GC roots include an object; `kind` is images, environments or models."""
+    return sorted(stack for stack, item in all_roots.items() if name in getattr(item.roots, kind))
 
 
-def _read(path: Path) -> References:
+def _read(path: Path) -> StackRoots:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
@@ -97,24 +97,24 @@ def _read(path: Path) -> References:
         if isinstance(found, int) and found > FORMAT:
             raise MlenvError(
                 f"{path} has format {found}, this tool knows up to {FORMAT}. A newer version of this project wrote it: "
-                "use that one. Nothing was collected."
+                "use that one. Nothing was removed."
             )
         stack, updated = document.pop("stack", None), document.pop("updated", None)
         if found != FORMAT or stack != path.stem or not isinstance(updated, str):
             raise ValueError(f"format {found!r}, stack {stack!r}, updated {updated!r}")
-        content = Content.parse(document, "its lists")
+        roots = Roots.parse(document, "its lists")
     except (ValueError, UsageError) as error:
         raise MlenvError(
-            f"{path} is damaged ({error}), so nobody knows what {path.stem} keeps alive. Nothing was collected. "
+            f"{path} is damaged ({error}), so what {path.stem} keeps is unknown. Nothing was removed. "
             f"Move that file away and update the stack {path.stem} before any other stack of this store: an update "
-            "writes it anew."
+            "writes it again."
         ) from error
-    return References(stack, updated, content)
+    return StackRoots(stack, updated, roots)
 
 
 def _names(kind: str, value: object, problems: list[str]) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        problems.append(f"{kind}: expected a list of texts, got {value!r}")
+        problems.append(f"{kind}: expected a list of strings, got {value!r}")
         return ()
     for item in value:
         if problem := _CHECKS[kind](item):
@@ -127,16 +127,16 @@ def _merged(*lists: Iterable[str]) -> tuple[str, ...]:
 
 
 def _image_problem(name: str) -> str | None:
-    return None if name.strip() == name and name else f"{name!r} is no name of an image"
+    return None if name.strip() == name and name else f"{name!r} is not the name of an image"
 
 
 def _environment_problem(key: str) -> str | None:
-    return None if KEY.fullmatch(key) else f"{key!r} is no key: expected 1 to 128 letters, digits, '.', '_' and '-'"
+    return None if KEY.fullmatch(key) else f"{key!r} is not a key: expected 1 to 128 letters, digits, '.', '_' and '-'"
 
 
 def _model_problem(name: str) -> str | None:
     try:
-        Model.named(name)
+        Model.from_name(name)
     except UsageError as error:
         return str(error)
     return None

@@ -14,13 +14,13 @@ from .layout import DIRECTORIES, FORMAT, FORMAT_FILE, recorded_format
 from .store import KEY, Store
 
 _HARMLESS = {"lost+found", FORMAT_FILE}
-"""A store's own mark may appear at any moment: another run makes it just now."""
+"""The store's format file may appear at any moment: another run may be making the store."""
 
 
 def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store:
     """Make a store, or complete one; `data` are `STACK/SERVICE` directories for the servers' own files.
 
-    Raises MlenvError where the directory holds something else, or a store of a newer format.
+    Raises MlenvError if the directory holds something else, or a store of a newer format.
     """
     root.mkdir(parents=True, exist_ok=True)
     if recorded_format(root) is None:
@@ -32,8 +32,8 @@ def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store
         _data_directory(root, service, owner)
     failpoints.reach("init.data")
     if recorded_format(root) is None:
-        # Held, so that no collection of a run that was faster takes the half-written text for what a killed run left.
-        with file_lock.hold(root / "staging/locks/init.lock", "the store's beginning"):
+        # The lock keeps a garbage collection of a faster run from treating the unfinished file as one of a killed run.
+        with file_lock.acquire(root / "staging/locks/init.lock", "the initialisation of the store"):
             write_text(root / FORMAT_FILE, json.dumps({"format": FORMAT}) + "\n")
     failpoints.reach("init.format")
     return Store(root)
@@ -49,7 +49,7 @@ def _refuse_foreign_directory(root: Path) -> None:
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise MlenvError(
-            f"{root} is no store and not empty (it holds {shown}); name an empty or new directory (archon:root)"
+            f"{root} is not a store and not empty (it holds {shown}); name an empty or new directory (archon:root)"
         )
 
 
@@ -60,7 +60,7 @@ def _data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:
     stack = root / "data" / parts[0]
     _directory(stack, 0o755)
     target = stack / parts[1]
-    # Closed before it is handed over: it must not be readable by others even for a moment.
+    # Mode before owner: others must not be able to read it even for a moment.
     target.mkdir(mode=0o700, exist_ok=True)
     if (target.stat().st_uid, target.stat().st_gid) != owner:
         os.chown(target, *owner)

@@ -1,4 +1,4 @@
-"""What lies where in a store, and the version of that."""
+"""The layout of a store, and the version of the layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.errors import MlenvError
 
 FORMAT = 1
-"""The version of this layout. A store of a newer format is refused, never guessed at."""
+"""The version of this layout. A store of a newer format is refused."""
 
 DIRECTORIES = {
     "envs": 0o755,
@@ -29,7 +29,7 @@ FORMAT_FILE = "store.json"
 
 
 def recorded_format(root: Path) -> int | None:
-    """The format of the store at `root`; None where there is none. Raises MlenvError for a newer or damaged one."""
+    """The format of the store at `root`; None if there is no store. Raises MlenvError for a newer or damaged one."""
     marker = root / FORMAT_FILE
     try:
         recorded = json.loads(marker.read_text())["format"]

@@ -1,7 +1,7 @@
-"""Manifests: what an environment or a snapshot consists of, where it came from and how it was proven.
+"""Manifests: what an environment or a snapshot consists of, where it came from and how it was verified.
 
-A manifest is sealed: its last entry is the sha256 of all before it, so that a changed one is found. A copy beside it
-mends it. Manifests of earlier versions have neither and are taken as they are.
+A manifest is sealed: its last entry is the sha256 of everything before it, so that a change is detected. A copy beside
+it is for repairs. Manifests of earlier versions have neither and are accepted without.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .files import FileEntry
 
 FORMAT = 1
 DIRECTORY = ".mlenv"
-"""Holds the papers of an environment, inside the environment; the manifest lists everything but them."""
+"""Holds the metadata of an environment, inside the environment. The manifest lists everything else."""
 
 MANIFEST, FILES, LOCK = "manifest.json", "files.tsv", "lock.txt"
-"""The papers. The lock is there so that a damaged package can be brought again."""
+"""The metadata files. The lock file is kept so that a damaged package can be downloaded again."""
 
 COPIES = "copies"
-"""Holds each of them once more, beside them."""
+"""Holds a copy of each of them."""
 
 COPY = f"{COPIES}/{MANIFEST}"
 
@@ -36,7 +36,7 @@ def now() -> str:
 
 
 def write_environment(base: Path, summary: dict, files: Iterable[FileEntry], lock: str) -> dict:
-    """Write the papers of a user base; returns the summary as written."""
+    """Write the metadata of a user base; returns the summary as written."""
     directory = base / DIRECTORY
     for place in (directory, directory / COPIES):
         place.mkdir(mode=0o755)
@@ -77,7 +77,7 @@ def read_environment(base: Path) -> dict:
 
 
 def read_environment_files(base: Path, summary: dict) -> list[FileEntry]:
-    """The files of an environment, after checking that the list is the one that the summary vouches for."""
+    """The files of an environment, after checking that the list is the one that the summary names by its hash."""
     entries = []
     for line in read_table(base, summary).decode().splitlines():
         digest, size, mode, name = line.split("\t")
@@ -86,7 +86,7 @@ def read_environment_files(base: Path, summary: dict) -> list[FileEntry]:
 
 
 def read_table(base: Path, summary: dict) -> bytes:
-    """The text of files.tsv. Raises MlenvError if it is not the one that the summary vouches for."""
+    """The text of files.tsv. Raises MlenvError if it is not the one that the summary names by its hash."""
     path = base / DIRECTORY / FILES
     try:
         text = path.read_bytes()
@@ -98,7 +98,8 @@ def read_table(base: Path, summary: dict) -> bytes:
 
 
 def write_snapshot(path: Path, summary: dict, files: Iterable[FileEntry]) -> dict:
-    """Write the manifest of a model snapshot; returns it as written. The files lie in one list: there are few."""
+    """Write the manifest of a model snapshot; returns it as written. It contains the list of files, since there are
+    few."""
     entries = list(files)
     complete = _sealed(
         {
@@ -148,16 +149,16 @@ def read(path: Path, kind: str) -> dict:
     if not isinstance(summary, dict) or summary.get("kind") != kind or summary.get("format") != FORMAT:
         described = summary if not isinstance(summary, dict) else (summary.get("kind"), summary.get("format"))
         raise MlenvError(f"{path} is a manifest of kind and format {described!r}; expected {(kind, FORMAT)!r}")
-    # Unsealed manifests end with what earlier versions wrote last.
+    # Unsealed manifests end with the entry that earlier versions wrote last.
     if render(summary) != text or (not is_sealed(summary) and list(summary)[-1] not in ("filesSha256", "files")):
         raise MlenvError(f"{path} was changed: it is not as this tool writes it")
     if is_sealed(summary) and _sealed(summary) != summary:
-        raise MlenvError(f"{path} was changed: its seal does not fit")
+        raise MlenvError(f"{path} was changed: its seal does not match")
     return summary
 
 
 def is_sealed(summary: dict) -> bool:
-    """Whether a manifest has a seal, and so a copy and, for an environment, a lock beside it."""
+    """Whether a manifest has a seal, and therefore a copy and, for an environment, a lock file beside it."""
     return "seal" in summary
 
 

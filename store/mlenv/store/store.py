@@ -19,18 +19,18 @@ from .layout import DIRECTORIES, FORMAT_FILE, recorded_format
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 PARTIAL_DOWNLOADS_KEPT_SECONDS = 24 * 3600
-"""How long an interrupted model download waits to be continued before any other run removes it."""
+"""How long an interrupted model download is kept for resuming before any other run removes it."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """Paths of one store, and its locks. `open` it; `initialise` makes it."""
+    """The paths and file locks of one store. `open` opens an existing one; `initialise` makes one."""
 
     root: Path
 
     @staticmethod
     def open(root: Path) -> Store:
-        """A store that exists and whose format this tool knows."""
+        """A store that exists in a format that this tool supports."""
         recorded = recorded_format(root)
         if recorded is None:
             raise MlenvError(f"{root} is not a store: {FORMAT_FILE} is missing. Make one: mlenv init --store {root}")
@@ -61,7 +61,7 @@ class Store:
         return self.root / "staging"
 
     @property
-    def references(self) -> Path:
+    def gc_roots(self) -> Path:
         return self.root / "refs"
 
     @property
@@ -82,13 +82,14 @@ class Store:
     def snapshot_manifest(self, model: Model) -> Path:
         return self.manifests / model.folder / f"{model.revision}.json"
 
-    def snapshot_proof(self, model: Model) -> Path:
+    def snapshot_baseline(self, model: Model) -> Path:
+        # The name is stable: it is on disk in existing stores.
         return self.manifests / model.folder / f"{model.revision}.proof.json"
 
-    def snapshot_papers(self, model: Model) -> list[Path]:
-        """All that is written about a snapshot, its manifest last."""
+    def snapshot_metadata(self, model: Model) -> list[Path]:
+        """The metadata files of a snapshot, its manifest last."""
         manifest = self.snapshot_manifest(model)
-        return [self.snapshot_proof(model), manifest.with_suffix(".copy.json"), manifest]
+        return [self.snapshot_baseline(model), manifest.with_suffix(".copy.json"), manifest]
 
     def all_environments(self) -> list[str]:
         """The keys of the environments that are there, sorted."""
@@ -97,60 +98,62 @@ class Store:
     def all_models(self) -> list[Model]:
         """The models whose snapshots are there, sorted."""
         snapshots = sorted(self.hub.glob("models--*/snapshots/*"))
-        return [Model.at(path.parent.parent.name, path.name) for path in snapshots]
+        return [Model.from_folder(path.parent.parent.name, path.name) for path in snapshots]
 
     @contextmanager
-    def working(self, name: str, what: str) -> Iterator[tuple[Path, int]]:
-        """Hold the store shared and one object alone; yields the object's staging directory and its lock's descriptor.
+    def object_lock(self, name: str, what: str) -> Iterator[tuple[Path, int]]:
+        """Lock the store shared and one object exclusively; yields the object's staging directory and the descriptor of
+        its lock.
 
-        What interrupted runs left in staging is removed first. The directory may still hold what an earlier run of the
-        same object left: that is for the caller to continue or to clear.
+        What interrupted runs left in staging is removed first. The directory may still hold what an earlier run for the
+        same object left: the caller continues it or clears it.
         """
-        with file_lock.hold(self._lock("store"), "the whole store (a prune)", shared=True):
-            # A purge may have been what was waited for; its lock went with the store.
+        with file_lock.acquire(self._lock("store"), "the whole store (a prune)", shared=True):
+            # If this waited for a purge, the store no longer exists.
             Store.open(self.root)
-            with file_lock.hold(self._lock(name), what) as descriptor:
+            with file_lock.acquire(self._lock(name), what) as descriptor:
                 self._remove_orphans(own=name)
                 yield self.staging / name, descriptor
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Hold the store shared, so that nothing is removed meanwhile; where nobody can write, nobody removes."""
+    def shared_lock(self) -> Iterator[None]:
+        """Lock the store shared, so that nothing is removed meanwhile. A read-only store needs no lock: nothing is
+        removed."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(file_lock.hold(self._lock("store"), "the whole store", shared=True))
+                stack.enter_context(file_lock.acquire(self._lock("store"), "the whole store", shared=True))
             except OSError as error:
                 if error.errno not in (errno.EROFS, errno.EACCES):
                     raise
             yield
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the whole store: nobody populates, fetches or removes meanwhile.
+    def exclusive_lock(self) -> Iterator[None]:
+        """Lock the whole store: no other run populates, fetches or removes meanwhile.
 
-        A uv that outlived its killed parent holds its environment's lock, and nothing else: it is waited for too.
+        A uv process that outlived its killed parent still holds the lock of its environment, so this waits for it too.
         """
         (self.staging / "locks").mkdir(mode=0o755, parents=True, exist_ok=True)
-        with file_lock.hold(self._lock("store"), "the whole store"):
+        with file_lock.acquire(self._lock("store"), "the whole store"):
             for path in sorted((self.staging / "locks").glob("*.lock")):
                 if path != self._lock("store"):
-                    with file_lock.hold(path, path.stem):
+                    with file_lock.acquire(path, path.stem):
                         pass
             yield
 
     def orphans(self) -> list[Path]:
-        """What interrupted runs left in staging, without the downloads that may still be continued. Hold the store
-        alone."""
+        """What interrupted runs left in staging, without the downloads that can still be resumed. Requires the
+        exclusive lock."""
         entries = sorted(self.staging.iterdir())
         return [entry for entry in entries if entry.name != "locks" and not _is_fresh_download(entry)]
 
     def own(self) -> list[Path]:
-        """What lies in the store's directory and belongs to it."""
+        """The entries of the store's directory that belong to it."""
         names = {name.split("/")[0] for name in DIRECTORIES} | {FORMAT_FILE}
         return sorted(path for path in self.root.iterdir() if path.name in names)
 
-    def halves(self) -> list[Path]:
-        """Texts that a killed run had not finished (`durable.write_text`). Hold the store alone."""
+    def partial_writes(self) -> list[Path]:
+        """Files that a killed run had not finished writing (`durable.write_text`). Requires the exclusive lock."""
         patterns = ("refs/.*", "models/huggingface/manifests/*/.*", "models/huggingface/hub/*/refs/.*", ".store.json.*")
         return sorted(path for pattern in patterns for path in self.root.glob(pattern))
 
@@ -161,14 +164,14 @@ class Store:
         for entry in sorted(self.staging.iterdir()):
             if entry.name in ("locks", own):
                 continue
-            with file_lock.attempt(self._lock(entry.name)) as alone:
-                if alone and not _is_fresh_download(entry):
+            with file_lock.try_acquire(self._lock(entry.name)) as acquired:
+                if acquired and not _is_fresh_download(entry):
                     remove_tree(entry)
-                    progress.say(f"removed what an interrupted run left: staging/{entry.name}")
+                    progress.info(f"removed what an interrupted run left: staging/{entry.name}")
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory or file and all below it; nothing there is fine."""
+    """Remove a directory or file and all below it, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

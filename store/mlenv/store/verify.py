@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.errors import AbsentError, MlenvError, UsageError
+from ..core.errors import MlenvError, NotInStoreError, UsageError
 from ..core.model import Model
 from . import manifest, metadata, stat_check
 from .files import DIRECTORY_MODE, FileEntry, Hashed, Tree, hash_tree, ignore, scan
 from .store import Store
-from .verify_result import Finding
+from .verify_result import VerifyResult
 
 
 def everything(store: Store) -> list[str]:
@@ -18,8 +18,8 @@ def everything(store: Store) -> list[str]:
     return [f"envs/{key}" for key in store.all_environments()] + [f"models/{model}" for model in store.all_models()]
 
 
-def verify(store: Store, target: str, *, full: bool, hashed: Hashed = ignore) -> Finding:
-    """Check one target. Raises UsageError for a target that is not one, MlenvError for one that is not in the store."""
+def verify(store: Store, target: str, *, full: bool, hashed: Hashed = ignore) -> VerifyResult:
+    """Check one target. Raises UsageError for a malformed target, NotInStoreError for one that is not in the store."""
     named = parse(target)
     if isinstance(named, Model):
         return check_snapshot(store, named, full=full, hashed=hashed)
@@ -37,75 +37,75 @@ def parse(target: str) -> str | Model:
     raise UsageError(f"target {target!r}: expected envs/KEY or models/ORG/NAME@COMMIT")
 
 
-def demand_intact(finding: Finding) -> None:
-    """Raises MlenvError with the first problems of a target that is to be used as it is."""
-    if finding.ok:
+def require_intact(result: VerifyResult) -> None:
+    """Raises MlenvError with the first problems of a target that must be intact."""
+    if result.ok:
         return
-    problems = finding.problems()
+    problems = result.problems()
     listing = "\n".join(f"  - {problem}" for problem in problems[:10])
     more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
     raise MlenvError(
-        f"{finding.target} is in the store but was changed:\n{listing}{more}\n"
-        f"Mend it: mlenv repair {finding.target} (npm run verify -- --repair)."
+        f"{result.target} is in the store but was changed:\n{listing}{more}\n"
+        f"Repair it: mlenv repair {result.target} (npm run verify -- --repair)."
     )
 
 
-def check_environment(base: Path, target: str, *, full: bool = False, hashed: Hashed = ignore) -> Finding:
-    """Compare an environment with its manifest. `hashed` hears the size of every file that was read."""
-    _demand(base, target)
-    finding = Finding(target)
-    summary = metadata.check_environment(base, finding, full=full)
+def check_environment(base: Path, target: str, *, full: bool = False, hashed: Hashed = ignore) -> VerifyResult:
+    """Compare an environment with its manifest. `hashed` is called with the size of each file that was read."""
+    _require_present(base, target)
+    result = VerifyResult(target)
+    summary = metadata.check_environment(base, result, full=full)
     if summary is None:
-        return finding
-    finding.files, finding.bytes = summary["files"], summary["bytes"]
+        return result
+    result.files, result.bytes = summary["files"], summary["bytes"]
     try:
         text = manifest.read_table(base, summary)
     except MlenvError as error:
         name = f"{manifest.DIRECTORY}/{manifest.FILES}"
-        if name not in (*finding.missing, *(path for path, _ in finding.damaged)):
-            finding.damaged.append((name, str(error)))
-        return finding
+        if name not in (*result.missing, *(path for path, _ in result.damaged)):
+            result.damaged.append((name, str(error)))
+        return result
     if not full and stat_check.matches(base, text):
-        return finding
+        return result
     entries = manifest.read_environment_files(base, summary)
-    _compare(finding, base, entries, scan(base, skip=frozenset({manifest.DIRECTORY})), full, hashed)
-    return finding
+    _compare(result, base, entries, scan(base, skip=frozenset({manifest.DIRECTORY})), full, hashed)
+    return result
 
 
-def check_snapshot(store: Store, model: Model, *, full: bool = False, hashed: Hashed = ignore) -> Finding:
-    """Compare a model snapshot with its manifest. `hashed` hears the size of every file that was read."""
+def check_snapshot(store: Store, model: Model, *, full: bool = False, hashed: Hashed = ignore) -> VerifyResult:
+    """Compare a model snapshot with its manifest. `hashed` is called with the size of each file that was read."""
     target = f"models/{model}"
     snapshot = store.snapshot(model)
-    _demand(snapshot, target)
-    finding = Finding(target)
-    if summary := metadata.check_snapshot(store, model, finding):
+    _require_present(snapshot, target)
+    result = VerifyResult(target)
+    if summary := metadata.check_snapshot(store, model, result):
         entries = manifest.entries_of(summary)
-        finding.files, finding.bytes = len(entries), summary["bytes"]
-        _compare(finding, snapshot, entries, scan(snapshot), full, hashed)
-    return finding
+        result.files, result.bytes = len(entries), summary["bytes"]
+        _compare(result, snapshot, entries, scan(snapshot), full, hashed)
+    return result
 
 
-def _demand(path: Path, target: str) -> None:
+def _require_present(path: Path, target: str) -> None:
     if not path.is_dir():
-        raise AbsentError(f"{target} is not in the store ({path} does not exist)")
+        raise NotInStoreError(f"{target} is not in the store ({path} does not exist)")
 
 
 def _compare(
-    finding: Finding, root: Path, entries: Sequence[FileEntry], tree: Tree, full: bool, hashed: Hashed
+    result: VerifyResult, root: Path, entries: Sequence[FileEntry], tree: Tree, full: bool, hashed: Hashed
 ) -> None:
     present = tree.files
     intact = {}
     for entry in entries:
         found = present.get(entry.path)
         if found is None:
-            finding.missing.append(entry.path)
+            result.missing.append(entry.path)
         elif found != (entry.size, entry.mode):
-            finding.damaged.append((entry.path, _difference(entry, found)))
+            result.damaged.append((entry.path, _difference(entry, found)))
         else:
             intact[entry.path] = found
     expected = {entry.path: entry for entry in entries}
-    finding.added += sorted(path for path in present if path not in expected) + sorted(tree.odd)
-    finding.damaged += [
+    result.added += sorted(path for path in present if path not in expected) + sorted(tree.odd)
+    result.damaged += [
         (path or ".", f"mode {mode:04o} instead of {DIRECTORY_MODE:04o}")
         for path, mode in sorted(tree.directories.items())
         if mode != DIRECTORY_MODE
@@ -114,7 +114,7 @@ def _compare(
         for entry in hash_tree(root, Tree(intact, {}, []), hashed):
             if entry.sha256 != expected[entry.path].sha256:
                 reason = f"sha256 {entry.sha256[:12]}... instead of {expected[entry.path].sha256[:12]}..."
-                finding.damaged.append((entry.path, reason))
+                result.damaged.append((entry.path, reason))
 
 
 def _difference(entry: FileEntry, found: tuple[int, int]) -> str:

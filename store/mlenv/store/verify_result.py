@@ -1,4 +1,4 @@
-"""What a verification finds."""
+"""The result of a verification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..core import progress
 
 
 @dataclass
-class Finding:
+class VerifyResult:
     """The state of one target. `damaged` pairs a path with the reason; the others are paths."""
 
     target: str
@@ -23,7 +23,7 @@ class Finding:
         return not (self.damaged or self.missing or self.added)
 
     def problems(self) -> list[str]:
-        """One line for each file that is not as it should be."""
+        """One line for each file that differs."""
         return (
             [f"damaged: {path} ({reason})" for path, reason in self.damaged]
             + [f"missing: {path}" for path in self.missing]
@@ -31,8 +31,8 @@ class Finding:
         )
 
     def describe(self) -> str:
-        """How much was compared, in words."""
-        return f"{progress.number(self.files, 'file')}, {progress.size(self.bytes)}"
+        """How much was compared, for people."""
+        return f"{progress.pluralise(self.files, 'file')}, {progress.size(self.bytes)}"
 
     def to_json(self) -> dict:
         return {

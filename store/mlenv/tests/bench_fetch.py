@@ -2,9 +2,9 @@
 
     python3 -m mlenv.tests.bench_fetch --work DIRECTORY [--runs N] [--kills N] [--json]
 
-Throughput: `mlenv fetch` (proven, synced, with manifest) and `curl -o file && sha256sum file` take turns with the
-stand-in of Qwen3-Reranker-0.6B. Only their ratio travels from one machine to another. Resume: downloads killed at
-random moments; the hub counts what it sent, and every snapshot that shows is compared with the original.
+Throughput: `mlenv fetch` (verified, synced, with manifest) and `curl -o file && sha256sum file` take turns with a
+random model of the size of Qwen3-Reranker-0.6B. Only their ratio travels from one machine to another. Resume: downloads
+killed at random moments; the hub counts what it sent, and every snapshot that shows is compared with the original.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 
 from mlenv.core import progress
 from mlenv.core.model import Model
-from mlenv.hub.download import Lanes
+from mlenv.hub.download import DownloadOptions
 from mlenv.store.initialise import initialise
 from mlenv.store.store import Store, remove_tree
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .kill_downloads import Download, Run, kill_again_and_again, measure
 from .random_model import REPO, WEIGHTS, make
 
@@ -39,7 +39,7 @@ RATIO_LIMIT = 0.9
 class Bench:
     """A hub with the model and a store, in a directory of the bench's own."""
 
-    def __init__(self, work: Path, hub: Hub, files: dict[str, Path]) -> None:
+    def __init__(self, work: Path, hub: FakeHub, files: dict[str, Path]) -> None:
         self._work = work
         self._hub = hub
         self._files = files
@@ -54,7 +54,7 @@ class Bench:
             ours, theirs = (self._ours(), self._curl()) if number % 2 else tuple(reversed((self._curl(), self._ours())))
             ratio = theirs.seconds / ours.seconds
             rows.append({"fetch": ours.seconds, "curl": theirs.seconds, "ratio": ratio, "peak": ours.peak})
-            progress.say(
+            progress.info(
                 f"run {number + 1}: fetch {ours.seconds:.2f} s, curl and sha256sum {theirs.seconds:.2f} s, "
                 f"ratio {ratio:.2f}, peak {progress.size(ours.peak)}"
             )
@@ -68,7 +68,7 @@ class Bench:
     def resume(self, kills: int, seed: int) -> dict:
         """One download after another, killed so often in all."""
         self._empty()
-        download = Download(self._hub, self.store, MODEL, self._command(), self.total, Lanes.part_bytes)
+        download = Download(self._hub, self.store, MODEL, self._command(), self.total, DownloadOptions.part_bytes)
         return asdict(kill_again_and_again(download, kills, seed, self._completed))
 
     def _ours(self) -> Run:
@@ -120,7 +120,7 @@ def main() -> int:
     try:
         make(work / "model")
         files = {path.name: path for path in (work / "model").iterdir()}
-        with Hub() as hub:
+        with FakeHub() as hub:
             hub.add(REPO, REVISION, files)
             bench = Bench(work, hub, files)
             throughput = bench.throughput(options.runs)
@@ -137,13 +137,13 @@ def report(throughput: dict, resume: dict, *, as_json: bool) -> int:
         (f"fetch against curl and sha256sum, median {throughput['ratio']:.2f}", throughput["ratio"] >= RATIO_LIMIT),
         (f"most memory held: {progress.size(peak)}", peak <= PEAK_LIMIT_BYTES),
         (
-            f"{resume['kills']} kills in {progress.number(resume['downloads'], 'download')}: fetched again "
+            f"{resume['kills']} kills in {progress.pluralise(resume['downloads'], 'download')}: fetched again "
             f"{progress.size(resume['again'] // resume['kills'])} a kill, {progress.size(resume['worst'])} at worst",
             resume["worst"] <= KILL_LIMIT_BYTES,
         ),
     ]
     for text, kept in rows:
-        progress.say(f"{'ok' if kept else 'MISSED'}: {text}")
+        progress.info(f"{'ok' if kept else 'MISSED'}: {text}")
     if as_json:
         print(json.dumps({"throughput": throughput, "resume": resume}))
     return 0 if all(kept for _, kept in rows) else 1

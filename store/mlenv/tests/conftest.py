@@ -15,14 +15,14 @@ import pytest
 from mlenv.store.initialise import initialise
 from mlenv.store.store import Store
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import Result, mlenv
 from .wheels import Wheel, lock_of, make_wheel
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """An empty store. Its data directories belong to whoever runs the tests."""
+    """An empty store. Its data directories belong to the user who runs the tests."""
     return initialise(tmp_path / "store", [], (os.getuid(), os.getgid()))
 
 
@@ -78,9 +78,9 @@ def populate(store: Store, wheelhouse: Path) -> Populate:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub() -> Iterator[FakeHub]:
     """A hub on the loopback interface."""
-    with Hub() as running:
+    with FakeHub() as running:
         yield running
 
 

@@ -1,5 +1,5 @@
-"""A stand-in for a model hub on the loopback interface: listings in pages, files, redirects to signed addresses of a
-store elsewhere (another port, so another origin), ranges, and every way in which they go wrong (see `faults`).
+"""A fake model hub on the loopback interface: listings in pages, files, redirects to signed URLs of a file storage
+(another port, so another origin), ranges, and every way in which these go wrong (see tampering.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LARGE = 1000
-"""From this many bytes on a file is listed as a large one: with its sha256, and kept in the store elsewhere."""
+"""From this many bytes on a file is listed as a large one: with its sha256, and kept in the file storage."""
 
 _BLOCK = 1 << 20
 
@@ -36,23 +36,23 @@ class Request:
     range: str | None
 
 
-Answer = Callable[["Handler"], bool]
+Tampering = Callable[["Handler"], bool]
 """Tampers with one request: answers it and returns True, or returns False and leaves it to the hub."""
 
 
 @dataclass
-class Hub:
+class FakeHub:
     """Serves `models[repo][revision][path] = content`. Use it as a context manager.
 
-    `tampering` maps a path of the URL (without the query) to answers that are used up one a request; `token`, if set,
-    is demanded; `page` is the number of files in one page of a listing; `ranges` says whether Range is honoured;
-    `signature_uses` how many requests a signed address is good for. `sent` counts the bytes of files that went out,
+    `tampering` maps a path of the URL (without the query) to answers, one per request; `token`, if set,
+    is required; `page` is the number of files in one page of a listing; `ranges` says whether Range is supported;
+    `signature_uses` how many requests a signed URL is valid for. `sent` counts the bytes of files that went out,
     `busy` the requests under way; `delay` is the time in seconds before each answer with a file;
     `host` is the address to listen at.
     """
 
     models: dict[str, dict[str, dict[str, Content]]] = field(default_factory=dict)
-    tampering: dict[str, list[Answer]] = field(default_factory=dict)
+    tampering: dict[str, list[Tampering]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     token: str | None = None
     page: int = 1000
@@ -69,7 +69,7 @@ class Hub:
         self.lock = threading.Lock()
         self._signatures: dict[str, int] = {}
 
-    def __enter__(self) -> Hub:
+    def __enter__(self) -> FakeHub:
         self._servers = [self._serve(kept_elsewhere) for kept_elsewhere in (False, True)]
         return self
 
@@ -97,8 +97,8 @@ class Hub:
         """Publish a commit."""
         self.models.setdefault(repo, {})[revision] = files
 
-    def tamper(self, path: str, *answers: Answer) -> None:
-        """Answer the next requests for a path of the URL in these ways."""
+    def tamper(self, path: str, *answers: Tampering) -> None:
+        """Tampering the next requests for a path of the URL in these ways."""
         self.tampering.setdefault(path, []).extend(answers)
 
     def asked(self, part: str) -> list[Request]:
@@ -106,7 +106,7 @@ class Hub:
         return [request for request in self.requests if part in request.path]
 
     def sign(self, path: str) -> str:
-        """A new address of the store elsewhere."""
+        """A new signed URL of the file storage."""
         with self.lock:
             signature = str(len(self._signatures) + 1)
             self._signatures[signature] = self.signature_uses
@@ -127,7 +127,7 @@ class Hub:
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
-    hub: Hub
+    hub: FakeHub
     elsewhere: bool
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
             self._file(url.path)
 
     def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """Answer with a body."""
+        """Tampering with a body."""
         self.head(status, {"Content-Length": str(len(body))} | (headers or {}))
         self.wfile.write(body)
 
@@ -259,7 +259,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def stored(repo: str, revision: str, path: str) -> str:
-    """The path of a large file's URL in the store elsewhere."""
+    """The path of a large file's URL in the file storage."""
     return f"/{repo}/stored/{revision}/{quote(path)}"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlenv.core.errors import MlenvError
 from mlenv.core.model import Model
 from mlenv.store import gc_roots
-from mlenv.store.gc_roots import Content
+from mlenv.store.gc_roots import Roots
 from mlenv.store.store import Store
 from mlenv.store.verify import everything, verify
 
@@ -50,12 +50,12 @@ class Tally:
 
 @dataclass
 class Operation:
-    """One thing that a stack or a person does. `stack` and `content` are those of hold and collect."""
+    """One command that a stack or a person runs. `stack` and `content` are those of hold and collect."""
 
     arguments: list[object]
     stdin: object = ""
     stack: str | None = None
-    content: Content | None = None
+    content: Roots | None = None
 
     @property
     def command(self) -> str:
@@ -77,7 +77,7 @@ class World:
         self.flipped = False
 
     def begin(self, small: bool) -> None:
-        """Something to lose: what a stack holds is there, as far as the disk has room."""
+        """Fill the store with what a stack holds, as far as the disk has space."""
         held = self._content()
         operations = [Operation(["hold", "--store", self.store.root, "--stack", STACKS[0]], held.to_json())]
         operations += [self._populate(key) for key in held.environments]
@@ -89,7 +89,7 @@ class World:
                 self._broken(f"{item.command}: status {status}, {said[-600:]}")
 
     def step(self, small: bool) -> None:
-        """One or two operations, with faults; then the checks; then the same undisturbed."""
+        """Run one or two operations with faults, check, then run the same ones undisturbed."""
         self._mount_something()
         self.flipped = False
         operations = [self._draw()]
@@ -115,7 +115,7 @@ class World:
             self._check(visible, again, held, [item])
 
     def finish(self) -> None:
-        """A prune undisturbed leaves nothing behind, also on a full disk."""
+        """An undisturbed prune leaves nothing behind, even on a full disk."""
         before, held = self._visible(), self._held()
         operation = Operation(["prune", "--store", self.store.root], self._outside())
         needed = self._needed([operation], held)
@@ -166,11 +166,11 @@ class World:
     def _environment(self, small: bool) -> dict[str, str]:
         return {"MLENV_TEST_SKIP_PREFLIGHT": "1"} if small else {}
 
-    def _content(self) -> Content:
+    def _content(self) -> Roots:
         def some(names: list[str]) -> tuple[str, ...]:
             return tuple(sorted(self.chance.sample(names, self.chance.randint(0, len(names)))))
 
-        return Content((f"server:{self.chance.randint(1, 3)}",), some(list(self.locks)), some(self.models))
+        return Roots((f"server:{self.chance.randint(1, 3)}",), some(list(self.locks)), some(self.models))
 
     def _outside(self) -> dict:
         return {"mounted": self.mounted, "root": ROOT}
@@ -184,7 +184,7 @@ class World:
                 self.mounted.append(f"{ROOT}/envs/{rest}" if kind == "envs" else model)
 
     def _flip(self) -> None:
-        """One bit, anywhere in what is visible; a repair is to follow."""
+        """Flip one bit anywhere in a visible object, before a repair."""
         targets = everything(self.store)
         files = [path for target in targets for path in _place(self.store, target).rglob("*") if path.is_file()]
         files = [path for path in files if path.stat().st_size]
@@ -201,23 +201,23 @@ class World:
     def _visible(self) -> set[str]:
         return set(everything(self.store))
 
-    def _held(self) -> dict[str, Content]:
+    def _held(self) -> dict[str, Roots]:
         try:
-            return {stack: item.content for stack, item in gc_roots.read(self.store.references).items()}
+            return {stack: item.roots for stack, item in gc_roots.read(self.store.gc_roots).items()}
         except MlenvError as error:
             self._broken(f"references: {error}")
             return {}
 
-    def _possible(self, operations: list[Operation], held: dict[str, Content], stack: str) -> set[Content]:
-        """What the references of a stack may be while and after these operations run, whatever became of them."""
-        possible = {held.get(stack, Content())}
+    def _possible(self, operations: list[Operation], held: dict[str, Roots], stack: str) -> set[Roots]:
+        """What the GC roots of a stack may be during and after these operations, whether they succeed or not."""
+        possible = {held.get(stack, Roots())}
         for item in [*operations, *operations]:
             if item.stack == stack and item.content is not None:
                 possible |= {item.content if item.command == "collect" else old.union(item.content) for old in possible}
         return possible
 
-    def _needed(self, operations: list[Operation], held: dict[str, Content]) -> set[str]:
-        """What is needed however these operations turn out."""
+    def _needed(self, operations: list[Operation], held: dict[str, Roots]) -> set[str]:
+        """What is needed whether these operations succeed or not."""
         needed: set[str] = set()
         for stack in STACKS:
             possible = self._possible(operations, held, stack)
@@ -239,14 +239,14 @@ class World:
         elif status and not (self.flipped and _is_damage(said)):
             self._broken(f"{run.command}: status {status}, {said[-600:]}")
 
-    def _check(self, before: set[str], needed: set[str], held: dict[str, Content], operations: list[Operation]) -> None:
-        gone = (before & needed) - self._visible()
-        if gone:
-            self.tally.wrong.append(f"{sorted(gone)} after {[item.command for item in operations]}")
+    def _check(self, before: set[str], needed: set[str], held: dict[str, Roots], operations: list[Operation]) -> None:
+        missing = (before & needed) - self._visible()
+        if missing:
+            self.tally.wrong.append(f"{sorted(missing)} after {[item.command for item in operations]}")
         now = self._held()
         for stack in STACKS:
             possible = self._possible(operations, held, stack)
-            if now.get(stack, Content()) not in possible:
+            if now.get(stack, Roots()) not in possible:
                 self.tally.wrong.append(f"the references of {stack} are {now.get(stack)}, none of {possible}")
         if self.flipped:
             self._repair()
@@ -257,7 +257,7 @@ class World:
                 self._broken(f"{target}: {finding.problems()[:3]} after {[item.command for item in operations]}")
 
     def _repair(self) -> None:
-        """Where a bit was flipped, the repair may have been the one that was killed, or found the disk full."""
+        """Repair flipped bits: the repair among the operations may have been killed, or may have met a full disk."""
         for target in everything(self.store):
             if not verify(self.store, target, full=True).ok:
                 arguments = ["repair", "--store", self.store.root, "--wheelhouse", self.wheelhouse, target]
@@ -270,7 +270,7 @@ class World:
                     self._broken(f"repair of {target} does not recover: status {status}, {said[-600:]}")
 
     def _make_room(self) -> None:
-        """What a person does on a full disk: enlarge it."""
+        """Enlarge the disk, as a person would do."""
         subprocess.run(["mount", "-o", "remount,size=64000000", str(self.store.root.parent)], check=True)
 
     def _broken(self, what: str) -> None:
@@ -279,7 +279,7 @@ class World:
 
 def _place(store: Store, target: str) -> Path:
     kind, _, rest = target.partition("/")
-    return store.environment(rest) if kind == "envs" else store.snapshot(Model.named(rest))
+    return store.environment(rest) if kind == "envs" else store.snapshot(Model.from_name(rest))
 
 
 def _is_full(said: str) -> bool:
@@ -287,5 +287,7 @@ def _is_full(said: str) -> bool:
 
 
 def _is_damage(said: str) -> bool:
-    """Whoever meets the flipped bit before its repair says so."""
-    return "Traceback" not in said and ("was changed" in said or "damaged" in said or "not as it was put" in said)
+    """A run that meets the flipped bit before its repair reports it."""
+    return "Traceback" not in said and (
+        "was changed" in said or "damaged" in said or "does not match its manifest" in said
+    )

@@ -1,4 +1,4 @@
-"""Random operations on a store, killed at random: is anything half-made ever visible, anything needed ever gone?
+"""Random operations on a store, killed at random: is anything incomplete ever visible, anything needed ever missing?
 
     python -m mlenv.tests.faults --runs 1000 --seed 1
 
@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     tally, began = Tally(), time.monotonic()
-    told = 0
+    reported = 0
     with tempfile.TemporaryDirectory(prefix="mlenv-faults-") as scratch, hub_process(MODELS) as endpoint:
         wheels = [
             make_wheel(
@@ -59,11 +59,11 @@ def main() -> int:
             directory = Path(scratch, f"run{number}")
             run(options.seed + number, wheels, endpoint, directory, tally)
             shutil.rmtree(directory)
-            for what in (*tally.broken, *tally.wrong)[told:]:
+            for what in (*tally.broken, *tally.wrong)[reported:]:
                 print(f"seed {options.seed + number}: {what}", flush=True)
-            told = len(tally.broken) + len(tally.wrong)
+            reported = len(tally.broken) + len(tally.wrong)
     print(tally.line(options.runs, time.monotonic() - began), flush=True)
-    return 1 if told else 0
+    return 1 if reported else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlenv.core.model import Model
 from mlenv.store.store import Store
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import ROOT
 
 DEADLINE_SECONDS = 600
@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 600
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a program: wall clock in seconds, the most memory that it held at once in bytes, its exit status."""
+    """One run of a program: wall clock in seconds, its peak memory in bytes, its exit status."""
 
     seconds: float
     peak: int
@@ -31,7 +31,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Killed:
-    """What the kills cost: bytes that the hub sent for nothing, in all and for the worst kill. `downloads` were
+    """The cost of the kills: bytes that the hub had to send again, in total and for the worst kill. `downloads` were
     completed on the way."""
 
     kills: int
@@ -45,7 +45,7 @@ class Killed:
 class Download:
     """What is killed: `command` fetches the model, of `total` bytes in parts of `part_bytes`, from the hub."""
 
-    hub: Hub
+    hub: FakeHub
     store: Store
     model: Model
     command: Sequence[str]
@@ -54,20 +54,20 @@ class Download:
 
 
 def kill_again_and_again(download: Download, kills: int, seed: int, completed: Callable[[], None]) -> Killed:
-    """Kill downloads until it was done so often, then let the last one end. `completed` checks a whole snapshot, and
-    takes it away for the next download."""
+    """Kill downloads so many times, then let the last one finish. `completed` checks a complete snapshot and removes it
+    for the next download."""
     moments = random.Random(seed)
     again = worst = done = downloads = peak = 0
     while done < kills:
         sent, kept = download.hub.sent, _kept(download)
-        # On the average so far that one download takes all the kills; then a little more, to meet what follows a part.
+        # On average, one download takes all the kills. The pause makes some kills hit what follows a part.
         stop_at = sent + moments.uniform(0, 2 * download.total / kills)
         pause = moments.uniform(0, 0.05)
         run = measure(download.command, lambda stop_at=stop_at: download.hub.sent >= stop_at, pause)
         peak = max(peak, run.peak)
         _settle(download.hub)
         if run.status == 0:
-            # It came to its end before its moment did: the next one is a download of its own.
+            # It finished before it was killed: the next run is a new download.
             completed()
             downloads += 1
             continue
@@ -75,7 +75,7 @@ def kill_again_and_again(download: Download, kills: int, seed: int, completed: C
             raise AssertionError(f"a run ended by itself with {run.status}")
         done += 1
         if download.store.snapshot(download.model).exists():
-            # Killed after the rename: whole, or the check fails.
+            # Killed after the rename: it must be complete.
             completed()
             downloads += 1
             continue
@@ -89,7 +89,7 @@ def kill_again_and_again(download: Download, kills: int, seed: int, completed: C
 
 
 def measure(command: Sequence[str], kill_when: Callable[[], bool] | None = None, pause: float = 0.0) -> Run:
-    """Run to the end, or to the moment at which a condition holds and a pause is over."""
+    """Run to the end, or kill it a pause after a condition holds."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     reaped, status, usage = 0, 0, None
@@ -108,12 +108,12 @@ def measure(command: Sequence[str], kill_when: Callable[[], bool] | None = None,
         reaped, status, usage = os.wait4(process.pid, os.WNOHANG)
         time.sleep(0.001)
     process.returncode = os.waitstatus_to_exitcode(status)
-    # In KiB; of the largest process where there are several.
+    # In KiB, of the largest process.
     return Run(time.perf_counter() - start, usage.ru_maxrss * 1024 if usage else 0, process.returncode)
 
 
 def _kept(download: Download) -> int:
-    """Bytes that the next run will not ask for again."""
+    """Bytes that the next run will not download again."""
     kept = 0
     for staging in download.store.staging.glob(f"model-{download.model.folder}-*"):
         kept += sum(path.stat().st_size for path in (staging / "snapshot").rglob("*") if path.is_file())
@@ -128,7 +128,7 @@ def _recorded(journal: Path, part_bytes: int) -> int:
     return sum(min(part_bytes, size - number * part_bytes) for number in numbers)
 
 
-def _settle(hub: Hub) -> None:
-    """Wait until the hub has noticed that its client is gone."""
+def _settle(hub: FakeHub) -> None:
+    """Wait until the hub has noticed that its client has disconnected."""
     while hub.busy:
         time.sleep(0.002)

@@ -1,4 +1,5 @@
-"""Runs of the tool that die: forked from a process that has everything loaded, so that thousands are quick."""
+"""Runs of the tool that can be killed. They are forked from a process that has everything loaded, so thousands are
+fast."""
 
 from __future__ import annotations
 
@@ -21,10 +22,10 @@ from pathlib import Path
 from mlenv.cli import main
 from mlenv.core import failpoints
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 
 WHOLE_LIFE_SECONDS = {"populate": 0.3, "repair": 0.3, "fetch": 0.1}
-"""How long an undisturbed run takes at most on an idle machine, the others less than the last."""
+"""The longest duration of an undisturbed run on an idle machine, in seconds; other commands take less than 0.05."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Fault:
 
 
 class Run:
-    """One run of the tool in a child process of its own."""
+    """One run of the tool in its own child process."""
 
     def __init__(self, arguments: list[object], stdin: object = "", fault: Fault = Fault(), **environment: str) -> None:
         self.command = str(arguments[0])
@@ -61,7 +62,7 @@ class Run:
             self._be(arguments, environment)
 
     def end(self) -> tuple[int, str]:
-        """Let it die if it is to, and wait; returns its status (negative: the signal) and what it said."""
+        """Kill it if planned, and wait; returns its status (negative: the signal) and its output."""
         if self.fault.seconds is not None:
             time.sleep(max(0.0, self._born + self.fault.seconds - time.monotonic()))
             os.kill(self._child, signal.SIGKILL)
@@ -77,7 +78,7 @@ class Run:
             output = os.open(self._files / "out", os.O_WRONLY)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            # Not the parent's: a test runner may have put its own in their place.
+            # New objects: a test runner may have replaced those of the parent.
             sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
             sys.stdout = sys.stderr = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)))
             os.environ.update(environment)
@@ -96,14 +97,14 @@ class Run:
 
 @contextlib.contextmanager
 def hub_process(models: dict[str, dict[str, dict[str, bytes]]]) -> Iterator[str]:
-    """A hub in a process of its own, so that forked runs inherit no thread; yields its endpoint."""
+    """A hub in its own process, so that forked runs inherit no thread; yields its endpoint."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         try:
-            # Its clients are killed while it answers, and it would say so.
+            # Its clients are killed while it answers, which it would report.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            with Hub(models) as hub:
+            with FakeHub(models) as hub:
                 os.write(writer, hub.endpoint.encode())
                 signal.pause()
         finally:
@@ -119,7 +120,7 @@ def hub_process(models: dict[str, dict[str, dict[str, bytes]]]) -> Iterator[str]
 
 @contextlib.contextmanager
 def file_system(directory: Path, size: int | None) -> Iterator[Path]:
-    """A directory for a store: on a file system of `size` bytes, or just there. Raises OSError where mounting is not
+    """A directory for a store: on a file system of `size` bytes, or a plain one. Raises OSError if mounting is not
     allowed."""
     directory.mkdir()
     if size is None:

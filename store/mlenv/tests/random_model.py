@@ -1,7 +1,7 @@
-"""A stand-in for Qwen/Qwen3-Reranker-0.6B, for benchmarks only: the same configuration, and a model.safetensors of
+"""A random model like Qwen/Qwen3-Reranker-0.6B, for benchmarks only: the same configuration, and a model.safetensors of
 exactly the same size with the same tensor names, shapes and type, but random weights. It says nothing about quality.
 
-    python3 -m mlenv.tests.stand_in --out DIRECTORY
+    python3 -m mlenv.tests.random_model --out DIRECTORY
 
 One seed gives the same bytes everywhere. The tokenizer is a small one of whole words, with the tokens that the
 reranker's prompt and its two answers need.

@@ -1,4 +1,4 @@
-"""Runs the tool as a process of its own, the way the one-shot does."""
+"""Runs the tool in its own process, as a store job does."""
 
 from __future__ import annotations
 

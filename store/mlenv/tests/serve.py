@@ -9,13 +9,13 @@ import sys
 import threading
 from pathlib import Path
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 
 
 def main(host: str, repo: str, revision: str, directory: str) -> None:
     root = Path(directory)
     files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
-    with Hub(host=host) as hub:
+    with FakeHub(host=host) as hub:
         hub.add(repo, revision, files)
         print(hub.endpoint, flush=True)
         threading.Event().wait()

@@ -1,13 +1,13 @@
-"""Ways in which a hub goes wrong, each for one request: `hub.tamper(path, cut(after=100), status(503))`."""
+"""Faults of a hub, each for one request: `hub.tamper(path, cut(after=100), status(503))`."""
 
 from __future__ import annotations
 
 import time
 
-from .fake_hub import Answer, Handler
+from .fake_hub import Handler, Tampering
 
 
-def status(code: int, **headers: str) -> Answer:
+def status(code: int, **headers: str) -> Tampering:
     """Answer with a status and headers (`retry_after="0"` becomes Retry-After)."""
 
     def answer(request: Handler) -> bool:
@@ -17,12 +17,12 @@ def status(code: int, **headers: str) -> Answer:
     return answer
 
 
-def redirect(target: str) -> Answer:
-    """Send the client elsewhere."""
+def redirect(target: str) -> Tampering:
+    """Redirect the client."""
     return status(302, location=target)
 
 
-def body(data: bytes) -> Answer:
+def body(data: bytes) -> Tampering:
     """Answer with other bytes than the listed ones."""
 
     def answer(request: Handler) -> bool:
@@ -33,12 +33,12 @@ def body(data: bytes) -> Answer:
 
 
 def untouched(_: Handler) -> bool:
-    """Leave this request alone; the next one gets the next fault."""
+    """Answer this request normally; the next one gets the next fault."""
     return False
 
 
-def cut(after: int) -> Answer:
-    """Promise all that was asked for, send so many bytes, and hang up."""
+def cut(after: int) -> Tampering:
+    """Announce the requested bytes, send some of them, and close the connection."""
 
     def answer(request: Handler) -> bool:
         content, size, first, end = request.wanted()
@@ -50,8 +50,8 @@ def cut(after: int) -> Answer:
     return answer
 
 
-def stall(after: int) -> Answer:
-    """Send so many bytes and then nothing, until the client hangs up or the hub closes."""
+def stall(after: int) -> Tampering:
+    """Send some bytes and then nothing, until the client disconnects or the hub closes."""
 
     def answer(request: Handler) -> bool:
         content, size, first, end = request.wanted()
@@ -63,12 +63,12 @@ def stall(after: int) -> Answer:
 
 
 def silent(request: Handler) -> bool:
-    """Take the request and never answer it."""
+    """Accept the request and never answer it."""
     return _wait_for_the_client(request)
 
 
-def wrong_byte(at: int) -> Answer:
-    """Send what was asked for with one byte of it changed."""
+def wrong_byte(at: int) -> Tampering:
+    """Send the requested bytes with one of them changed."""
 
     def answer(request: Handler) -> bool:
         content, size, first, end = request.wanted()
@@ -81,8 +81,8 @@ def wrong_byte(at: int) -> Answer:
     return answer
 
 
-def wrong_length(by: int) -> Answer:
-    """Answer as if the file were so many bytes longer (or shorter) than it is listed with."""
+def wrong_length(by: int) -> Tampering:
+    """Answer as if the file were so many bytes longer (or shorter) than listed."""
 
     def answer(request: Handler) -> bool:
         content, size, first, end = request.wanted()
@@ -94,8 +94,8 @@ def wrong_length(by: int) -> Answer:
     return answer
 
 
-def slow(bytes_per_second: int, limit: int) -> Answer:
-    """Send the first `limit` bytes at a slow rate, the rest at once."""
+def slow(bytes_per_second: int, limit: int) -> Tampering:
+    """Send the first `limit` bytes slowly, the rest at once."""
 
     def answer(request: Handler) -> bool:
         content, size, first, end = request.wanted()
@@ -112,7 +112,7 @@ def slow(bytes_per_second: int, limit: int) -> Answer:
 
 
 def whole(request: Handler) -> bool:
-    """Ignore Range, as a server does that knows no ranges."""
+    """Ignore Range, like a server without range support."""
     content = request.wanted()[0]
     data = content if isinstance(content, bytes) else content.read_bytes()
     request.head(200, {"Content-Length": str(len(data))})
@@ -120,8 +120,8 @@ def whole(request: Handler) -> bool:
     return True
 
 
-def whole_cut(after: int) -> Answer:
-    """Ignore Range, and hang up after so many bytes of the whole file."""
+def whole_cut(after: int) -> Tampering:
+    """Ignore Range, and disconnect after some bytes of the whole file."""
 
     def answer(request: Handler) -> bool:
         content, size, _, _ = request.wanted()
@@ -134,7 +134,7 @@ def whole_cut(after: int) -> Answer:
 
 
 expired = status(403)
-"""What a store answers to a signed address that has run out."""
+"""The answer of a file storage to an expired signed URL."""
 
 
 def _wait_for_the_client(request: Handler) -> bool:

@@ -38,7 +38,7 @@ def test_the_files_become_a_snapshot(store: Store, archive_of):
     assert fetch(store, b"", commit).status == 0
 
 
-def test_modes_owners_and_hidden_files_of_the_checkout_are_of_no_account(store: Store, archive_of):
+def test_modes_owners_and_hidden_files_of_the_checkout_do_not_matter(store: Store, archive_of):
     _, commit = archive_of({"config.json": b"{}"})
     private = tarfile.TarInfo("./config.json")
     private.mode, private.uid = 0o600, 12345
@@ -51,7 +51,7 @@ def test_modes_owners_and_hidden_files_of_the_checkout_are_of_no_account(store: 
     assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (0o644, store.root.stat().st_uid)
 
 
-def test_another_content_than_announced(store: Store, archive_of):
+def test_content_that_does_not_match_the_revision_is_refused(store: Store, archive_of):
     data, commit = archive_of(FILES)
     _, announced = archive_of(FILES | {"config.json": b"{ }"})
     result = fetch(store, data, announced)
@@ -72,7 +72,7 @@ def test_another_content_than_announced(store: Store, archive_of):
         ("pipe", tarfile.FIFOTYPE, "a link or special file"),
     ],
 )
-def test_members_that_have_no_place_in_a_model(store: Store, name: str, kind: bytes, expected: str):
+def test_members_that_do_not_belong_into_a_model_are_refused(store: Store, name: str, kind: bytes, expected: str):
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, "config.json"
     result = fetch(store, pack((member, b"")), "0" * 40)
@@ -90,24 +90,24 @@ def test_an_archive_that_ends_early(store: Store, archive_of, keep: int):
     assert visible_snapshots(store) == []
 
 
-def test_the_writer_of_the_archive_never_meets_a_closed_pipe(store: Store, archive_of):
-    """The deployment pipes tar into the one-shot, and a writer killed by SIGPIPE would fail it."""
+def test_the_archive_is_read_to_its_end(store: Store, archive_of):
+    """The deployment pipes tar into the store job, and a writer killed by SIGPIPE would fail it."""
     data, commit = archive_of({"model.safetensors": b"w" * 2_000_000})
     for expected in ("is ready", "is already there"):
         process = start("fetch", "--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
-        # More than a pipe holds, behind the end of the archive too.
+        # More than the buffer of a pipe, also after the end of the archive.
         process.stdin.write(data + b"\0" * 1_000_000)
         out, err = process.communicate()
         assert (process.returncode, err) == (0, b"")
         assert expected in out.decode()
 
 
-def test_an_archive_without_a_file_of_a_model(store: Store):
+def test_an_archive_without_files_is_refused(store: Store):
     result = fetch(store, pack((tarfile.TarInfo(".hidden"), b"x")), "0" * 40)
     assert "holds no file of a model" in result.err
 
 
-def test_a_file_that_does_not_fit(small_disk):
+def test_a_file_that_does_not_fit_on_the_disk(small_disk):
     root = small_disk(24_000_000)
     assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
     result = fetch(Store(root), pack((tarfile.TarInfo("big"), b"w" * 17_000_000)), "0" * 40)
@@ -117,7 +117,7 @@ def test_a_file_that_does_not_fit(small_disk):
 
 
 def test_the_revision_is_what_sha256sum_and_sort_give():
-    """Fixed, so that the other side of the contract cannot drift: the deployment computes the same."""
+    """A fixed value, because the deployment computes the same one in TypeScript."""
     listed = {"b.txt": b"b\n", "a/é": b""}
     entries = [FileEntry(path, len(data), 0o644, hashlib.sha256(data).hexdigest()) for path, data in listed.items()]
     assert revision(entries) == "89703b933aaf5880a2c2ffad07e1bfa54e496c3a"
@@ -139,5 +139,5 @@ def test_the_revision_does_not_depend_on_order(entries: list[FileEntry]):
         ("../x", False),
     ],
 )
-def test_what_does_not_belong_to_a_model(path: str, expected: bool):
+def test_hidden_files_and_caches_do_not_belong_to_a_model(path: str, expected: bool):
     assert is_left_out(path) is expected

@@ -16,7 +16,7 @@ from mlenv.store.initialise import initialise
 from mlenv.store.store import Store
 
 from .archives import pack
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import Result, mlenv, start
 from .store_contents import everything_below, left_in_staging, visible_environments, visible_snapshots
 from .wheels import Wheel
@@ -29,15 +29,15 @@ STEPS = [step for step in failpoints.STEPS if step.startswith("import.")]
 
 
 @pytest.fixture
-def filled(store: Store, populate, alpha: Wheel, beta: Wheel, hub: Hub) -> Store:
-    """A store with one environment, `k1`, and one proven model."""
+def filled(store: Store, populate, alpha: Wheel, beta: Wheel, hub: FakeHub) -> Store:
+    """A store with one environment, `k1`, and one model with a baseline."""
     assert populate("k1", alpha, beta, imports=("alpha",)).status == 0
     hub.add("Org/Name", REVISION, FILES)
     name = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION)
     assert mlenv("fetch", *name, "--endpoint", hub.endpoint).status == 0
     answers = [{"query": "q", "right": 1.0, "best_other": 0.0}]
-    proof = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
-    assert mlenv("record", *name, stdin=json.dumps(proof)).status == 0
+    baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
+    assert mlenv("record", *name, stdin=json.dumps(baseline)).status == 0
     return store
 
 
@@ -59,11 +59,11 @@ def take(store: Store, data: bytes, *options: str, **environment: str) -> Result
 
 
 def content(store: Store) -> dict[str, bytes]:
-    """What belongs to environments and models, manifests and proofs included."""
+    """The files of environments and models, including manifests and baselines."""
     return {path: data for path, data in everything_below(store.root).items() if not path.startswith(SHOWN)}
 
 
-def test_everything_arrives_as_it_was(filled: Store, elsewhere: Store):
+def test_an_imported_store_equals_the_exported_one(filled: Store, elsewhere: Store):
     result = take(elsewhere, export(filled))
     assert (result.status, result.err) == (0, "")
     assert content(elsewhere) == content(filled)
@@ -80,7 +80,7 @@ def test_the_same_content_is_the_same_stream(filled: Store, elsewhere: Store):
     assert export(elsewhere) == data
 
 
-def test_what_is_there_already_stays(filled: Store):
+def test_an_import_leaves_existing_objects_alone(filled: Store):
     data = export(filled)
     before = (filled.root / "envs/k1").stat().st_ino
     result = take(filled, data)
@@ -90,13 +90,13 @@ def test_what_is_there_already_stays(filled: Store):
     assert (filled.root / "envs/k1").stat().st_ino == before
 
 
-def test_only_what_was_asked_for(filled: Store, elsewhere: Store):
+def test_an_export_has_only_the_named_targets(filled: Store, elsewhere: Store):
     assert take(elsewhere, export(filled, MODEL)).status == 0
     assert (visible_environments(elsewhere), len(visible_snapshots(elsewhere))) == ([], 1)
 
 
 @pytest.mark.parametrize("target", ["envs/none", f"models/Org/None@{REVISION}", "k1"])
-def test_what_is_not_there_is_not_exported(filled: Store, target: str):
+def test_a_missing_target_cannot_be_exported(filled: Store, target: str):
     process = start("export", "--store", filled.root, "--output", "-", target)
     out, err = process.communicate()
     assert (process.returncode in (1, 2), out) == (True, b"")
@@ -112,7 +112,7 @@ def test_a_damaged_file_is_not_exported(filled: Store):
     assert "model.safetensors is not what its manifest says" in err.decode()
 
 
-def test_the_name_is_demanded(filled: Store, elsewhere: Store):
+def test_an_import_requires_the_expected_name(filled: Store, elsewhere: Store):
     data = export(filled)
     result = take(elsewhere, data, "--expect", "0" * 64)
     assert (result.status, f"asked for was {'0' * 64}" in result.err) == (1, True)
@@ -155,14 +155,14 @@ FORGED = {
 
 @pytest.mark.parametrize("case", FORGED)
 def test_a_bundle_that_lists_a_file(filled: Store, elsewhere: Store, case: str):
-    """Changed with care: the list, its hash and the file fit each other."""
+    """Forged consistently: the list, its hash and the file match."""
     path, mode, expected = FORGED[case]
     refused(elsewhere, take(elsewhere, pack(*forge(unpack(export(filled)), path, mode))), expected)
     assert not (elsewhere.root.parent / "escape").exists()
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_it_leaves_nothing_half_made_and_the_next_run_completes(filled: Store, elsewhere: Store, step: str):
+def test_a_killed_import_leaves_nothing_visible_and_the_next_run_completes(filled: Store, elsewhere: Store, step: str):
     data = export(filled)
     assert take(elsewhere, data, MLENV_FAILPOINT=step).status == -signal.SIGKILL
     assert mlenv("verify", "--store", elsewhere.root, "--full").status == 0

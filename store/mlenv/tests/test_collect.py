@@ -43,7 +43,7 @@ def test_hold_adds_up(store: Store):
     first = hold(store, "archon-dev", content(["server:1"], ["k1"], ["Org/Name@" + "0" * 40]))
     assert (first.status, first.err) == (0, "")
     assert hold(store, "archon-dev", content(["server:2", "server:1"], [], ["Org/Name@" + "1" * 40])).status == 0
-    document = json.loads((store.references / "archon-dev.json").read_text())
+    document = json.loads((store.gc_roots / "archon-dev.json").read_text())
     assert document.pop("updated")
     assert document == {
         "format": 1,
@@ -54,7 +54,7 @@ def test_hold_adds_up(store: Store):
     }
 
 
-def test_what_any_stack_references_stays(store: Store, environments, fetch):
+def test_the_gc_roots_of_every_stack_are_kept(store: Store, environments, fetch):
     one, two = fetch("local/one", {"config.json": b"1"}), fetch("local/two", {"config.json": b"2"})
     assert hold(store, "archon-prod", content([], ["k3"], [one])).status == 0
     done = report(collect(store, "archon-dev", content([], ["k1"], [])))
@@ -75,10 +75,10 @@ def test_what_any_stack_references_stays(store: Store, environments, fetch):
         ([f"{ROOT}//envs/k2/{SITE}/", {"path": f"{ROOT}/envs/k3", "stack": "other-prod"}], ["k2", "k3"]),
         ([f"{ROOT}/envs"], ["k1", "k2", "k3"]),
         ([f"{ROOT}/envs/k2/../../elsewhere", f"{ROOT}2/envs/k1", "/envs/k1", ROOT, "/srv", "/"], ["k2"]),
-        ([f"{ROOT}/data/dev", f"{ROOT}/envs/gone"], []),
+        ([f"{ROOT}/data/dev", f"{ROOT}/envs/missing"], []),
     ],
 )
-def test_environments_that_running_containers_mount_stay(store: Store, environments, mounted, kept):
+def test_environments_that_running_containers_mount_are_kept(store: Store, environments, mounted, kept):
     report(collect(store, "archon-dev", content(), mounted))
     assert visible_environments(store) == kept
 
@@ -89,13 +89,13 @@ HUB = f"{ROOT}/models/huggingface"
 @pytest.mark.parametrize(
     ("mount", "kept"),
     [
-        # Its stack's references say what it serves.
+        # The GC roots of its stack say what it serves.
         ({"path": HUB, "stack": "archon-prod"}, {"a"}),
         ({"path": HUB, "stack": "archon-prod", "models": ""}, {"a"}),
-        # It says itself what it serves.
+        # Its own label says what it serves.
         ({"path": HUB, "stack": "archon-prod", "models": ["B"]}, {"a", "b"}),
         ({"path": HUB, "models": "B C"}, {"a", "b", "c"}),
-        # Nobody knows what it serves.
+        # It is not known what it serves.
         (HUB, {"a", "b", "c"}),
         ({"path": HUB, "stack": "unknown-stack"}, {"a", "b", "c"}),
         ({"path": f"{ROOT}/models", "stack": "-"}, {"a", "b", "c"}),
@@ -105,7 +105,7 @@ HUB = f"{ROOT}/models/huggingface"
         (f"{HUB}/hub/models--local--b/snapshots/B", {"a", "b"}),
     ],
 )
-def test_models_that_running_containers_serve_stay(store: Store, fetch, mount, kept):
+def test_models_that_running_containers_serve_are_kept(store: Store, fetch, mount, kept):
     names = {
         "a": fetch("local/a", {"config.json": b"a"}),
         "b": fetch("local/b", {"config.json": b"b"}),
@@ -131,15 +131,15 @@ def test_the_reported_bytes_are_really_freed(store: Store, environments, fetch):
     fetch("local/one", {"config.json": b"1" * 10_000})
     before = used(store.root)
     done = report(collect(store, "archon-dev", content([], ["k1"], [])))
-    # The references of the stack are new.
-    assert before - used(store.root) == done["bytes"] - used(store.references / "archon-dev.json")
+    # The GC roots of the stack are replaced.
+    assert before - used(store.root) == done["bytes"] - used(store.gc_roots / "archon-dev.json")
     parts = [*done["environments"], *done["models"]]
     assert sum(item["bytes"] for item in parts) + sum(done["caches"].values()) + done["staging"] == done["bytes"]
     assert done["caches"]["wheels"] > 0
     assert done["caches"]["bytecode"] > 0
 
 
-def test_a_dry_run_foretells_the_run(store: Store, environments):
+def test_a_dry_run_reports_what_the_run_does(store: Store, environments):
     before = used(store.root)
     foretold = report(prune(store, "--dry-run"))
     assert foretold["dryRun"] is True
@@ -148,7 +148,7 @@ def test_a_dry_run_foretells_the_run(store: Store, environments):
     assert visible_environments(store) == []
 
 
-def test_caches_lose_what_no_environment_links_to_and_serve_on(
+def test_caches_lose_what_no_environment_links_to_and_keep_working(
     store: Store, environments, populate, alpha: Wheel, beta: Wheel
 ):
     report(collect(store, "archon-dev", content([], ["k1"], [])))
@@ -156,7 +156,7 @@ def test_caches_lose_what_no_environment_links_to_and_serve_on(
     assert kept == {"1.2-py3-none-any", "2.0-py3-none-any"}
     assert [path.name.rsplit("-", 1)[0] for path in sorted(store.pyc_cache.glob("*/*"))] == ["alpha-1.2", "beta-2.0"]
     assert len(list(store.uv_cache.glob("archive-v*/*"))) == 2
-    # From what stayed, and from what has to be unpacked again.
+    # From cached wheels, and from wheels that must be unpacked again.
     again = populate("k4", alpha, make_wheel(beta.path.parent, "beta", "2.1"), imports=("alpha.deep.table",))
     assert again.status == 0, again.err
     assert "byte code: 1 compiled, 3 from the cache" in again.out
@@ -166,7 +166,7 @@ def test_caches_lose_what_no_environment_links_to_and_serve_on(
     assert mlenv("verify", "--store", store.root, "--full").status == 0
 
 
-def test_wheels_of_an_environment_that_is_to_come_stay(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_wheels_of_an_interrupted_populate_are_kept(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert hold(store, "archon-prod", content([], ["k1"], [])).status == 0
     assert populate("k1", alpha, beta, MLENV_FAILPOINT="populate.installed").status < 0
     result = collect(store, "archon-dev", content())
@@ -178,7 +178,7 @@ def test_wheels_of_an_environment_that_is_to_come_stay(store: Store, populate, a
     assert report(prune(store, "--forget", "archon-prod"))["caches"]["wheels"] > 0
 
 
-def test_half_unpacked_wheels_of_a_killed_uv_go(store: Store):
+def test_partly_unpacked_wheels_of_a_killed_uv_are_removed(store: Store):
     half = store.uv_cache / ".tmpAbCdEf/alpha"
     half.mkdir(parents=True)
     (half / "__init__.py").write_text("half")
@@ -186,7 +186,7 @@ def test_half_unpacked_wheels_of_a_killed_uv_go(store: Store):
     assert not half.parent.exists()
 
 
-def test_refs_main_names_a_snapshot_that_stays(store: Store, fetch):
+def test_refs_main_names_a_snapshot_that_is_kept(store: Store, fetch):
     old, new = fetch("local/one", {"config.json": b"old"}), fetch("local/one", {"config.json": b"new"})
     main = store.hub / "models--local--one/refs/main"
     assert main.read_text() == new.split("@")[1]
@@ -196,7 +196,7 @@ def test_refs_main_names_a_snapshot_that_stays(store: Store, fetch):
     assert not main.parent.parent.exists()
 
 
-def test_images_that_nobody_references_any_more(store: Store, tmp_path):
+def test_images_without_any_reference(store: Store, tmp_path):
     assert hold(store, "archon-dev", content(["server:1", "server:2", "server:3", "server:4"])).status == 0
     assert hold(store, "archon-prod", content(["server:2"])).status == 0
     other = tmp_path / "other"
@@ -209,15 +209,18 @@ def test_images_that_nobody_references_any_more(store: Store, tmp_path):
     offered = ["server:1", "server:2", "server:3", "server:4", "server:5"]
     assert report(prune(store, images=offered))["images"] == ["server:1", "server:3", "server:5"]
     assert report(prune(store, "--forget", "archon-prod", "--also-references", other))["images"] == ["server:2"]
-    assert sorted(path.name for path in store.references.iterdir()) == ["archon-dev.json"]
+    assert sorted(path.name for path in store.gc_roots.iterdir()) == ["archon-dev.json"]
 
 
-def test_a_dry_run_forgets_nobody(store: Store, environments):
+def test_a_dry_run_forgets_no_stack(store: Store, environments):
     assert hold(store, "archon-dev", content([], environments)).status == 0
     assert len(report(prune(store, "--dry-run", "--forget", "archon-dev"))["environments"]) == 3
     assert report(prune(store))["environments"] == []
     unknown = prune(store, "--forget", "archon-prod")
-    assert (unknown.status, "--forget archon-prod: no such references; this store has archon-dev" in unknown.err) == (
+    assert (
+        unknown.status,
+        "--forget archon-prod: no such stack; this store has the GC roots of archon-dev" in unknown.err,
+    ) == (
         2,
         True,
     )
@@ -234,8 +237,8 @@ def test_a_dry_run_forgets_nobody(store: Store, environments):
         '{"format": 2, "stack": "archon-prod"}',
     ],
 )
-def test_references_that_cannot_be_read_stop_every_collection(store: Store, environments, text: str):
-    (store.references / "archon-prod.json").write_text(text)
+def test_damaged_gc_roots_stop_every_collection(store: Store, environments, text: str):
+    (store.gc_roots / "archon-prod.json").write_text(text)
     for result in (
         collect(store, "archon-dev", content()),
         prune(store),
@@ -244,11 +247,11 @@ def test_references_that_cannot_be_read_stop_every_collection(store: Store, envi
         mlenv("list", "--store", store.root),
     ):
         assert result.status == 1
-        assert f"{store.references}/archon-prod.json " in result.err
-        assert "Nothing was collected." in result.err
+        assert f"{store.gc_roots}/archon-prod.json " in result.err
+        assert "Nothing was removed." in result.err
         assert "Traceback" not in result.err
     assert visible_environments(store) == environments
-    assert [path.name for path in store.references.iterdir()] == ["archon-prod.json"]
+    assert [path.name for path in store.gc_roots.iterdir()] == ["archon-prod.json"]
 
 
 @pytest.mark.parametrize(
@@ -261,25 +264,25 @@ def test_references_that_cannot_be_read_stop_every_collection(store: Store, envi
         ("collect", {"keep": content(), "mounted": ["envs/k1"], "root": ROOT}, "expected an absolute path of the host"),
         ("collect", {"keep": content(), "mounted": [{"path": "/a", "models": "x"}], "root": ROOT}, "expected Org/Name"),
         ("collect", {"keeps": content()}, "unknown names keeps; known are keep, mounted, root"),
-        ("hold", {"images": []}, "environments: expected a list of texts, got None"),
+        ("hold", {"images": []}, "environments: expected a list of strings, got None"),
         ("hold", content([" "], ["../x"], ["gpt2"]), "models: repository 'gpt2': expected Org/Name"),
         ("hold", [], "expected a JSON object, got list"),
     ],
 )
-def test_input_that_is_refused(store: Store, environments, command: str, document, expected: str):
+def test_invalid_input_is_refused(store: Store, environments, command: str, document, expected: str):
     result = mlenv(command, "--store", store.root, "--stack", "archon-dev", stdin=json.dumps(document))
     assert (result.status, result.out) == (2, "")
     assert expected in result.err
     assert visible_environments(store) == environments
-    assert list(store.references.iterdir()) == []
+    assert list(store.gc_roots.iterdir()) == []
 
 
-def test_input_that_is_no_json(store: Store):
+def test_input_that_is_not_json(store: Store):
     result = mlenv("hold", "--store", store.root, "--stack", "archon-dev", stdin="{")
     assert (result.status, "standard input is not JSON" in result.err) == (2, True)
 
 
-def test_a_stack_that_is_no_name(store: Store):
+def test_an_invalid_stack_name(store: Store):
     result = hold(store, "../dev", content())
     assert (result.status, "stack '../dev': expected <project>-<stack>" in result.err) == (2, True)
 

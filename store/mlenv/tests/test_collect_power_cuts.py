@@ -27,17 +27,21 @@ def steps(command: str) -> list[str]:
 
 @pytest.fixture
 def filled(store: Store, populate, archive_of, wheelhouse, alpha: Wheel, beta: Wheel) -> dict[str, str]:
-    """Two environments and two models, of which `k1` and the model `kept` are held."""
+    """Two environments and two models, of which `k1` and the model `kept` are GC roots."""
     assert populate("k1", alpha, beta).status == 0
     assert populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1")).status == 0
     names = {}
-    for name, repo, text in (("kept", "local/one", b"1"), ("sibling", "local/one", b"2"), ("gone", "local/two", b"3")):
+    for name, repo, text in (
+        ("kept", "local/one", b"1"),
+        ("sibling", "local/one", b"2"),
+        ("removed", "local/two", b"3"),
+    ):
         data, commit = archive_of({"config.json": text})
         arguments = ("--store", store.root, "--repo", repo, "--revision", commit, "--archive", "-")
         assert mlenv("fetch", *arguments, stdin=data).status == 0
-        proof = {"answers": [{"query": "q", "right": 1.0, "best_other": 0.5}], "device": "cpu", "dtype": "float32"}
+        baseline = {"answers": [{"query": "q", "right": 1.0, "best_other": 0.5}], "device": "cpu", "dtype": "float32"}
         arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
-        assert mlenv(*arguments, stdin=json.dumps(proof | {"environment": "k1"})).status == 0
+        assert mlenv(*arguments, stdin=json.dumps(baseline | {"environment": "k1"})).status == 0
         names[name] = f"{repo}@{commit}"
     assert hold(store, "archon-dev", content(["server:1"], ["k1"], [names["kept"]])).status == 0
     return names
@@ -49,7 +53,7 @@ def snapshot_of(name: str) -> str:
 
 
 def assert_whole(store: Store) -> None:
-    """What is visible is whole, and no reference leads to nothing."""
+    """What is visible is complete, and no refs/main names a missing snapshot."""
     result = mlenv("verify", "--store", store.root, "--full")
     assert (result.status, result.err) == (0, "")
     for reference in store.hub.glob("*/refs/main"):
@@ -69,7 +73,7 @@ def test_collect(store: Store, filled, populate, alpha: Wheel, beta: Wheel, step
     assert visible_snapshots(store) == [snapshot_of(filled["kept"])]
     assert left_in_staging(store) == []
     assert_whole(store)
-    # Nothing has leaked: the same store as without the kill.
+    # Nothing is left over: the store is the same as without the kill.
     assert len(list(store.uv_cache.glob("archive-v*/*"))) == len(list(store.pyc_cache.glob("*/*"))) == 2
     assert len(list(store.manifests.glob("*/*"))) == 3
     assert again["bytes"] >= 0
@@ -78,7 +82,7 @@ def test_collect(store: Store, filled, populate, alpha: Wheel, beta: Wheel, step
 
 
 @pytest.mark.parametrize("step", ["collect.hidden", "collect.deleting", "collect.snapshot"])
-def test_any_next_run_removes_what_a_killed_collection_left(store: Store, filled, populate, beta: Wheel, step: str):
+def test_the_next_run_removes_what_a_killed_collection_left(store: Store, filled, populate, beta: Wheel, step: str):
     assert prune(store, MLENV_FAILPOINT=step).status == -signal.SIGKILL
     assert left_in_staging(store) == ["collected"]
     assert populate("k3", beta).status == 0
@@ -90,7 +94,7 @@ def test_hold(store: Store):
     killed = hold(store, "archon-dev", content(["server:1"], ["k1"]), MLENV_FAILPOINT="hold.written")
     assert killed.status == -signal.SIGKILL
     assert hold(store, "archon-dev", content(["server:2"])).status == 0
-    document = json.loads((store.references / "archon-dev.json").read_text())
+    document = json.loads((store.gc_roots / "archon-dev.json").read_text())
     assert (document["images"], document["environments"]) == (["server:1", "server:2"], ["k1"])
 
 
@@ -100,13 +104,13 @@ def test_purge(store: Store, filled, step: str, data: bool):
     (store.data / "dev/server").mkdir(parents=True)
     (store.data / "dev/server/archon.db").write_text("rows")
     arguments = ("purge", "--store", store.root, *(["--data"] if data else []))
-    nobody = json.dumps({"mounted": [], "root": ROOT})
-    assert mlenv(*arguments, stdin=nobody, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    nothing_mounted = json.dumps({"mounted": [], "root": ROOT})
+    assert mlenv(*arguments, stdin=nothing_mounted, MLENV_FAILPOINT=step).status == -signal.SIGKILL
     assert (store.data / "dev/server/archon.db").exists() or data
     if store.environments.is_dir() and store.hub.is_dir():
         assert_whole(store)
     if (store.root / "store.json").exists():
-        again = mlenv(*arguments, stdin=nobody)
+        again = mlenv(*arguments, stdin=nothing_mounted)
         assert again.status == 0, again.err
     if data:
         assert list(store.root.iterdir()) == []
@@ -119,17 +123,17 @@ def test_purge(store: Store, filled, step: str, data: bool):
 def test_record(store: Store, filled):
     repo, commit = filled["kept"].split("@")
     path = store.manifests / snapshot_of(filled["kept"]).replace("/", "/", 1)
-    proof = path.with_name(f"{commit}.proof.json")
-    proof.unlink()
+    baseline = path.with_name(f"{commit}.proof.json")
+    baseline.unlink()
     answers = {"answers": [{"query": "q", "right": 2.0, "best_other": 0.5}], "device": "cpu", "dtype": "bf16"}
     arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
     document = json.dumps(answers | {"environment": "k1"})
     assert mlenv(*arguments, stdin=document, MLENV_FAILPOINT="record.written").status == -signal.SIGKILL
-    assert "the first proof stays" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
-    assert json.loads(proof.read_text())["answers"] == answers["answers"]
+    assert "has a baseline already, which stays" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
+    assert json.loads(baseline.read_text())["answers"] == answers["answers"]
 
 
-def test_a_collection_waits_for_a_run_and_for_the_uv_of_a_killed_one(store: Store, filled, wheelhouse, alpha: Wheel):
+def test_a_collection_waits_for_runs_and_for_the_uv_of_a_killed_run(store: Store, filled, wheelhouse, alpha: Wheel):
     command = ("populate", "--store", store.root, "--key", "k9", "--lock", "-", "--wheelhouse", wheelhouse)
     for name, operation in (("store", fcntl.LOCK_SH), ("env-k9", fcntl.LOCK_EX)):
         descriptor = os.open(store.staging / "locks" / f"{name}.lock", os.O_RDWR | os.O_CREAT)
@@ -145,7 +149,7 @@ def test_a_collection_waits_for_a_run_and_for_the_uv_of_a_killed_one(store: Stor
         assert process.wait(timeout=60) == 0
         process.stdout.close()
         process.stderr.close()
-    # And whoever comes meanwhile waits for the collection.
+    # A run that starts meanwhile waits for the garbage collection.
     descriptor = os.open(store.staging / "locks/store.lock", os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     process = start(*command)
@@ -160,7 +164,7 @@ def test_a_collection_waits_for_a_run_and_for_the_uv_of_a_killed_one(store: Stor
 
 
 def fill(root: Path) -> None:
-    """Take all the space that is left."""
+    """Fill the disk."""
     with (root / "filling").open("wb", buffering=0) as stream:
         try:
             while stream.write(b"\0" * 4096):
@@ -169,25 +173,25 @@ def fill(root: Path) -> None:
             return
 
 
-def test_a_full_disk_is_collected_all_the_same(small_disk, wheelhouse, beta: Wheel):
-    """Collection is the way out of a full disk: it must not need space."""
+def test_a_collection_works_on_a_full_disk(small_disk, wheelhouse, beta: Wheel):
+    """Garbage collection frees a full disk, so it must not need space."""
     disk = small_disk(8_000_000)
     store = initialise(disk / "store", [], (0, 0))
     arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
     assert mlenv("populate", *arguments, stdin=lock_of(beta), MLENV_TEST_SKIP_PREFLIGHT="1").status == 0
     assert hold(store, "archon-dev", content([], ["k1"])).status == 0
     fill(disk)
-    before = (store.references / "archon-dev.json").read_text()
+    before = (store.gc_roots / "archon-dev.json").read_text()
     held = hold(store, "archon-dev", content([], ["k2"]))
     assert (held.status, "the disk is full" in held.err) == (1, True)
-    assert (store.references / "archon-dev.json").read_text() == before
+    assert (store.gc_roots / "archon-dev.json").read_text() == before
     assert visible_environments(store) == ["k1"]
     done = report(prune(store, "--forget", "archon-dev"))
     assert [item["key"] for item in done["environments"]] == ["k1"]
     assert visible_environments(store) == []
 
 
-def test_a_disk_that_nobody_can_write_to(small_disk, wheelhouse, beta: Wheel):
+def test_a_read_only_disk(small_disk, wheelhouse, beta: Wheel):
     disk = small_disk(8_000_000)
     store = initialise(disk / "store", [], (0, 0))
     arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)

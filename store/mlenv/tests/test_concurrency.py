@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlenv.store.store import Store
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import start
 from .wheels import Wheel, lock_of, make_wheel
 
@@ -44,7 +44,7 @@ def held(store: Store, name: str, operation: int) -> Iterator[None]:
 
 def test_two_runs_for_one_environment_do_the_work_once(store: Store, wheelhouse: Path, alpha: Wheel, beta: Wheel):
     lock = lock_of(alpha, beta)
-    # Both wait at the gate, so that neither is through before the other begins.
+    # Both wait for each other, so that neither finishes before the other begins.
     with held(store, "env-k1", fcntl.LOCK_EX):
         processes = [begin(store, wheelhouse, "k1", lock) for _ in range(2)]
         for process in processes:
@@ -54,7 +54,7 @@ def test_two_runs_for_one_environment_do_the_work_once(store: Store, wheelhouse:
     assert sum("environment k1 is already there" in output for output in outputs) == 1
 
 
-def test_two_fetches_of_one_model_do_the_work_once(store: Store, hub: Hub):
+def test_two_fetches_of_one_model_do_the_work_once(store: Store, hub: FakeHub):
     hub.add("Org/Name", REVISION, {"config.json": b"{}"})
     arguments = (
         "fetch",
@@ -82,7 +82,7 @@ def test_different_environments_do_not_wait_for_each_other(store: Store, wheelho
     assert "waiting" not in output
 
 
-def test_runs_share_the_store_but_wait_for_whoever_has_it_alone(store: Store, wheelhouse: Path, beta: Wheel):
+def test_runs_share_the_store_but_wait_for_an_exclusive_lock(store: Store, wheelhouse: Path, beta: Wheel):
     with held(store, "store", fcntl.LOCK_SH):
         assert "waiting" not in end(begin(store, wheelhouse, "k1", lock_of(beta)))
     with held(store, "store", fcntl.LOCK_EX):
@@ -91,7 +91,7 @@ def test_runs_share_the_store_but_wait_for_whoever_has_it_alone(store: Store, wh
     end(process)
 
 
-def test_staging_of_a_living_run_is_left_alone(store: Store, wheelhouse: Path, beta: Wheel):
+def test_the_staging_directory_of_a_running_job_is_left_alone(store: Store, wheelhouse: Path, beta: Wheel):
     (store.staging / "env-k1").mkdir()
     with held(store, "env-k1", fcntl.LOCK_EX):
         end(begin(store, wheelhouse, "k2", lock_of(beta)))

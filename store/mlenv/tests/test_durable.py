@@ -13,7 +13,7 @@ WRITERS = 8
 
 
 def together(work) -> list:
-    """Have all writers begin at once; raises what any of them raised."""
+    """Start all writers at once; raises what any of them raised."""
     barrier = Barrier(WRITERS)
 
     def begin(number: int):
@@ -24,7 +24,7 @@ def together(work) -> list:
         return list(pool.map(begin, range(WRITERS)))
 
 
-def test_a_text_that_several_write_at_once_is_whole_at_any_moment(tmp_path: Path):
+def test_a_file_with_several_writers_is_always_complete(tmp_path: Path):
     path = tmp_path / "text"
     whole = [str(number) * 10_000 for number in range(WRITERS)]
     durable.write_text(path, whole[0])
@@ -40,7 +40,7 @@ def test_a_text_that_several_write_at_once_is_whole_at_any_moment(tmp_path: Path
     assert [entry.name for entry in tmp_path.iterdir()] == ["text"]
 
 
-def test_a_store_that_several_make_at_once_is_one(tmp_path: Path):
+def test_several_runs_can_make_one_store_together(tmp_path: Path):
     for number in range(10):
         root = tmp_path / str(number)
         together(lambda writer, root=root: initialise(root, [f"stack-{writer}/server"], (0, 0)))
@@ -48,7 +48,7 @@ def test_a_store_that_several_make_at_once_is_one(tmp_path: Path):
         assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_first_of_several_trees_stays(tmp_path: Path):
+def test_the_first_of_several_trees_is_kept(tmp_path: Path):
     final = tmp_path / "final"
 
     def keep(number: int) -> None:
@@ -61,7 +61,7 @@ def test_the_first_of_several_trees_stays(tmp_path: Path):
     assert (final / "content").read_text() == "the same"
 
 
-def test_a_tree_that_cannot_be_moved_is_told(tmp_path: Path):
+def test_a_tree_that_cannot_be_moved_is_an_error(tmp_path: Path):
     (tmp_path / "half").mkdir()
     with pytest.raises(FileNotFoundError):
         durable.keep_first(tmp_path / "half", tmp_path / "nowhere/final")

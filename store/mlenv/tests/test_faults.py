@@ -19,7 +19,7 @@ def test_some_runs_with_faults():
     last = done.stdout.splitlines()[-1]
     assert last.endswith(" s")
     assert "; 0 broken states, 0 wrong collections, in " in last
-    # It would prove nothing if nothing was ever killed.
+    # Without kills, the test would show nothing.
     counts = re.match(r"faults: 25 runs, ([\d,]+) operations, ([\d,]+) killed, ", last)
     assert counts
     assert int(counts[1].replace(",", "")) > 200

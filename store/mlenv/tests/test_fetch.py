@@ -14,7 +14,7 @@ import pytest
 
 from mlenv.store.store import Store
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import Result, mlenv
 from .store_contents import everything_below, left_in_staging, visible_snapshots
 from .tampering import body, redirect, status
@@ -27,7 +27,7 @@ FILES = {"config.json": b'{"a": 1}', "model.safetensors": WEIGHTS, "sub dir/voca
 
 
 @pytest.fixture
-def fetch(store: Store, hub: Hub):
+def fetch(store: Store, hub: FakeHub):
     """Runs `mlenv fetch` for Org/Name at REVISION from the hub."""
 
     def run(*options: str, revision: str = REVISION, repo: str = "Org/Name", **environment: str) -> Result:
@@ -38,7 +38,7 @@ def fetch(store: Store, hub: Hub):
 
 
 @pytest.fixture(autouse=True)
-def model(hub: Hub) -> None:
+def model(hub: FakeHub) -> None:
     hub.add("Org/Name", REVISION, FILES)
 
 
@@ -62,7 +62,7 @@ def test_a_snapshot_has_the_layout_that_huggingface_hub_reads(store: Store, fetc
     assert result.out.splitlines()[-1].startswith("model Org/Name@c3c3")
 
 
-def test_huggingface_hub_finds_it_without_network(store: Store, fetch, hub: Hub):
+def test_huggingface_hub_finds_it_without_network(store: Store, fetch, hub: FakeHub):
     pytest.importorskip("huggingface_hub")
     assert fetch().status == 0
     script = (
@@ -78,7 +78,7 @@ def test_huggingface_hub_finds_it_without_network(store: Store, fetch, hub: Hub)
     assert result.stdout.splitlines() == [str(expected), str(expected), str(expected / "sub dir/vocab.txt")]
 
 
-def test_the_manifest_says_what_came_from_where(store: Store, fetch, hub: Hub):
+def test_the_manifest_states_the_source(store: Store, fetch, hub: FakeHub):
     hub.models["Org/Name"][REVISION] = FILES | {"model.gguf": b"x"}
     assert fetch().status == 0
     manifest = json.loads((store.manifests / f"models--Org--Name/{REVISION}.json").read_text())
@@ -90,7 +90,7 @@ def test_the_manifest_says_what_came_from_where(store: Store, fetch, hub: Hub):
     ]
 
 
-def test_asked_again_it_asks_nobody(store: Store, fetch, hub: Hub):
+def test_a_second_fetch_sends_no_request(store: Store, fetch, hub: FakeHub):
     assert fetch().status == 0
     hub.requests.clear()
     again = fetch()
@@ -98,14 +98,14 @@ def test_asked_again_it_asks_nobody(store: Store, fetch, hub: Hub):
     assert again.out.startswith(f"model Org/Name@{REVISION} is already there: 4 files")
 
 
-def test_a_listing_in_pages(store: Store, fetch, hub: Hub):
+def test_a_listing_in_pages(store: Store, fetch, hub: FakeHub):
     hub.page = 1
     assert fetch().status == 0
     assert len(hub.asked("/tree/")) == len(FILES)
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_patterns_decide_what_is_taken(store: Store, fetch):
+def test_patterns_select_the_files(store: Store, fetch):
     assert fetch("--allow", "*.json", "*.txt", "--ignore", "empty*").status == 0
     assert sorted(everything_below(snapshot(store))) == ["config.json", "sub dir/vocab.txt"]
 
@@ -117,7 +117,7 @@ def test_patterns_that_match_nothing(store: Store, fetch):
     assert visible_snapshots(store) == []
 
 
-def test_files_of_another_commit_are_linked_not_fetched(store: Store, fetch, hub: Hub):
+def test_files_of_another_commit_are_linked_not_fetched(store: Store, fetch, hub: FakeHub):
     hub.add("Org/Name", OTHER, FILES | {"config.json": b'{"a": 2}'})
     assert fetch().status == 0
     hub.requests.clear()
@@ -130,7 +130,7 @@ def test_files_of_another_commit_are_linked_not_fetched(store: Store, fetch, hub
     assert mlenv("verify", "--store", store.root, "--full").status == 0
 
 
-def test_a_damaged_file_of_another_commit_is_not_linked(store: Store, fetch, hub: Hub):
+def test_a_damaged_file_of_another_commit_is_not_linked(store: Store, fetch, hub: FakeHub):
     hub.add("Org/Name", OTHER, FILES)
     assert fetch().status == 0
     (snapshot(store) / "model.safetensors").write_bytes(b"?" + WEIGHTS[1:])
@@ -139,25 +139,25 @@ def test_a_damaged_file_of_another_commit_is_not_linked(store: Store, fetch, hub
 
 
 @pytest.mark.parametrize(
-    ("path", "wrong", "proof"),
+    ("path", "wrong", "difference"),
     [
         ("model.safetensors", b"?" + WEIGHTS[1:], "sha256 "),
         ("config.json", b'{"a": 2}', "git blob "),
         ("config.json", b'{"a": 1}}', "9 bytes, listed 8"),
     ],
 )
-def test_wrong_bytes_never_become_visible(store: Store, fetch, hub: Hub, path: str, wrong: bytes, proof: str):
+def test_wrong_bytes_never_become_visible(store: Store, fetch, hub: FakeHub, path: str, wrong: bytes, difference: str):
     hub.tamper(resolve(path), body(wrong))
     result = fetch()
     assert result.status == 1
-    assert f"{path} is not what the hub lists: {proof}" in result.err
+    assert f"{path} is not what the hub lists: {difference}" in result.err
     assert "Nothing of the model was put in place." in result.err
     assert visible_snapshots(store) == []
     assert fetch().status == 0
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_an_interrupted_run_is_continued_by_the_next(store: Store, fetch, hub: Hub):
+def test_the_next_run_resumes_an_interrupted_one(store: Store, fetch, hub: FakeHub):
     assert fetch("--part-size", "500000", "--connections", "1", *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
     hub.requests.clear()
     result = fetch("--part-size", "500000")
@@ -168,14 +168,14 @@ def test_an_interrupted_run_is_continued_by_the_next(store: Store, fetch, hub: H
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_parts_of_another_size_are_not_mixed(store: Store, fetch, hub: Hub):
+def test_parts_of_another_size_are_not_mixed(store: Store, fetch, hub: FakeHub):
     assert fetch("--part-size", "500000", *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
     assert fetch("--part-size", "400000").status == 0
     assert everything_below(snapshot(store)) == FILES
     assert left_in_staging(store) == []
 
 
-def test_whole_files_of_an_interrupted_run_are_proven_again(store: Store, fetch, hub: Hub):
+def test_complete_files_of_an_interrupted_run_are_checked_again(store: Store, fetch, hub: FakeHub):
     assert fetch(MLENV_FAILPOINT="fetch.complete").status < 0
     for path in ("config.json", "model.safetensors"):
         [whole] = store.staging.glob(f"model-*/snapshot/{path}")
@@ -194,9 +194,9 @@ SPOILT = {
     "a part has other bytes": ("", lambda path: path.write_bytes(b"?" + path.read_bytes()[1:])),
     "a part was never written": ("", lambda path: path.write_bytes(bytes(len(path.read_bytes())))),
     "the file is too short": ("", lambda path: path.write_bytes(b"?" * 777_777)),
-    "the file is gone": ("", Path.unlink),
+    "the file is missing": ("", Path.unlink),
     "a record without a part": (".journal", append(b"7 00000000\n")),
-    "a record of no part": (".journal", append(b"7000 00000000\n")),
+    "an entry for no part": (".journal", append(b"7000 00000000\n")),
     "half a record": (".journal", append(b"7 1")),
     "no record at all": (".journal", append(bytes(100))),
     "an empty journal": (".journal", lambda path: path.write_bytes(b"")),
@@ -204,7 +204,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-def test_what_a_power_cut_may_leave_is_fetched_again(store: Store, fetch, spoil: str):
+def test_what_a_power_cut_may_damage_is_downloaded_again(store: Store, fetch, spoil: str):
     lanes = ("--part-size", "100000", "--connections", "1")
     assert fetch(*lanes, *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
     [journal] = store.staging.glob("model-*/parts/*.journal")
@@ -217,7 +217,7 @@ def test_what_a_power_cut_may_leave_is_fetched_again(store: Store, fetch, spoil:
 
 @pytest.mark.parametrize("path", [f"/api/models/Org/Name/tree/{REVISION}", resolve("config.json")])
 @pytest.mark.parametrize("code", [429, 500, 503])
-def test_busy_hubs_are_asked_again(store: Store, fetch, hub: Hub, path: str, code: int):
+def test_requests_to_a_busy_hub_are_retried(store: Store, fetch, hub: FakeHub, path: str, code: int):
     hub.tamper(path, status(code, retry_after="0"), status(code, retry_after="0"))
     result = fetch()
     assert result.status == 0, result.err
@@ -225,7 +225,7 @@ def test_busy_hubs_are_asked_again(store: Store, fetch, hub: Hub, path: str, cod
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_a_hub_that_stays_busy(store: Store, fetch, hub: Hub):
+def test_a_hub_that_stays_busy(store: Store, fetch, hub: FakeHub):
     hub.tamper(resolve("config.json"), *[status(503, retry_after="0")] * 6)
     result = fetch()
     assert result.status == 1
@@ -235,7 +235,7 @@ def test_a_hub_that_stays_busy(store: Store, fetch, hub: Hub):
     assert visible_snapshots(store) == []
 
 
-def test_redirects_are_followed_and_the_token_stays_here(store: Store, fetch, hub: Hub):
+def test_redirects_are_followed_without_the_token(store: Store, fetch, hub: FakeHub):
     hub.token = "hush"
     result = fetch(HF_TOKEN="hush")
     assert result.status == 0, result.err
@@ -245,7 +245,7 @@ def test_redirects_are_followed_and_the_token_stays_here(store: Store, fetch, hu
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: Hub):
+def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: FakeHub):
     hub.token = "hush"
     hub.tamper(f"/api/models/Org/Name/tree/{REVISION}", redirect(f"/api/models/Org/New/tree/{REVISION}?recursive=true"))
     hub.models["Org/New"] = hub.models["Org/Name"]
@@ -270,7 +270,7 @@ def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: Hub
         (body(b"[]"), "it has: no file at all"),
     ],
 )
-def test_refusals_of_the_listing(store: Store, fetch, hub: Hub, answer, expected: str):
+def test_errors_of_the_listing(store: Store, fetch, hub: FakeHub, answer, expected: str):
     hub.tamper(f"/api/models/Org/Name/tree/{REVISION}", answer)
     result = fetch()
     assert result.status == 1
@@ -278,7 +278,7 @@ def test_refusals_of_the_listing(store: Store, fetch, hub: Hub, answer, expected
     assert visible_snapshots(store) == []
 
 
-def test_a_refused_token_is_told_from_a_missing_one(fetch, hub: Hub):
+def test_a_rejected_token_differs_from_a_missing_one(fetch, hub: FakeHub):
     hub.token = "right"
     result = fetch(HF_TOKEN="wrong")
     assert "the token that was given may not read it (HTTP 401)" in result.err
@@ -291,7 +291,7 @@ def test_an_unknown_model_and_an_unknown_commit(fetch):
     assert (result.status, f"has no commit {'0' * 40}" in result.err) == (1, True)
 
 
-def test_names_are_checked_before_anything_is_asked(fetch, hub: Hub):
+def test_names_are_checked_before_any_request(fetch, hub: FakeHub):
     result = fetch(repo="no-slash", revision="main")
     assert result.status == 2
     assert "repository 'no-slash': expected Org/Name" in result.err
@@ -299,7 +299,7 @@ def test_names_are_checked_before_anything_is_asked(fetch, hub: Hub):
     assert hub.requests == []
 
 
-def test_too_little_space_is_seen_before_the_first_file(small_disk, hub: Hub):
+def test_too_little_space_is_reported_before_the_first_file(small_disk, hub: FakeHub):
     root = small_disk(17_000_000)
     assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
     arguments = ("--store", root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
@@ -310,7 +310,7 @@ def test_too_little_space_is_seen_before_the_first_file(small_disk, hub: Hub):
     assert left_in_staging(Store(root)) == []
 
 
-def test_a_disk_that_fills_up_during_the_download(small_disk, hub: Hub):
+def test_a_disk_that_fills_up_during_the_download(small_disk, hub: FakeHub):
     root = small_disk(1_000_000)
     assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
     arguments = ("--store", root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
@@ -329,7 +329,7 @@ def test_a_snapshot_that_was_changed_in_the_store(store: Store, fetch):
 
 
 @pytest.mark.parametrize("branch", [(), ("--revision", "main"), ("--revision", OTHER)])
-def test_a_branch_is_resolved_to_its_commit_and_what_it_would_fetch(hub: Hub, branch: tuple[str, ...]):
+def test_a_branch_resolves_to_its_commit_and_files(hub: FakeHub, branch: tuple[str, ...]):
     hub.add("Org/Name", OTHER, FILES | {"pytorch_model.bin": b"x", "model.gguf": b"y"})
     result = mlenv("resolve", "--repo", "Org/Name", "--endpoint", hub.endpoint, *branch)
     assert (result.status, result.err) == (0, "")
@@ -351,7 +351,7 @@ def test_a_branch_is_resolved_to_its_commit_and_what_it_would_fetch(hub: Hub, br
         (status(403, x_error_code="GatedRepo"), "accept its licence at "),
     ],
 )
-def test_a_branch_that_is_none(hub: Hub, answer, expected: str):
+def test_an_unknown_branch(hub: FakeHub, answer, expected: str):
     if answer:
         hub.tamper("/api/models/Org/Name/revision/later", answer)
     result = mlenv("resolve", "--repo", "Org/Name", "--revision", "later", "--endpoint", hub.endpoint)

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a download: it goes on where it was, and what is fetched twice is bounded.
+"""kill -9 at random moments of a download: it continues where it was, and what is downloaded twice is bounded.
 
 The same with the real size is `python3 -m mlenv.tests.bench_fetch`.
 """
@@ -12,7 +12,7 @@ import time
 from mlenv.core.model import Model
 from mlenv.store.store import Store, remove_tree
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .kill_downloads import Download, kill_again_and_again
 from .run_mlenv import mlenv, start
 from .store_contents import everything_below
@@ -23,9 +23,9 @@ CONNECTIONS = 4
 FILES = {"config.json": b'{"a": 1}', "model.safetensors": random.Random(3).randbytes(2_000_000)}
 
 
-def test_every_kill_costs_at_most_one_part_a_connection(store: Store, hub: Hub):
+def test_every_kill_costs_at_most_one_part_a_connection(store: Store, hub: FakeHub):
     hub.add(MODEL.repo, MODEL.revision, FILES)
-    # Or the download would be over before the first kill.
+    # Otherwise the download would finish before the first kill.
     hub.delay = 0.01
     command = [sys.executable, "-m", "mlenv", "fetch", "--store", str(store.root), "--repo", MODEL.repo]
     command += ["--revision", MODEL.revision, "--endpoint", hub.endpoint]
@@ -42,7 +42,7 @@ def test_every_kill_costs_at_most_one_part_a_connection(store: Store, hub: Hub):
     assert hub.sent == killed.downloads * total + killed.again
 
 
-def test_a_terminated_download_ends_at_once_and_is_continued(store: Store, hub: Hub):
+def test_a_terminated_download_ends_at_once_and_can_be_resumed(store: Store, hub: FakeHub):
     hub.add(MODEL.repo, MODEL.revision, FILES)
     hub.delay = 0.02
     command = ["fetch", "--store", store.root, "--repo", MODEL.repo, "--revision", MODEL.revision]
@@ -53,7 +53,7 @@ def test_a_terminated_download_ends_at_once_and_is_continued(store: Store, hub: 
     process.terminate()
     _, err = process.communicate()
     assert process.returncode == 1
-    assert err.decode() == "mlenv: error: interrupted; nothing half-made can be seen, run this again\n"
+    assert err.decode() == "mlenv: error: interrupted; nothing incomplete is visible. Run this again\n"
     result = mlenv(*command)
     assert result.status == 0, result.err
     assert everything_below(store.snapshot(MODEL)) == FILES

@@ -15,7 +15,7 @@ from .wheels import make_wheel
 
 @pytest.fixture
 def lists(tmp_path: Path, wheelhouse: Path) -> Path:
-    """Two lists that, resolved alone, would take different versions of `shared`, and one that follows them."""
+    """Two lists that would get different versions of `shared` if resolved separately, and a third that follows them."""
     for version in ("1.0", "1.5", "2.0"):
         make_wheel(wheelhouse, "shared", version)
     make_wheel(wheelhouse, "web", "3.0", requires=("shared>=1",))
@@ -66,7 +66,7 @@ def test_the_files_are_complete_and_name_no_index(lists: Path, wheelhouse: Path)
     assert len(torchlike.hashes) == 1
 
 
-def test_locking_again_changes_nothing_until_asked(lists: Path, wheelhouse: Path):
+def test_locking_again_changes_nothing_without_upgrade(lists: Path, wheelhouse: Path):
     assert lock(lists, wheelhouse).status == 0
     before = {path.name: path.read_bytes() for path in (lists / "out").iterdir()}
     make_wheel(wheelhouse, "shared", "1.9")
@@ -77,7 +77,7 @@ def test_locking_again_changes_nothing_until_asked(lists: Path, wheelhouse: Path
     assert pins(lists / "out/tests.txt") == ["checker==5.0", "shared==1.9"]
 
 
-def test_a_lock_can_be_populated(store, lists: Path, wheelhouse: Path, populate):
+def test_a_lock_file_can_be_populated(store, lists: Path, wheelhouse: Path, populate):
     import platform
 
     if platform.machine() != "x86_64":
@@ -86,7 +86,7 @@ def test_a_lock_can_be_populated(store, lists: Path, wheelhouse: Path, populate)
     assert populate("k1", (lists / "out/ml.txt").read_text(), imports=("torchlike",)).status == 0
 
 
-def test_lists_that_contradict_each_other_leave_the_old_locks(lists: Path, wheelhouse: Path):
+def test_contradicting_lists_leave_the_old_lock_files(lists: Path, wheelhouse: Path):
     assert lock(lists, wheelhouse).status == 0
     before = (lists / "out/ml.txt").read_bytes()
     (lists / "minimal.in").write_text("web\nshared==2.0\n")
@@ -96,7 +96,7 @@ def test_lists_that_contradict_each_other_leave_the_old_locks(lists: Path, wheel
     assert (lists / "out/ml.txt").read_bytes() == before
 
 
-def test_a_list_that_is_not_there(lists: Path, wheelhouse: Path):
+def test_a_missing_list(lists: Path, wheelhouse: Path):
     (lists / "ml.in").unlink()
     result = lock(lists, wheelhouse)
     assert (result.status, "ml.in is not a file named <something>.in" in result.err) == (2, True)

@@ -78,7 +78,7 @@ def test_the_manifest_lists_every_file_with_its_hash(store: Store, populate, alp
     assert (summary["files"], summary["bytes"]) == (len(present), sum(size for _, size, _ in present.values()))
 
 
-def test_every_user_can_read_it_and_nobody_else_can_write(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_every_user_can_read_it_but_only_root_can_write(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert populate("k1", alpha, beta).status == 0
     base = store.environment("k1")
     for path in [base, *base.rglob("*")]:
@@ -89,7 +89,7 @@ def test_every_user_can_read_it_and_nobody_else_can_write(store: Store, populate
     assert not (base / ".lock").exists()
 
 
-def test_byte_code_is_unchecked_and_speaks_of_the_mount(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_byte_code_is_unchecked_and_names_the_mount(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert populate("k1", alpha, beta).status == 0
     base = store.environment("k1")
     sources = sorted(base.rglob("*.py"))
@@ -115,11 +115,11 @@ def test_files_are_links_into_the_wheel_cache(store: Store, populate, alpha: Whe
     assert {path.stat().st_ino for path in store.environment("k1").rglob("*.py")} <= cached
 
 
-def test_asked_again_it_says_so_at_once(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_a_second_populate_returns_at_once(store: Store, populate, alpha: Wheel, beta: Wheel):
     lock = lock_of(alpha, beta)
     assert populate("k1", lock).status == 0
     before = store.environment("k1").stat()
-    # Nothing is looked for: neither wheels nor modules.
+    # It needs neither wheels nor modules.
     alpha.path.unlink()
     started = time.monotonic()
     again = populate("k1", lock, imports=("nothing_of_the_kind",))
@@ -171,7 +171,7 @@ def test_a_mode_of_the_wheel_cache_is_corrected_in_a_copy(store: Store, populate
 def test_lost_metadata_in_the_wheel_cache_are_replaced(
     store: Store, populate, alpha: Wheel, beta: Wheel, name: str, content: bytes | None
 ):
-    """What a power cut leaves of files that were never written to the disk."""
+    """What a power cut leaves of files that were never synced."""
     assert populate("k1", alpha, beta).status == 0
     [cached] = (path for path in store.uv_cache.rglob(name) if path.parent.name == "alpha-1.2.dist-info")
     cached.unlink()

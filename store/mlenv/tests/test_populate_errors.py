@@ -11,7 +11,7 @@ import pytest
 from mlenv.store.initialise import initialise
 from mlenv.store.store import Store
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import mlenv
 from .store_contents import left_in_staging, visible_environments
 from .tampering import status
@@ -23,7 +23,7 @@ def assert_nothing_visible(store: Store) -> None:
     assert left_in_staging(store) == []
 
 
-def test_all_problems_of_a_lock_at_once(store: Store, populate, beta: Wheel):
+def test_all_problems_of_a_lock_file_are_listed(store: Store, populate, beta: Wheel):
     lock = f"--index-url https://example.org/simple\nalpha>=1\nbeta==2.0\n{beta.lock_entry()}gamma==1 --hash=md5:abc\n"
     result = populate("k1", lock)
     assert result.status == 2
@@ -40,18 +40,18 @@ def test_all_problems_of_a_lock_at_once(store: Store, populate, beta: Wheel):
 
 
 @pytest.mark.parametrize("lock", ["", "# python: cp311\n", "\n\n"])
-def test_an_empty_lock(store: Store, populate, lock: str, beta: Wheel):
+def test_an_empty_lock_file(store: Store, populate, lock: str, beta: Wheel):
     result = populate("k1", lock or "# nothing\n")
     assert result.status == 2
     assert "it holds no requirement at all" in result.err
 
 
-def test_a_lock_that_is_no_text(store: Store):
+def test_a_lock_file_that_is_not_text(store: Store):
     result = mlenv("populate", "--store", store.root, "--key", "k1", "--lock", "-", stdin=b"\xff\xfe")
     assert (result.status, "is not UTF-8 text" in result.err) == (2, True)
 
 
-def test_the_planned_lock_is_accepted(store: Store, populate, wheelhouse: Path, beta: Wheel):
+def test_the_planned_lock_file_is_accepted(store: Store, populate, wheelhouse: Path, beta: Wheel):
     lock = lock_of(beta)
     planned = hashlib.sha256(lock.encode()).hexdigest()
 
@@ -61,7 +61,7 @@ def test_the_planned_lock_is_accepted(store: Store, populate, wheelhouse: Path, 
     assert visible_environments(store) == ["k1"]
 
 
-def test_a_lock_that_changed_after_planning_is_refused(store: Store, populate, wheelhouse: Path, beta: Wheel):
+def test_a_lock_file_that_changed_after_planning_is_refused(store: Store, populate, wheelhouse: Path, beta: Wheel):
     planned = hashlib.sha256(lock_of(beta).encode()).hexdigest()
     changed = f"{lock_of(beta)}# edited after the plan\n"
     received = hashlib.sha256(changed.encode()).hexdigest()
@@ -78,9 +78,7 @@ def test_a_lock_that_changed_after_planning_is_refused(store: Store, populate, w
 
 
 @pytest.mark.parametrize("malformed", ["", "abc", "G" * 64, "A" * 64, "sha256:" + "0" * 64])
-def test_a_malformed_hash_of_the_planned_lock_is_refused(
-    store: Store, populate, wheelhouse: Path, beta: Wheel, malformed: str
-):
+def test_a_malformed_lock_sha256_is_refused(store: Store, populate, wheelhouse: Path, beta: Wheel, malformed: str):
     result = populate("k1", beta, options=("--wheelhouse", str(wheelhouse), "--lock-sha256", malformed))
 
     assert result.status == 2
@@ -106,7 +104,7 @@ def test_a_c_library_that_is_too_old(populate, beta: Wheel):
 
 
 @pytest.mark.parametrize("version", ["5.3.9", "4.1.0"])
-def test_sentence_transformers_that_score_at_random(store: Store, populate, wheelhouse: Path, version: str):
+def test_sentence_transformers_with_random_scores(store: Store, populate, wheelhouse: Path, version: str):
     result = populate("k1", make_wheel(wheelhouse, "sentence-transformers", version))
     assert result.status == 2
     assert f"sentence-transformers=={version}, at least 5.4 is needed" in result.err
@@ -144,7 +142,7 @@ def test_a_wheel_for_another_platform(store: Store, populate, wheelhouse: Path):
     assert_nothing_visible(store)
 
 
-def test_an_index_that_nobody_answers_at(store: Store, populate, beta: Wheel):
+def test_an_index_that_does_not_answer(store: Store, populate, beta: Wheel):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -156,7 +154,7 @@ def test_an_index_that_nobody_answers_at(store: Store, populate, beta: Wheel):
     assert_nothing_visible(store)
 
 
-def test_an_index_that_refuses(store: Store, populate, beta: Wheel, hub: Hub):
+def test_an_index_that_rejects_the_credentials(store: Store, populate, beta: Wheel, hub: FakeHub):
     hub.tamper("/simple/beta/", *[status(401)] * 5)
     result = populate("k1", beta, options=("--index", f"{hub.endpoint}/simple"), UV_HTTP_RETRIES="0")
     assert result.status == 1
@@ -164,7 +162,7 @@ def test_an_index_that_refuses(store: Store, populate, beta: Wheel, hub: Hub):
     assert_nothing_visible(store)
 
 
-def test_a_wheelhouse_that_is_not_there(store: Store, populate, beta: Wheel):
+def test_a_missing_wheelhouse(store: Store, populate, beta: Wheel):
     result = populate("k1", beta, options=("--wheelhouse", "/nowhere"))
     assert (result.status, "--wheelhouse /nowhere: there is no such directory" in result.err) == (2, True)
 
@@ -200,7 +198,7 @@ def test_a_wheel_that_contradicts_its_own_record(store: Store, populate, wheelho
     assert_nothing_visible(store)
 
 
-def test_one_key_for_two_locks(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_one_key_for_two_lock_files(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert populate("k1", alpha, beta).status == 0
     result = populate("k1", beta)
     assert result.status == 1
@@ -220,19 +218,19 @@ def test_an_environment_that_was_changed_in_the_store(store: Store, populate, be
 
 
 @pytest.mark.parametrize("key", ["../k1", "", "a/b", ".hidden", "x" * 129])
-def test_keys_that_are_no_names(store: Store, populate, beta: Wheel, key: str):
+def test_invalid_keys(store: Store, populate, beta: Wheel, key: str):
     result = populate(key, beta)
     assert (result.status, "expected 1 to 128 letters" in result.err) == (2, True)
 
 
-def test_a_directory_that_is_no_store(tmp_path: Path, beta: Wheel):
+def test_a_directory_that_is_not_a_store(tmp_path: Path, beta: Wheel):
     result = mlenv("populate", "--store", tmp_path, "--key", "k1", "--lock", "-", stdin=lock_of(beta))
     assert result.status == 1
     assert f"{tmp_path} is not a store" in result.err
     assert f"mlenv init --store {tmp_path}" in result.err
 
 
-def test_too_little_space_is_seen_before_anything_is_fetched(populate_on, wheelhouse: Path, beta: Wheel):
+def test_too_little_space_is_reported_before_any_download(populate_on, wheelhouse: Path, beta: Wheel):
     store, populate = populate_on(200_000_000)
     large = Wheel(beta.path, "beta", "2.0", size=5_000_000_000)
     unknown = make_wheel(wheelhouse, "gamma")

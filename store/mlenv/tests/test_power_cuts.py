@@ -1,4 +1,4 @@
-"""kill -9 at every step: nothing half-made is visible, and the next run completes.
+"""kill -9 at every step: nothing incomplete is visible, and the next run completes.
 
 The process dies by its own hand at a named step. Losing what was never written to the disk is not simulated here: that
 part rests on the order sync, rename, sync of the directory.
@@ -16,7 +16,7 @@ import pytest
 from mlenv.core import failpoints
 from mlenv.store.store import Store
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import mlenv, start
 from .store_contents import left_in_staging, visible_environments, visible_snapshots
 from .wheels import Wheel, lock_of, make_wheel
@@ -67,7 +67,7 @@ def test_populate(store: Store, populate, alpha: Wheel, beta: Wheel, step: str):
 
 
 @pytest.mark.parametrize("step", [step for step in steps("fetch") if step != "fetch.extracting"])
-def test_fetch(store: Store, hub: Hub, step: str):
+def test_fetch(store: Store, hub: FakeHub, step: str):
     hub.add("Org/Name", REVISION, FILES)
     arguments = (
         "fetch",
@@ -101,7 +101,7 @@ def test_fetch_from_an_archive(store: Store, archive_of):
     assert left_in_staging(store) == []
 
 
-def test_a_terminated_run_cleans_up_and_says_so(store: Store, wheelhouse: Path):
+def test_a_terminated_run_cleans_up_and_reports_it(store: Store, wheelhouse: Path):
     slow = make_wheel(wheelhouse, "slow", files={"slow.py": "import time\ntime.sleep(60)\n"})
     command = ("populate", "--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
     process = start(*command, "--import", "slow")
@@ -119,7 +119,7 @@ def test_a_terminated_run_cleans_up_and_says_so(store: Store, wheelhouse: Path):
 
 
 def test_a_run_waits_for_the_uv_of_a_killed_one(store: Store, populate, alpha: Wheel, beta: Wheel, tmp_path: Path):
-    """uv outlives its parent when that is killed outside a container; clearing its directory would race with it."""
+    """Outside a container, uv outlives a killed parent; clearing its directory would race with it."""
     slow = tmp_path / "bin/uv"
     slow.parent.mkdir()
     real = shutil.which("uv")

@@ -1,4 +1,4 @@
-"""Removing a store, and recording proofs."""
+"""Removing a store, and recording baselines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def filled(store: Store, populate, beta: Wheel) -> Store:
     return store
 
 
-def test_everything_goes(filled: Store):
+def test_everything_is_removed(filled: Store):
     foretold = purge(filled, "--dry-run")
     assert visible_environments(filled) == ["k1"]
     done = purge(filled)
@@ -38,7 +38,7 @@ def test_everything_goes(filled: Store):
     assert mlenv("init", "--store", filled.root).status == 0
 
 
-def test_data_stay_unless_said_otherwise(filled: Store):
+def test_data_is_kept_by_default(filled: Store):
     rows = filled.data / "dev/server/archon.db"
     rows.parent.mkdir(parents=True)
     rows.write_text("rows")
@@ -52,7 +52,7 @@ def test_data_stay_unless_said_otherwise(filled: Store):
     assert list(filled.root.iterdir()) == []
 
 
-def test_whoever_waited_for_a_purge_says_that_the_store_is_gone(filled: Store, wheelhouse: Path, beta: Wheel):
+def test_a_run_that_waited_for_a_purge_reports_that_the_store_is_missing(filled: Store, wheelhouse: Path, beta: Wheel):
     descriptor = os.open(filled.staging / "locks/store.lock", os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     process = start("populate", "--store", filled.root, "--key", "k2", "--lock", "-", "--wheelhouse", wheelhouse)
@@ -69,14 +69,14 @@ def test_whoever_waited_for_a_purge_says_that_the_store_is_gone(filled: Store, w
     assert list(filled.root.iterdir()) == []
 
 
-def test_foreign_files_stay(filled: Store):
+def test_foreign_files_are_kept(filled: Store):
     (filled.root / "lost+found").mkdir()
     assert purge(filled).status == 0
     assert [path.name for path in filled.root.iterdir()] == ["lost+found"]
 
 
 @pytest.mark.parametrize("path", ["envs/k1", "data/dev/server", "models/huggingface"])
-def test_a_store_that_running_containers_mount_stays(filled: Store, path: str):
+def test_a_store_that_running_containers_mount_is_kept(filled: Store, path: str):
     result = purge(filled, "--data", mounted=[f"{ROOT}/{path}"])
     assert result.status == 1
     assert f"running containers mount {path} of the store {ROOT}" in result.err
@@ -100,15 +100,15 @@ ANSWERS = {
 }
 
 
-def test_the_first_proof_stays(store: Store, model):
+def test_the_first_baseline_is_kept(store: Store, model):
     assert mlenv("record", *model, stdin=json.dumps(ANSWERS)).status == 0
     path = store.manifests / f"models--local--demo/{model[-1]}.proof.json"
-    proof = json.loads(path.read_text())
-    assert proof.pop("recorded")
-    assert proof == {"format": 1, **ANSWERS}
+    baseline = json.loads(path.read_text())
+    assert baseline.pop("recorded")
+    assert baseline == {"format": 1, **ANSWERS}
     assert path.stat().st_mode & 0o777 == 0o644
     second = mlenv("record", *model, stdin=json.dumps(ANSWERS | {"device": "cuda"}))
-    assert (second.status, "the first proof stays" in second.out) == (0, True)
+    assert (second.status, "has a baseline already, which stays" in second.out) == (0, True)
     assert json.loads(path.read_text())["device"] == "cpu"
     listed = json.loads(mlenv("list", "--store", store.root, "--json").out)
     assert [item["proven"] for item in listed["models"]] == [True]
@@ -120,20 +120,20 @@ def test_the_first_proof_stays(store: Store, model):
         ({"answers": []}, "answers: expected a list of {query, right, best_other}, got []"),
         ({"answers": [{"query": "q", "right": "high", "best_other": 0}]}, "is not {query, right, best_other}"),
         ({"answers": [{"query": "q", "right": 1}]}, "is not {query, right, best_other}"),
-        ({"device": None}, "device: expected a text, got None"),
+        ({"device": None}, "device: expected a string, got None"),
         ({"format": 2}, "format 2: expected 1"),
         ({"extra": 1}, "unknown names extra"),
         ({"recorded": 5}, "recorded: expected a time, got 5"),
     ],
 )
-def test_answers_that_are_none(store: Store, model, change: dict, expected: str):
+def test_malformed_answers_are_refused(store: Store, model, change: dict, expected: str):
     result = mlenv("record", *model, stdin=json.dumps(ANSWERS | change))
     assert (result.status, expected in result.err) == (2, True)
     assert not list(store.manifests.glob("*/*.proof.json"))
 
 
-def test_a_proof_of_nothing(store: Store):
+def test_a_baseline_of_a_missing_model(store: Store):
     named = ("--store", store.root, "--repo", "local/demo", "--revision", "0" * 40)
     result = mlenv("record", *named, stdin=json.dumps(ANSWERS))
-    assert (result.status, "is not in the store: nothing to prove" in result.err) == (1, True)
+    assert (result.status, "is not in the store, so it has no baseline to record" in result.err) == (1, True)
     assert list(store.manifests.iterdir()) == []

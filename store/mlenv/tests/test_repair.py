@@ -1,4 +1,4 @@
-"""Mending: what is damaged, missing or added is mended in its place, and only that is brought again."""
+"""Repair: what is damaged, missing or added is repaired in place, and nothing else is downloaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlenv.store.manifest import render
 from mlenv.store.store import Store
 from mlenv.store.verify import verify
 
-from .fake_hub import Hub
+from .fake_hub import FakeHub
 from .run_mlenv import Result, mlenv
 from .store_contents import everything_below, left_in_staging
 from .wheels import Wheel, lock_of, make_wheel
@@ -32,7 +32,7 @@ FILES = {"config.json": b'{"a": 1}', "model.safetensors": bytes(range(256)) * 50
 
 
 def flip(path: Path, bit: int = 0) -> None:
-    """Flip one bit where it lies, under all names of the file."""
+    """Flip one bit in place, so under all hard links of the file."""
     with path.open("r+b") as stream:
         stream.seek(bit // 8)
         byte = stream.read(1)
@@ -49,8 +49,8 @@ def base(store: Store, populate, alpha: Wheel, beta: Wheel) -> Path:
 
 
 @pytest.fixture
-def mend(store: Store, wheelhouse: Path):
-    """Runs `mlenv repair` with the wheelhouse; gives the report of one that went well, else the result."""
+def run_repair(store: Store, wheelhouse: Path):
+    """Runs `mlenv repair` with the wheelhouse; returns the report of a successful run, else the result."""
 
     wheelhouse.mkdir(exist_ok=True)
 
@@ -66,12 +66,12 @@ def intact(store: Store) -> bool:
     return mlenv("verify", "--store", store.root, "--full").status == 0
 
 
-def test_damage_that_names_share_is_mended_under_all_of_them(store: Store, base: Path, mend):
+def test_damage_that_names_share_is_repaired_under_all_of_them(store: Store, base: Path, run_repair):
     before, other = everything_below(base), everything_below(store.environment("k2"))
     inode = base.stat().st_ino
     path = f"{SITE}/alpha/data.json"
     flip(base / path)
-    report = mend("envs/k1")
+    report = run_repair("envs/k1")
     [target] = report["targets"]
     assert [item["path"] for item in target["found"]["damaged"]] == [path]
     assert target["brought"] == ["alpha==1.2"]
@@ -95,10 +95,10 @@ def test_damage_that_names_share_is_mended_under_all_of_them(store: Store, base:
         "bin/alpha",
     ],
 )
-def test_a_missing_file_comes_from_the_caches(store: Store, base: Path, mend, path: str):
+def test_a_missing_file_comes_from_the_caches(store: Store, base: Path, run_repair, path: str):
     before = everything_below(base)
     (base / path).unlink()
-    report = mend("envs/k1")
+    report = run_repair("envs/k1")
     assert report["targets"][0]["found"]["missing"] == [path]
     assert report["targets"][0]["brought"] == []
     assert everything_below(base) == before
@@ -106,8 +106,8 @@ def test_a_missing_file_comes_from_the_caches(store: Store, base: Path, mend, pa
     assert intact(store)
 
 
-def test_byte_code_is_made_again_byte_by_byte(store: Store, populate, wheelhouse: Path, mend):
-    # Two functions with equal sets: their byte code depends on which texts the process knew before.
+def test_byte_code_is_made_again_byte_by_byte(store: Store, populate, wheelhouse: Path, run_repair):
+    # Two functions with equal sets: their byte code depends on which strings the process has interned before.
     sets = "".join(f"def f{number}(x):\n    return x in {{'left_{number % 2}', 'right'}}\n" for number in range(6))
     wheel = make_wheel(wheelhouse, "sets", files={"sets/one.py": sets, "sets/two.py": "ONE = 1\n" + sets})
     assert populate("k1", wheel).status == 0
@@ -115,24 +115,24 @@ def test_byte_code_is_made_again_byte_by_byte(store: Store, populate, wheelhouse
     before = everything_below(base)
     for name in ("one", "two"):
         flip(base / SITE / f"sets/__pycache__/{name}.cpython-311.pyc", 200)
-    report = mend()
+    report = run_repair()
     assert (len(report["targets"][0]["also"]), report["targets"][0]["brought"]) == (2, [])
     assert everything_below(base) == before
     assert intact(store)
 
 
-def test_a_directory_that_was_emptied(store: Store, base: Path, mend):
+def test_a_directory_that_was_emptied(store: Store, base: Path, run_repair):
     before = everything_below(base)
     for path in sorted((base / SITE / "alpha").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (base / SITE / "alpha").rmdir()
     (base / SITE / "alpha").write_text("a file now")
-    mend("envs/k1")
+    run_repair("envs/k1")
     assert everything_below(base) == before
     assert intact(store)
 
 
-def test_what_was_added_goes_and_modes_come_back(store: Store, base: Path, mend):
+def test_added_files_are_removed_and_modes_restored(store: Store, base: Path, run_repair):
     before = everything_below(base)
     (base / SITE / "new/deep").mkdir(parents=True)
     (base / SITE / "new/deep/extra.py").write_text("")
@@ -141,7 +141,7 @@ def test_what_was_added_goes_and_modes_come_back(store: Store, base: Path, mend)
     (base / "bin/alpha").chmod(0o600)
     (base / SITE / "alpha/deep").chmod(0o700)
     (base / ".mlenv/odd").write_text("")
-    report = mend("envs/k1")
+    report = run_repair("envs/k1")
     assert report["targets"][0]["brought"] == []
     assert everything_below(base) == before
     assert not (base / SITE / "new").exists()
@@ -149,78 +149,78 @@ def test_what_was_added_goes_and_modes_come_back(store: Store, base: Path, mend)
     assert intact(store)
 
 
-def test_several_packages_of_which_one_is_damaged(store: Store, base: Path, mend, alpha: Wheel):
+def test_several_packages_of_which_one_is_damaged(store: Store, base: Path, run_repair, alpha: Wheel):
     flip(base / SITE / "alpha/__init__.py")
     (base / SITE / "beta.py").unlink()
-    report = mend("envs/k1")
+    report = run_repair("envs/k1")
     assert report["targets"][0]["brought"] == ["alpha==1.2"]
     assert intact(store)
 
 
-def test_what_cannot_be_brought_is_said_and_the_rest_is_mended(store: Store, base: Path, mend, alpha: Wheel):
+def test_what_cannot_be_downloaded_is_reported(store: Store, base: Path, run_repair, alpha: Wheel):
     flip(base / SITE / "alpha/data.json")
     (base / "bin/extra").write_text("")
     away = alpha.path.rename(alpha.path.with_suffix(".away"))
-    failed = mend("envs/k1")
+    failed = run_repair("envs/k1")
     assert failed.status == 1
     assert "bringing packages of environment k1 again failed" in failed.err
     assert not (base / "bin/extra").exists()
     assert left_in_staging(store) == []
     away.rename(alpha.path)
-    mend()
+    run_repair()
     assert intact(store)
 
 
 @pytest.mark.parametrize(
     "name", ["manifest.json", "files.tsv", "lock.txt", "copies/manifest.json", "copies/files.tsv", "copies/lock.txt"]
 )
-def test_papers_mend_each_other(store: Store, base: Path, mend, name: str):
+def test_metadata_files_repair_each_other(store: Store, base: Path, run_repair, name: str):
     before = everything_below(base)
     path = base / ".mlenv" / name
     flip(path, 77)
     flip(base / SITE / "alpha/data.json")
-    mend("envs/k1")
+    run_repair("envs/k1")
     assert everything_below(base) == before
     path.unlink()
     assert not intact(store)
-    mend("envs/k1")
+    run_repair("envs/k1")
     assert everything_below(base) == before
     assert intact(store)
 
 
-def test_papers_that_are_lost_altogether(store: Store, base: Path, mend):
+def test_metadata_of_which_both_copies_are_lost(store: Store, base: Path, run_repair):
     flip(base / ".mlenv/manifest.json", 77)
     flip(base / ".mlenv/copies/manifest.json", 78)
-    failed = mend()
+    failed = run_repair()
     assert failed.status == 1
     assert "envs/k1 cannot be repaired: " in failed.err
     assert "Remove it from the store" in failed.err
 
 
-def test_an_environment_of_an_earlier_version_needs_its_lock(store: Store, base: Path, mend, alpha: Wheel, beta: Wheel):
-    papers = base / ".mlenv"
-    for path in (papers / "lock.txt", *(papers / "copies").iterdir()):
+def test_an_earlier_environment_needs_its_lock_file(store: Store, base: Path, run_repair, alpha: Wheel, beta: Wheel):
+    metadata = base / ".mlenv"
+    for path in (metadata / "lock.txt", *(metadata / "copies").iterdir()):
         path.unlink()
-    (papers / "copies").rmdir()
-    summary = json.loads((papers / "manifest.json").read_text())
+    (metadata / "copies").rmdir()
+    summary = json.loads((metadata / "manifest.json").read_text())
     del summary["seal"]
-    (papers / "manifest.json").write_text(render(summary))
+    (metadata / "manifest.json").write_text(render(summary))
     assert intact(store)
     before = everything_below(base)
     flip(base / SITE / "alpha/data.json")
-    failed = mend("envs/k1")
+    failed = run_repair("envs/k1")
     assert (failed.status, "does not keep its lock" in failed.err) == (1, True)
-    failed = mend("envs/k1", options=("--lock", "-"), stdin=lock_of(beta))
+    failed = run_repair("envs/k1", options=("--lock", "-"), stdin=lock_of(beta))
     assert (failed.status, "does not keep its lock" in failed.err) == (1, True)
-    mend("envs/k1", options=("--lock", "-"), stdin=lock_of(alpha, beta))
+    run_repair("envs/k1", options=("--lock", "-"), stdin=lock_of(alpha, beta))
     assert everything_below(base) == before
-    flip(papers / "files.tsv", 9)
-    mend("envs/k1")
+    flip(metadata / "files.tsv", 9)
+    run_repair("envs/k1")
     assert everything_below(base) == before
 
 
 @pytest.fixture
-def snapshot(store: Store, hub: Hub) -> Path:
+def snapshot(store: Store, hub: FakeHub) -> Path:
     """Org/Name at REVISION; OTHER shares its weights."""
     for revision, files in ((REVISION, FILES), (OTHER, FILES | {"config.json": b'{"a": 2}'})):
         hub.add("Org/Name", revision, files)
@@ -233,31 +233,31 @@ def snapshot(store: Store, hub: Hub) -> Path:
 MODEL = f"models/Org/Name@{REVISION}"
 
 
-def test_only_the_damaged_files_of_a_snapshot_are_fetched(store: Store, snapshot: Path, hub: Hub, mend):
-    paper = store.manifests / f"models--Org--Name/{REVISION}.json"
-    before = paper.read_bytes()
+def test_only_the_damaged_files_of_a_snapshot_are_fetched(store: Store, snapshot: Path, hub: FakeHub, run_repair):
+    original = store.manifests / f"models--Org--Name/{REVISION}.json"
+    before = original.read_bytes()
     flip(snapshot / "model.safetensors", 8 * 3000)
-    report = mend(MODEL)
+    report = run_repair(MODEL)
     [target] = report["targets"]
     assert target["brought"] == ["model.safetensors"]
     assert target["also"] == [f"models/huggingface/hub/models--Org--Name/snapshots/{OTHER}/model.safetensors"]
     assert [request.path for request in hub.asked("/resolve/")] == [f"/Org/Name/resolve/{REVISION}/model.safetensors"]
     assert everything_below(snapshot) == FILES
-    assert paper.read_bytes() == before
+    assert original.read_bytes() == before
     assert intact(store)
 
 
-def test_a_missing_file_of_a_snapshot_comes_from_another_one(store: Store, snapshot: Path, hub: Hub, mend):
+def test_a_missing_file_of_a_snapshot_comes_from_another_one(store: Store, snapshot: Path, hub: FakeHub, run_repair):
     (snapshot / "model.safetensors").unlink()
     (snapshot / "extra.bin").write_bytes(b"x")
     (snapshot / "config.json").chmod(0o600)
-    assert mend(MODEL)["targets"][0]["brought"] == []
+    assert run_repair(MODEL)["targets"][0]["brought"] == []
     assert hub.requests == []
     assert everything_below(snapshot) == FILES
     assert intact(store)
 
 
-def test_papers_and_reference_of_a_snapshot(store: Store, snapshot: Path, mend):
+def test_metadata_and_main_ref_of_a_snapshot(store: Store, snapshot: Path, run_repair):
     for path in (
         store.manifests / f"models--Org--Name/{REVISION}.json",
         store.manifests / f"models--Org--Name/{REVISION}.copy.json",
@@ -266,36 +266,36 @@ def test_papers_and_reference_of_a_snapshot(store: Store, snapshot: Path, mend):
         before = path.read_bytes()
         flip(path, 99)
         assert not intact(store)
-        mend(MODEL)
+        run_repair(MODEL)
         assert path.read_bytes() == before or path.read_text() == REVISION
         assert intact(store)
 
 
-def test_another_endpoint_than_the_one_of_the_manifest(store: Store, snapshot: Path, hub: Hub, mend):
-    with Hub() as mirror:
+def test_another_endpoint_than_the_one_of_the_manifest(store: Store, snapshot: Path, hub: FakeHub, run_repair):
+    with FakeHub() as mirror:
         mirror.add("Org/Name", REVISION, FILES)
         flip(snapshot / "config.json")
-        mend(MODEL, options=("--endpoint", mirror.endpoint))
+        run_repair(MODEL, options=("--endpoint", mirror.endpoint))
         assert len(mirror.asked("/resolve/")) == 1
     assert hub.requests == []
     assert intact(store)
 
 
-def test_a_model_from_a_directory_needs_its_files(store: Store, archive_of, mend):
+def test_a_model_from_a_directory_needs_its_files(store: Store, archive_of, run_repair):
     data, commit = archive_of(FILES)
     arguments = ("--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
     assert mlenv("fetch", *arguments, stdin=data).status == 0
     root = store.hub / "models--local--demo/snapshots" / commit
     flip(root / "config.json")
-    failed = mend()
+    failed = run_repair()
     assert (failed.status, "was made from a directory: give its files as a tar" in failed.err) == (1, True)
     wrong, _ = archive_of(FILES | {"config.json": b'{"a": 9}'})
-    failed = mend(options=("--archive", "-"), stdin=wrong)
+    failed = run_repair(options=("--archive", "-"), stdin=wrong)
     assert (failed.status, "1 file cannot be made again as the manifest lists them: config.json" in failed.err) == (
         1,
         True,
     )
-    mend(options=("--archive", "-"), stdin=data)
+    run_repair(options=("--archive", "-"), stdin=data)
     assert everything_below(root) == FILES
     assert intact(store)
 
@@ -313,16 +313,16 @@ def steps() -> list[str]:
 
 
 @pytest.mark.parametrize("step", steps())
-def test_a_repair_of_an_environment_that_is_killed(store: Store, base: Path, mend, step: str):
+def test_a_repair_of_an_environment_that_is_killed(store: Store, base: Path, run_repair, step: str):
     before, other = everything_below(base), everything_below(store.environment("k2"))
     flip(base / SITE / "alpha/data.json")
     flip(base / SITE / "alpha/__pycache__/__init__.cpython-311.pyc", 300)
     (base / "bin/alpha").unlink()
     (base / "bin/extra").write_text("")
     flip(base / ".mlenv/files.tsv", 50)
-    killed = mend("envs/k1", MLENV_FAILPOINT=step)
+    killed = run_repair("envs/k1", MLENV_FAILPOINT=step)
     assert killed.status == -signal.SIGKILL
-    mend("envs/k1")
+    run_repair("envs/k1")
     assert (everything_below(base), everything_below(store.environment("k2"))) == (before, other)
     assert left_in_staging(store) == []
     assert intact(store)
@@ -331,12 +331,12 @@ def test_a_repair_of_an_environment_that_is_killed(store: Store, base: Path, men
 @pytest.mark.parametrize(
     "step", ["repair.papers", "repair.removed", "repair.fetched", "repair.synced", "repair.switched"]
 )
-def test_a_repair_of_a_snapshot_that_is_killed(store: Store, snapshot: Path, mend, step: str):
+def test_a_repair_of_a_snapshot_that_is_killed(store: Store, snapshot: Path, run_repair, step: str):
     flip(snapshot / "model.safetensors")
     flip(snapshot / "config.json")
     (snapshot / "extra").write_bytes(b"")
-    assert mend(MODEL, MLENV_FAILPOINT=step).status == -signal.SIGKILL
-    mend(MODEL)
+    assert run_repair(MODEL, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    run_repair(MODEL)
     assert everything_below(snapshot) == FILES
     assert intact(store)
 
@@ -346,15 +346,15 @@ AT_ONCE = 26
 
 
 @pytest.mark.timeout(600)
-def test_any_flipped_bit_is_found_and_mended(store: Store, base: Path, snapshot: Path, wheelhouse: Path):
-    """In any file: of packages, byte code, weights, manifests, the lock, the reference."""
+def test_any_flipped_bit_is_found_and_repaired(store: Store, base: Path, snapshot: Path, wheelhouse: Path):
+    """In any file: packages, byte code, weights, manifests, the lock file, refs/main."""
     seed = int(os.environ.get("MLENV_TEST_SEED", "20250101"))
     chance = random.Random(seed)
-    papers = [store.manifests / f"models--Org--Name/{REVISION}{end}.json" for end in ("", ".copy")]
+    metadata = [store.manifests / f"models--Org--Name/{REVISION}{end}.json" for end in ("", ".copy")]
     reference = store.hub / "models--Org--Name/refs/main"
     reference.write_text(REVISION)
     files = [path for root in (base, snapshot) for path in sorted(root.rglob("*")) if path.is_file()]
-    files = [path for path in [*files, *papers, reference] if path.stat().st_size]
+    files = [path for path in [*files, *metadata, reference] if path.stat().st_size]
     before = {path: path.read_bytes() for path in files}
     request = RepairRequest(indexes=Indexes(wheelhouse=wheelhouse))
     for _ in range(FLIPS // AT_ONCE):
@@ -368,16 +368,16 @@ def test_any_flipped_bit_is_found_and_mended(store: Store, base: Path, snapshot:
             flip(path, bit)
             chosen.append(path)
         assert verify(store, "envs/k1", full=True).ok
-        # All at once, but not both of two copies.
-        paper = next((path for path in chosen if ".mlenv" in path.parts), None)
+        # All of them together, but never both copies of one file.
+        original = next((path for path in chosen if ".mlenv" in path.parts), None)
         for path in set(chosen):
-            if path == paper or not (".mlenv" in path.parts or path in papers):
+            if path == original or not (".mlenv" in path.parts or path in metadata):
                 flip(path, chance.randrange(len(before[path]) * 8))
         for target in ("envs/k1", MODEL):
             repair(store, target, request)
             assert verify(store, target, full=True).ok, (seed, target)
         assert {path: path.read_bytes() for path in files} == before
-    assert hashlib.sha256(before[papers[0]]).digest() == hashlib.sha256(papers[0].read_bytes()).digest()
+    assert hashlib.sha256(before[metadata[0]]).digest() == hashlib.sha256(metadata[0].read_bytes()).digest()
     assert intact(store)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from mlenv.store.store import Store
 
-from .fake_hub import Hub, stored
+from .fake_hub import FakeHub, stored
 from .run_mlenv import Result, mlenv
 from .store_contents import everything_below, visible_snapshots
 from .tampering import status, wrong_byte
@@ -27,14 +27,14 @@ STORED = stored("Org/Name", REVISION, "model.safetensors")
 
 
 @pytest.fixture
-def mirror() -> Iterator[Hub]:
-    with Hub() as running:
+def mirror() -> Iterator[FakeHub]:
+    with FakeHub() as running:
         running.add("Org/Name", REVISION, FILES)
         yield running
 
 
 @pytest.fixture
-def fetch(store: Store, hub: Hub):
+def fetch(store: Store, hub: FakeHub):
     hub.add("Org/Name", REVISION, FILES)
 
     def run(*options: str, endpoint: str | None = None, **environment: str) -> Result:
@@ -50,29 +50,31 @@ def fetched(store: Store) -> dict[str, bytes]:
     return everything_below(store.hub / "models--Org--Name/snapshots" / REVISION)
 
 
-def test_a_mirror_is_not_asked_while_the_endpoint_answers(store: Store, fetch, mirror: Hub):
+def test_a_mirror_is_not_asked_while_the_endpoint_answers(store: Store, fetch, mirror: FakeHub):
     assert fetch("--mirror", mirror.endpoint).status == 0
     assert (fetched(store), mirror.requests) == (FILES, [])
 
 
-def test_a_mirror_takes_over_where_the_endpoint_is_down(store: Store, fetch, hub: Hub, mirror: Hub):
+def test_a_mirror_takes_over_when_the_endpoint_is_down(store: Store, fetch, hub: FakeHub, mirror: FakeHub):
     result = fetch("--mirror", "http://127.0.0.1:9", mirror.endpoint, endpoint="http://127.0.0.1:9", HF_TOKEN="hush")
     assert result.status == 0, result.err
     assert f"the list of files and hashes is that of the hub at {mirror.endpoint}" in result.out
     assert fetched(store) == FILES
     assert {request.authorization for request in mirror.requests} == {None}
-    # It failed once; for the second file it is not asked first again.
+    # It failed once; the second file does not try it first again.
     assert result.out.count("gave up on the hub at http://127.0.0.1:9 ") == 2
 
 
-def test_a_mirror_takes_over_for_files_that_the_endpoint_fails_to_send(store: Store, fetch, hub: Hub, mirror: Hub):
+def test_a_mirror_takes_over_for_files_that_the_endpoint_fails_to_send(
+    store: Store, fetch, hub: FakeHub, mirror: FakeHub
+):
     hub.tamper(STORED, *[status(503)] * 30)
     assert fetch("--mirror", mirror.endpoint).status == 0
     assert fetched(store) == FILES
     assert [request.path for request in mirror.asked("/api/")] == []
 
 
-def test_a_mirror_is_held_to_the_hashes_of_the_endpoint(store: Store, fetch, hub: Hub, mirror: Hub):
+def test_a_mirror_must_match_the_hashes_of_the_endpoint(store: Store, fetch, hub: FakeHub, mirror: FakeHub):
     hub.tamper(STORED, *[status(503)] * 30)
     mirror.add("Org/Name", REVISION, FILES | {"model.safetensors": b"?" + FILES["model.safetensors"][1:]})
     result = fetch("--mirror", mirror.endpoint)
@@ -83,14 +85,14 @@ def test_a_mirror_is_held_to_the_hashes_of_the_endpoint(store: Store, fetch, hub
     assert visible_snapshots(store) == []
 
 
-def test_a_mirror_mends_what_the_endpoint_sends_wrong(store: Store, fetch, hub: Hub, mirror: Hub):
+def test_a_mirror_replaces_wrong_content_of_the_endpoint(store: Store, fetch, hub: FakeHub, mirror: FakeHub):
     hub.tamper(STORED, wrong_byte(5))
     result = fetch("--mirror", mirror.endpoint)
     assert result.status == 0, result.err
     assert fetched(store) == FILES
 
 
-def test_proxies_are_used_but_for_the_places_that_need_none(store: Store, fetch, hub: Hub):
+def test_proxies_are_used_except_for_excluded_hosts(store: Store, fetch, hub: FakeHub):
     with proxy() as (address, seen):
         assert fetch(http_proxy=address, no_proxy="127.0.0.1").status == 0
         assert seen == []
@@ -103,20 +105,20 @@ def test_proxies_are_used_but_for_the_places_that_need_none(store: Store, fetch,
     assert "pass" not in result.out + result.err
 
 
-def test_a_proxy_that_wants_a_user(fetch):
+def test_a_proxy_that_requires_a_user(fetch):
     with proxy(refuse=407) as (address, _):
         result = fetch(http_proxy=address)
     assert (result.status, "the proxy wants a user" in result.err) == (1, True)
 
 
-def test_a_proxy_of_an_unknown_kind(fetch):
+def test_a_proxy_with_an_unsupported_scheme(fetch):
     result = fetch(http_proxy="socks5://127.0.0.1:1")
     assert (result.status, "only http:// proxies are known" in result.err) == (1, True)
 
 
 @pytest.mark.parametrize("through_a_proxy", [False, True])
-def test_certificates_are_checked_against_the_bundle_that_was_named(
-    store: Store, fetch, hub: Hub, tmp_path: Path, through_a_proxy: bool
+def test_certificates_are_checked_against_the_configured_bundle(
+    store: Store, fetch, hub: FakeHub, tmp_path: Path, through_a_proxy: bool
 ):
     certificate = make_certificate(tmp_path)
     with encrypted(hub, certificate) as endpoint, proxy() as (address, seen):
@@ -132,7 +134,7 @@ def test_certificates_are_checked_against_the_bundle_that_was_named(
     assert bool(seen) == through_a_proxy
 
 
-def test_an_encrypted_hub_never_leads_to_a_place_that_is_not(store: Store, fetch, hub: Hub, tmp_path: Path):
+def test_an_encrypted_hub_never_redirects_to_an_unencrypted_url(store: Store, fetch, hub: FakeHub, tmp_path: Path):
     certificate = make_certificate(tmp_path)
     with encrypted(hub, certificate) as endpoint:
         result = fetch(endpoint=endpoint, SSL_CERT_FILE=str(certificate))
@@ -141,7 +143,7 @@ def test_an_encrypted_hub_never_leads_to_a_place_that_is_not(store: Store, fetch
 
 
 def make_certificate(directory: Path) -> Path:
-    """A key and a certificate of its own for 127.0.0.1, in one file."""
+    """A key and a self-signed certificate for 127.0.0.1, in one file."""
     target = directory / "hub.pem"
     subprocess.run(
         [
@@ -156,7 +158,7 @@ def make_certificate(directory: Path) -> Path:
 
 
 @contextmanager
-def encrypted(hub: Hub, certificate: Path) -> Iterator[str]:
+def encrypted(hub: FakeHub, certificate: Path) -> Iterator[str]:
     """The hub behind TLS; yields its endpoint."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -187,7 +189,7 @@ def encrypted(hub: Hub, certificate: Path) -> Iterator[str]:
 
 @contextmanager
 def proxy(refuse: int | None = None) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
-    """A proxy; yields its address, and what it was asked for with which Proxy-Authorization."""
+    """A proxy; yields its URL and its requests, each with its Proxy-Authorization."""
     seen: list[tuple[str, str | None]] = []
 
     class Proxy(BaseHTTPRequestHandler):
@@ -228,7 +230,7 @@ def proxy(refuse: int | None = None) -> Iterator[tuple[str, list[tuple[str, str 
 
 
 def pump(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until either side ends."""
+    """Copy bytes in both directions until one side ends."""
 
     def carry(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

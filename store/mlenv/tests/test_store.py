@@ -62,7 +62,7 @@ def test_init_makes_the_layout(tmp_path: Path):
     assert (root / "envs").stat().st_uid == os.getuid()
 
 
-def test_init_again_changes_nothing_but_wrong_modes(tmp_path: Path):
+def test_a_second_init_only_corrects_modes(tmp_path: Path):
     arguments = ("init", "--store", tmp_path / "s", "--data", "dev/server", "--owner", ME)
     assert mlenv(*arguments).status == 0
     kept = tmp_path / "s/data/dev/server/archon.db"
@@ -76,7 +76,7 @@ def test_init_again_changes_nothing_but_wrong_modes(tmp_path: Path):
     assert kept.read_text() == "rows"
 
 
-def test_a_mask_of_the_caller_does_not_matter(tmp_path: Path):
+def test_the_umask_of_the_caller_does_not_matter(tmp_path: Path):
     before = os.umask(0o077)
     try:
         assert mlenv("init", "--store", tmp_path / "s", "--owner", ME).status == 0
@@ -113,39 +113,39 @@ def test_a_damaged_marker(tmp_path: Path):
     assert (result.status, "store.json is damaged" in result.err) == (1, True)
 
 
-def test_a_directory_with_other_things_is_not_taken_over(tmp_path: Path):
+def test_a_directory_with_other_files_is_refused(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("")
     result = mlenv("init", "--store", tmp_path)
     assert result.status == 1
-    assert f"{tmp_path} is no store and not empty (it holds thesis.txt)" in result.err
+    assert f"{tmp_path} is not a store and not empty (it holds thesis.txt)" in result.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_disk_that_nobody_can_write_to(small_disk):
+def test_a_read_only_disk(small_disk):
     result = mlenv("init", "--store", small_disk(1_000_000, "ro"))
     assert result.status == 1
     assert "the store cannot be used: [Errno 30] Read-only file system" in result.err
     assert "Traceback" not in result.err
 
 
-def test_an_empty_disk_of_its_own_is_taken(tmp_path: Path):
+def test_an_empty_disk_becomes_a_store(tmp_path: Path):
     (tmp_path / "lost+found").mkdir()
     assert mlenv("init", "--store", tmp_path, "--owner", ME).status == 0
 
 
 @pytest.mark.parametrize("name", ["server", "a/b/c", "../x", "/etc", "a/.."])
-def test_data_directories_that_are_no_names(tmp_path: Path, name: str):
+def test_invalid_data_directories(tmp_path: Path, name: str):
     result = mlenv("init", "--store", tmp_path / "s", "--data", name)
     assert (result.status, "expected STACK/SERVICE" in result.err) == (2, True)
 
 
-def test_an_owner_that_is_none(tmp_path: Path):
+def test_an_invalid_owner(tmp_path: Path):
     result = mlenv("init", "--store", tmp_path / "s", "--owner", "root")
     assert (result.status, "expected UID:GID" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize("repo", ["gpt2", "a/b/c", "a//b", "/b", "a/..", "a/b--c", "-a/b", "a/b c", "Org/" + "n" * 97])
-def test_model_names_that_are_refused(repo: str):
+def test_invalid_model_names(repo: str):
     with pytest.raises(UsageError, match="expected Org/Name"):
         Model.parse(repo, "0" * 40)
 

@@ -9,7 +9,7 @@ import pytest
 
 from mlenv.store.store import Store
 
-from .fake_hub import Answer, Hub, stored
+from .fake_hub import FakeHub, Tampering, stored
 from .run_mlenv import Result, mlenv
 from .store_contents import everything_below, visible_snapshots
 from .tampering import (
@@ -40,7 +40,7 @@ BUSY = status(503, retry_after="0")
 
 
 @pytest.fixture(params=[1, 4], ids=["1 connection", "4 connections"])
-def fetch(store: Store, hub: Hub, request: pytest.FixtureRequest) -> Iterator:
+def fetch(store: Store, hub: FakeHub, request: pytest.FixtureRequest) -> Iterator:
     """Runs `mlenv fetch` with parts of 100,000 bytes, so that the large file has ten, and a short time-out."""
     hub.add("Org/Name", REVISION, FILES)
 
@@ -52,7 +52,7 @@ def fetch(store: Store, hub: Hub, request: pytest.FixtureRequest) -> Iterator:
     return run
 
 
-SURVIVED: dict[str, tuple[str, list[Answer]]] = {
+SURVIVED: dict[str, tuple[str, list[Tampering]]] = {
     "listing: busy": (LISTING, [status(429, retry_after="0"), BUSY, status(500, retry_after="0")]),
     "listing: silent": (LISTING, [silent]),
     "small file: busy": (CONFIG, [status(429, retry_after="0"), BUSY]),
@@ -78,7 +78,7 @@ SURVIVED: dict[str, tuple[str, list[Answer]]] = {
 
 
 @pytest.mark.parametrize("fault", SURVIVED)
-def test_survived(store: Store, hub: Hub, fetch, fault: str):
+def test_survived(store: Store, hub: FakeHub, fetch, fault: str):
     path, answers = SURVIVED[fault]
     hub.tamper(path, *answers)
     result = fetch()
@@ -87,11 +87,11 @@ def test_survived(store: Store, hub: Hub, fetch, fault: str):
     assert hub.tampering[path] == [] or set(hub.tampering[path]) == {whole}
 
 
-REPORTED: dict[str, tuple[str, list[Answer], str]] = {
+REPORTED: dict[str, tuple[str, list[Tampering], str]] = {
     "small file: wrong byte": (CONFIG, [wrong_byte(2)], "config.json is not what the hub lists: git blob "),
     "small file: too long": (CONFIG, [body(b'{"a": 1} ')], "9 bytes, listed 8"),
     "small file: too short": (CONFIG, [body(b'{"a": 1')], "7 bytes, listed 8"),
-    "small file: gone": (CONFIG, [status(404)], "answered HTTP 404 for "),
+    "small file: missing": (CONFIG, [status(404)], "answered HTTP 404 for "),
     "part: wrong byte": (STORED, [untouched, wrong_byte(99)], "model.safetensors is not what the hub lists: sha256 "),
     "part: of a longer file": (STORED, [wrong_length(1)], "1000001 bytes, listed 1000000"),
     "part: of a shorter file": (STORED, [untouched, wrong_length(-1)], "999999 bytes, listed 1000000"),
@@ -106,7 +106,7 @@ REPORTED: dict[str, tuple[str, list[Answer], str]] = {
 
 
 @pytest.mark.parametrize("fault", REPORTED)
-def test_reported(store: Store, hub: Hub, fetch, fault: str):
+def test_reported(store: Store, hub: FakeHub, fetch, fault: str):
     path, answers, expected = REPORTED[fault]
     hub.tamper(path, *answers)
     result = fetch()
@@ -119,7 +119,7 @@ def test_reported(store: Store, hub: Hub, fetch, fault: str):
     assert everything_below(store.hub / "models--Org--Name/snapshots" / REVISION) == FILES
 
 
-def test_addresses_that_expire_all_the_time(store: Store, hub: Hub, fetch):
+def test_signed_urls_that_always_expire(store: Store, hub: FakeHub, fetch):
     hub.signature_uses = 3
     result = fetch()
     assert result.status == 0, result.err
@@ -127,7 +127,7 @@ def test_addresses_that_expire_all_the_time(store: Store, hub: Hub, fetch):
     assert len(hub.asked("/resolve/")) > 4
 
 
-def test_a_dropped_line_costs_nothing_that_had_come(store: Store, hub: Hub, fetch):
+def test_a_dropped_connection_loses_no_received_byte(store: Store, hub: FakeHub, fetch):
     hub.tamper(STORED, untouched, cut(60_000), cut(20_000))
     assert fetch().status == 0
     assert hub.sent == sum(map(len, FILES.values()))

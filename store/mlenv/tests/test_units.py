@@ -1,4 +1,4 @@
-"""Pure parts: parsing, choosing, wording."""
+"""Pure functions: parsing, selection, messages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from mlenv.core import failpoints, preflight, progress
 from mlenv.core.errors import HubError, MlenvError, NoSpaceError
-from mlenv.environments.requirements import Lock, Requirement, canonical, parse
+from mlenv.environments.requirements import LockFile, Requirement, canonical, parse
 from mlenv.environments.resolve import render
-from mlenv.environments.uv import explain
-from mlenv.hub.download_progress import Meter
+from mlenv.environments.uv import classify_failure
+from mlenv.hub.download_progress import DownloadProgress
 from mlenv.hub.hub import Hub
-from mlenv.hub.retry import ATTEMPTS, Patience, Trouble
+from mlenv.hub.retry import ATTEMPTS, Backoff, TransientError
 from mlenv.models.selection import select
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,5})?", fullmatch=True)
@@ -32,17 +32,17 @@ requirements = st.builds(
 
 
 @given(st.lists(requirements, min_size=1, max_size=5, unique_by=lambda item: item.name))
-def test_a_rendered_lock_reads_back_the_same(items: list[Requirement]):
-    text = render(Lock(tuple(items)), {item.name: item.size for item in items}, "list.in", "x86_64-manylinux_2_28")
+def test_a_rendered_lock_file_reads_back_the_same(items: list[Requirement]):
+    text = render(LockFile(tuple(items)), {item.name: item.size for item in items}, "list.in", "x86_64-manylinux_2_28")
     lock = parse(text)
     assert lock.requirements == tuple(sorted(items, key=lambda item: item.name))
     assert lock.header == {"python": "cp311", "platform": "x86_64-manylinux_2_28"}
 
 
-def test_locks_as_other_tools_write_them():
+def test_lock_files_as_other_tools_write_them():
     sha = "a" * 64
     text = f"""
-# a comment: that is no header value
+# a comment: that is not a header value
 Flask_Cors[async] == 3.0.1 --hash=sha256:{sha}  # why it is here
     # via something
   # size: 12
@@ -65,7 +65,7 @@ zope.interface==5.0 \\
         ("a==1 --hash=sha256:123", "is not sha256:<64 hex digits>"),
     ],
 )
-def test_lines_that_a_lock_may_not_have(line: str, problem: str):
+def test_lines_that_a_lock_file_must_not_have(line: str, problem: str):
     with pytest.raises(MlenvError) as caught:
         parse(line)
     assert problem in str(caught.value)
@@ -93,7 +93,7 @@ REPOSITORY = [
 ]
 
 
-def test_the_usual_selection_takes_weights_once():
+def test_the_default_selection_has_the_weights_once():
     assert select(REPOSITORY) == [
         "1_Pooling/config.json",
         "2_Dense/pytorch_model.bin",
@@ -105,7 +105,7 @@ def test_the_usual_selection_takes_weights_once():
     ]
 
 
-def test_pickles_are_taken_where_there_is_nothing_better():
+def test_pickles_are_selected_without_safetensors():
     assert select(["config.json", "pytorch_model.bin"]) == ["config.json", "pytorch_model.bin"]
 
 
@@ -114,7 +114,7 @@ def test_pickles_are_taken_where_there_is_nothing_better():
     st.lists(st.sampled_from(["*.json", "onnx/*", "*"])),
     st.lists(st.sampled_from(["*.bin", "R*"])),
 )
-def test_a_selection_is_sorted_and_a_part_of_what_is_there(paths: list[str], allow: list[str], ignore: list[str]):
+def test_a_selection_is_sorted_and_a_subset(paths: list[str], allow: list[str], ignore: list[str]):
     chosen = select(paths, allow, ignore)
     assert chosen == sorted(set(chosen))
     assert set(chosen) <= set(paths)
@@ -122,23 +122,23 @@ def test_a_selection_is_sorted_and_a_part_of_what_is_there(paths: list[str], all
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("output", "expected"),
     [
         ("  \u00d7 Failed to fetch: `https://x/simple/a/`\n  ╰─▶ dns error: failed to lookup", "cannot be reached"),
         ("error: invalid peer certificate: UnknownIssuer", "the CA bundle"),
         ("error: Request failed after 3 retries\n  Caused by: operation timed out", "cannot be reached"),
-        ("error: Hash mismatch for `a==1`", "not the one that was locked"),
+        ("error: Hash mismatch for `a==1`", "differs from the one in the lock file"),
         ("error: failed to write: No space left on device (os error 28)", "The disk is full."),
         ("Because a was not found in the package registry and you require a", "lacks a locked version"),
-        ("something new", "Correct that and run this again"),
-        ("", "(it said nothing)"),
+        ("something new", "Fix that and run this again"),
+        ("", "(no output)"),
     ],
 )
-def test_what_uv_says_gets_a_remedy(said: str, expected: str):
-    error = explain("installing", said.splitlines(), 2)
+def test_a_failure_of_uv_says_what_to_do(output: str, expected: str):
+    error = classify_failure("installing", output.splitlines(), 2)
     assert expected in str(error)
-    assert all(line in str(error) for line in said.splitlines())
-    assert isinstance(error, NoSpaceError) == ("No space" in said)
+    assert all(line in str(error) for line in output.splitlines())
+    assert isinstance(error, NoSpaceError) == ("No space" in output)
 
 
 def test_sizes_are_readable():
@@ -149,8 +149,8 @@ def test_sizes_are_readable():
 
 
 def test_lines_stay_lines(capsys: pytest.CaptureFixture[str]):
-    progress.say("one\ntwo\rthree " + "x" * 10_000)
-    progress.complain("first\nsecond")
+    progress.info("one\ntwo\rthree " + "x" * 10_000)
+    progress.error("first\nsecond")
     printed = capsys.readouterr()
     assert printed.out.startswith("one two three xxx")
     assert len(printed.out.encode()) < 8192
@@ -158,7 +158,7 @@ def test_lines_stay_lines(capsys: pytest.CaptureFixture[str]):
     assert printed.err == "mlenv: error: first\nmlenv: error: second\n"
 
 
-def test_a_heartbeat_beats_while_the_work_lasts(capsys: pytest.CaptureFixture[str]):
+def test_a_heartbeat_reports_while_the_work_runs(capsys: pytest.CaptureFixture[str]):
     beaten = threading.Event()
 
     def describe() -> str:
@@ -174,32 +174,32 @@ def test_a_heartbeat_beats_while_the_work_lasts(capsys: pytest.CaptureFixture[st
 
 def test_pauses_grow_and_end():
     slept: list[float] = []
-    patience = Patience("the hub at x", sleep=slept.append)
+    backoff = Backoff("the hub at x", sleep=slept.append)
     for _ in range(ATTEMPTS - 1):
-        patience.bear(Trouble("busy"))
+        backoff.wait_or_raise(TransientError("busy"))
     assert slept == [1, 2, 4, 8, 16]
     with pytest.raises(HubError, match=r"gave up on the hub at x after 6 attempts; last: busy"):
-        patience.bear(Trouble("busy"))
-    patience.restore()
-    patience.bear(Trouble("busy", 7200))
+        backoff.wait_or_raise(TransientError("busy"))
+    backoff.reset()
+    backoff.wait_or_raise(TransientError("busy", 7200))
     assert slept[-1] == 300
 
 
-def test_a_download_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_download_reports_its_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     now = [100.0]
     monkeypatch.setattr("mlenv.hub.download_progress.time.monotonic", lambda: now[0])
-    meter = Meter("Org/Name", 1_000_000_000)
-    meter.skip(200_000_000)
+    download = DownloadProgress("Org/Name", 1_000_000_000)
+    download.add_present(200_000_000)
     for _ in range(80):
         now[0] += 0.125
-        meter.add(5_000_000)
+        download.add(5_000_000)
     assert capsys.readouterr().out.splitlines() == [
         "Org/Name: 400 MB of 1 GB, 40 MB/s, about 15 s left",
         "Org/Name: 600 MB of 1 GB, 40 MB/s, about 10 s left",
     ]
 
 
-def test_times_to_wait_are_readable():
+def test_durations_are_readable():
     assert [progress.seconds(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
 
 

@@ -1,4 +1,4 @@
-"""Verification names exactly what is not as it was put in place."""
+"""Verification names exactly what is does not match its manifest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def base(store: Store, populate, alpha: Wheel, beta: Wheel) -> Path:
 
 
 def flip(path: Path) -> None:
-    """Change one byte and nothing else that shows."""
+    """Change one byte without changing size, mode or name."""
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(bytes(data))
@@ -49,7 +49,7 @@ def test_intact(store: Store, base: Path, archive_of):
     assert lines[2].startswith("checked names, sizes, modes and hashes of 2 targets in ")
 
 
-def test_everything_that_is_wrong_is_named(store: Store, base: Path):
+def test_every_difference_is_named(store: Store, base: Path):
     (base / SITE / "beta.py").unlink()
     (base / SITE / "alpha/data.json").write_bytes(b"{} ")
     (base / SITE / "alpha/deep").chmod(0o700)
@@ -70,7 +70,7 @@ def test_everything_that_is_wrong_is_named(store: Store, base: Path):
     result = mlenv("verify", "--store", store.root, "envs/k1")
     assert result.status == 1
     assert f"  missing: {SITE}/beta.py" in result.out.splitlines()
-    assert "not as it was put in place: envs/k1. Mend it: mlenv repair envs/k1" in result.err
+    assert "does not match its manifest: envs/k1. Repair it: mlenv repair envs/k1" in result.err
 
 
 def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
@@ -84,7 +84,7 @@ def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
 
 
 @pytest.mark.parametrize("name", ["files.tsv", "manifest.json", "lock.txt", "copies/manifest.json"])
-def test_a_manifest_that_was_changed_proves_nothing(store: Store, base: Path, name: str):
+def test_a_changed_manifest_is_detected(store: Store, base: Path, name: str):
     flip(base / ".mlenv" / name)
     status, document = report(store)
     assert status == 1
@@ -111,7 +111,7 @@ def test_one_bad_target_does_not_hide_another(store: Store, base: Path, populate
         ("models/Org/Name@main", 2, "expected a full commit of 40 hex digits"),
     ],
 )
-def test_targets_that_are_none(store: Store, target: str, status: int, expected: str):
+def test_invalid_targets(store: Store, target: str, status: int, expected: str):
     result = mlenv("verify", "--store", store.root, target)
     assert (result.status, expected in result.err) == (status, True)
 
@@ -134,11 +134,11 @@ def test_an_empty_store_is_intact(store: Store):
         (lambda site: (site / "alpha").rename(site / "omega"), ["missing", "added"]),
     ],
 )
-def test_the_quick_look_sees_what_the_slow_one_names(
+def test_the_quick_check_sees_every_change_that_the_slow_one_names(
     store: Store, base: Path, monkeypatch: pytest.MonkeyPatch, alone: int, change, expected: list[str]
 ):
-    """In one process and shared out among several."""
-    monkeypatch.setattr(stat_check, "ALONE", alone)
+    """In one process and in several."""
+    monkeypatch.setattr(stat_check, "SINGLE_PROCESS_FILES", alone)
     change(base / SITE)
     text = (base / ".mlenv/files.tsv").read_bytes()
     assert stat_check.matches(base, text) is (expected == [])

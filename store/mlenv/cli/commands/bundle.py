@@ -18,17 +18,19 @@ from ..stdin import drain
 def export(options: argparse.Namespace) -> None:
     """Write a bundle to standard output."""
     if options.output != "-":
-        raise UsageError(f"--output {options.output!r}: only '-' is known, the stream goes to standard output")
+        raise UsageError(f"--output {options.output!r}: only '-' is allowed, the stream goes to standard output")
     store = Store.open(options.store)
     stream = sys.stdout.buffer
-    with contextlib.redirect_stdout(sys.stderr), store.working("export", "an export"):
+    with contextlib.redirect_stdout(sys.stderr), store.object_lock("export", "an export"):
         content = bundle.of_store(store, options.targets or everything(store))
-        progress.say(f"bundle {content.name}: {content.describe()}")
+        progress.info(f"bundle {content.name}: {content.describe()}")
         try:
             bundle.write(content, store, stream)
             stream.flush()
         except BrokenPipeError:
-            raise MlenvError("whoever reads the bundle went away; what it got is of no use") from None
+            raise MlenvError(
+                "the reader of the bundle closed the stream; what it received is incomplete and cannot be imported"
+            ) from None
 
 
 def import_(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import argparse
 from ...core.errors import UsageError
 from ...environments.populate import PopulateRequest
 from ...environments.populate import populate as populate_environment
-from ...environments.resolve import LockRequest, write_locks
+from ...environments.resolve import ResolveRequest, write_lock_files
 from ...store.store import Store
 from ..arguments import indexes_of
 from ..stdin import text_on_stdin
@@ -16,7 +16,7 @@ from ..stdin import text_on_stdin
 def populate(options: argparse.Namespace) -> None:
     """Put one environment in place."""
     if options.lock != "-":
-        raise UsageError(f"--lock {options.lock!r}: only '-' is known, the lock comes on standard input")
+        raise UsageError(f"--lock {options.lock!r}: only '-' is allowed, the lock file comes on standard input")
     request = PopulateRequest(
         key=options.key,
         lock=text_on_stdin(),
@@ -30,8 +30,8 @@ def populate(options: argparse.Namespace) -> None:
 
 def lock(options: argparse.Namespace) -> None:
     """Resolve requirement lists and write their lock files."""
-    write_locks(
-        LockRequest(
+    write_lock_files(
+        ResolveRequest(
             minimal=options.minimal,
             ml=options.ml,
             also=tuple(options.also),

@@ -11,92 +11,99 @@ from pathlib import Path
 from ...core import failpoints, progress
 from ...core.errors import UsageError
 from ...gc import collect as collection
-from ...gc.reachability import Running
+from ...gc.reachability import RunningContainers
 from ...store import gc_roots
-from ...store.gc_roots import Content, References
+from ...store.gc_roots import Roots, StackRoots
 from ...store.store import Store
 from ..stdin import json_on_stdin
 
 
 def hold(options: argparse.Namespace) -> None:
-    """Add to the references of a stack."""
+    """Add GC roots of a stack."""
     store = Store.open(options.store)
-    path = gc_roots.path_of(store.references, options.stack)
-    content = Content.parse(json_on_stdin(), "standard input")
-    with store.working(f"refs-{options.stack}", f"the references of {options.stack}"):
-        before = gc_roots.read(store.references).get(options.stack)
-        held = before.content.union(content) if before else content
+    path = gc_roots.path_of(store.gc_roots, options.stack)
+    roots = Roots.parse(json_on_stdin(), "standard input")
+    with store.object_lock(f"refs-{options.stack}", f"the GC roots of {options.stack}"):
+        before = gc_roots.read(store.gc_roots).get(options.stack)
+        held = before.roots.union(roots) if before else roots
         gc_roots.write(path.parent, options.stack, held)
         failpoints.reach("hold.written")
-    progress.say(f"{options.stack} holds {_counted(held)}")
+    progress.info(f"{options.stack} holds {_counted(held)}")
 
 
 def collect(options: argparse.Namespace) -> None:
-    """Replace the references of a stack, then remove what nobody needs."""
+    """Replace the GC roots of a stack, then remove what nothing needs."""
     store = Store.open(options.store)
     document = json_on_stdin(allowed=("keep", "mounted", "root"))
-    keep = Content.parse(document.get("keep"), "keep")
-    running = Running.parse(document)
-    gc_roots.path_of(store.references, options.stack)
-    with store.alone():
-        known = gc_roots.read(store.references)
-        elsewhere = _elsewhere(options.also_references)
-        dropped = known[options.stack].content.images if options.stack in known else ()
-        gc_roots.write(store.references, options.stack, keep)
+    keep = Roots.parse(document.get("keep"), "keep")
+    running = RunningContainers.parse(document)
+    gc_roots.path_of(store.gc_roots, options.stack)
+    with store.exclusive_lock():
+        roots_by_stack = gc_roots.read(store.gc_roots)
+        other_stores = _roots_of_other_stores(options.also_references)
+        dropped = roots_by_stack[options.stack].roots.images if options.stack in roots_by_stack else ()
+        gc_roots.write(store.gc_roots, options.stack, keep)
         failpoints.reach("collect.referenced")
-        known = gc_roots.read(store.references)
-        _carry_out(store, known, running, _unnamed(dropped, [*known.values(), *elsewhere]), options)
+        roots_by_stack = gc_roots.read(store.gc_roots)
+        images = _unreferenced(dropped, [*roots_by_stack.values(), *other_stores])
+        _remove_garbage(store, roots_by_stack, running, images, options)
 
 
 def prune(options: argparse.Namespace) -> None:
-    """Remove what nobody needs; the references of the stacks to forget count no more."""
+    """Remove what nothing needs; the GC roots of the stacks to forget no longer count."""
     store = Store.open(options.store)
     document = json_on_stdin(allowed=("mounted", "root", "images"))
-    offered = Content.parse({"images": document.pop("images", []), "environments": [], "models": []}, "images").images
-    running = Running.parse(document)
-    with store.alone():
-        known = gc_roots.read(store.references)
-        elsewhere = _elsewhere(options.also_references)
-        unknown = [stack for stack in options.forget if stack not in known]
+    offered = Roots.parse({"images": document.pop("images", []), "environments": [], "models": []}, "images").images
+    running = RunningContainers.parse(document)
+    with store.exclusive_lock():
+        roots_by_stack = gc_roots.read(store.gc_roots)
+        other_stores = _roots_of_other_stores(options.also_references)
+        unknown = [stack for stack in options.forget if stack not in roots_by_stack]
         if unknown:
             raise UsageError(
-                f"--forget {' '.join(unknown)}: no such references; this store has {', '.join(known) or 'none'}"
+                f"--forget {' '.join(unknown)}: no such stack; this store has the GC roots of "
+                f"{', '.join(roots_by_stack) or 'no stack'}"
             )
-        forgotten = [known.pop(stack) for stack in dict.fromkeys(options.forget)]
+        forgotten = [roots_by_stack.pop(stack) for stack in dict.fromkeys(options.forget)]
         if not options.dry_run:
             for item in forgotten:
-                gc_roots.forget(store.references, item.stack)
-        offered = sorted({*offered, *(image for item in forgotten for image in item.content.images)})
-        _carry_out(store, known, running, _unnamed(offered, [*known.values(), *elsewhere]), options)
+                gc_roots.forget(store.gc_roots, item.stack)
+        offered = sorted({*offered, *(image for item in forgotten for image in item.roots.images)})
+        images = _unreferenced(offered, [*roots_by_stack.values(), *other_stores])
+        _remove_garbage(store, roots_by_stack, running, images, options)
 
 
-def _carry_out(
-    store: Store, known: dict[str, References], running: Running, images: list[str], options: argparse.Namespace
+def _remove_garbage(
+    store: Store,
+    roots_by_stack: dict[str, StackRoots],
+    running: RunningContainers,
+    images: list[str],
+    options: argparse.Namespace,
 ) -> None:
     dry_run = getattr(options, "dry_run", False)
-    plan = collection.plan(store, known, running)
+    plan = collection.plan(store, roots_by_stack, running)
     for line in plan.describe():
-        progress.say(f"{'would remove' if dry_run else 'removing'} {line}")
+        progress.info(f"{'would remove' if dry_run else 'removing'} {line}")
     if not dry_run:
         collection.remove(store, plan)
     for image in images:
-        progress.say(f"no longer referenced: image {image}")
-    progress.say(f"{'would free' if dry_run else 'freed'} {progress.size(plan.bytes)}")
+        progress.info(f"no longer referenced: image {image}")
+    progress.info(f"{'would free' if dry_run else 'freed'} {progress.size(plan.bytes)}")
     if options.json:
         print(json.dumps({"dryRun": dry_run, **plan.to_json(), "images": images}))
 
 
-def _elsewhere(directories: Iterable[Path]) -> list[References]:
-    absent = [str(directory) for directory in directories if not directory.is_dir()]
-    if absent:
-        raise UsageError(f"--also-references {' '.join(absent)}: no such directory")
+def _roots_of_other_stores(directories: Iterable[Path]) -> list[StackRoots]:
+    missing = [str(directory) for directory in directories if not directory.is_dir()]
+    if missing:
+        raise UsageError(f"--also-references {' '.join(missing)}: no such directory")
     return [item for directory in directories for item in gc_roots.read(directory).values()]
 
 
-def _unnamed(images: Iterable[str], everywhere: Sequence[References]) -> list[str]:
-    named = {image for item in everywhere for image in item.content.images}
-    return sorted(set(images) - named)
+def _unreferenced(images: Iterable[str], all_roots: Sequence[StackRoots]) -> list[str]:
+    referenced = {image for item in all_roots for image in item.roots.images}
+    return sorted(set(images) - referenced)
 
 
-def _counted(content: Content) -> str:
-    return ", ".join(progress.number(len(names), kind[:-1]) for kind, names in asdict(content).items())
+def _counted(roots: Roots) -> str:
+    return ", ".join(progress.pluralise(len(names), kind[:-1]) for kind, names in asdict(roots).items())

@@ -10,8 +10,8 @@ import sys
 
 from ...core.errors import UsageError
 from ...core.model import Model
-from ...hub.download import Lanes
-from ...hub.mirrors import Sources
+from ...hub.download import DownloadOptions
+from ...hub.mirrors import Mirrors
 from ...models import baseline
 from ...models.fetch import FetchRequest
 from ...models.fetch import fetch as fetch_model
@@ -23,7 +23,7 @@ from ..stdin import drain, json_on_stdin
 def fetch(options: argparse.Namespace) -> None:
     """Put one model snapshot in place."""
     if options.archive not in (None, "-"):
-        raise UsageError(f"--archive {options.archive!r}: only '-' is known, the archive comes on standard input")
+        raise UsageError(f"--archive {options.archive!r}: only '-' is allowed, the archive comes on standard input")
     request = FetchRequest(
         model=Model.parse(options.repo, options.revision),
         archive=sys.stdin.buffer if options.archive else None,
@@ -33,23 +33,23 @@ def fetch(options: argparse.Namespace) -> None:
         allow=tuple(options.allow),
         ignore=tuple(options.ignore),
         timeout=options.timeout,
-        lanes=Lanes(options.connections, options.part_size),
+        options=DownloadOptions(options.connections, options.part_size),
     )
     fetch_model(Store.open(options.store), request)
     if request.archive:
-        # Also where the snapshot was there already.
+        # Also when the snapshot was in the store already and nothing was read.
         drain(request.archive)
 
 
 def resolve(options: argparse.Namespace) -> None:
-    """One JSON document; what is said on the way goes to standard error."""
-    answer = sys.stdout
+    """Print one JSON document; progress goes to standard error."""
+    output = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        sources = Sources(options.endpoint, options.mirror, os.environ.get("HF_TOKEN") or None, options.timeout)
+        mirrors = Mirrors(options.endpoint, options.mirror, os.environ.get("HF_TOKEN") or None, options.timeout)
         # The name is checked before the hub is asked; a branch may have any.
         repo = Model.parse(options.repo, "0" * 40).repo
-        model = Model(repo, sources.resolve(repo, options.revision))
-        sizes = {file.path: file.size for file in sources.listing(model)}
+        model = Model(repo, mirrors.resolve(repo, options.revision))
+        sizes = {file.path: file.size for file in mirrors.listing(model)}
     chosen = select(sizes, options.allow, options.ignore)
     document = {
         "repo": model.repo,
@@ -58,9 +58,9 @@ def resolve(options: argparse.Namespace) -> None:
         "left": sorted(sizes.keys() - set(chosen)),
         "bytes": sum(sizes[path] for path in chosen),
     }
-    print(json.dumps(document), file=answer)
+    print(json.dumps(document), file=output)
 
 
 def record(options: argparse.Namespace) -> None:
-    """Keep the known answers of a model."""
+    """Record the baseline of a model: its known answers."""
     baseline.record(Store.open(options.store), Model.parse(options.repo, options.revision), json_on_stdin())

@@ -7,7 +7,7 @@ import json
 
 from ...core import progress
 from ...gc.purge import purge as remove_store
-from ...gc.reachability import Running
+from ...gc.reachability import RunningContainers
 from ...store import inventory
 from ...store.initialise import initialise
 from ...store.store import Store
@@ -17,13 +17,13 @@ from ..stdin import json_on_stdin
 def init(options: argparse.Namespace) -> None:
     """Make a store, or complete one."""
     initialise(options.store, options.data, options.owner)
-    progress.say(f"store {options.store} is ready")
+    progress.info(f"store {options.store} is ready")
 
 
 def list_(options: argparse.Namespace) -> None:
     """List what the store holds."""
     store = Store.open(options.store)
-    with store.reading():
+    with store.shared_lock():
         document = inventory.document(store)
     print(json.dumps(document, indent=1) if options.json else "\n".join(inventory.table(document)))
 
@@ -31,7 +31,7 @@ def list_(options: argparse.Namespace) -> None:
 def purge(options: argparse.Namespace) -> None:
     """Remove the store."""
     store = Store.open(options.store)
-    running = Running.parse(json_on_stdin(allowed=("mounted", "root")))
-    with store.alone():
+    running = RunningContainers.parse(json_on_stdin(allowed=("mounted", "root")))
+    with store.exclusive_lock():
         freed = remove_store(store, running, data=options.data, dry_run=options.dry_run)
-    progress.say(f"{'would free' if options.dry_run else 'freed'} {progress.size(freed)}")
+    progress.info(f"{'would free' if options.dry_run else 'freed'} {progress.size(freed)}")

@@ -1,4 +1,4 @@
-"""The commands that compare the store with its manifests, and mend it."""
+"""The commands that compare the store with its manifests: verify, repair."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ...core import progress
-from ...core.errors import AbsentError, MlenvError, UsageError
-from ...repair.repair import Repaired, RepairRequest
+from ...core.errors import MlenvError, NotInStoreError, UsageError
+from ...repair.repair import RepairResult
 from ...repair.repair import repair as repair_target
+from ...repair.request import RepairRequest
 from ...store.store import Store
 from ...store.verify import everything
 from ...store.verify import verify as verify_target
-from ...store.verify_result import Finding
+from ...store.verify_result import VerifyResult
 from ..arguments import indexes_of
 from ..stdin import text_on_stdin
 
@@ -24,37 +25,37 @@ SHOWN_PROBLEMS = 50
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Compare; with --repair, mend what is not right. Returns 0 if everything is intact, then or now."""
+    """Compare; with --repair, repair what is damaged. Returns 0 if everything is intact in the end."""
     store = Store.open(options.store)
     clock = progress.Clock()
-    with store.reading():
-        findings = [_verified(store, target, options) for target in options.targets or everything(store)]
-    broken = [finding.target for finding in findings if not finding.ok]
+    with store.shared_lock():
+        results = [_verified(store, target, options) for target in options.targets or everything(store)]
+    broken = [result.target for result in results if not result.ok]
     if broken and options.repair:
-        return _mend_all(store, broken, options)
+        return _repair_all(store, broken, options)
     if options.json:
-        document = {"ok": not broken, "full": options.full, "targets": [item.to_json() for item in findings]}
+        document = {"ok": not broken, "full": options.full, "targets": [item.to_json() for item in results]}
         print(json.dumps(document, indent=1))
         return 1 if broken else 0
-    for finding in findings:
-        _tell(finding)
+    for result in results:
+        _report(result)
     how = "names, sizes, modes and hashes" if options.full else "names, sizes and modes"
-    progress.say(f"checked {how} of {progress.number(len(findings), 'target')} in {clock}")
+    progress.info(f"checked {how} of {progress.pluralise(len(results), 'target')} in {clock}")
     if broken:
         named = " ".join(broken)
         raise MlenvError(
-            f"not as it was put in place: {named}. Mend it: mlenv repair {named} (npm run verify -- --repair)"
+            f"does not match its manifest: {named}. Repair it: mlenv repair {named} (npm run verify -- --repair)"
         )
     return 0
 
 
 def repair(options: argparse.Namespace) -> int:
-    """Mend targets, all of them by default. Goes on after one that cannot be mended; returns 1 then."""
+    """Repair targets, by default all. Continues after one that cannot be repaired and then returns 1."""
     store = Store.open(options.store)
-    return _mend_all(store, options.targets or everything(store), options)
+    return _repair_all(store, options.targets or everything(store), options)
 
 
-def _verified(store: Store, target: str, options: argparse.Namespace) -> Finding:
+def _verified(store: Store, target: str, options: argparse.Namespace) -> VerifyResult:
     read = [0]
 
     def hashed(size: int) -> None:
@@ -67,9 +68,9 @@ def _verified(store: Store, target: str, options: argparse.Namespace) -> Finding
         return verify_target(store, target, full=options.full, hashed=hashed)
 
 
-def _mend_all(store: Store, targets: Sequence[str], options: argparse.Namespace) -> int:
+def _repair_all(store: Store, targets: Sequence[str], options: argparse.Namespace) -> int:
     request = _request(options)
-    done: list[Repaired] = []
+    done: list[RepairResult] = []
     failed: dict[str, str] = {}
     for target in targets:
         clock = progress.Clock()
@@ -77,24 +78,24 @@ def _mend_all(store: Store, targets: Sequence[str], options: argparse.Namespace)
             result = repair_target(store, target, request)
         except UsageError:
             raise
-        except AbsentError as error:
+        except NotInStoreError as error:
             if options.targets:
                 raise
-            # A collection was quicker.
-            progress.say(str(error))
+            # A garbage collection has removed it since.
+            progress.info(str(error))
             continue
         except MlenvError as error:
-            progress.complain(str(error))
+            progress.error(str(error))
             failed[target] = str(error)
             continue
         done.append(result)
-        _tell(result.found)
+        _report(result.found)
         for path in result.also:
-            progress.say(f"  shared the damage, and was mended with it: {path}")
-        if result.brought:
-            progress.say(f"  brought again: {', '.join(result.brought)}")
+            progress.info(f"  shared the damage and was repaired with it: {path}")
+        if result.downloaded:
+            progress.info(f"  downloaded again: {', '.join(result.downloaded)}")
         if not result.found.ok:
-            progress.say(f"{target}: mended in {clock}")
+            progress.info(f"{target}: repaired in {clock}")
     if options.json:
         print(json.dumps({"ok": not failed, "targets": [item.to_json() for item in done], "failed": failed}))
     return 1 if failed else 0
@@ -103,9 +104,9 @@ def _mend_all(store: Store, targets: Sequence[str], options: argparse.Namespace)
 def _request(options: argparse.Namespace) -> RepairRequest:
     for flag in ("lock", "archive"):
         if getattr(options, flag) not in (None, "-"):
-            raise UsageError(f"--{flag} {getattr(options, flag)!r}: only '-' is known, it comes on standard input")
+            raise UsageError(f"--{flag} {getattr(options, flag)!r}: only '-' is allowed, it comes on standard input")
     if options.lock and options.archive:
-        raise UsageError("--lock and --archive: standard input can be one of them")
+        raise UsageError("--lock and --archive: standard input can carry only one of them")
     return RepairRequest(
         indexes=indexes_of(options),
         lock=text_on_stdin() if options.lock else None,
@@ -116,11 +117,11 @@ def _request(options: argparse.Namespace) -> RepairRequest:
     )
 
 
-def _tell(finding: Finding) -> None:
-    problems = finding.problems()
-    state = "intact" if finding.ok else progress.number(len(problems), "problem")
-    progress.say(f"{finding.target}: {finding.describe()}, {state}")
+def _report(result: VerifyResult) -> None:
+    problems = result.problems()
+    state = "intact" if result.ok else progress.pluralise(len(problems), "problem")
+    progress.info(f"{result.target}: {result.describe()}, {state}")
     for problem in problems[:SHOWN_PROBLEMS]:
-        progress.say(f"  {problem}")
+        progress.info(f"  {problem}")
     if len(problems) > SHOWN_PROBLEMS:
-        progress.say(f"  ... and {len(problems) - SHOWN_PROBLEMS} more; --json lists them all")
+        progress.info(f"  ... and {len(problems) - SHOWN_PROBLEMS} more; --json lists them all")
