@@ -60,7 +60,7 @@ class Hub:
                 files += [_remote_file(item) for item in json.loads(body) if item["type"] == "file"]
             except (ValueError, KeyError, TypeError) as error:
                 raise HubError(
-                    f"{self.endpoint} did not response with a file listing ({type(error).__name__}: {error}); "
+                    f"{self.endpoint} did not answer with a file listing ({type(error).__name__}: {error}); "
                     "expected the endpoint of a hub (archon:hubEndpoint)"
                 ) from error
         return files
@@ -73,7 +73,7 @@ class Hub:
         try:
             return Model.parse(repo, json.loads(body)["sha"]).revision
         except (ValueError, KeyError, TypeError, UsageError) as error:
-            raise HubError(f"{self.endpoint} did not response with the commit of {repo}@{branch} ({error})") from error
+            raise HubError(f"{self.endpoint} did not answer with the commit of {repo}@{branch} ({error})") from error
 
     def url_of(self, model: Model, path: str) -> str:
         """The hub's URL of a file of the commit; it may redirect."""

@@ -247,7 +247,7 @@ class World:
         for stack in STACKS:
             possible = self._possible(operations, held, stack)
             if now.get(stack, Roots()) not in possible:
-                self.tally.wrong.append(f"the references of {stack} are {now.get(stack)}, none of {possible}")
+                self.tally.wrong.append(f"the GC roots of {stack} are {now.get(stack)}, none of {possible}")
         if self.flipped:
             self._repair()
             self.flipped = False

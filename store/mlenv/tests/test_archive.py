@@ -56,7 +56,7 @@ def test_content_that_does_not_match_the_revision_is_refused(store: Store, archi
     _, announced = archive_of(FILES | {"config.json": b"{ }"})
     result = fetch(store, data, announced)
     assert result.status == 1
-    assert f"the archive for local/demo has revision {commit}, asked for was {announced}" in result.err
+    assert f"the archive for local/demo has revision {commit}, expected was {announced}" in result.err
     assert visible_snapshots(store) == []
     assert left_in_staging(store) == []
 

@@ -109,13 +109,13 @@ def test_a_damaged_file_is_not_exported(filled: Store):
     process = start("export", "--store", filled.root, "--output", "-")
     _, err = process.communicate()
     assert process.returncode == 1
-    assert "model.safetensors is not what its manifest says" in err.decode()
+    assert "model.safetensors differs from its manifest" in err.decode()
 
 
 def test_an_import_requires_the_expected_name(filled: Store, elsewhere: Store):
     data = export(filled)
     result = take(elsewhere, data, "--expect", "0" * 64)
-    assert (result.status, f"asked for was {'0' * 64}" in result.err) == (1, True)
+    assert (result.status, f"expected was {'0' * 64}" in result.err) == (1, True)
     assert visible_environments(elsewhere) == []
 
 
@@ -145,9 +145,9 @@ def test_a_bundle_that_was_changed(filled: Store, elsewhere: Store, change: str)
 
 
 FORGED = {
-    "outside": ("envs/k1/../../../escape", 0o644, "not part of what it says it holds"),
-    "at an absolute place": ("/escape", 0o644, "not part of what it says it holds"),
-    "of another environment": ("envs/k2/more.py", 0o644, "not part of what it says it holds"),
+    "outside": ("envs/k1/../../../escape", 0o644, "belongs to none of its environments and models"),
+    "at an absolute place": ("/escape", 0o644, "belongs to none of its environments and models"),
+    "of another environment": ("envs/k2/more.py", 0o644, "belongs to none of its environments and models"),
     "with a mode of its own": ("envs/k1/more.py", 0o4755, "the mode 4755"),
     "that no manifest lists": ("envs/k1/more.py", 0o644, "its manifests list other files than it holds"),
 }
@@ -182,7 +182,7 @@ def test_a_disk_that_is_too_small(filled: Store, small_disk):
 
 def refused(store: Store, result: Result, expected: str = "the bundle") -> None:
     assert result.status == 1
-    assert expected in result.err or "this is no bundle" in result.err
+    assert expected in result.err or "this is not a bundle" in result.err
     assert "Traceback" not in result.err
     assert (visible_environments(store), visible_snapshots(store), left_in_staging(store)) == ([], [], [])
     assert list(store.manifests.rglob("*.json")) == []

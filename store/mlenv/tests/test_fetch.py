@@ -151,7 +151,7 @@ def test_wrong_bytes_never_become_visible(store: Store, fetch, hub: FakeHub, pat
     result = fetch()
     assert result.status == 1
     assert f"{path} is not what the hub lists: {difference}" in result.err
-    assert "Nothing of the model was put in place." in result.err
+    assert "Nothing of the model is visible in the store." in result.err
     assert visible_snapshots(store) == []
     assert fetch().status == 0
     assert everything_below(snapshot(store)) == FILES
@@ -264,8 +264,8 @@ def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: Fak
         (status(404), f"Org/Name has no commit {REVISION}"),
         (body(b"<html>"), "did not answer with a file listing"),
         (body(b'[{"type": "file"}]'), "did not answer with a file listing"),
-        (body(b'[{"type":"file","path":"../x","size":1,"oid":"0"}]'), "'../x', which is no path inside a model"),
-        (body(b'[{"type":"file","path":"/x","size":1,"oid":"0"}]'), "'/x', which is no path inside a model"),
+        (body(b'[{"type":"file","path":"../x","size":1,"oid":"0"}]'), "'../x', which is not a path inside a model"),
+        (body(b'[{"type":"file","path":"/x","size":1,"oid":"0"}]'), "'/x', which is not a path inside a model"),
         (body(b'[{"type":"file","path":"x","size":1}]'), "the hub lists no hash for x"),
         (body(b"[]"), "it has: no file at all"),
     ],

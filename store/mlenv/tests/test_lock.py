@@ -81,7 +81,7 @@ def test_a_lock_file_can_be_populated(store, lists: Path, wheelhouse: Path, popu
     import platform
 
     if platform.machine() != "x86_64":
-        pytest.skip("the lock is for x86_64")
+        pytest.skip("the lock file is for x86_64")
     assert lock(lists, wheelhouse).status == 0
     assert populate("k1", (lists / "out/ml.txt").read_text(), imports=("torchlike",)).status == 0
 

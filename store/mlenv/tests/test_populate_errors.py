@@ -28,11 +28,12 @@ def test_all_problems_of_a_lock_file_are_listed(store: Store, populate, beta: Wh
     result = populate("k1", lock)
     assert result.status == 2
     assert result.err.splitlines() == [
-        "mlenv: error: the lock cannot be used:",
-        "mlenv: error:   - line 1: option '--index-url' is not allowed in a lock; give indexes on the command line",
+        "mlenv: error: the lock file cannot be used:",
+        "mlenv: error:   - line 1: option '--index-url' is not allowed in a lock file; give indexes on the "
+        "command line",
         "mlenv: error:   - line 2: 'alpha>=1' is not pinned to one version with ==",
         "mlenv: error:   - line 3: beta==2.0 has no --hash",
-        "mlenv: error:   - line 4: beta is there twice",
+        "mlenv: error:   - line 4: beta is listed twice",
         "mlenv: error:   - line 7: gamma: 'md5:abc' is not sha256:<64 hex digits>",
         "mlenv: error: Write it with `mlenv lock` (npm run lock); it pins and hashes every package.",
     ]
@@ -43,7 +44,7 @@ def test_all_problems_of_a_lock_file_are_listed(store: Store, populate, beta: Wh
 def test_an_empty_lock_file(store: Store, populate, lock: str, beta: Wheel):
     result = populate("k1", lock or "# nothing\n")
     assert result.status == 2
-    assert "it holds no requirement at all" in result.err
+    assert "it has no requirement" in result.err
 
 
 def test_a_lock_file_that_is_not_text(store: Store):
@@ -90,8 +91,8 @@ def test_another_python_and_another_platform(store: Store, populate, beta: Wheel
     lock = f"# python: cp313\n# platform: sparc64-manylinux_2_28\n{beta.lock_entry()}"
     result = populate("k1", lock)
     assert result.status == 2
-    assert "(cp311), the request and its lock are for cp311 and cp313;" in result.err
-    assert "the lock is for sparc64-manylinux_2_28, this image is " in result.err
+    assert "(cp311), the request and its lock file are for cp311 and cp313;" in result.err
+    assert "the lock file is for sparc64-manylinux_2_28, this image is " in result.err
     assert_nothing_visible(store)
 
 
@@ -100,7 +101,7 @@ def test_a_c_library_that_is_too_old(populate, beta: Wheel):
 
     result = populate("k1", f"# platform: {platform.machine()}-manylinux_9_99\n{beta.lock_entry()}")
     assert result.status == 2
-    assert f"the lock is for {platform.machine()}-manylinux_9_99, this image is " in result.err
+    assert f"the lock file is for {platform.machine()}-manylinux_9_99, this image is " in result.err
 
 
 @pytest.mark.parametrize("version", ["5.3.9", "4.1.0"])
@@ -121,7 +122,7 @@ def test_a_wrong_hash(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert result.status == 1
     assert "Hash mismatch for `beta==2.0`" in result.err
     assert f"sha256:{beta.sha256}" in result.err
-    assert "A file on the index is not the one that was locked." in result.err
+    assert "A file on the index differs from the one in the lock file." in result.err
     assert_nothing_visible(store)
     assert populate("k1", alpha, beta).status == 0
 
@@ -158,7 +159,7 @@ def test_an_index_that_rejects_the_credentials(store: Store, populate, beta: Whe
     hub.tamper("/simple/beta/", *[status(401)] * 5)
     result = populate("k1", beta, options=("--index", f"{hub.endpoint}/simple"), UV_HTTP_RETRIES="0")
     assert result.status == 1
-    assert "The index refuses the credentials." in result.err
+    assert "The index rejects the credentials." in result.err
     assert_nothing_visible(store)
 
 
@@ -186,7 +187,7 @@ def test_a_module_that_kills_its_python(store: Store, populate, wheelhouse: Path
     deadly = make_wheel(wheelhouse, "deadly", files={"deadly.py": "import os\nprint('last words')\nos.abort()\n"})
     result = populate("k1", deadly, imports=("deadly",))
     assert result.status == 1
-    assert "the import check died with status -6" in result.err
+    assert "the import check ended with status -6" in result.err
     assert_nothing_visible(store)
 
 
@@ -238,7 +239,7 @@ def test_too_little_space_is_reported_before_any_download(populate_on, wheelhous
     assert result.status == 1
     assert "not enough disk space for environment k1: it needs up to 5.56 GB (5 GB for 2 packages" in result.err
     assert "200 MB are free on " in result.err
-    assert "Nothing was fetched." in result.err
+    assert "Nothing was downloaded." in result.err
     assert "they are not counted: gamma==1.0" in result.out
     assert list(store.uv_cache.iterdir()) == []
     assert_nothing_visible(store)

@@ -163,7 +163,7 @@ def test_what_cannot_be_downloaded_is_reported(store: Store, base: Path, run_rep
     away = alpha.path.rename(alpha.path.with_suffix(".away"))
     failed = run_repair("envs/k1")
     assert failed.status == 1
-    assert "bringing packages of environment k1 again failed" in failed.err
+    assert "downloading packages of environment k1 again failed" in failed.err
     assert not (base / "bin/extra").exists()
     assert left_in_staging(store) == []
     away.rename(alpha.path)
@@ -304,7 +304,7 @@ def test_verify_repairs_when_asked(store: Store, base: Path, wheelhouse: Path):
     (base / SITE / "beta.py").unlink()
     result = mlenv("verify", "--store", store.root, "--repair", "--wheelhouse", wheelhouse)
     assert (result.status, result.err) == (0, "")
-    assert "envs/k1: mended in " in result.out
+    assert "envs/k1: repaired in " in result.out
     assert intact(store)
 
 

@@ -58,7 +58,7 @@ def test_a_mirror_is_not_asked_while_the_endpoint_answers(store: Store, fetch, m
 def test_a_mirror_takes_over_when_the_endpoint_is_down(store: Store, fetch, hub: FakeHub, mirror: FakeHub):
     result = fetch("--mirror", "http://127.0.0.1:9", mirror.endpoint, endpoint="http://127.0.0.1:9", HF_TOKEN="hush")
     assert result.status == 0, result.err
-    assert f"the list of files and hashes is that of the hub at {mirror.endpoint}" in result.out
+    assert f"the list of files and hashes comes from the hub at {mirror.endpoint}" in result.out
     assert fetched(store) == FILES
     assert {request.authorization for request in mirror.requests} == {None}
     # It failed once; the second file does not try it first again.
@@ -108,12 +108,12 @@ def test_proxies_are_used_except_for_excluded_hosts(store: Store, fetch, hub: Fa
 def test_a_proxy_that_requires_a_user(fetch):
     with proxy(refuse=407) as (address, _):
         result = fetch(http_proxy=address)
-    assert (result.status, "the proxy wants a user" in result.err) == (1, True)
+    assert (result.status, "the proxy requires a user" in result.err) == (1, True)
 
 
 def test_a_proxy_with_an_unsupported_scheme(fetch):
     result = fetch(http_proxy="socks5://127.0.0.1:1")
-    assert (result.status, "only http:// proxies are known" in result.err) == (1, True)
+    assert (result.status, "only http:// proxies are supported" in result.err) == (1, True)
 
 
 @pytest.mark.parametrize("through_a_proxy", [False, True])

@@ -99,7 +99,7 @@ REPORTED: dict[str, tuple[str, list[Tampering], str]] = {
     "no ranges: too short": (STORED, [body(WEIGHTS[1:])], "999999 bytes, listed 1000000"),
     "stays busy": (STORED, [BUSY] * 30, "HTTP 503"),
     "stays cut": (STORED, [cut(0)] * 30, "bytes early"),
-    "stays expired": (STORED, [expired] * 30, "the signed address is not valid any more"),
+    "stays expired": (STORED, [expired] * 30, "the signed URL is no longer valid"),
     "gated": (RESOLVE, [status(403, x_error_code="GatedRepo")], "accept its licence at "),
     "goes in a circle": (RESOLVE, [redirect(RESOLVE)] * 30, "redirects in a circle"),
 }

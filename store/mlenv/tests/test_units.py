@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlenv.core import failpoints, preflight, progress
@@ -31,6 +31,8 @@ requirements = st.builds(
 )
 
 
+# A busy machine generates the texts slowly.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(requirements, min_size=1, max_size=5, unique_by=lambda item: item.name))
 def test_a_rendered_lock_file_reads_back_the_same(items: list[Requirement]):
     text = render(LockFile(tuple(items)), {item.name: item.size for item in items}, "list.in", "x86_64-manylinux_2_28")
