@@ -24,6 +24,7 @@ from ..store import manifest
 from ..store.files import FileEntry
 from ..store.layout import FORMAT as STORE_FORMAT
 from ..store.store import Store
+from ..store.verify import parse_target
 
 FORMAT = 1
 HEAD = "bundle.json"
@@ -82,16 +83,10 @@ def of_store(store: Store, targets: Sequence[str]) -> Bundle:
 
 def parse_targets(targets: Iterable[str]) -> tuple[tuple[str, ...], tuple[Model, ...]]:
     """Keys and models of targets, each once, sorted. Raises UsageError."""
-    environments, models = set(), set()
-    for target in targets:
-        kind, _, rest = target.partition("/")
-        if kind == "envs" and rest:
-            environments.add(rest)
-        elif kind == "models":
-            models.add(Model.from_name(rest))
-        else:
-            raise UsageError(f"target {target!r}: expected envs/KEY or models/ORG/NAME@COMMIT")
-    return tuple(sorted(environments)), tuple(sorted(models, key=str))
+    named = {parse_target(target) for target in targets}
+    models = [item for item in named if isinstance(item, Model)]
+    keys = [item for item in named if not isinstance(item, Model)]
+    return tuple(sorted(keys)), tuple(sorted(models, key=str))
 
 
 def write(bundle: Bundle, store: Store, stream: BinaryIO) -> None:

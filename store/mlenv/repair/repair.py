@@ -13,7 +13,7 @@ from ..core.model import Model
 from ..store import manifest, metadata
 from ..store.files import DIRECTORY_MODE, FileEntry, scan
 from ..store.store import Store, remove_tree
-from ..store.verify import parse, verify
+from ..store.verify import parse_target, verify
 from ..store.verify_result import VerifyResult
 from . import replace_files
 from .environment_source import EnvironmentSource
@@ -37,7 +37,7 @@ class RepairResult:
 
 def repair(store: Store, target: str, request: RepairRequest) -> RepairResult:
     """Repair one target. Raises MlenvError if something cannot be repaired, after repairing everything else."""
-    named = parse(target)
+    named = parse_target(target)
     root, lock = (
         (store.snapshot(named), f"model-{named.folder}-{named.revision}")
         if isinstance(named, Model)

@@ -20,13 +20,13 @@ def everything(store: Store) -> list[str]:
 
 def verify(store: Store, target: str, *, full: bool, hashed: Hashed = ignore) -> VerifyResult:
     """Check one target. Raises UsageError for a malformed target, NotInStoreError for one that is not in the store."""
-    named = parse(target)
+    named = parse_target(target)
     if isinstance(named, Model):
         return check_snapshot(store, named, full=full, hashed=hashed)
     return check_environment(store.environment(named), target, full=full, hashed=hashed)
 
 
-def parse(target: str) -> str | Model:
+def parse_target(target: str) -> str | Model:
     """The key of `envs/KEY`, or the model of `models/ORG/NAME@COMMIT`. Raises UsageError for anything else."""
     kind, _, rest = target.partition("/")
     if kind == "envs" and rest:
