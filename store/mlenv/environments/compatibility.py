@@ -27,7 +27,7 @@ def _interpreter(lock: LockFile, python: str):
             f"this image runs {sys.implementation.name} {platform.python_version()} ({running}), the request and its "
             f"lock file are for {' and '.join(sorted(wanted))}; use a base image with that Python, or "
             "renew the lock file "
-            "(npm run lock)"
+            "(./archon lock)"
         )
 
 
@@ -49,5 +49,5 @@ def _versions(lock: LockFile):
             f"it pins sentence-transformers=={version}, at least 5.4 is needed: earlier versions give "
             "Qwen3-Reranker a random score head without an error. Raise it in "
             "requirements.server.ml.in and renew the lock file "
-            "(npm run lock)"
+            "(./archon lock)"
         )

@@ -113,7 +113,7 @@ class ImportCheck:
             raise MlenvError(
                 f"module {item['module']!r} cannot be imported from the environment: {item['error']}\n"
                 f"{_quote(item['trace'])}\n"
-                "Add what is missing to requirements.server.ml.in, renew the lock file (npm run lock) and "
+                "Add what is missing to requirements.server.ml.in, renew the lock file (./archon lock) and "
                 "run this again."
             )
         location = item.pop("location")

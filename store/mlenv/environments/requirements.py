@@ -75,7 +75,7 @@ def parse(text: str) -> LockFile:
         listing = "\n".join(f"  - {problem}" for problem in problems)
         raise UsageError(
             f"the lock file cannot be used:\n{listing}\n"
-            "Write it with `mlenv lock` (npm run lock); it pins and hashes every package."
+            "Write it with `mlenv lock` (./archon lock); it pins and hashes every package."
         )
     return LockFile(tuple(found.values()), header)
 

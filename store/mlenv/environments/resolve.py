@@ -108,6 +108,7 @@ class _Compiler:
 
 def render(lock: LockFile, sizes: dict[str, int], source: str, platform: str) -> str:
     """The text of a lock file: packages by name, hashes sorted, so that the same resolution gives the same bytes."""
+    # Stable: environment keys are derived from these bytes.
     lines = [
         f"# Written by `mlenv lock` (npm run lock) from {source}; do not edit.",
         f"# python: cp{PYTHON.replace('.', '')}",

@@ -173,7 +173,7 @@ _REMEDIES = [
     (
         re.compile(r"Hash mismatch"),
         "A file on the index differs from the one in the lock file. If you trust the new file, renew the lock file "
-        "(npm run lock); if not, somebody changed the package: use another index.",
+        "(./archon lock); if not, somebody changed the package: use another index.",
     ),
     (
         re.compile(r"\b40[13] (Unauthorized|Forbidden)|status code: 40[13]|HTTP status.*\b40[13]\b"),
@@ -191,13 +191,13 @@ _REMEDIES = [
         re.compile(
             r"no wheels? with a matching|no matching (Python|platform)|doesn't have a (wheel|source)|no usable wheels"
         ),
-        "There is no wheel of that version for this Python and platform. Renew the lock file (npm run lock).",
+        "There is no wheel of that version for this Python and platform. Renew the lock file (./archon lock).",
     ),
     (
         re.compile(
             r"not found in the (package registry|provided package locations)|there is no version of|No solution found"
         ),
         "The index or wheelhouse lacks a locked version. Use an index that has it, or renew the lock file "
-        "(npm run lock).",
+        "(./archon lock).",
     ),
 ]

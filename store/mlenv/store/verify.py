@@ -46,7 +46,7 @@ def require_intact(result: VerifyResult) -> None:
     more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
     raise MlenvError(
         f"{result.target} is in the store but was changed:\n{listing}{more}\n"
-        f"Repair it: mlenv repair {result.target} (npm run verify -- --repair)."
+        f"Repair it: mlenv repair {result.target} (./archon verify --repair)."
     )
 
 

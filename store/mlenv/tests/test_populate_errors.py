@@ -35,7 +35,7 @@ def test_all_problems_of_a_lock_file_are_listed(store: Store, populate, beta: Wh
         "mlenv: error:   - line 3: beta==2.0 has no --hash",
         "mlenv: error:   - line 4: beta is listed twice",
         "mlenv: error:   - line 7: gamma: 'md5:abc' is not sha256:<64 hex digits>",
-        "mlenv: error: Write it with `mlenv lock` (npm run lock); it pins and hashes every package.",
+        "mlenv: error: Write it with `mlenv lock` (./archon lock); it pins and hashes every package.",
     ]
     assert_nothing_visible(store)
 

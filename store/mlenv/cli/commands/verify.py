@@ -44,7 +44,7 @@ def verify(options: argparse.Namespace) -> int:
     if broken:
         named = " ".join(broken)
         raise MlenvError(
-            f"does not match its manifest: {named}. Repair it: mlenv repair {named} (npm run verify -- --repair)"
+            f"does not match its manifest: {named}. Repair it: mlenv repair {named} (./archon verify --repair)"
         )
     return 0
 
