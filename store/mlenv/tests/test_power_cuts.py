@@ -118,17 +118,28 @@ def test_a_terminated_run_cleans_up_and_reports_it(store: Store, wheelhouse: Pat
     assert left_in_staging(store) == []
 
 
-def test_a_run_waits_for_the_uv_of_a_killed_one(store: Store, populate, alpha: Wheel, beta: Wheel, tmp_path: Path):
+def test_a_run_waits_for_the_uv_of_a_killed_one(
+    store: Store, populate, wheelhouse: Path, alpha: Wheel, beta: Wheel, tmp_path: Path
+):
     """Outside a container, uv outlives a killed parent; clearing its directory would race with it."""
+    gate = tmp_path / "gate"
     slow = tmp_path / "bin/uv"
     slow.parent.mkdir()
     real = shutil.which("uv")
-    slow.write_text(f'#!/bin/sh\necho Resolved >&2\nsleep 1.5\nexec {real} "$@"\n')
+    slow.write_text(f'#!/bin/sh\necho Resolved >&2\nwhile [ ! -e {gate} ]; do sleep 0.05; done\nexec {real} "$@"\n')
     slow.chmod(0o755)
     path = f"{slow.parent}:{os.environ['PATH']}"
-    killed = populate("k1", alpha, beta, PATH=path, MLENV_FAILPOINT="populate.installing")
-    assert killed.status == -signal.SIGKILL
-    again = populate("k1", alpha, beta)
-    assert again.status == 0, again.err
-    assert "waiting: another run holds environment k1" in again.out
+    try:
+        killed = populate("k1", alpha, beta, PATH=path, MLENV_FAILPOINT="populate.installing")
+        assert killed.status == -signal.SIGKILL
+
+        named = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)
+        again = start("populate", *named)
+        again.stdin.write(lock_of(alpha, beta).encode())
+        again.stdin.close()
+        assert again.stdout.readline().startswith(b"waiting: another run holds environment k1")
+    finally:
+        gate.touch()
+
+    assert again.wait() == 0, again.stderr.read()
     assert mlenv("verify", "--store", store.root, "--full").status == 0
