@@ -20,7 +20,7 @@ export interface DeploymentPlan extends Plan {
 
 /**
  * Plans an update. Looks at the checkout and the host, and changes neither.
- * @throws pulumi.RunError when `settings.release` names a release that cannot run.
+ * @throws pulumi.RunError when the engine does not answer, or `settings.release` names a release that cannot run.
  */
 export function planDeployment(application: Application, settings: Settings, previous: Ledger): DeploymentPlan {
   const recipes = {
@@ -29,6 +29,9 @@ export function planDeployment(application: Application, settings: Settings, pre
     gateway: buildRecipe(IMAGES.gateway, settings),
   };
   const facts = hostFacts(settings);
+  if (facts.engineProblem !== undefined) {
+    throw engineError(settings.dockerHost, facts.engineProblem);
+  }
   const { lock, baseImage, models, activeModel } = settings;
   const candidate = releaseOf({
     lock,
@@ -47,6 +50,13 @@ export function planDeployment(application: Application, settings: Settings, pre
     recipes: Object.values(recipes),
     ...planReleases(settings, previous, candidate, facts),
   };
+}
+
+/** Without this check an update fails in the middle, in the words of a provider that names neither the address nor the reason. */
+function engineError(dockerHost: string, problem: string): pulumi.RunError {
+  return new pulumi.RunError(
+    `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set DOCKER_HOST to the address of the one that this stack runs on; \`npm run setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
+  );
 }
 
 function planReleases(settings: Settings, previous: Ledger, candidate: Release, facts: HostFacts): Plan {

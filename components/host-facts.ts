@@ -1,27 +1,33 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
-import { snapshotOf, type Release } from "../release/release";
 import type { Host } from "../lib/host";
+import { snapshotOf, type Release } from "../release/release";
 
-/** Set where the program runs beside another engine than the stack's, as a preview on a build server does: nothing counts as gone there. */
+/** Set where the program runs beside another engine than the stack's, as a preview on a build server does. Nothing counts as missing there. */
 const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 
-/** What of the host can be seen from here. Looking changes nothing, so that a preview may do it. */
+const TIMEOUT_SECONDS = 10;
+
+/** What can be seen of the host from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
+  /** Why the engine does not answer, in its client's words; undefined when it does, or when it is elsewhere. */
+  engineProblem: string | undefined;
+  /** Whether the engine may have the image: it has it, or cannot be asked. */
   imageMayExist(reference: string): boolean;
-  /** Whether the engine has the image for certain, so that there is nothing to build: one that was loaded from a bundle, say. */
+  /** Whether the engine has the image for certain, so that there is nothing to build: one from a bundle, for example. */
   imageConfirmed(reference: string): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
 }
 
-/** What cannot be seen counts as there: a missing part is then told by the step that needs it. */
+/** What cannot be seen counts as present: the step that needs a missing part then reports it. */
 export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
   const visible = process.env[ELSEWHERE] === undefined;
-  const images = visible ? listImages(host.dockerHost) : undefined;
+  const { images, problem } = visible ? listImages(host.dockerHost) : {};
   const local = visible && host.dockerHost.startsWith("unix://");
   const has = (relative: string): boolean => !local || fs.existsSync(`${host.root}/${relative}`);
   return {
+    engineProblem: problem,
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
@@ -30,18 +36,18 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
   };
 }
 
-/** The same after an update that makes whatever is missing of `made`. */
-export function assumingBuilt(facts: HostFacts, made: Release): HostFacts {
-  const models = made.models.map(snapshotOf);
+/** The same after an update that makes whatever is missing of a release. */
+export function assumingBuilt(facts: HostFacts, release: Release): HostFacts {
+  const models = release.models.map(snapshotOf);
   return {
-    imageConfirmed: (reference) => facts.imageConfirmed(reference),
-    imageMayExist: (reference) => Object.values(made.images).includes(reference) || facts.imageMayExist(reference),
-    hasEnvironment: (key) => key === made.environment || facts.hasEnvironment(key),
+    ...facts,
+    imageMayExist: (reference) => Object.values(release.images).includes(reference) || facts.imageMayExist(reference),
+    hasEnvironment: (key) => key === release.environment || facts.hasEnvironment(key),
     hasSnapshot: (model) => models.includes(snapshotOf(model)) || facts.hasSnapshot(model),
   };
 }
 
-/** The first part of a release that is gone, in words; undefined for a whole one. */
+/** Why a release cannot run: the first part of it that is missing. Undefined when all of it is there. */
 export function unavailableReason(facts: HostFacts, release: Release): string | undefined {
   const { images, environment, models } = release;
   if (!facts.imageMayExist(images.server)) {
@@ -51,19 +57,30 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
     return `the environment ${environment} is missing from the store`;
   }
   const model = models.find((each) => !facts.hasSnapshot(each));
-  return model && `the model ${model.repo}@${model.revision} is missing from the store`;
+  return model && `the model ${snapshotOf(model)} is missing from the store`;
 }
 
-function listImages(dockerHost: string): ReadonlySet<string> | undefined {
+/** The only time that a run of the program starts the Docker client: whether the engine answers, and which images it has. */
+function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
   try {
     const listed = execFileSync("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {
       encoding: "utf8",
       env: { ...process.env, DOCKER_HOST: dockerHost },
-      stdio: ["ignore", "pipe", "ignore"],
-      timeout: 10_000,
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: TIMEOUT_SECONDS * 1000,
     });
-    return new Set(listed.split("\n"));
-  } catch {
-    return undefined;
+    return { images: new Set(listed.split("\n")) };
+  } catch (error) {
+    return { problem: problemOf(error as NodeJS.ErrnoException & { stderr?: string }) };
   }
+}
+
+function problemOf({ code, message, stderr }: NodeJS.ErrnoException & { stderr?: string }): string {
+  if (code === "ENOENT") {
+    return "there is no program `docker` on PATH";
+  }
+  if (code === "ETIMEDOUT") {
+    return `no answer within ${TIMEOUT_SECONDS} s`;
+  }
+  return stderr?.trim() || message;
 }

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Waits until a server is ready and stays it for a moment. Fails at once, with the server's own last words, when it has exited,
-# restarted or turned unhealthy, and otherwise after GATE_TIMEOUT seconds.
-#   GATE_CONTAINER  id of the container
-#   GATE_FAILED_PREFIX  beginning of what its health check says when the release has failed
-#   GATE_TIMEOUT    seconds
-#   GATE_ROLLOUT    "overlap": the old servers run on; "replace": they were stopped
-#   GATE_STOPPED    ids of the servers that were stopped for this one and are to be started again when it fails; may be empty
-#   PREVIOUS_RELEASE       id of the release that ran before; empty in a new stack
-#   SERVERS_…       see servers.sh
+# Waits until a server is ready and stays ready for a moment. Fails at once, with the last lines of its log, when it has exited,
+# restarted or become unhealthy, and otherwise after GATE_TIMEOUT seconds.
+#   GATE_CONTAINER      id of the container
+#   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed
+#   GATE_TIMEOUT        seconds
+#   GATE_ROLLOUT        "overlap": the old servers keep running; "replace": they were stopped
+#   GATE_STOPPED        ids of the servers that were stopped for this one and start again when it fails; may be empty
+#   PREVIOUS_RELEASE    id of the release to roll back to; empty when there is none
+#   SERVERS_…           see servers.sh
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
-# One that an earlier gate stopped gets another try, with the same room.
+# A server that an earlier gate stopped gets another try, again without the old ones beside it.
 if [[ "$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER")" == exited ]]; then
   stop_servers <<<"$GATE_STOPPED"
   start_servers <<<"$GATE_CONTAINER"
@@ -26,8 +26,8 @@ ready_since=
 while ((SECONDS < deadline)); do
   state=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$state"
-  # While it starts the engine does not count what its health check says. One that says twice that its release has failed is not
-  # waited for any longer.
+  # While a server starts, the engine ignores what its health check says. When that says twice that the release has failed, there is
+  # nothing to wait for.
   said=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
   if [[ $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$said" | wc -l) == 2 ]]; then
     health=failed
@@ -50,35 +50,35 @@ done
 if [[ "${oom:-false}" == true ]]; then
   reason="it ran out of memory; raise memoryMiB of the service"
 elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
-  reason="it ended by itself"
+  reason="it stopped by itself"
 elif [[ "${health:-}" == failed ]]; then
-  reason="it says ${said##*$'\n'}"
+  reason="it reports ${said##*$'\n'}"
 elif [[ "${health:-}" == starting ]]; then
-  reason="it did not get ready within ${GATE_TIMEOUT} s (archon:readyTimeout)"
+  reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)"
 else
-  reason="its health check says ${health:-nothing}"
+  reason="its health check reports ${health:-nothing}"
 fi
 
-words=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
-# It would start again and again, and take processor and memory from the one that serves.
+log=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
+# Otherwise it would start again and again, and take processor and memory from the server that runs.
 SERVERS_GRACE=5 stop_servers <<<"$GATE_CONTAINER"
 
 if [[ "$GATE_ROLLOUT" == overlap ]]; then
-  consequence="What served before serves on."
+  consequence=$(running_servers | kept_running)
 elif [[ -n "$GATE_STOPPED" ]]; then
   start_servers <<<"$GATE_STOPPED"
-  consequence="The old server, stopped to make room, was started again (archon:autoRollback)."
+  consequence="The old server, which had been stopped first, runs again (archon:autoRollback)."
 else
-  consequence="The service is down: the old server was stopped to make room (archon:rollout is replace, and there is no archon:autoRollback)."
+  consequence="The service is down: the old server was stopped first (archon:rollout is replace, and archon:autoRollback is false)."
 fi
 {
-  echo "The new server is not ready: ${reason}. Its last words:"
-  echo "$words"
-  echo "$consequence See more with: docker logs ${GATE_CONTAINER:0:12}"
+  echo "The new server is not ready: ${reason}. The end of its log:"
+  echo "$log"
+  echo "${consequence:-No other server of the service runs.} See all of the log with: docker logs ${GATE_CONTAINER:0:12}"
   if [[ -n "$PREVIOUS_RELEASE" ]]; then
-    echo "Fix the cause and run the update again, or return to the previous release: ./archon rollback ${PREVIOUS_RELEASE}"
+    echo "Fix the cause and run the update again, or roll back: ./archon rollback ${PREVIOUS_RELEASE}"
   else
-    echo "Mend the cause and run the update again."
+    echo "Fix the cause and run the update again."
   fi
 } >&2
 exit 1

@@ -1,6 +1,6 @@
 # The servers of a service, for the scripts that stop and start them.
 #   SERVERS_PROJECT, SERVERS_STACK, SERVERS_SERVICE  whose servers
-#   SERVERS_GRACE  seconds that a server may take to end after it was told to
+#   SERVERS_GRACE  seconds that a server may take to stop
 
 # Ids of those that run, one a line. Takes further options of `docker ps`.
 running_servers() {
@@ -8,7 +8,16 @@ running_servers() {
     --filter "label=io.archon.stack=$SERVERS_STACK" --filter "label=io.archon.service=$SERVERS_SERVICE" "$@"
 }
 
-# Starts stopped servers whose ids come, one a line. From now on a restart of the engine starts them again.
+# Says which release the servers run whose ids come on standard input, one a line; nothing without any.
+kept_running() {
+  local id
+  id=$(sed '/^$/d' | head --lines=1)
+  if [[ -n "$id" ]]; then
+    echo "The service keeps running release $(docker inspect --format '{{index .Config.Labels "io.archon.release"}}' "$id")."
+  fi
+}
+
+# Starts stopped servers, whose ids come on standard input, one a line. From now on they start again with the engine.
 start_servers() {
   local ids
   ids=$(sed '/^$/d')
@@ -16,8 +25,8 @@ start_servers() {
   xargs docker start <<<"$ids" >/dev/null
 }
 
-# Stops the servers whose ids come, one a line, all at once; each finishes what it has. Fails when one runs on. One that is gone
-# meanwhile is as good as stopped. A restart of the engine does not bring them back, beside the release that serves then.
+# Stops servers, whose ids come on standard input, one a line, all at once; each finishes its requests. Fails when one keeps running.
+# One that no longer exists counts as stopped. They do not start again with the engine, beside the release that runs then.
 stop_servers() {
   local ids running left
   ids=$(sed '/^$/d')
@@ -27,7 +36,7 @@ stop_servers() {
   running=$(running_servers)
   left=$(grep --line-regexp --fixed-strings --file=<(echo "$ids") <<<"$running" || true)
   if [[ -n "$left" ]]; then
-    echo "These servers cannot be stopped: $(cut -c1-12 <<<"$left" | paste --serial --delimiters=' '). Look at what the engine says with: docker stop ${left:0:12}" >&2
+    echo "These servers cannot be stopped: $(cut -c1-12 <<<"$left" | paste --serial --delimiters=' '). See what the engine says with: docker stop ${left:0:12}" >&2
     return 1
   fi
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stops the servers of a service that serve now, so that a new one has the memory for itself. Prints their ids, one a line: the
-# readiness gate starts them again if the new one does not get ready and that is wanted.
+# Stops the servers of a service that run now, so that a new one has the memory for itself. Prints their ids, one a line: the
+# readiness gate starts them again if the new one does not become ready and the stack is configured so.
 #   SERVERS_…  see servers.sh
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

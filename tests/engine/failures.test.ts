@@ -39,7 +39,7 @@ test("a key of the wrong type is refused by Pulumi itself, by name", async () =>
 test("without an engine the update names the socket", async () => {
   const stack = await checkout.stack();
   await stack.withEnvironment({ DOCKER_HOST: "unix:///nonexistent/docker.sock" }, async () => {
-    expect(await stack.failingUp()).toContain("unix:///nonexistent/docker.sock");
+    expect(await stack.failingUp()).toContain("The Docker engine at unix:///nonexistent/docker.sock does not answer");
   });
 });
 
@@ -115,7 +115,7 @@ test("a port that is taken is named, and free again it serves", async () => {
   expect(await healthy(stack)).toBe(true);
 });
 
-test("a server that does not start fails the update with its last words, the old one serves on, and the next good one takes over", async () => {
+test("a server that does not start fails the update with the end of its log, the old one keeps running, and the next good one takes over", async () => {
   const stack = await checkout.stack();
   await stack.up();
   const [old] = stack.containers("server");
@@ -125,7 +125,7 @@ test("a server that does not start fails the update with its last words, the old
     (text) => `${text}\nraise RuntimeError("not today")\n`,
   );
   const message = await stack.failingUp();
-  expect(message).toContain("The new server is not ready: it ended by itself");
+  expect(message).toContain("The new server is not ready: it stopped by itself");
   expect(message).toContain("not today");
   expect(docker("inspect", "--format", "{{.State.Health.Status}}", old ?? "")).toBe("healthy");
   expect(await healthy(stack)).toBe(true);

@@ -201,12 +201,12 @@ describe("what somebody changed by hand is put back by an update", () => {
       lost: `the image ${earlier.images.server} is missing from the engine`,
     });
     stack.configure({ release: earlier.id });
-    expect(await stack.failingUp()).toContain("it cannot be run again: the image");
+    expect(await stack.failingUp()).toContain("this release cannot run again: the image");
     stack.configure({ release: "" });
   });
 });
 
-test("no server is stopped for a new one that has ended since it was ready", () => {
+test("no server is stopped for a new one that has stopped since it was ready", async () => {
   const [server = ""] = stack.containers("server");
   const ended = docker("create", docker("inspect", "--format={{.Image}}", server));
   const environment = {
@@ -224,13 +224,15 @@ test("no server is stopped for a new one that has ended since it was ready", () 
   docker("rm", ended);
   expect({ status, stderr }).toEqual({
     status: 1,
-    stderr: expect.stringContaining(`runs no more: ${ended.slice(0, 12)}. What served before serves on.`) as string,
+    stderr: expect.stringContaining(
+      `has stopped since: ${ended.slice(0, 12)}. The service keeps running release ${await running()}.`,
+    ) as string,
   });
   expect(stack.containers("server")).toEqual([server]);
 });
 
 describe("with rollout replace", () => {
-  test("no server that was stopped to make room stays so, whatever the update changes", async () => {
+  test("no server that was stopped first stays stopped, whatever the update changes", async () => {
     const before = await running();
     stack.configure({ rollout: "replace" });
     await stack.up();
@@ -251,7 +253,7 @@ describe("with rollout replace", () => {
       "applications/reference/archon_server/__init__.py",
       (text) => `${text}\nraise RuntimeError("not today")\n`,
     );
-    expect(await stack.failingUp()).toContain("The service is down: the old server was stopped to make room");
+    expect(await stack.failingUp()).toContain("The service is down: the old server was stopped first");
     await expect(fetch(`${await stack.url()}/health`).then(({ status }) => status)).resolves.toBe(503);
     expect(comeBack()).toEqual([
       { running: false, policy: "no" },

@@ -62,44 +62,44 @@ const failures: Record<string, { spoil: () => void; message: RegExp }> = {
     spoil: () => {
       server("raise RuntimeError('not today')");
     },
-    message: /ended by itself[^]*not today/,
+    message: /stopped by itself[^]*not today/,
   },
   "a server that crashes right after it was ready": {
     spoil: () => {
       server(LATER);
     },
-    message: /The new server is not ready: it ended by itself/,
+    message: /The new server is not ready: it stopped by itself/,
   },
   "a server that hangs": {
     spoil: () => {
       server("import time\ntime.sleep(3600)");
       stack.configure({ readyTimeout: 15 });
     },
-    message: /did not get ready within 15 s/,
+    message: /did not become ready within 15 s/,
   },
   "a server that needs too much memory": {
     spoil: () => {
       server("hog = b'x' * (4 << 30)");
     },
-    message: /ran out of memory|ended by itself/,
+    message: /ran out of memory|stopped by itself/,
   },
   "a broken package": {
     spoil: () => {
       stack.configure({ requirements: "tests/support/locks/small.txt", imports: ["six"] });
     },
-    message: /it says failed: [^]*not installed/,
+    message: /it reports failed: [^]*not installed/,
   },
   "a model that is none": {
     spoil: () => {
       modelFrom((file, bytes) => (file === "model.safetensors" ? shuffled(bytes) : bytes));
     },
-    message: /it says failed: /,
+    message: /it reports failed: /,
   },
   "damaged weights": {
     spoil: () => {
       modelFrom((file, bytes) => (file === "model.safetensors" ? bytes.subarray(0, bytes.length / 2) : bytes));
     },
-    message: /it says failed: [^]*cannot be loaded/,
+    message: /it reports failed: [^]*cannot be loaded/,
   },
   "a mount that is missing": {
     spoil: () => {
@@ -109,7 +109,7 @@ const failures: Record<string, { spoil: () => void; message: RegExp }> = {
   },
 };
 
-test.each(Object.keys(failures))("%s fails the update with the reason, and the old release serves on", async (kind) => {
+test.each(Object.keys(failures))("%s fails the update with the reason, and the old release keeps running", async (kind) => {
   const { spoil, message } = failures[kind] ?? { spoil: () => undefined, message: /$/ };
   const { configuration } = stack;
   for (let round = 0; round < Math.min(rounds, 3); round++) {

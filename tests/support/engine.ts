@@ -26,7 +26,7 @@ export interface Step {
 export class Checkout {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-engine-"));
   /** The store that its stacks share, on the same host. */
-  readonly root = path.join(this.directory, "store");
+  readonly root = path.join(this.directory, "host-store");
   private readonly stacks: EngineStack[] = [];
 
   constructor() {

@@ -291,6 +291,17 @@ test("earlier releases stay as resources of their own, up to the number to retai
   ).toBe("aaaaaaaaaaaa");
 });
 
+test("an engine that does not answer is reported with its address and what to do, before anything is created", async () => {
+  delete process.env["ARCHON_ENGINE_ELSEWHERE"];
+  try {
+    await expect(run({ dockerHost: "unix:///nonexistent/docker.sock" })).rejects.toThrow(
+      /^The Docker engine at unix:\/\/\/nonexistent\/docker\.sock does not answer: .+\nNothing was changed\. Start the engine, or set DOCKER_HOST/,
+    );
+  } finally {
+    process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";
+  }
+});
+
 test("an unknown release is refused with those that can be run, before anything is created", async () => {
   await expect(run({ release: "cccccccccccc" }, [ran("a", { message: "Better search" })])).rejects.toThrow(
     'archon:release: there is no such release; the releases that can run are aaaaaaaaaaaa (Better search) (received "cccccccccccc")',
