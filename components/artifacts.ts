@@ -12,13 +12,13 @@ import type { BuildRecipe } from "../lib/images";
 
 export interface ArtifactsArgs {
   plan: DeploymentPlan;
-  /** The image of the store tool, which is there before everything else. */
+  /** The image of the store tool, which everything else needs first. */
   bootstrap: Image;
 }
 
 /**
- * What the kept releases consist of: their images, environments and model snapshots, each a resource named by its content. A rollback
- * finds them unchanged, so that it builds and fetches nothing. A release that has lost a part is left out.
+ * What the retained releases consist of: their images, environments and model snapshots, each a resource named by its content. A
+ * rollback finds them unchanged, so that it builds and downloads nothing. A release with a missing part is left out.
  */
 export class Artifacts extends pulumi.ComponentResource {
   private readonly images = new Map<string, Image>();
@@ -33,7 +33,7 @@ export class Artifacts extends pulumi.ComponentResource {
     const job = { host: settings, bootstrapImage: bootstrap.reference };
     this.images.set(plan.sharedImages.bootstrap, bootstrap);
 
-    const releases = plan.releases.filter(({ lost }) => lost === undefined);
+    const releases = plan.releases.filter(({ lost: reason }) => reason === undefined);
     for (const reference of new Set([
       ...releases.flatMap(({ images }) => Object.values(images)),
       plan.sharedImages.gateway,
@@ -84,13 +84,13 @@ export class Artifacts extends pulumi.ComponentResource {
     return found(this.snapshots, snapshotOf(model));
   }
 
-  /** Where a snapshot comes from, and what must be there before; nothing for one that the checkout does not name. */
+  /** Where a snapshot comes from, and what it needs first; neither for a snapshot that the checkout does not configure. */
   private snapshotSource(
     plan: DeploymentPlan,
-    wanted: ModelReference,
+    requested: ModelReference,
   ): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
     const { models, hubEndpoint, hubMirrors, hubToken } = plan.settings;
-    const model = configured(models, wanted);
+    const model = configured(models, requested);
     const origin = models.find(({ name }) => name === model?.from);
     if (model === undefined || (model.from !== undefined && !plan.fromCheckout)) {
       return { source: undefined, needs: [] };
@@ -147,21 +147,21 @@ function environmentSource({ application, settings }: DeploymentPlan): Environme
   };
 }
 
-function configured(models: readonly Model[], wanted: ModelReference): Model | undefined {
-  return models.find((each) => snapshotOf(each) === snapshotOf(wanted));
+function configured(models: readonly Model[], requested: ModelReference): Model | undefined {
+  return models.find((each) => snapshotOf(each) === snapshotOf(requested));
 }
 
 /** Every snapshot once; one that is derived comes after what it is derived from. */
-function derivedLast({ models }: Settings, wanted: readonly ModelReference[]): ModelReference[] {
-  const once = [...new Map(wanted.map((model) => [snapshotOf(model), model])).values()];
-  const derived = (model: ModelReference): boolean => configured(models, model)?.from !== undefined;
+function derivedLast(settings: Settings, models: readonly ModelReference[]): ModelReference[] {
+  const once = [...new Map(models.map((model) => [snapshotOf(model), model])).values()];
+  const derived = (model: ModelReference): boolean => configured(settings.models, model)?.from !== undefined;
   return [...once.filter((model) => !derived(model)), ...once.filter(derived)];
 }
 
 function found<T>(parts: ReadonlyMap<string, T>, key: string): T {
   const part = parts.get(key);
   if (part === undefined) {
-    throw new Error(`${key} is not a part of the kept releases.`);
+    throw new Error(`${key} is not a part of the retained releases.`);
   }
   return part;
 }

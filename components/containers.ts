@@ -3,8 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
- * to gain any, bounded logs. It comes back whatever ended it: an engine that starts after a crash ends what still runs, and takes
- * what is "unless-stopped" for stopped by hand (https://github.com/moby/moby/pull/53415).
+ * to gain any, bounded logs. It always starts again: an engine that starts after a crash ends the containers that
+ * still run, and then considers those with "unless-stopped" stopped by hand (https://github.com/moby/moby/pull/53415).
  */
 export const hardened = {
   restart: "always",
@@ -17,9 +17,9 @@ export const hardened = {
 
 /**
  * Properties that the provider plans as an update in place and then does not change in the container: a changed mount reports
- * success and the container keeps the old one. Replacing is the only way to make them true. A memory limit does change in place,
- * and a lower one kills a server that has more in use: another server must first be ready with it. `#initerror` makes the next
- * update try a container again that failed to come up.
+ * success and the container keeps the old one. Only replacing the container applies them. A memory limit does change in place, but a
+ * lower one kills a server that uses more: another server must first be ready with it. `#initerror` makes the next update replace a
+ * container that failed to start.
  */
 export const REPLACE_ON_CHANGES = [
   "#initerror",
@@ -33,12 +33,12 @@ export const REPLACE_ON_CHANGES = [
   "memorySwap",
 ];
 
-/** Memory limit without swap. Both figures are set: with one alone the provider reports a difference for ever. */
+/** Memory limit without swap. Both are set: with only one of them the provider always reports a difference. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
   return { memory: mebibytes, memorySwap: mebibytes };
 }
 
-/** Labels that tell whose a container, image or network is, for everyone who looks from outside Pulumi. */
+/** Labels that say which stack a container or network belongs to, for everything outside Pulumi. Stable. */
 export function labels(
   component: string,
   more: Readonly<Record<string, string>> = {},

@@ -5,7 +5,7 @@ import type { BuildRecipe } from "../lib/images";
 export interface ImageArgs {
   /** `repository:tag`, the tag standing for everything that enters the image. */
   reference: string;
-  /** How to build it; undefined for one that the engine has: it is never built again. */
+  /** How to build it; undefined for an image that the engine has, which is never built again. */
   recipe: BuildRecipe | undefined;
 }
 

@@ -20,7 +20,7 @@ export interface Settings extends Omit<StackConfig, "models" | "activeModel" | "
   /** The model that scores by default, or undefined in a stack without models. */
   activeModel: Model | undefined;
   dockerHost: string;
-  /** For repositories of the hub that want one. */
+  /** For repositories of the hub that require a token. */
   hubToken: pulumi.Output<string> | undefined;
 }
 
@@ -60,8 +60,8 @@ function caBundleOf(choice: string, machine: Machine): string | undefined {
 }
 
 /**
- * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. In plain text also where a
- * variable of a service is secret: `Deployment` makes all of those secret again.
+ * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. In plain text even where a
+ * variable of a service is secret: `Deployment` makes all of these secret again.
  */
 function rawConfig(): Record<string, unknown> {
   const prefix = `${pulumi.getProject()}:`;
@@ -94,7 +94,7 @@ function readLock(project: string, file: string, problems: Problem[]): string | 
     problems.push({
       path: ["requirements"],
       received: file,
-      reason: "must be a readable lock file, relative to the project; ./archon lock makes the project's own",
+      reason: "must be a readable lock file, relative to the project; `./archon lock` writes those of this project",
     });
     return undefined;
   }

@@ -1,21 +1,18 @@
 import { z } from "zod";
 import type { Problem } from "./problems";
 
-/** A secret stays an Output from the first moment, so it never meets the schema nor a message. */
+/** A secret is an Output from the beginning, so that neither the schema nor a message ever sees it. */
 export const HUB_TOKEN = "hubToken";
 
 const name = z
   .string()
-  .regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "allowed are 1 to 40 lower-case letters, digits, dots and hyphens");
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "must be 1 to 40 lower-case letters, digits, dots and hyphens");
 const absolutePath = z.string().regex(/^\/(?!.*\/\.\.?(\/|$)).+/, "must be an absolute path without . or .. parts");
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 
 const revision = z
   .string()
-  .regex(
-    /^[0-9a-f]{40}$/,
-    "must be a commit of 40 hex digits; a branch such as main would not be the same model tomorrow",
-  );
+  .regex(/^[0-9a-f]{40}$/, "must be a commit of 40 hex digits; a branch such as main may be another model tomorrow");
 const variant = z.enum(["auto", "float32", "bfloat16"]).default("auto");
 const hubModel = z.strictObject({
   name,
@@ -29,7 +26,7 @@ const derivedModel = z.strictObject({ name, from: name, variant: z.literal("int8
 /** An entry of `archon:models`. */
 export const modelEntry = z.union([hubModel, directoryModel, derivedModel], {
   error:
-    'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, either with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which ./archon models derive prints',
+    'must be { name, repo, revision } with a commit of 40 hex digits, or { name, directory }, both optionally with variant: "float32" or "bfloat16"; or { name, from, variant: "int8", revision }, which ./archon models derive prints',
 });
 export type ModelEntry = z.infer<typeof modelEntry>;
 
@@ -63,7 +60,7 @@ export const schema = z.strictObject({
   activeModel: z.string(),
   services: z.array(service).min(1),
   requireToken: z.boolean(),
-  retain: z.int().min(2, "must be at least 2, so that there is a release to go back to").max(50),
+  retain: z.int().min(2, "must be at least 2, so that there is a release to roll back to").max(50),
   release: z
     .string()
     .regex(/^([0-9a-f]{12})?$/, "must be empty or the id of a release, 12 hex digits; ./archon releases lists them"),
@@ -75,7 +72,7 @@ export const schema = z.strictObject({
 /** The configuration of a stack, checked and with defaults. */
 export type StackConfig = z.infer<typeof schema>;
 
-/** Pulumi hands every value over as text; everything that is not text is JSON. */
+/** Pulumi passes every value as text; a value that is not text is JSON. */
 export function parseValue(key: string, text: string): unknown {
   const kind = schema.shape[key as keyof StackConfig] as z.ZodType | undefined;
   if (kind === undefined || kind.safeParse(text).success) {
@@ -150,21 +147,21 @@ function crossCheck({ services, models, activeModel, requireToken }: StackConfig
     problems.push({
       path: ["models", index, "name"],
       received: models[index]?.name,
-      reason: "is used by an earlier model; give each its own name",
+      reason: "is already the name of an earlier model; give each model its own name",
     }),
   );
   duplicates(services.map((each) => each.name)).forEach((index) =>
     problems.push({
       path: ["services", index, "name"],
       received: services[index]?.name,
-      reason: "is used by an earlier service; give each its own name",
+      reason: "is already the name of an earlier service; give each service its own name",
     }),
   );
   duplicates(services.map((each) => String(each.port))).forEach((index) =>
     problems.push({
       path: ["services", index, "port"],
       received: services[index]?.port,
-      reason: "is used by an earlier service; give each its own port",
+      reason: "is already the port of an earlier service; give each service its own port",
     }),
   );
   models.forEach((model, index) => {
@@ -172,7 +169,7 @@ function crossCheck({ services, models, activeModel, requireToken }: StackConfig
       problems.push({
         path: ["models", index, "from"],
         received: model.from,
-        reason: "must be the name of another of the models that is not derived itself",
+        reason: "must be the name of another model that is not itself derived",
       });
     }
   });
@@ -189,7 +186,7 @@ function crossCheck({ services, models, activeModel, requireToken }: StackConfig
       problems.push({
         path: ["services", index, "bind"],
         received: each.bind,
-        reason: "reaches beyond this machine; set requireToken: true as well, or bind 127.0.0.1",
+        reason: "is reachable from other machines; also set requireToken: true, or bind to 127.0.0.1",
       });
     }
   });

@@ -37,7 +37,7 @@ export interface BuildRecipe {
   dockerfile: string;
   buildArgs: Readonly<Record<string, string>>;
   caBundle: string | undefined;
-  /** Takes the whole output of the build; the provider itself tells little. */
+  /** File for the whole output of the build; the provider itself shows little of it. */
   logFile: string;
 }
 

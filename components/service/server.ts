@@ -29,17 +29,17 @@ export interface ServerArgs {
   memoryMiB: number;
   /** Seconds that a new server may take until it is ready. A changed one replaces the container. */
   readyTimeout: number;
-  /** Id of the release that ran before, for the message of a failing one. */
+  /** Id of the release to roll back to, for the message of a failing server; undefined when there is none. */
   previousRelease: string | undefined;
-  /** The job that stops the old servers first, and says which; none where they run on until this one is ready. */
+  /** The job that stops the old servers first and prints their ids; undefined where they run until this one is ready. */
   stopOld: command.local.Command | undefined;
-  /** Whether the servers that `stopOld` stopped are started again when this one does not get ready. */
+  /** Whether the servers that `stopOld` stopped start again when this one does not become ready. */
   autoRollback: boolean;
 }
 
 /**
- * One server container and the gate that waits for it. A new one is made and ready before the old one goes, so it has neither a
- * fixed name nor a port of the host. One that does not get ready fails the update, and the old one serves on.
+ * One server container and the gate that waits for it. A new one is ready before the old one is removed, so it has neither a
+ * fixed name nor a port of the host. If it does not become ready, the update fails and the old one keeps running.
  */
 export class ArchonServer extends pulumi.ComponentResource {
   readonly containerId: pulumi.Output<string>;
@@ -108,7 +108,7 @@ export function containerArgs(args: Omit<ServerArgs, "stopOld" | "autoRollback">
       release: args.release.id,
       models: args.release.models.map(snapshotOf).join(" "),
     }),
-    // Until then an unhealthy answer is one of a server that is still starting; the gate gives up at the same moment.
+    // Until then an unhealthy server is still starting; the readiness gate gives up at the same time.
     healthcheck: {
       tests: ["CMD", ...application.readiness.command],
       interval: "2s",

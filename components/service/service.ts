@@ -12,7 +12,7 @@ export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopOld"> {
   /** Address and port on the host. */
   bind: string;
   port: number;
-  /** Whether the old servers run on until the new ones are ready, or are stopped first. */
+  /** Whether the old servers keep running until the new ones are ready, or are stopped first. */
   rollout: "overlap" | "replace";
 }
 
@@ -73,9 +73,9 @@ export class Service extends pulumi.ComponentResource {
 }
 
 /**
- * Stops the old servers before new ones start. It is done again with every difference in what the container is made from, and the
- * container with it: a stopped server must not stay so. The old containers stay until the update has succeeded, so that they can
- * be started again.
+ * Stops the old servers before new ones start. It runs again with every change of what a server's container is made from, and the
+ * container is replaced with it: a stopped server must not stay stopped. The old containers stay until the update has succeeded, so
+ * that they can start again. Its name, `…-room`, is stable.
  */
 function stopOldServers(
   name: string,

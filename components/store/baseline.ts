@@ -10,15 +10,16 @@ export interface BaselineArgs {
   host: Host;
   /** Reference of the bootstrap image. */
   bootstrapImage: pulumi.Input<string>;
-  /** The model that serves by default. */
+  /** The default model. */
   model: ModelReference;
   /** Id of a server container that is ready. */
   containerId: pulumi.Input<string>;
 }
 
 /**
- * Keeps the known answers of a model beside its snapshot when it is first served. From then on a server is ready only if it gives
- * the same answers within a tolerance, so that damaged weights, a wrong dtype or another library do not go unnoticed.
+ * Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served. From then on
+ * a server is ready only if it gives the same answers within a tolerance, so that damaged weights, a wrong dtype or another library
+ * are noticed. Its type and names are stable.
  */
 export class Baseline extends pulumi.ComponentResource {
   constructor(name: string, args: BaselineArgs, opts: pulumi.ComponentResourceOptions) {

@@ -28,9 +28,9 @@ export interface EnvironmentArgs {
   bootstrapImage: pulumi.Input<string>;
   /** 16 hex digits that stand for its content. */
   key: string;
-  /** Undefined for an environment that only an earlier release needs: it is in the store, and is made no more. */
+  /** Undefined for an environment that only an earlier release needs: it is in the store and is not made again. */
   source: EnvironmentSource | undefined;
-  /** Whether it was there and is gone from the host: then it is made again. */
+  /** Whether it is missing from the host: then it is made again. */
   missing: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface EnvironmentArgs {
 export class Environment extends pulumi.ComponentResource {
   /** On the host. */
   readonly path: string;
-  /** The job that made it. When that is done again, what mounts the environment has to be replaced: its directory is another one. */
+  /** The job that made it. When it runs again, containers that mount the environment must be replaced: its directory is another one. */
   readonly job: command.local.Command;
 
   constructor(name: string, args: EnvironmentArgs, opts: pulumi.ComponentResourceOptions) {

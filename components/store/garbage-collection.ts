@@ -8,13 +8,13 @@ export interface RootsArgs {
   host: Host;
   /** Reference of the bootstrap image. */
   bootstrapImage: pulumi.Input<string>;
-  /** What is not to be collected. Another set is another job. */
+  /** What garbage collection must leave alone. Another set is another job. */
   retained: Retained;
 }
 
 /**
- * Adds what an update is going to use to what this stack keeps alive, before any of it is made: an update of another stack that
- * collects meanwhile leaves it alone. Until the collection of this stack, what it kept before stays kept too.
+ * Adds what an update will use to the GC roots of this stack, before any of it is made: a garbage collection of another stack leaves
+ * it alone. What the stack retained before stays among its roots until its own garbage collection. Type and names are stable.
  */
 export class GcRoots extends pulumi.ComponentResource {
   constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
@@ -25,11 +25,11 @@ export class GcRoots extends pulumi.ComponentResource {
 }
 
 /**
- * Reduces what this stack keeps alive to what it needs, and removes from the store and the engine what then nothing needs: no
- * references of any stack and no running container of anybody.
+ * Reduces the GC roots of this stack to what it needs, and removes from the store and the engine what then no stack refers to and no
+ * running container uses. Type and names are stable.
  */
 export class GarbageCollection extends pulumi.ComponentResource {
-  /** Resolves when it is done: the last step of an update. */
+  /** Resolves with the last step of an update. */
   readonly done: pulumi.Output<unknown>;
 
   constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {

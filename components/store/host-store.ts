@@ -7,7 +7,7 @@ export interface HostStoreArgs {
   host: Host;
   /** Reference of the bootstrap image. */
   bootstrapImage: pulumi.Input<string>;
-  /** Names of the services that write data here. A further one adds its directory; none is ever removed. */
+  /** Names of the services that write data here. Each has a directory; none is ever removed. */
   services: readonly string[];
 }
 
@@ -20,7 +20,7 @@ export class HostStore extends pulumi.ComponentResource {
     super("archon:index:HostStore", name, {}, opts);
     const directories = args.services.map((service) => `${pulumi.getStack()}/${service}`);
     this.dataDirectory = (service) => `${args.host.root}/data/${pulumi.getStack()}/${service}`;
-    // The name carries what is to exist: another root or service is another job.
+    // The name depends on what must exist: another root or service is another job.
     storeJob(
       `${name}-init-${digest(args.host.root, ...directories).slice(0, 8)}`,
       {

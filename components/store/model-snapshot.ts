@@ -9,7 +9,7 @@ import type { Host } from "../../lib/host";
 export type SnapshotSource =
   /** A directory on the deployer's machine. */
   | { directory: string }
-  /** A hub, with a token for repositories that want one, and the hubs that are asked where it fails. */
+  /** A hub, with a token for repositories that require one, and mirrors for when it fails. */
   | { hubEndpoint: string; hubMirrors: readonly string[]; hubToken: pulumi.Input<string> | undefined }
   /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
   | {
@@ -28,9 +28,9 @@ export interface ModelSnapshotArgs {
   repo: string;
   /** Commit, 40 hex digits. */
   revision: string;
-  /** Undefined for a snapshot that only an earlier release needs: it is in the store, and is fetched no more. */
+  /** Undefined for a snapshot that only an earlier release needs: it is in the store and is not downloaded again. */
   source: SnapshotSource | undefined;
-  /** Whether it was there and is gone from the host: then it is fetched again. */
+  /** Whether it is missing from the host: then it is downloaded again. */
   missing: boolean;
 }
 
