@@ -156,6 +156,6 @@ def test_bad_questions_are_reported_with_an_example(
     (Path(own[1]) / "bad.pdf").write_text("no PDF")
     assert command.main([*fake_cache(tmp_path), *own]) == 2
     errors = capsys.readouterr().err
-    assert "bad.pdf: it is named .pdf but is no PDF" in errors
+    assert "bad.pdf: it is named .pdf but is not a PDF" in errors
     if content != {"questions": []}:
         assert problem in errors
