@@ -99,7 +99,7 @@ async function lock(image: string, args: readonly string[], progress: Progress):
     );
     return Object.entries(directories)
       .map(([name, directory]) => ({ lock: `${name}.txt`, target: `${directory}/${name}.txt` }))
-      .filter(({ lock, target }) => takeOver(path.join(work, lock), path.join(projectRoot, target)))
+      .filter(({ lock, target }) => replaceIfChanged(path.join(work, lock), path.join(projectRoot, target)))
       .map(({ target }) => target);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
@@ -116,7 +116,7 @@ function show(line: string, progress: Progress): void {
 }
 
 /** Whether the new lock differs from the old one, which it then replaces. */
-function takeOver(from: string, to: string): boolean {
+function replaceIfChanged(from: string, to: string): boolean {
   const text = fs.readFileSync(from, "utf8");
   const changed = !fs.existsSync(to) || fs.readFileSync(to, "utf8") !== text;
   writeAtomically(to, text, 0o644);

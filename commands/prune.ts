@@ -6,7 +6,7 @@ import { Steps, type Progress } from "./lib/progress";
 import { bytes } from "./lib/render";
 import { ensureSetup } from "./setup/ensure";
 import { readMachine } from "../config/machine";
-import { engineUse, otherReferences } from "./store/engine-use";
+import { engineUsage, otherReferences } from "./store/engine-usage";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 
@@ -51,7 +51,7 @@ async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<vo
         ...forget.flatMap((each) => ["--forget", each]),
         ...[...others.keys()].flatMap((directory) => ["--also-references", directory]),
       ] as const;
-      const use = await engineUse(root, image, engine);
+      const use = await engineUsage(root, image, engine);
       const input = keepImages ? { ...use, images: [] } : use;
       return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
     },

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
-import { handOver } from "./lib/pulumi";
+import { runInteractive } from "./lib/pulumi";
 import { ensureSetup } from "./setup/ensure";
 
 export function define(command: Command): void {
@@ -23,6 +23,6 @@ export function define(command: Command): void {
     .action(async (args: string[]) => {
       // stdout is Pulumi's alone: scripts read outputs from it.
       await ensureSetup(new Steps({ output: process.stderr }));
-      process.exitCode = await handOver(args);
+      process.exitCode = await runInteractive(args);
     });
 }

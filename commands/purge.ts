@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { archon } from "../lib/command-line";
-import { ask } from "./lib/ask";
+import { ask } from "./lib/prompt";
 import { liveContainers } from "./lib/docker";
 import { UserError } from "../lib/errors";
 import { examples, stackOption } from "./lib/options";

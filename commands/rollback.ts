@@ -1,13 +1,14 @@
 import type { Command } from "commander";
+import { parseLedger } from "../release/ledger";
 import { archon } from "../lib/command-line";
 import { describePreview } from "./preview/text";
 import { previewStack } from "./preview/run";
 import { findRelease, readLedger, withLosses } from "./releases/ledger";
-import { heldRelease, withHeldRelease } from "./rollback/held-release";
-import { describeOutcome, notRestorable } from "./rollback/words";
+import { pinnedRelease, withPinnedRelease } from "./rollback/pinned-release";
+import { describeOutcome, notRestorable } from "./rollback/format";
 import { ensureSetup } from "./setup/ensure";
 import { deploy } from "./start/deploy";
-import { confirm } from "./lib/ask";
+import { confirm } from "./lib/prompt";
 import { UserError } from "../lib/errors";
 import { examples, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
@@ -47,28 +48,25 @@ async function rollback(wanted: string | undefined, { stack, yes }: Options): Pr
   const steps = new Steps();
   await ensureSetup(steps);
   const id = wanted === undefined ? undefined : await restorable(wanted, stack);
-  if (id === undefined && heldRelease(stack) === undefined) {
+  if (id === undefined && pinnedRelease(stack) === undefined) {
     console.log(
       `The stack "${stack}" is not pinned to a release: it runs what the checkout makes. \`${archon(`pulumi up --stack ${stack}`)}\` updates it.`,
     );
     return 0;
   }
-  const done = await withHeldRelease(stack, id, async () => {
-    const preview = await steps.run("Preview", () => previewStack(stack));
-    console.log(["", ...describePreview(preview), ""].join("\n"));
-    if (preview.problems.length > 0) {
-      return false;
-    }
-    if (!yes && !(await confirm(id === undefined ? "Roll forward?" : `Go back to ${id}?`))) {
-      console.log("Nothing was changed.");
+  let outputs: string | undefined;
+  await withPinnedRelease(stack, id, async () => {
+    // The update itself refuses what the preview would refuse. A preview that nobody reads takes as long as the update.
+    if (!yes && !(await previewAndConfirm(stack, id, steps))) {
       return false;
     }
     try {
-      await steps.run(
+      const deployment = await steps.run(
         id === undefined ? "Update" : "Rollback",
         (progress) => deploy(stack, progress),
         ({ changes }) => `(${changes})`,
       );
+      outputs = deployment.outputsJson;
     } catch (error) {
       throw error instanceof CommandError
         ? new UserError(`${error.message}\nPulumi.${stack}.yaml is as it was before.`)
@@ -76,12 +74,25 @@ async function rollback(wanted: string | undefined, { stack, yes }: Options): Pr
     }
     return true;
   });
-  if (!done) {
+  if (outputs === undefined) {
     return 1;
   }
-  const ledger = await readLedger(stack);
-  console.log(["", ...describeOutcome(ledger, id, stack)].join("\n"));
+  console.log(["", ...describeOutcome(parseLedger(JSON.parse(outputs)), id, stack)].join("\n"));
   return 0;
+}
+
+/** Shows what the update would change, and asks. Returns whether to continue. */
+async function previewAndConfirm(stack: string, id: string | undefined, steps: Steps): Promise<boolean> {
+  const preview = await steps.run("Preview", () => previewStack(stack));
+  console.log(["", ...describePreview(preview), ""].join("\n"));
+  if (preview.problems.length > 0) {
+    return false;
+  }
+  const confirmed = await confirm(id === undefined ? "Roll forward?" : `Go back to ${id}?`);
+  if (!confirmed) {
+    console.log("Nothing was changed.");
+  }
+  return confirmed;
 }
 
 /** The id of the release that is meant. @throws UserError when there is none, or a part of it is gone */

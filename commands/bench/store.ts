@@ -6,7 +6,7 @@ import { ensureImage } from "../lib/images";
 import type { Steps } from "../lib/progress";
 import { BakedImage } from "./baked-image";
 import { BenchStore } from "./bench-store";
-import { otherVersion } from "./other-version";
+import { changedLock } from "./changed-lock";
 
 /**
  * This project's way and the way it replaces, side by side in one run: the same locks, base image and index. Only ratios travel
@@ -33,13 +33,13 @@ export async function benchStore(steps: Steps): Promise<void> {
     const firstBytes = await store.bytes();
     const again = await timed(() =>
       steps.run("Store: one package changed", (progress) =>
-        store.populate("second", otherVersion(store.lock), progress),
+        store.populate("second", changedLock(store.lock), progress),
       ),
     );
     const againBytes = (await store.bytes()) - firstBytes;
     const bakedFirst = await timed(() => steps.run("Baked: first image", (progress) => baked.build(progress)));
     const bakedBytes = await baked.bytes();
-    baked.changeLock(otherVersion);
+    baked.changeLock(changedLock);
     const bakedAgain = await timed(() => steps.run("Baked: one package changed", (progress) => baked.build(progress)));
     const serverBytes = (await imageSize(server, readMachine().dockerHost)) ?? 0;
 

@@ -9,7 +9,7 @@ import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { bytes } from "../lib/render";
 import { runStreaming } from "../lib/stream";
-import { ArchiveWriter } from "./archive";
+import { TarWriter } from "./tar";
 import { FORMAT, IMAGES_MEMBER, INDEX_MEMBER, STORE_MEMBER, type BundleIndex } from "./index-file";
 
 export interface ExportRequest {
@@ -54,7 +54,7 @@ export async function exportBundle(
     progress.message(line);
   };
   try {
-    const archive = new ArchiveWriter(descriptor);
+    const archive = new TarWriter(descriptor);
     let store = "";
     const saved = await archive.add(IMAGES_MEMBER, (to) =>
       runStreaming("docker", ["save", ...images], { environment, to, onLine }),

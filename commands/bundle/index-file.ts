@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { z } from "zod";
 import { releaseSchema } from "../../release/release";
 import { UserError } from "../../lib/errors";
-import { readPlaces, type Place } from "./archive";
+import { readPlaces, type Place } from "./tar";
 
 export const IMAGES_MEMBER = "images.tar";
 export const STORE_MEMBER = "store.tar";

@@ -1,5 +1,5 @@
 import { Interrupted, UserError } from "../../lib/errors";
-import { exitCodeOf, handleInterruptions } from "./interruption";
+import { exitCodeOf, handleInterruptions } from "./signals";
 import { withoutShims } from "./environment";
 
 /**

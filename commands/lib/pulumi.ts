@@ -2,7 +2,7 @@ import { archon } from "../../lib/command-line";
 import { spawn } from "node:child_process";
 import { pulumiEnvironment } from "./environment";
 import { UserError } from "../../lib/errors";
-import { exitCodeOf, leaveSignalsTo } from "./interruption";
+import { exitCodeOf, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
 import { projectRoot } from "../../lib/paths";
 import { CommandError, run, type RunOptions } from "./run";
@@ -20,7 +20,7 @@ export async function pulumi(
 }
 
 /** Hands this terminal over to Pulumi, with the arguments as they are. Returns its exit code. */
-export async function handOver(args: readonly string[]): Promise<number> {
+export async function runInteractive(args: readonly string[]): Promise<number> {
   const invocation = parseInvocation(args);
   const ours =
     !invocation.elsewhere &&

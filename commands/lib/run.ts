@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { UserError } from "../../lib/errors";
-import { forwardSignals, interruption, kill } from "./interruption";
+import { forwardSignals, interruption, kill } from "./signals";
 import { lineSplitter } from "./lines";
 import { display, logDirectory, projectRoot } from "../../lib/paths";
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { forwardSignals, interruption, kill } from "./interruption";
+import { forwardSignals, interruption, kill } from "./signals";
 import { lineSplitter } from "./lines";
 import { projectRoot } from "../../lib/paths";
 import { CommandError } from "./run";

@@ -1,5 +1,5 @@
 import { actions, type Change, type PreviewSummary } from "./summary";
-import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } from "./words";
+import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } from "./format";
 
 /** Characters that GitHub takes in one comment. */
 export const commentLimit = 65_536;

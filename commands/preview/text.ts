@@ -1,6 +1,6 @@
 import { table } from "../lib/render";
 import { actions, type PreviewSummary } from "./summary";
-import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } from "./words";
+import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } from "./format";
 
 /** A preview for a terminal. */
 export function describePreview(summary: PreviewSummary): string[] {

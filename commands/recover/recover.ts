@@ -27,7 +27,7 @@ export async function recover(stack: string, progress: Progress): Promise<Labell
 }
 
 /** {@link recover} where an update was killed, and nothing where none was. */
-export async function mendAfterKill(stack: string, progress: Progress): Promise<void> {
+export async function recoverIfStale(stack: string, progress: Progress): Promise<void> {
   if (releaseStaleLocks(stack, progress)) {
     await removeOrphans(stack, progress);
   }

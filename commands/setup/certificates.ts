@@ -24,7 +24,7 @@ function normalize(certificate: string): string {
 }
 
 /** Makes the Debian system below `root` trust what the machine's bundle trusts on top of Debian's own list. */
-export async function trustBundle(root: string, bundle: string): Promise<void> {
+export async function installCaBundle(root: string, bundle: string): Promise<void> {
   const trusted = fs.readFileSync(path.join(root, "etc/ssl/certs/ca-certificates.crt"), "utf8");
   const missing = missingCertificates(fs.readFileSync(bundle, "utf8"), trusted);
   if (missing.length === 0) {

@@ -7,7 +7,7 @@ import { cacheDirectory, display } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 import { aptInstall, debianMirror, readAptSources, readOsRelease, systemEnvironment } from "./apt";
-import { trustBundle } from "./certificates";
+import { installCaBundle } from "./certificates";
 import { findProgram } from "./docker";
 
 const suite = "bookworm";
@@ -78,7 +78,7 @@ export async function buildBaseImage(
       },
     });
     if (caBundle !== undefined) {
-      await trustBundle(root, caBundle);
+      await installCaBundle(root, caBundle);
     }
     progress.update(expectedLines, expectedLines, `importing ${reference}`);
     await importImage(root, reference, engineHost);

@@ -5,13 +5,7 @@ import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { atLeast } from "../lib/version";
 import { aptInstall, hasApt, readOsRelease } from "./apt";
-import { hasSystemd, startEngine } from "./dockerd";
-
-export interface DockerEngine {
-  version: string;
-  /** Where it listens, when that is not Docker's default socket. */
-  host: string | undefined;
-}
+import { hasSystemd, startEngine, type DockerEngine, type Found } from "./dockerd";
 
 /** The first engine with BuildKit's `RUN --mount` for everybody and the API that the provider speaks. */
 const minimumVersion = "20.10.0";
@@ -50,9 +44,6 @@ export async function ensureDocker(recordedHost: string | undefined, progress: P
   }
   return checkVersion(await startEngine(progress, () => findEngine(undefined)));
 }
-
-/** An engine that answers, or why none does. */
-export type Found = { engine: DockerEngine; reason?: undefined } | { engine?: undefined; reason: string };
 
 /** The engine that answers now, without changing anything. */
 export async function findEngine(recordedHost: string | undefined): Promise<Found> {

@@ -1,11 +1,19 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { UserError } from "../../lib/errors";
-import { sleep } from "../lib/interruption";
+import { sleep } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 import { systemEnvironment } from "./apt";
-import type { DockerEngine, Found } from "./docker";
+
+export interface DockerEngine {
+  version: string;
+  /** Where it listens, when that is not Docker's default socket. */
+  host: string | undefined;
+}
+
+/** An engine that answers, or why none does. */
+export type Found = { engine: DockerEngine; reason?: undefined } | { engine?: undefined; reason: string };
 
 type Find = () => Promise<Found>;
 

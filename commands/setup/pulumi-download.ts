@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../lib/errors";
-import { interruption } from "../lib/interruption";
+import { interruption } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 import { bytes } from "../lib/render";
 import { run } from "../lib/run";

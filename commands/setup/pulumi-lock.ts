@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { sleep } from "../lib/interruption";
+import { sleep } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 
 /** The holder shows that it lives by touching its lock this often. */

@@ -1,5 +1,5 @@
 import { UserError } from "../../lib/errors";
-import { interruption, sleep } from "../lib/interruption";
+import { interruption, sleep } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 
 export interface SearchResult {

@@ -1,17 +1,19 @@
-import { mendAfterKill } from "../recover/recover";
+import { recoverIfStale } from "../recover/recover";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { parseOutputs, type StackOutputs } from "./outputs";
 
 export interface Deployment {
   outputs: StackOutputs;
+  /** The same as Pulumi prints them, for the ledger. */
+  outputsJson: string;
   /** Pulumi's count of what it did: `3 created, 12 unchanged`. */
   changes: string;
 }
 
 /** Runs `pulumi up` and shows what it does. */
 export async function deploy(stack: string, progress: Progress): Promise<Deployment> {
-  await mendAfterKill(stack, progress);
+  await recoverIfStale(stack, progress);
   const stdout = await pulumi(
     stack,
     ["up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", "--color", "never"],
@@ -27,8 +29,8 @@ export async function deploy(stack: string, progress: Progress): Promise<Deploym
       },
     },
   );
-  const outputs = parseOutputs(await pulumi(stack, ["stack", "output", "--json", "--show-secrets"]));
-  return { outputs, changes: countChanges(stdout) };
+  const outputsJson = await pulumi(stack, ["stack", "output", "--json", "--show-secrets"]);
+  return { outputs: parseOutputs(outputsJson), outputsJson, changes: countChanges(stdout) };
 }
 
 /**

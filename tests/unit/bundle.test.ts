@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { ArchiveWriter, readPlaces } from "../../commands/bundle/archive";
+import { TarWriter, readPlaces } from "../../commands/bundle/tar";
 import { contentOf } from "../../commands/bundle/export";
 import { describeImported } from "../../commands/bundle/import";
 import { checkMember, openBundle, readMember, type BundleIndex } from "../../commands/bundle/index-file";
@@ -29,7 +29,7 @@ const release: Release = {
 async function write(members: Readonly<Record<string, Buffer>>, index: Partial<BundleIndex> = {}): Promise<void> {
   fs.rmSync(file, { force: true });
   const descriptor = fs.openSync(file, "w");
-  const archive = new ArchiveWriter(descriptor);
+  const archive = new TarWriter(descriptor);
   const written = [];
   for (const [name, data] of Object.entries(members)) {
     written.push(

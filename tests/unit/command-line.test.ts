@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { ask } from "../../commands/lib/ask";
+import { ask } from "../../commands/lib/prompt";
 import { runProgram } from "../../commands/lib/program";
 import { age } from "../../commands/lib/render";
 import { groups } from "../../commands/lib/verbs";

@@ -7,7 +7,7 @@ import { hidden, redact, secretsOf } from "../../commands/preview/redact";
 import { installedBytes } from "../../commands/preview/sizes";
 import { actions, summarise, type Change, type PreviewSummary } from "../../commands/preview/summary";
 import { describePreview } from "../../commands/preview/text";
-import { fetchTotal, releaseLine } from "../../commands/preview/words";
+import { fetchTotal, releaseLine } from "../../commands/preview/format";
 import { summaryOf, told } from "../support/told";
 
 // The previews were recorded on a real engine; tests/engine/previews.test.ts compares them with new ones.

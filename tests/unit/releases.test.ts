@@ -1,7 +1,7 @@
 import { findRelease } from "../../commands/releases/ledger";
 import { parseLedger } from "../../release/ledger";
 import { describeReleases } from "../../commands/releases/table";
-import { describeOutcome, notRestorable } from "../../commands/rollback/words";
+import { describeOutcome, notRestorable } from "../../commands/rollback/format";
 import type { Release } from "../../release/release";
 
 // What Pulumi and the engine say is given; that they say it is for the engine suite to show.

@@ -21,7 +21,7 @@ jest.mock("../../commands/lib/pulumi", () => ({
   },
 }));
 
-import { heldRelease, withHeldRelease } from "../../commands/rollback/held-release";
+import { pinnedRelease, withPinnedRelease } from "../../commands/rollback/pinned-release";
 
 const file = path.join(project, "Pulumi.dev.yaml");
 const before = "# decisions\nconfig:\n  archon:port: 1 # loopback\n";
@@ -34,24 +34,26 @@ beforeEach(() => {
 afterAll(() => fs.rmSync(project, { recursive: true }));
 
 test("a choice that is kept stays in the stack's file, set the way Pulumi sets it", async () => {
-  expect(heldRelease("dev")).toBeUndefined();
-  expect(await withHeldRelease("dev", "aaaa11111111", async () => heldRelease("dev") === "aaaa11111111")).toBe(true);
+  expect(pinnedRelease("dev")).toBeUndefined();
+  expect(await withPinnedRelease("dev", "aaaa11111111", async () => pinnedRelease("dev") === "aaaa11111111")).toBe(
+    true,
+  );
   expect(calls).toEqual([["config", "set", "archon:release", "aaaa11111111"]]);
-  expect(heldRelease("dev")).toBe("aaaa11111111");
+  expect(pinnedRelease("dev")).toBe("aaaa11111111");
 });
 
 test("rolling forward removes the key", async () => {
-  expect(await withHeldRelease("dev", undefined, async () => true)).toBe(true);
+  expect(await withPinnedRelease("dev", undefined, async () => true)).toBe(true);
   expect(calls).toEqual([["config", "rm", "archon:release"]]);
 });
 
 test("one that is declined leaves the file byte for byte as it was", async () => {
-  expect(await withHeldRelease("dev", "aaaa11111111", async () => false)).toBe(false);
+  expect(await withPinnedRelease("dev", "aaaa11111111", async () => false)).toBe(false);
   expect(text()).toBe(before);
 });
 
 test("an update that fails does too, and its error is the one that is told", async () => {
-  const failing = withHeldRelease("dev", "aaaa11111111", async () => {
+  const failing = withPinnedRelease("dev", "aaaa11111111", async () => {
     throw new Error("not ready");
   });
   await expect(failing).rejects.toThrow("not ready");
@@ -59,7 +61,7 @@ test("an update that fails does too, and its error is the one that is told", asy
 });
 
 test("what somebody else wrote meanwhile is not overwritten", async () => {
-  await withHeldRelease("dev", "aaaa11111111", async () => {
+  await withPinnedRelease("dev", "aaaa11111111", async () => {
     fs.writeFileSync(file, "config: {}\n");
     return false;
   });

@@ -17,7 +17,7 @@ export interface Member {
 }
 
 /** Writes such a file from its beginning. */
-export class ArchiveWriter {
+export class TarWriter {
   #position = 0;
 
   constructor(private readonly descriptor: number) {}

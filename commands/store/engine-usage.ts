@@ -13,7 +13,7 @@ const releaseRepositories: readonly string[] = [...Object.values(IMAGES), refere
 const rootLabel = "io.archon.root";
 
 /** What the store tool has to know of the engine before it collects. */
-export interface EngineUse {
+export interface EngineUsage {
   root: string;
   /** What live containers have mounted of the host, whosever they are; of a server also its stack and the snapshots that it serves. */
   mounted: { path: string; stack: string; models: string }[];
@@ -26,7 +26,7 @@ export interface EngineUse {
  *
  * @param keep image that is in use by this command itself
  */
-export async function engineUse(root: string, keep: string, engineHost: string | undefined): Promise<EngineUse> {
+export async function engineUsage(root: string, keep: string, engineHost: string | undefined): Promise<EngineUsage> {
   const [containers, images] = await Promise.all([
     liveContainers(engineHost),
     localImages(releaseRepositories, engineHost),

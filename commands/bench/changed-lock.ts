@@ -5,7 +5,7 @@ const entry = `pygments==2.19.2 \\
 `;
 
 /** A lock with one package changed. */
-export function otherVersion(lock: string): string {
+export function changedLock(lock: string): string {
   const changed = lock.replace(/^pygments==.*\n(?:[ \t]+.*\n?)*/m, entry);
   if (changed === lock) {
     throw new Error("The lock has no pygments to change.");

@@ -6,7 +6,7 @@ import { stackFile } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 
 /** The release that the configuration of a stack holds it on; undefined where it runs what the checkout makes. */
-export function heldRelease(stack: string): string | undefined {
+export function pinnedRelease(stack: string): string | undefined {
   return statedValue("release", stack) || undefined;
 }
 
@@ -16,7 +16,7 @@ export function heldRelease(stack: string): string | undefined {
  *
  * @param work whether to keep the choice
  */
-export async function withHeldRelease(
+export async function withPinnedRelease(
   stack: string,
   id: string | undefined,
   work: () => Promise<boolean>,

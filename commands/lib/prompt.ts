@@ -1,6 +1,6 @@
 import * as readline from "node:readline/promises";
 import { UserError } from "../../lib/errors";
-import { interruption } from "./interruption";
+import { interruption } from "./signals";
 
 /**
  * Asks the person at the terminal; returns what was typed.
