@@ -9,13 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
+
 from archon_server.http.app import create_app
 from archon_server.process.graceful_shutdown import GracefulShutdown
 from archon_server.reranking import LoadReranker
 from archon_server.settings import Model, Settings
 from archon_server.storage import FINISHED
 from archon_server.storage.sqlite import SqliteStorage
-from starlette.testclient import TestClient
 from tests.fakes import MODEL, WordReranker
 
 ML_SECONDS = 900

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from archon_server.settings import Model
 from tests.conftest import eventually
 from tests.fakes import MODEL

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from archon_server.errors import StorageError
 from archon_server.settings import Model, Settings
 from archon_server.storage.sqlite import SqliteStorage

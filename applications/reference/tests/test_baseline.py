@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from archon_server.reranking import Runtime, UnusableRelease
 from archon_server.reranking.baseline import BaselineComparison, KnownAnswer, compare
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from archon_server.reranking import baseline, baseline_report, hf_cache
 from archon_server.reranking.baseline import KNOWN_PAIRS
 from archon_server.settings import Model, Settings

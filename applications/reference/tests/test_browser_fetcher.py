@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from archon_server.settings import CrawlLimits
 from tests.conftest import eventually
 from tests.sites import Site, crawl

@@ -1,9 +1,10 @@
 import io
 import re
 
-from archon_server.chunking import CODE_SIZE, PASSAGE_SIZE, Chunk, chunk_text
 from hypothesis import given
 from hypothesis import strategies as st
+
+from archon_server.chunking import CODE_SIZE, PASSAGE_SIZE, Chunk, chunk_text
 
 
 def chunks(text: str, markdown: bool = True) -> list[Chunk]:

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+
 from archon_server.crawling.ssrf_guard import AddressRefused, check_address
 from archon_server.settings import CrawlLimits
 from tests.conftest import Api, eventually

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from archon_server.errors import StorageError
 from archon_server.settings import Model
 from archon_server.settings.runtime_settings import CHOSEN_MODEL_KEY, DEFAULTS, RuntimeSettings

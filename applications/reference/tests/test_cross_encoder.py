@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from archon_server.reranking import (
     ModelError,
     Reranker,

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from relevance import __main__ as relevance
 
 DEMO = Path(__file__).parents[3] / "demo" / "reranker"

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
 from archon_server.embeddings import client
 from archon_server.search.ranking import fuse_rankings
 from archon_server.storage import Document, Passage

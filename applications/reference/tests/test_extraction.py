@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from archon_server import extraction
 from archon_server.extraction import UnreadableFile
 from archon_server.extraction.html import markdown
 from archon_server.process import subprocesses
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tests.conftest import Api
-
 from tests import files
+from tests.conftest import Api
 
 
 def headings(api: Api, query: str) -> list[tuple[str, str]]:

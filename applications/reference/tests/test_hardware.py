@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from archon_server.reranking.hardware import available_cpus, choose_dtype, cpu_flags, multiplies_int8
 
 HERE = len(os.sched_getaffinity(0))

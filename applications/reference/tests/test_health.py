@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+
 from archon_server.reranking import ModelError, UnusableRelease
 from archon_server.reranking.baseline import KNOWN_PAIRS
 from archon_server.reranking.managed_model import FIRST_RETRY_SECONDS

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from archon_server import healthcheck
 
 SERVER = Path(__file__).parents[1]

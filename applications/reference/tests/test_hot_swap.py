@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.conftest import eventually
 from tests.fakes import MODEL, OTHER
 from tests.processes import ServerProcess

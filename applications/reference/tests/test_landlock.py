@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from archon_server.crawling import landlock
 
 needs_landlock = pytest.mark.skipif(

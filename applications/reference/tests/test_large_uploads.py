@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.conftest import eventually
 from tests.processes import ServerProcess
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from archon_server.reranking import cgroup, memory_estimate
 from archon_server.reranking.budget import default_budget, format_bytes
 from archon_server.settings import Model

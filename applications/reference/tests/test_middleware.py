@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
+
 from tests.conftest import Api
 
 PATHS = [

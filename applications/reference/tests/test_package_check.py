@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.conftest import eventually
 from tests.fakes import MODEL, write_snapshot
 from tests.processes import SERVER, free_port, python

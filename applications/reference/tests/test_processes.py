@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.conftest import eventually
 from tests.processes import ServerProcess, python
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from archon_server.crawling.proxy import GuardedProxy
 from archon_server.settings import CrawlLimits
 from tests.processes import free_port

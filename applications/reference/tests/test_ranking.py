@@ -1,8 +1,9 @@
 """Orders of results for made-up scores."""
 
-from archon_server.search.ranking import by_scores, fused_with_retrieval
 from hypothesis import given
 from hypothesis import strategies as st
+
+from archon_server.search.ranking import by_scores, fused_with_retrieval
 
 
 def test_scores_decide_and_the_ranking_between_equals() -> None:

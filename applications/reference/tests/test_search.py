@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tests.conftest import Api, eventually
 from tests.fakes import MODEL, WordReranker
 

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from archon_server.settings import CrawlLimits, Model, Settings, SettingsError
 
 QWEN = {"name": "qwen", "repo": "Qwen/Qwen3-Reranker-0.6B", "revision": "e61197ed45024b0ed8a2d74b80b4d909f1255473"}

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import socketio
-from archon_server.storage import FINISHED
 from socketio.exceptions import ConnectionError as SocketIoError
+
+from archon_server.storage import FINISHED
 from tests.conftest import eventually
 from tests.processes import ServerProcess
 

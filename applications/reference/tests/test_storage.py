@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from archon_server.chunking import Chunk
 from archon_server.errors import StorageError
 from archon_server.storage import Counts, Document, migrations
 from archon_server.storage.retrieval import MAX_TERMS, match_expression
 from archon_server.storage.sqlite import SqliteStorage
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def document(source_id: str, created_at: str = "2025-01-01T00:00:00+00:00", **changes: object) -> Document:

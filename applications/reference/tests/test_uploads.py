@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+
 from tests.conftest import Api, eventually
 
 

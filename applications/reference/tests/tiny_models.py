@@ -8,9 +8,6 @@ import random
 from pathlib import Path
 
 import torch
-from archon_server.reranking.baseline import KNOWN_PAIRS
-from archon_server.reranking.hf_cache import snapshot as hub_snapshot
-from archon_server.settings import Model
 from sentence_transformers import CrossEncoder
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -21,6 +18,10 @@ from transformers import (
     Qwen3ForCausalLM,
     Qwen3ForSequenceClassification,
 )
+
+from archon_server.reranking.baseline import KNOWN_PAIRS
+from archon_server.reranking.hf_cache import snapshot as hub_snapshot
+from archon_server.settings import Model
 
 TASK = "Given a web search query, retrieve relevant passages that answer the query"
 PREFIX = (

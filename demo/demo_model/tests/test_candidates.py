@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import numpy
 import pytest
+
 from demo_model import candidates
 from demo_model.bm25 import Bm25, Index
 from demo_model.candidates import CandidateList, CandidateSampler

@@ -2,6 +2,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from demo_model import corpus
 
 SENTENCE = "Paragraph {} tells in more than fifteen words, as every passage must, what a reader wants to know."

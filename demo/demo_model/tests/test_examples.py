@@ -1,6 +1,7 @@
 import random
 
 import pytest
+
 from demo_model.corpus import Passage
 from demo_model.examples import ExampleMaker
 from demo_model.queries import QueryMaker

@@ -3,6 +3,7 @@ import json
 import random
 
 import pytest
+
 from demo_model import corpus, lists
 from demo_model.bm25 import Bm25
 

@@ -3,6 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from demo_model.corpus import CorpusError
 
 teacher = pytest.importorskip("demo_model.teacher", reason="needs torch", exc_type=ImportError)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from relevance import __main__ as command
 from relevance import metrics, questions
 from relevance.evaluation import MISLED
