@@ -65,9 +65,9 @@ export const groups: readonly { title: string; verbs: readonly Verb[] }[] = [
       },
       { name: "test", summary: "run the tests", load: () => import("../test") },
       {
-        name: "test-faults",
-        summary: "kill jobs and updates at random, and count what breaks",
-        load: () => import("../test-faults"),
+        name: "test-soak",
+        summary: "run what takes hours: killed jobs and updates, releases under load, more examples",
+        load: () => import("../test-soak"),
       },
       { name: "docs", summary: "write docs/configuration.md from Pulumi.yaml", load: () => import("../docs") },
     ],

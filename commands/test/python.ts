@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { referenceServer } from "../../applications/reference/application";
 import type { ImageDefinition } from "../../lib/images";
@@ -8,7 +9,7 @@ import { ensureImage } from "../lib/images";
 import { logDirectory, projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
-import { parseJunit, sum, verdict, type Counts } from "./results";
+import { junitTimes, parseJunit, sum, timeTable, verdict, type Counts, type Print } from "./results";
 
 export const testsImage: ImageDefinition = {
   repository: "archon-tests",
@@ -26,7 +27,7 @@ export function pythonSources(checkout: string): string[] {
 }
 
 /** Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
-export async function runPython(print: (line: string) => void): Promise<Counts> {
+export async function runPython(print: Print): Promise<Counts> {
   const image = await ensureTestsImage(print);
   const ruff = (...args: string[]): Promise<boolean> =>
     runInTestsImage(image, ["-m", "ruff", ...args, "--no-cache", "."], print);
@@ -37,7 +38,7 @@ export async function runPython(print: (line: string) => void): Promise<Counts> 
   ]);
 }
 
-async function runPytest(image: string, print: (line: string) => void): Promise<Counts> {
+async function runPytest(image: string, print: Print): Promise<Counts> {
   const file = path.join(logDirectory, report);
   fs.rmSync(file, { force: true });
   const pytest = [
@@ -45,6 +46,9 @@ async function runPytest(image: string, print: (line: string) => void): Promise<
     "pytest",
     "-p",
     "no:cacheprovider",
+    // A worker takes from another one what is left, so that all of them finish at about the same time.
+    `--numprocesses=${Math.max(2, os.availableParallelism())}`,
+    "--dist=worksteal",
     `--junitxml=/results/${report}`,
     ...(process.stdout.isTTY ? ["--color=yes"] : []),
   ];
@@ -53,11 +57,13 @@ async function runPytest(image: string, print: (line: string) => void): Promise<
   if (!passed && !fs.existsSync(file)) {
     return { passed: 0, failed: 1, skipped: 0 };
   }
-  return parseJunit(fs.readFileSync(file, "utf8"));
+  const xml = fs.readFileSync(file, "utf8");
+  timeTable(junitTimes(xml)).forEach(print);
+  return parseJunit(xml);
 }
 
 /** The image of the tests, built if need be. */
-export async function ensureTestsImage(print: (line: string) => void): Promise<string> {
+export async function ensureTestsImage(print: Print): Promise<string> {
   const progress = { ...silent, message: print };
   const server = await ensureImage(
     referenceServer.image,
@@ -67,12 +73,8 @@ export async function ensureTestsImage(print: (line: string) => void): Promise<s
   return ensureImage(testsImage, progress, { SERVER_IMAGE: server });
 }
 
-/** Runs Python on the checkout's sources in `image`, that of the tests. Returns whether it ended well; what it wrote has been printed. */
-export async function runInTestsImage(
-  image: string,
-  args: readonly string[],
-  print: (line: string) => void,
-): Promise<boolean> {
+/** Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; its output has been printed. */
+export async function runInTestsImage(image: string, args: readonly string[], print: Print): Promise<boolean> {
   fs.mkdirSync(logDirectory, { recursive: true });
   try {
     await run(

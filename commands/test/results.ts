@@ -1,3 +1,9 @@
+import * as path from "node:path";
+import { duration } from "../lib/render";
+
+/** Prints one line. */
+export type Print = (line: string) => void;
+
 /** How many tests ended how. */
 export interface Counts {
   passed: number;
@@ -17,7 +23,7 @@ export function sum(counts: readonly Counts[]): Counts {
 }
 
 /** A check that is no suite of tests counts as one. Prints how it ended. */
-export function verdict(name: string, passed: boolean, print: (line: string) => void): Counts {
+export function verdict(name: string, passed: boolean, print: Print): Counts {
   print(`${passed ? "✔" : "✖"} ${name}`);
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
 }
@@ -70,4 +76,38 @@ export function parseGo(lines: readonly string[]): Counts {
   const failed = tests("fail");
   const brokenPackage = failed === 0 && events.some(({ Action, Test }) => Action === "fail" && Test === undefined);
   return { passed: tests("pass"), failed: brokenPackage ? 1 : failed, skipped: tests("skip") };
+}
+
+/** How long one file of tests took. */
+export interface FileTime {
+  file: string;
+  seconds: number;
+}
+
+/** Reads the times from what `jest --json` writes. @param root files are named relative to it */
+export function jestTimes(json: string, root: string): FileTime[] {
+  const { testResults } = JSON.parse(json) as { testResults: { name: string; startTime: number; endTime: number }[] };
+  return testResults.map(({ name, startTime, endTime }) => ({
+    file: path.relative(root, name),
+    seconds: (endTime - startTime) / 1000,
+  }));
+}
+
+/** Reads the times from a JUnit report, whose tests carry the module and the class that they belong to. */
+export function junitTimes(xml: string): FileTime[] {
+  const seconds = new Map<string, number>();
+  for (const [, attributes = ""] of xml.matchAll(/<testcase\s([^>]*)>/g)) {
+    const of = (name: string): string => new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? "";
+    const module = of("classname").replace(/\.[A-Z].*$/, "");
+    seconds.set(module, (seconds.get(module) ?? 0) + Number(of("time")));
+  }
+  return [...seconds].map(([file, each]) => ({ file, seconds: each }));
+}
+
+/** One line for every file that took a second or longer, the slowest first. */
+export function timeTable(times: readonly FileTime[]): string[] {
+  return times
+    .filter(({ seconds }) => seconds >= 1)
+    .sort((one, other) => other.seconds - one.seconds)
+    .map(({ file, seconds }) => `${duration(seconds * 1000).padStart(12)}  ${file}`);
 }

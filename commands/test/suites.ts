@@ -3,11 +3,11 @@ import * as path from "node:path";
 import { ensureChromium } from "../setup/chromium";
 import { findProgram } from "../setup/docker";
 import { pulumiEnvironment, readTools } from "../lib/environment";
-import { logDirectory, projectRoot } from "../../lib/paths";
+import { projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
-import { CommandError, run, type RunOptions } from "../lib/run";
+import { runJest, succeeds } from "./jest";
 import { runPython } from "./python";
-import { parseGo, parseJest, sum, verdict, type Counts } from "./results";
+import { parseGo, sum, verdict, type Counts, type Print } from "./results";
 
 export interface Suite {
   name: string;
@@ -15,93 +15,171 @@ export interface Suite {
   title: string;
   /** Whether Docker, the base image and Pulumi must be there. */
   needsSetup: boolean;
-  run(): Promise<Counts>;
+  /** Suites of one phase run at the same time; the next phase starts when all of them have finished. */
+  phase: number;
+  /** Suites of one phase and one lane run one after the other. */
+  lane: "processor" | "engine";
+  run(print: Print): Promise<Counts>;
 }
 
-/** Every suite, the quick ones first. */
+/** Files that measure or kill under load. They have the machine to themselves. */
+const alone = ["rollout", "faults"];
+/** The engine tests wait for containers most of the time: more than one file at once per two cores. */
+const engineWorkers = "2";
+
+/** Every suite, the quick ones first. `npm test engine` runs both parts of the engine suite. */
 export const suites: readonly Suite[] = [
-  { name: "check", title: "types, lint and workflows", needsSetup: false, run: runChecks },
-  { name: "unit", title: "units, under mocks", needsSetup: false, run: () => runJest("unit", process.env) },
-  { name: "go", title: "the tool chain's own provider", needsSetup: true, run: runGo },
-  { name: "python", title: "lint, store tool, server and demo model", needsSetup: true, run: () => runPython(print) },
+  {
+    name: "check",
+    title: "format, types, lint and workflows",
+    needsSetup: false,
+    phase: 1,
+    lane: "processor",
+    run: runChecks,
+  },
+  {
+    name: "unit",
+    title: "units, under mocks",
+    needsSetup: false,
+    phase: 2,
+    lane: "processor",
+    run: (print) => runJest("unit", process.env, print),
+  },
+  {
+    name: "go",
+    title: "the provider that the set-up builds",
+    needsSetup: true,
+    phase: 3,
+    lane: "processor",
+    run: runGo,
+  },
+  {
+    name: "python",
+    title: "lint, store tool, server and demo model",
+    needsSetup: true,
+    phase: 3,
+    lane: "processor",
+    run: runPython,
+  },
+  {
+    name: "browser",
+    title: "the page in Chromium, against a deployed server",
+    needsSetup: true,
+    phase: 3,
+    lane: "processor",
+    run: runBrowser,
+  },
   {
     name: "engine",
     title: "real Pulumi on the real engine",
     needsSetup: true,
-    run: () => runJest("engine", pulumiEnvironment(), "--runInBand"),
+    phase: 3,
+    lane: "engine",
+    run: (print) =>
+      runJest(
+        "engine",
+        pulumiEnvironment(),
+        print,
+        `--maxWorkers=${engineWorkers}`,
+        `--testPathIgnorePatterns=/(${alone.join("|")})\\.test\\.ts$`,
+      ),
   },
-  { name: "browser", title: "the page in Chromium, against a deployed server", needsSetup: true, run: runBrowser },
+  {
+    name: "engine-alone",
+    title: "releases under load and killed updates, with nothing beside them",
+    needsSetup: true,
+    phase: 4,
+    lane: "engine",
+    run: (print) =>
+      runJest(
+        "engine",
+        pulumiEnvironment(),
+        print,
+        "--runInBand",
+        "--testPathPattern",
+        ...alone.map((name) => `/engine/${name}\\.test\\.ts$`),
+      ),
+  },
 ];
 
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
 
-export function print(line: string): void {
-  console.log(line);
-}
-
-/** Each check counts as one test. */
-async function runChecks(): Promise<Counts> {
+/**
+ * Each check counts as one test. They run side by side, and each keeps what it found below node_modules/.cache: the first run after a
+ * clone takes longer. What lint finds by the types of another file that changed, it finds only in a run without that cache.
+ */
+async function runChecks(print: Print): Promise<Counts> {
   const installed = (program: string): string => path.join(projectRoot, "node_modules", ".bin", program);
-  return sum([
-    await check("tsc", installed("tsc"), ["--noEmit"]),
-    await check("tsc-page", installed("tsc"), ["--noEmit", "--project", "applications/reference/page"]),
-    await check("eslint", installed("eslint"), ["."]),
-    await checkWorkflows(),
-  ]);
+  const cache = (name: string): string => path.join(projectRoot, "node_modules", ".cache", "checks", name);
+  const incremental = (name: string): string[] => ["--noEmit", "--incremental", "--tsBuildInfoFile", cache(name)];
+  const byContent = (name: string): string[] => [
+    "--cache",
+    "--cache-strategy=content",
+    "--cache-location",
+    cache(name),
+  ];
+  fs.mkdirSync(cache(""), { recursive: true });
+  const page = ["--project", "applications/reference/page"];
+  return sum(
+    await Promise.all([
+      check(print, "eslint", installed("eslint"), [".", ...byContent("eslint.json")]),
+      check(print, "tsc", installed("tsc"), incremental("tsc.tsbuildinfo")),
+      check(print, "tsc-page", installed("tsc"), [...page, ...incremental("tsc-page.tsbuildinfo")]),
+      check(print, "prettier", installed("prettier"), [
+        "--check",
+        "--log-level=warn",
+        ".",
+        ...byContent("prettier.json"),
+      ]),
+      checkWorkflows(print),
+    ]),
+  );
 }
 
 async function check(
+  print: Print,
   name: string,
   program: string,
   args: readonly string[],
-  options: RunOptions = {},
+  cwd = projectRoot,
 ): Promise<Counts> {
-  return verdict(name, await succeeds(program, args, { ...options, log: `test-${name}`, onLine: print }), print);
+  return verdict(name, await succeeds(program, args, { cwd, log: `test-${name}`, onLine: print }, print), print);
 }
 
-/** The workflows of GitHub, by a linter that is a Go module. What else is on PATH takes no part: the answer is the same everywhere. */
-async function checkWorkflows(): Promise<Counts> {
+/** The workflows of GitHub, by a linter that is a Go module. It calls no other linter that may be on PATH: the answer is the same everywhere. */
+async function checkWorkflows(print: Print): Promise<Counts> {
   if (findProgram("go") === undefined) {
     print("Left out: actionlint is built from its Go module, and there is no go on PATH.");
     return nothing;
   }
   const directory = path.join(projectRoot, ".github", "workflows");
   const files = fs.readdirSync(directory).map((name) => path.join(directory, name));
-  return check("actionlint", "go", ["tool", "actionlint", "-shellcheck=", "-pyflakes=", ...files], {
-    cwd: path.join(projectRoot, "toolchain", "actionlint"),
-  });
+  const args = ["tool", "actionlint", "-shellcheck=", "-pyflakes=", ...files];
+  return check(print, "actionlint", "go", args, path.join(projectRoot, "toolchain", "actionlint"));
 }
 
-async function runJest(project: string, environment: NodeJS.ProcessEnv, ...more: string[]): Promise<Counts> {
-  const results = path.join(logDirectory, `test-${project}.json`);
-  fs.rmSync(results, { force: true });
-  const color = process.stdout.isTTY ? ["--colors"] : [];
-  const args = ["--selectProjects", project, "--json", `--outputFile=${results}`, ...color, ...more];
-  await succeeds(path.join(projectRoot, "node_modules", ".bin", "jest"), args, {
-    environment,
-    log: `test-${project}`,
-    onLine: print,
-  });
-  return fs.existsSync(results) ? parseJest(fs.readFileSync(results, "utf8")) : { ...nothing, failed: 1 };
-}
-
-async function runBrowser(): Promise<Counts> {
+async function runBrowser(print: Print): Promise<Counts> {
   const chromium = await ensureChromium({ ...silent, message: print });
-  return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, "--runInBand");
+  return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, print, "--runInBand");
 }
 
 /** The provider that is built where Pulumi's own cannot be downloaded. */
-async function runGo(): Promise<Counts> {
+async function runGo(print: Print): Promise<Counts> {
   if (readTools().origin !== "built" || findProgram("go") === undefined) {
     print("Left out: the tool chain was not built here.");
     return nothing;
   }
   const events: string[] = [];
-  const ok = await succeeds("go", ["test", "-json", "./..."], {
-    cwd: path.join(projectRoot, "toolchain", "command"),
-    log: "test-go",
-    onLine: (line) => events.push(line),
-  });
+  const ok = await succeeds(
+    "go",
+    ["test", "-json", "./..."],
+    {
+      cwd: path.join(projectRoot, "toolchain", "command"),
+      log: "test-go",
+      onLine: (line) => events.push(line),
+    },
+    print,
+  );
   const counts = parseGo(events);
   if (!ok) {
     outputOf(events).forEach(print);
@@ -114,20 +192,4 @@ function outputOf(events: readonly string[]): string[] {
   return events
     .map((line) => (line.startsWith("{") ? ((JSON.parse(line) as { Output?: string }).Output ?? "").trimEnd() : line))
     .filter((line) => line !== "");
-}
-
-/** Whether a program ended well; a failing one has printed why. */
-async function succeeds(program: string, args: readonly string[], options: RunOptions): Promise<boolean> {
-  try {
-    await run(program, args, options);
-    return true;
-  } catch (error) {
-    if (!(error instanceof CommandError)) {
-      throw error;
-    }
-    if (error.lastLines.length === 0) {
-      print(error.message);
-    }
-    return false;
-  }
 }

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
-import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
+import { Checkout, docker, freePort, fullEnvironment, type EngineStack } from "../support/engine";
 
 /**
  * Uses the page as a person does, in a real browser against a complete deployment: an ML environment with torch, the demo model, a
@@ -26,10 +26,7 @@ beforeAll(async () => {
   fs.cpSync(demo, path.join(checkout.directory, "demo", "damaged"), { recursive: true });
   fs.writeFileSync(path.join(checkout.directory, "demo", "damaged", "model.safetensors"), "no weights");
   stack = await checkout.stack({
-    // While you work on the page, keep the store between runs: the environment takes 6 GB. npm test always uses a new store.
-    root: process.env["ARCHON_TEST_STORE"] ?? checkout.root,
-    requirements: "applications/reference/requirements.server.ml.txt",
-    imports: ["torch", "transformers", "sentence_transformers"],
+    ...fullEnvironment(checkout),
     models: [
       { name: "demo", directory: "demo/reranker" },
       { name: "twin", directory: "demo/twin" },

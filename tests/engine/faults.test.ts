@@ -1,6 +1,6 @@
 import { updateFaults } from "../support/faults";
 
-/** A few of the runs of `./archon test-faults --up N`, which is for many: kills at random moments of real updates. */
+/** A few of the runs of `./archon test-soak --up N`, which is for many: kills at random moments of real updates. */
 jest.setTimeout(1_800_000);
 
 test("updates that are killed anywhere leave nothing broken", async () => {

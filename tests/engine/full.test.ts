@@ -4,7 +4,7 @@ import { pythonSources, testsImage } from "../../commands/test/python";
 import { Checkout, docker, fullStack, type EngineStack } from "../support/engine";
 
 /**
- * The whole job once: the real ML environment from PyPI (about 6 GB, removed afterwards) and the demo model, as in the stack `dev`.
+ * The whole job once: the real ML environment from PyPI (about 6 GB, shared by the files of a run and removed afterwards) and the demo model, as in the stack `dev`.
  * What it cannot prove here: a model from the hub, and a GPU.
  */
 jest.setTimeout(1_200_000);
@@ -118,7 +118,7 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
     "--workdir=/src",
     "--env=HF_HUB_OFFLINE=1",
     `--volume=${await environmentPath()}:/root/.local:ro`,
-    `--volume=${checkout.root}/models/huggingface:/root/.cache/huggingface:ro`,
+    `--volume=${stack.root}/models/huggingface:/root/.cache/huggingface:ro`,
     `--volume=${checkout.directory}/demo:/src:ro`,
     images.server,
     "python3",

@@ -3,10 +3,10 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Checkout } from "../support/engine";
 import { recordPreviews } from "../support/record-previews";
-import { summaryOf, told } from "../support/told";
+import { summaryOf, changesOf } from "../support/preview-summary";
 
 /**
- * The recorded previews that the unit tests read are still what Pulumi says: new ones tell the same. RECORD_PREVIEWS=1 writes the new
+ * The recorded previews that the unit tests read are still what Pulumi says: new ones report the same changes. RECORD_PREVIEWS=1 writes the new
  * ones over the old ones.
  */
 jest.setTimeout(1_200_000);
@@ -22,7 +22,7 @@ afterAll(async () => {
   }
 });
 
-test("every recorded preview is told as a new one of the same situation", async () => {
+test("every recorded preview reports the same changes as a new one of the same situation", async () => {
   await recordPreviews(checkout, await checkout.stack(), fresh);
   const names = fs.readdirSync(fixtures).sort();
   expect(fs.readdirSync(fresh).sort()).toEqual(names);
@@ -35,7 +35,7 @@ test("every recorded preview is told as a new one of the same situation", async 
 function essence(json: string): object {
   const summary = summaryOf(json);
   return {
-    told: told(summary).sort(),
+    changes: changesOf(summary).sort(),
     downtime: summary.downtime.expected,
     release: [summary.release.now !== undefined, summary.release.then !== undefined],
     problems: summary.problems.map((problem) => problem.replace(/\b[0-9a-f]{12}\b/g, "ID")),

@@ -137,7 +137,7 @@ test("the snapshots of the releases that failed are collected, the one that serv
   const { models } = (await stack.outputs()) as { models: { revision: string }[] };
   server("# last");
   await stack.up();
-  expect(fs.readdirSync(path.join(checkout.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(
+  expect(fs.readdirSync(path.join(stack.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(
     models.map(({ revision }) => revision),
   );
 });

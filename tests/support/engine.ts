@@ -21,7 +21,7 @@ export interface Step {
 
 /**
  * A copy of the checkout with a state of its own, in which a test may change sources. Everything it makes on the host carries the
- * label of one of its stacks, and `remove` takes it away again.
+ * label of one of its stacks, and `remove` removes it again.
  */
 export class Checkout {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-engine-"));
@@ -29,7 +29,20 @@ export class Checkout {
   readonly root = path.join(this.directory, "host-store");
   private readonly stacks: EngineStack[] = [];
 
-  constructor() {
+  /** @param commit an earlier one, instead of the working tree */
+  constructor(commit?: string) {
+    if (commit === undefined) {
+      this.copyWorkingTree();
+    } else {
+      this.extract(commit);
+    }
+    fs.symlinkSync(path.join(projectRoot, "node_modules"), path.join(this.directory, "node_modules"));
+    fs.mkdirSync(path.join(this.directory, ".archon", "state"), { recursive: true });
+    fs.mkdirSync(path.join(this.directory, ".archon", "logs"));
+    fs.copyFileSync(machineFile, path.join(this.directory, ".archon", "machine.json"));
+  }
+
+  private copyWorkingTree(): void {
     const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
       cwd: projectRoot,
       encoding: "utf8",
@@ -39,10 +52,19 @@ export class Checkout {
       .filter((each) => each !== "" && fs.existsSync(path.join(projectRoot, each)))) {
       fs.cpSync(path.join(projectRoot, file), path.join(this.directory, file));
     }
-    fs.symlinkSync(path.join(projectRoot, "node_modules"), path.join(this.directory, "node_modules"));
-    fs.mkdirSync(path.join(this.directory, ".archon", "state"), { recursive: true });
-    fs.mkdirSync(path.join(this.directory, ".archon", "logs"));
-    fs.copyFileSync(machineFile, path.join(this.directory, ".archon", "machine.json"));
+  }
+
+  private extract(commit: string): void {
+    const git = (...args: string[]): Buffer =>
+      execFileSync("git", args, { cwd: projectRoot, maxBuffer: 1 << 30, stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      git("cat-file", "-e", `${commit}^{commit}`);
+    } catch {
+      throw new Error(
+        `This clone does not contain the commit ${commit}, from which the test deploys. Fetch the history with \`git fetch --unshallow\`, then run the test again.`,
+      );
+    }
+    execFileSync("tar", ["-x", "-C", this.directory], { input: git("archive", commit) });
   }
 
   edit(file: string, change: (text: string) => string): void {
@@ -61,6 +83,22 @@ export class Checkout {
       ...configuration,
     };
     fs.writeFileSync(path.join(this.directory, `Pulumi.${name}.yaml`), JSON.stringify({ config: qualified(values) }));
+    return this.open(name, this.directory, values);
+  }
+
+  /** A stack of another checkout, with the same state and configuration, run by the program of this one. The other checkout still removes it. */
+  async adopt(stack: EngineStack): Promise<EngineStack> {
+    const file = `Pulumi.${stack.name}.yaml`;
+    fs.copyFileSync(path.join(stack.directory, file), path.join(this.directory, file));
+    return this.open(stack.name, stack.stateDirectory, stack.configuration);
+  }
+
+  /** @param stateDirectory the checkout that holds the state */
+  private async open(
+    name: string,
+    stateDirectory: string,
+    values: Readonly<Record<string, unknown>>,
+  ): Promise<EngineStack> {
     const { binDirectory } = readTools();
     const command =
       binDirectory === undefined
@@ -72,24 +110,30 @@ export class Checkout {
         ...command,
         envVars: {
           ...(pulumiEnvironment() as Record<string, string>),
-          PULUMI_BACKEND_URL: `file://${path.join(this.directory, ".archon", "state")}`,
+          PULUMI_BACKEND_URL: `file://${path.join(stateDirectory, ".archon", "state")}`,
           PULUMI_CONFIG_PASSPHRASE: "test",
           PULUMI_NODEJS_TRANSPILE_ONLY: "true",
         },
       },
     );
-    const made = new EngineStack(stack, this.directory, values);
-    this.stacks.push(made);
+    const made = new EngineStack(stack, this.directory, stateDirectory, values);
+    if (stateDirectory === this.directory) {
+      this.stacks.push(made);
+    }
     return made;
   }
 
-  /** Destroys the stacks and removes everything they left on the host. */
+  /** Destroys the stacks and removes everything they left on the host, even where Pulumi cannot. */
   async remove(): Promise<void> {
+    const failures: unknown[] = [];
     for (const stack of this.stacks) {
-      await stack.destroy();
+      await stack.destroy().catch((error: unknown) => failures.push(error));
       removeLabelled(stack.name);
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
+    if (failures.length > 0) {
+      throw failures[0];
+    }
   }
 }
 
@@ -98,7 +142,10 @@ export class EngineStack {
 
   constructor(
     private readonly stack: automation.Stack,
-    private readonly directory: string,
+    /** The checkout whose program runs. */
+    readonly directory: string,
+    /** The checkout that holds the state. */
+    readonly stateDirectory: string,
     private values: Readonly<Record<string, unknown>>,
   ) {
     this.name = stack.name;
@@ -107,6 +154,11 @@ export class EngineStack {
   /** What the stack is configured with, by keys without the project's name. */
   get configuration(): Readonly<Record<string, unknown>> {
     return this.values;
+  }
+
+  /** The store's directory. */
+  get root(): string {
+    return String(this.values["root"]);
   }
 
   /** Secrets that were set stay. */
@@ -134,7 +186,7 @@ export class EngineStack {
   /** The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt them. */
   state(): string {
     return fs.readFileSync(
-      path.join(this.directory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`),
+      path.join(this.stateDirectory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`),
       "utf8",
     );
   }
@@ -146,8 +198,22 @@ export class EngineStack {
   /** Runs an update. @returns what it changed; nothing for an update without changes. */
   async up(options: { refresh?: boolean } = {}): Promise<Step[]> {
     const steps: Step[] = [];
-    await this.stack.up({ ...options, onEvent: collect(steps) });
+    try {
+      await this.stack.up({ ...options, onEvent: collect(steps) });
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.lastWords()}`);
+    }
     return steps;
+  }
+
+  /** The last lines of every container of this stack, for the message of a failing test. */
+  private lastWords(): string {
+    const ids = docker("ps", "--all", "--quiet", `--filter=label=${LABEL}=${this.name}`)
+      .split("\n")
+      .filter((id) => id !== "");
+    return ids
+      .map((id) => `── ${docker("inspect", "--format={{.Name}} {{.State.Status}}", id)}\n${logsOf(id, 20)}`)
+      .join("\n");
   }
 
   /** Runs an update. @returns everything it printed. */
@@ -233,9 +299,9 @@ export class EngineStack {
         ({ ok }) => ok,
         () => false,
       );
-    for (let tries = 0; !(await answers()); tries++) {
-      if (tries > 300) {
-        throw new Error(`${url} does not become healthy.`);
+    for (const deadline = Date.now() + 120_000; !(await answers());) {
+      if (Date.now() > deadline) {
+        throw new Error(`${url} does not become healthy.\n${this.lastWords()}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -256,14 +322,22 @@ export class EngineStack {
   }
 }
 
-/** The stack `dev` on a free port: the real ML environment and the demo model. Its environment takes 6 GB until the checkout is removed. */
+/** What the stack `dev` has: the real ML environment. In a run of `npm test` all files share the store that holds its 6 GB. */
+export function fullEnvironment(checkout: Checkout): Record<string, unknown> {
+  return {
+    root: process.env["ARCHON_TEST_STORE"] ?? checkout.root,
+    requirements: "applications/reference/requirements.server.ml.txt",
+    imports: ["torch", "transformers", "sentence_transformers"],
+  };
+}
+
+/** The stack `dev` on a free port: the real ML environment and the demo model. */
 export async function fullStack(checkout: Checkout): Promise<EngineStack> {
   const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as {
     config: Record<string, unknown>;
   };
   return checkout.stack({
-    requirements: "applications/reference/requirements.server.ml.txt",
-    imports: ["torch", "transformers", "sentence_transformers"],
+    ...fullEnvironment(checkout),
     models: config["archon:models"],
     services: [{ name: "server", port: await freePort(), memoryMiB: 3072 }],
   });
@@ -271,7 +345,7 @@ export async function fullStack(checkout: Checkout): Promise<EngineStack> {
 
 export interface Inspection {
   Mounts: { Source: string; Destination: string; RW: boolean }[];
-  Config: { User: string; Env: string[] };
+  Config: { Image: string; User: string; Env: string[] };
   State: { Running: boolean };
   HostConfig: {
     RestartPolicy: { Name: string };
@@ -292,9 +366,12 @@ export function docker(...args: string[]): string {
   return execFileSync("docker", args, { encoding: "utf8", env: pulumiEnvironment() }).trim();
 }
 
-/** Everything that a container has written. */
-export function logsOf(container: string): string {
-  const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8", env: pulumiEnvironment() });
+/** Everything that a container has written, or its last lines. */
+export function logsOf(container: string, lines?: number): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", `--tail=${lines ?? "all"}`, container], {
+    encoding: "utf8",
+    env: pulumiEnvironment(),
+  });
   return stdout + stderr;
 }
 
@@ -302,17 +379,31 @@ export function hasImage(reference: string): boolean {
   return docker("image", "ls", "--quiet", reference) !== "";
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * A port of loopback that nothing uses. Not one of those that the kernel gives to outgoing connections: it could be taken again before
+ * the test binds it.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + crypto.randomInt(12_000);
+    if (await isFree(port)) {
+      return port;
+    }
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = net
       .createServer()
-      .listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as net.AddressInfo;
-        server.close(() => {
-          resolve(port);
-        });
+      .once("error", () => {
+        resolve(false);
       })
-      .on("error", reject);
+      .listen(port, "127.0.0.1", () => {
+        server.close(() => {
+          resolve(true);
+        });
+      });
   });
 }
 

@@ -40,6 +40,8 @@ export interface FaultOptions {
 export interface FaultReport {
   /** Runs in which the victim was there and was hit. */
   hit: number;
+  /** Runs after which something was not as it must be. */
+  brokenRuns: number;
   /** One line for everything that was not as it must be. */
   broken: string[];
   requests: number;
@@ -59,7 +61,7 @@ const serverFile = "applications/reference/archon_server/__init__.py";
  */
 export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
-  const report: FaultReport = { hit: 0, broken: [], requests: 0, lost: [] };
+  const report: FaultReport = { hit: 0, brokenRuns: 0, broken: [], requests: 0, lost: [] };
   const checkout = new Checkout();
   let load: Load | undefined;
   try {
@@ -80,9 +82,10 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
       const hit = await hitUpdate(stack, victim, random.next() * latest);
       report.hit += hit ? 1 : 0;
       const problems = [...(victim === "engine" ? await unaided(stack) : []), ...(await recover(checkout, stack))];
+      report.brokenRuns += problems.length > 0 ? 1 : 0;
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
       print(
-        `run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "mended" : problems.join("; ")}`,
+        `run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "recovered" : problems.join("; ")}`,
       );
     }
     const { searches, uploads, lost } = await load.stop();

@@ -8,13 +8,30 @@ export interface Registered {
   opts: pulumi.CustomResourceOptions;
 }
 
+/** What a program returned, and what it registered. */
+export interface Deployed<T> {
+  result: T;
+  resources: Registered[];
+  /** The only resource of a type, or of a type and a name. */
+  sole: (type: string, name?: string) => Registered;
+}
+
 /**
  * Runs a program against mocks and waits until every registration has happened. Options come through a stack transformation,
  * since mocks themselves do not see them. A provider call nobody expects fails the program.
  */
-export async function deploy<T>(
-  program: () => T,
-): Promise<{ result: T; resources: Registered[]; sole: (type: string, name?: string) => Registered }> {
+export async function deploy<T>(program: () => T): Promise<Deployed<T>> {
+  // Pulumi reads the stack trace of every promise that it makes, and jest maps each one to its source: most of a test's time.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 1;
+  try {
+    return await runProgram(program);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+async function runProgram<T>(program: () => T): Promise<Deployed<T>> {
   const calls: pulumi.runtime.MockResourceArgs[] = [];
   await pulumi.runtime.setMocks(
     {

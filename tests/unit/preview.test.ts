@@ -8,7 +8,7 @@ import { installedBytes } from "../../commands/preview/sizes";
 import { actions, summarise, type Change, type PreviewSummary } from "../../commands/preview/summary";
 import { describePreview } from "../../commands/preview/text";
 import { fetchTotal, releaseLine } from "../../commands/preview/format";
-import { summaryOf, told } from "../support/told";
+import { changesOf, summaryOf } from "../support/preview-summary";
 
 // The previews were recorded on a real engine; tests/engine/previews.test.ts compares them with new ones.
 
@@ -22,7 +22,7 @@ const reasons = (name: string, what: string): string[] =>
 
 describe("a recorded preview", () => {
   test("of a new stack", () => {
-    expect(told(summary("new")).sort()).toEqual([
+    expect(changesOf(summary("new")).sort()).toEqual([
       "create API token",
       "create directories of the store",
       "create gateway of the service server",
@@ -52,7 +52,7 @@ describe("a recorded preview", () => {
   });
 
   test("of a changed server", () => {
-    expect(told(summary("server"))).toEqual([
+    expect(changesOf(summary("server"))).toEqual([
       "make image archon-server",
       "replace server archon-server-0",
       "remove what no kept release needs",
@@ -66,7 +66,7 @@ describe("a recorded preview", () => {
   });
 
   test("of another environment, whose lock has no sizes", () => {
-    expect(told(summary("environment"))).toEqual([
+    expect(changesOf(summary("environment"))).toEqual([
       "fetch environment",
       "replace server archon-server-0",
       "remove what no kept release needs",
@@ -79,13 +79,13 @@ describe("a recorded preview", () => {
   });
 
   test("of a rollback: only the server is replaced, nothing is built or fetched", () => {
-    expect(told(summary("rollback"))).toEqual(["replace server archon-server-0"]);
+    expect(changesOf(summary("rollback"))).toEqual(["replace server archon-server-0"]);
     expect(fetchTotal(summary("rollback"))).toBe("nothing");
     expect(summary("rollback").release.then).toBe(summary("server").release.now);
   });
 
   test("of more models and a token", () => {
-    expect(told(summary("models-and-token")).sort()).toEqual([
+    expect(changesOf(summary("models-and-token")).sort()).toEqual([
       "create API token",
       "fetch model Org/Name",
       "fetch model local/demo",
@@ -98,10 +98,10 @@ describe("a recorded preview", () => {
     expect(fetchTotal(summary("models-and-token"))).toBe("at most 3.13 MB, and 1 of a size unknown until fetched");
   });
 
-  test("of a token alone: the servers that get it are told, though Pulumi does not see them", () => {
+  test("of a token alone: the servers that get it are reported, though Pulumi does not see them", () => {
     const { steps, ...rest } = JSON.parse(recorded("models-and-token")) as { steps: { urn: string }[] };
     const unseen = steps.filter(({ urn }) => !/::archon-server-0(-ready)?$|-drain$/.test(urn));
-    expect(told(summaryOf(JSON.stringify({ ...rest, steps: unseen })))).toContain("replace servers");
+    expect(changesOf(summaryOf(JSON.stringify({ ...rest, steps: unseen })))).toContain("replace servers");
   });
 
   test("of another port: the gateway goes before its successor comes", () => {
@@ -124,7 +124,7 @@ describe("a recorded preview", () => {
   });
 
   test("after an update that failed", () => {
-    expect(told(summary("after-a-failure"))).toEqual(
+    expect(changesOf(summary("after-a-failure"))).toEqual(
       expect.arrayContaining(["make image archon-server", "replace server archon-server-0"]),
     );
     expect(summary("after-a-failure").downtime.expected).toBe(false);
@@ -141,7 +141,7 @@ describe("a recorded preview", () => {
   });
 });
 
-test("an image that the engine has is not told as built, an environment that the store has not as fetched", () => {
+test("an image that the engine has is not reported as built, an environment that the store has not as fetched", () => {
   const made = (types: string, inputs: object): object => ({
     op: "create",
     urn: `urn:pulumi:test::archon::archon:index:${types}::it`,

@@ -2,12 +2,14 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-const project = fs.mkdtempSync(path.join(os.tmpdir(), "rollback-"));
-jest.mock("../../lib/paths", () => ({
-  ...jest.requireActual<object>("../../lib/paths"),
-  projectRoot: project,
-  archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
-}));
+jest.mock("../../lib/paths", () => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), "rollback-"));
+  return {
+    ...jest.requireActual<object>("../../lib/paths"),
+    projectRoot: root,
+    archonPath: (...segments: string[]) => path.join(root, ".archon", ...segments),
+  };
+});
 // Stands in for `pulumi config`; that the real one writes this file, the engine suite shows.
 const calls: string[][] = [];
 jest.mock("../../commands/lib/pulumi", () => ({
@@ -21,6 +23,7 @@ jest.mock("../../commands/lib/pulumi", () => ({
   },
 }));
 
+import { projectRoot as project } from "../../lib/paths";
 import { pinnedRelease, withPinnedRelease } from "../../commands/rollback/pinned-release";
 
 const file = path.join(project, "Pulumi.dev.yaml");

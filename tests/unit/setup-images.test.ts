@@ -2,14 +2,16 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-const project = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "images-")));
-const machine = path.join(project, ".archon", "machine.json");
-jest.mock("../../lib/paths", () => ({
-  ...jest.requireActual<object>("../../lib/paths"),
-  projectRoot: project,
-  machineFile: machine,
-}));
+jest.mock("../../lib/paths", () => {
+  const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "images-")));
+  return {
+    ...jest.requireActual<object>("../../lib/paths"),
+    projectRoot: root,
+    machineFile: path.join(root, ".archon", "machine.json"),
+  };
+});
 
+import { machineFile as machine, projectRoot as project } from "../../lib/paths";
 import { DEFAULT_BASE_IMAGE, writeMachine } from "../../config/machine";
 import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../config/stack";
 import { buildCommand } from "../../commands/lib/images";

@@ -1,16 +1,19 @@
+import { transformSync } from "@swc/core";
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { ModuleKind, ScriptTarget, transpileModule } from "typescript";
 
-const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "run-")));
-jest.mock("../../lib/paths", () => ({
-  projectRoot: scratch,
-  logDirectory: path.join(scratch, ".archon", "logs"),
-  display: (file: string) => path.relative(scratch, file),
-}));
+jest.mock("../../lib/paths", () => {
+  const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "run-")));
+  return {
+    projectRoot: root,
+    logDirectory: path.join(root, ".archon", "logs"),
+    display: (file: string) => path.relative(root, file),
+  };
+});
 
+import { projectRoot as scratch } from "../../lib/paths";
 import { CommandError, run } from "../../commands/lib/run";
 
 // Real child processes of the shell.
@@ -109,12 +112,14 @@ describe("a command that is interrupted", () => {
         .map((file) => path.join(layer, file)),
     );
     for (const name of names) {
-      const { outputText } = transpileModule(fs.readFileSync(path.join(checkout, name), "utf8"), {
-        compilerOptions: { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true },
+      const { code } = transformSync(fs.readFileSync(path.join(checkout, name), "utf8"), {
+        jsc: { parser: { syntax: "typescript" }, target: "es2022" },
+        module: { type: "commonjs" },
+        swcrc: false,
       });
       const file = path.join(built, name.replace(/\.ts$/, ".js"));
       fs.mkdirSync(path.dirname(file), { recursive: true });
-      fs.writeFileSync(file, outputText);
+      fs.writeFileSync(file, code);
     }
   });
 

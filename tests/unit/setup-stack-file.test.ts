@@ -2,12 +2,15 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-const project = fs.mkdtempSync(path.join(os.tmpdir(), "stack-file-"));
-jest.mock("../../lib/paths", () => ({
-  projectRoot: project,
-  archonPath: (...segments: string[]) => path.join(project, ".archon", ...segments),
-}));
+jest.mock("../../lib/paths", () => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), "stack-file-"));
+  return {
+    projectRoot: root,
+    archonPath: (...segments: string[]) => path.join(root, ".archon", ...segments),
+  };
+});
 
+import { projectRoot as project } from "../../lib/paths";
 import {
   rememberedSalt,
   rememberSalt,

@@ -15,7 +15,7 @@ export function summaryOf(json: string): PreviewSummary {
  * Kind of change and what, without what another recording would change: tags and keys, and whether the engine has an image from
  * another test already ("make") or it is built.
  */
-export function told({ changes }: PreviewSummary): string[] {
+export function changesOf({ changes }: PreviewSummary): string[] {
   return changes.map(({ action, what }) => {
     const made = what.startsWith("image ") && (action === "build" || action === "create");
     return `${made ? "make" : action} ${what.replace(/[:@]?\b[0-9a-f]{12,16}$/, "")}`.trim();

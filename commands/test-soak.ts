@@ -1,0 +1,117 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { archon } from "../lib/command-line";
+import { updateFaults } from "../tests/support/faults";
+import { ensureSetup } from "./setup/ensure";
+import { pulumiEnvironment } from "./lib/environment";
+import { examples } from "./lib/options";
+import { Steps } from "./lib/progress";
+import { runJest } from "./test/jest";
+import { ensureTestsImage, runInTestsImage } from "./test/python";
+import { closingLine, sum, verdict, type Counts, type Print } from "./test/results";
+
+interface Options {
+  runs?: number;
+  up?: number;
+  rounds?: number;
+  fuzz?: number;
+  engine: boolean;
+  seed?: number;
+}
+
+/** What every part does when no number is given: some hours, for every night. */
+const nightly = { runs: 300, up: 30, rounds: 5, fuzz: 20 };
+
+/*
+ * What takes hours; `npm test` contains a short run of each part. The seed repeats the choices. The moments at which something is
+ * killed depend on the machine.
+ */
+export function define(command: Command): void {
+  command
+    .option("--runs <number>", "kill this many jobs of the store tool", count)
+    .option("--up <number>", "kill this many updates of a stack", count)
+    .option("--engine", "kill the Docker engine, with all containers of the machine, instead of the update", false)
+    .option("--rounds <number>", "change and roll back releases this many times under load", count)
+    .option("--fuzz <number>", "run the property tests with this many times as many examples", count)
+    .option("--seed <number>", "repeat the choices of an earlier run", count)
+    .addHelpText(
+      "after",
+      examples(
+        [archon("test-soak"), "all four parts, as every night"],
+        [archon("test-soak --runs 100 --up 10"), "only these two, about twenty minutes"],
+      ),
+    )
+    .action(async (options: Options) => {
+      process.exitCode = await soak(options);
+    });
+}
+
+async function soak(options: Options): Promise<number> {
+  const { engine, seed = Date.now() % 1_000_000 } = options;
+  const names = ["runs", "up", "rounds", "fuzz"] as const;
+  const all = names.every((name) => options[name] === undefined);
+  const times = (name: (typeof names)[number]): number => options[name] ?? (all ? nightly[name] : 0);
+  await ensureSetup(new Steps());
+  console.log(`Seed ${seed}`);
+
+  const parts: readonly [name: string, number: number, run: (number: number) => Promise<Counts>][] = [
+    ["store jobs that are killed", times("runs"), (number) => storeFaults(number, seed)],
+    ["updates that are killed", times("up"), (number) => engineFaults(number, seed, engine)],
+    ["releases under load", times("rounds"), rollouts],
+    ["property tests", times("fuzz"), (number) => propertyTests(number, seed)],
+  ];
+  const results: Counts[] = [];
+  for (const [name, number, run] of parts.filter(([, each]) => each > 0)) {
+    console.log(`\n── ${name}: ${number}`);
+    results.push(await run(number));
+  }
+  const total = sum(results);
+  console.log(`\nSeed ${seed}\n\n${closingLine(total)}`);
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+const print: Print = (line) => {
+  console.log(line);
+};
+
+/** Runs the store tool's own loop. Its last line counts the broken states. */
+async function storeFaults(runs: number, seed: number): Promise<Counts> {
+  const args = ["-m", "mlenv.tests.faults", `--runs=${runs}`, `--seed=${seed}`];
+  return verdict("no store is broken", await runInTestsImage(await ensureTestsImage(print), args, print), print);
+}
+
+/** Each run counts as one test. */
+async function engineFaults(runs: number, seed: number, engine: boolean): Promise<Counts> {
+  // The harness of the engine tests starts Pulumi and docker by name.
+  Object.assign(process.env, pulumiEnvironment());
+  const { hit, brokenRuns, broken, requests, lost } = await updateFaults({ runs, seed, engine, print });
+  broken.forEach((line) => console.error(`broken: ${line}`));
+  lost.forEach((line) => console.error(`lost: ${line}`));
+  print(`${hit} of ${runs} updates hit, ${lost.length} of ${requests} requests lost`);
+  return { passed: runs - brokenRuns, failed: brokenRuns, skipped: 0 };
+}
+
+function rollouts(rounds: number): Promise<Counts> {
+  const environment = { ...pulumiEnvironment(), ARCHON_TEST_ROUNDS: String(rounds) };
+  return runJest("engine", environment, print, "--runInBand", "--testPathPattern", "/engine/rollout\\.test\\.ts$");
+}
+
+/** The usual number of examples is 100: jest runs once with more, pytest several times, each with another seed. */
+async function propertyTests(times: number, seed: number): Promise<Counts> {
+  const environment = { ...process.env, ARCHON_TEST_EXAMPLES: String(100 * times), ARCHON_TEST_SEED: String(seed) };
+  const results = [await runJest("unit", environment, print, "--testTimeout=600000")];
+  const image = await ensureTestsImage(print);
+  for (let round = 0; round < times; round += 1) {
+    const pytest = ["-m", "pytest", "-p", "no:cacheprovider", "-q", "-m", "hypothesis", "--timeout=600"];
+    const passed = await runInTestsImage(image, [...pytest, `--hypothesis-seed=${seed + round}`], print);
+    results.push(verdict(`hypothesis with seed ${seed + round}`, passed, print));
+  }
+  return sum(results);
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError("It must be a whole number.");
+  }
+  return value;
+}

@@ -1,0 +1,99 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { ensureSetup } from "../setup/ensure";
+import { Interrupted, UserError } from "../../lib/errors";
+import { Steps } from "../lib/progress";
+import { duration } from "../lib/render";
+import { closingLine, sum, type Counts, type Print } from "./results";
+import { suites, type Suite } from "./suites";
+
+/** Runs the named suites, or all of them. Returns the exit code. The last line says how many tests passed and failed. */
+export async function runSuites(names: readonly string[]): Promise<number> {
+  const chosen = choose(names);
+  const setupFailure = chosen.some(({ needsSetup }) => needsSetup)
+    ? await failureOf(ensureSetup(new Steps()))
+    : undefined;
+  const start = performance.now();
+  const total = sum(await withSharedStore(() => runPhases(chosen, setupFailure)));
+  console.log(`\nThe suites took ${duration(performance.now() - start)}.`);
+  console.log(`\n${closingLine(total)}`);
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+/** @param names of suites; `engine` stands for `engine` and `engine-alone` */
+function choose(names: readonly string[]): readonly Suite[] {
+  const isNamed = (name: string, suite: Suite): boolean => suite.name === name || suite.name.startsWith(`${name}-`);
+  const unknown = names.filter((name) => !suites.some((suite) => isNamed(name, suite)));
+  if (unknown.length > 0) {
+    throw new UserError(
+      `There is no suite ${unknown.map((name) => `"${name}"`).join(", ")}. The suites are: ${suites.map(({ name }) => name).join(", ")}.`,
+    );
+  }
+  return names.length === 0 ? suites : suites.filter((suite) => names.some((name) => isNamed(name, suite)));
+}
+
+async function runPhases(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
+  const results: Counts[] = [];
+  for (const phase of new Set(chosen.map((suite) => suite.phase))) {
+    const together = chosen.filter((suite) => suite.phase === phase);
+    const lanes = [...new Set(together.map(({ lane }) => lane))].map((lane) =>
+      together.filter((suite) => suite.lane === lane),
+    );
+    await Promise.all(
+      lanes.map(async (lane) => {
+        for (const suite of lane) {
+          results.push(await runSuite(suite, setupFailure, lanes.length > 1));
+        }
+      }),
+    );
+  }
+  return results;
+}
+
+/** A suite that cannot run at all is one failure, with its reason; the others still run. */
+async function runSuite(suite: Suite, setupFailure: unknown, sideBySide: boolean): Promise<Counts> {
+  const print: Print = (line) => console.log(sideBySide ? `${suite.name} │ ${line}` : line);
+  const start = performance.now();
+  console.log(`\n── ${suite.name}: ${suite.title}`);
+  const failure = suite.needsSetup ? setupFailure : undefined;
+  let counts: Counts | undefined;
+  const error = failure ?? (await failureOf(suite.run(print).then((value) => (counts = value))));
+  if (error !== undefined) {
+    console.error(error instanceof UserError ? error.message : error);
+  }
+  const result = counts ?? { passed: 0, failed: 1, skipped: 0 };
+  console.log(`── ${suite.name}: ${closingLine(result)} in ${duration(performance.now() - start)}`);
+  return result;
+}
+
+/**
+ * The real ML environment takes 6 GB and minutes: the files that deploy it share one store, which is removed afterwards. A store that
+ * ARCHON_TEST_STORE names is kept.
+ */
+async function withSharedStore<T>(work: () => Promise<T>): Promise<T> {
+  if (process.env["ARCHON_TEST_STORE"] !== undefined) {
+    return work();
+  }
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-tests-"));
+  process.env["ARCHON_TEST_STORE"] = path.join(directory, "store");
+  try {
+    return await work();
+  } finally {
+    delete process.env["ARCHON_TEST_STORE"];
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What a piece of work throws, except the wish to stop. */
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      throw error;
+    }
+    return error;
+  }
+}
