@@ -79,7 +79,7 @@ test.each<[args: string[], named: string, nearest: string]>([
   [["rollback", "previous", "--forward"], "--forward takes no release", ""],
   [["models", "pin"], "missing required argument 'org/name'", ""],
   [["models", "pin", "Org/Name", "--max-bytes", "much"], "expected a size such as 5GB", ""],
-  [["test-soak"], "say how many runs", ""],
+  [["test-soak", "--fuzz", "many"], "It must be a whole number.", ""],
   [["test-soak", "--runs", "-1"], "It must be a whole number.", ""],
 ])(
   "wrong usage is named, with the nearest word and where to read more, and exits with 2: %j",

@@ -1,4 +1,4 @@
-import { closingLine, parseGo, parseJest, parseJunit, sum } from "../../commands/test/results";
+import { closingLine, jestTimes, junitTimes, parseGo, parseJest, parseJunit, sum, timeTable } from "../../commands/test/results";
 
 test("the closing line names the skipped ones only if there are any", () => {
   expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe("12 passed, 0 failed");
@@ -64,5 +64,30 @@ describe("Go's events", () => {
       failed: 1,
       skipped: 0,
     });
+  });
+});
+
+describe("how long each file took", () => {
+  test("is in jest's report", () => {
+    const report = { testResults: [{ name: "/checkout/tests/a.test.ts", startTime: 1000, endTime: 3500 }] };
+    expect(jestTimes(JSON.stringify(report), "/checkout")).toEqual([{ file: "tests/a.test.ts", seconds: 2.5 }]);
+  });
+
+  test("is the sum of a module's tests in a JUnit report, in classes or not", () => {
+    const xml =
+      '<testcase classname="mlenv.tests.test_a" name="one" time="1.5" /><testcase classname="mlenv.tests.test_a.TestB" name="two" time="2" /><testcase classname="c" name="x" time="0.1" />';
+    expect(junitTimes(xml)).toEqual([
+      { file: "mlenv.tests.test_a", seconds: 3.5 },
+      { file: "c", seconds: 0.1 },
+    ]);
+  });
+
+  test("is shown from a second on, the slowest first", () => {
+    const times = [
+      { file: "quick", seconds: 0.9 },
+      { file: "slow", seconds: 61 },
+      { file: "slowest", seconds: 125 },
+    ];
+    expect(timeTable(times).map((line) => line.trim().split(/ {2}/).at(-1))).toEqual(["slowest", "slow"]);
   });
 });

@@ -1,4 +1,4 @@
-"""A short seeded part of the fault suite; the long one is `npm run test:faults -- --runs 1000`."""
+"""A short seeded part of the fault suite; the long one is `./archon test-soak --runs 1000`."""
 
 from __future__ import annotations
 
