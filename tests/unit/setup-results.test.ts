@@ -1,4 +1,13 @@
-import { closingLine, jestTimes, junitTimes, parseGo, parseJest, parseJunit, sum, timeTable } from "../../commands/test/results";
+import {
+  closingLine,
+  jestTimes,
+  junitTimes,
+  parseGo,
+  parseJest,
+  parseJunit,
+  sum,
+  timeTable,
+} from "../../commands/test/results";
 
 test("the closing line names the skipped ones only if there are any", () => {
   expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe("12 passed, 0 failed");
