@@ -1,3 +1,4 @@
+import { referenceServer } from "../applications/reference/application";
 import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -15,14 +16,15 @@ import { projectRoot } from "../lib/paths";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 
-const minimal = "requirements.server.minimal";
-const ml = "requirements.server.ml";
+const { requirements } = referenceServer;
+const minimal = path.basename(requirements.image);
+const ml = path.basename(requirements.environment);
 const tests = "requirements.tests";
 
 /** Directory of each list and of its lock. */
 const directories: Readonly<Record<string, string>> = {
-  [minimal]: "applications/reference",
-  [ml]: "applications/reference",
+  [minimal]: path.dirname(requirements.image),
+  [ml]: path.dirname(requirements.environment),
   [tests]: "tests/python",
 };
 

@@ -9,12 +9,9 @@ const derive = ({ repo, revision, variant }: { repo: string; revision: string; v
   "python3",
   "-m",
   "archon_server.derive",
-  "--repo",
-  repo,
-  "--revision",
-  revision,
-  "--variant",
-  variant,
+  `--repo=${repo}`,
+  `--revision=${revision}`,
+  `--variant=${variant}`,
 ];
 
 /** The reference server: retrieval and reranking behind Archon's HTTP interface. */

@@ -1,3 +1,4 @@
+import { referenceServer } from "../../applications/reference/application";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -11,10 +12,7 @@ import { run } from "../lib/run";
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
   /** The lock of the stack's environments. */
-  readonly lock = fs.readFileSync(
-    path.join(projectRoot, "applications", "reference", "requirements.server.ml.txt"),
-    "utf8",
-  );
+  readonly lock = fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8");
 
   constructor(private readonly image: string) {}
 
@@ -23,8 +21,12 @@ export class BenchStore {
   }
 
   async populate(key: string, lock: string, progress: Progress): Promise<void> {
-    const imports = ["torch", "transformers", "sentence_transformers"].flatMap((module) => ["--import", module]);
-    await this.tool(["populate", "--key", key, "--lock", "-", "--python", "cp311", ...imports], lock, progress);
+    const imports = referenceServer.requirements.imports.flatMap((module) => ["--import", module]);
+    await this.tool(
+      ["populate", "--key", key, "--lock", "-", "--python", referenceServer.python.abi, ...imports],
+      lock,
+      progress,
+    );
   }
 
   /** Bytes on the disk; what is linked twice counts once. */

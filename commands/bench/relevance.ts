@@ -1,3 +1,4 @@
+import { referenceServer } from "../../applications/reference/application";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { readMachine } from "../../config/machine";
@@ -46,8 +47,8 @@ function choose({ model, documents, questions }: RelevanceOptions): Arguments {
 async function relevance({ models, own }: Arguments): Promise<string> {
   const server = await runningServer();
   const mounts = [
-    `${server.environment}:/root/.local:ro`,
-    `${server.models}:/root/.cache/huggingface:ro`,
+    `${server.environment}:${referenceServer.mounts.environment}:ro`,
+    `${server.models}:${referenceServer.mounts.models}:ro`,
     `${path.join(projectRoot, "demo")}:/src:ro`,
     ...(own === undefined ? [] : [`${own.documents}:/own/documents:ro`, `${own.questions}:/own/questions.json:ro`]),
   ];

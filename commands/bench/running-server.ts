@@ -1,3 +1,4 @@
+import { referenceServer } from "../../applications/reference/application";
 import { archon } from "../../lib/command-line";
 import { z } from "zod";
 import { readMachine } from "../../config/machine";
@@ -44,8 +45,8 @@ export async function runningServer(): Promise<RunningServer> {
   return {
     container: server.Name.replace("/", ""),
     image: server.Config.Image,
-    environment: source("/root/.local"),
-    models: source("/root/.cache/huggingface"),
+    environment: source(referenceServer.mounts.environment),
+    models: source(referenceServer.mounts.models),
   };
 }
 

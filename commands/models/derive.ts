@@ -1,3 +1,5 @@
+import { referenceServer } from "../../applications/reference/application";
+import { containerJob } from "../../lib/container-job";
 import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
@@ -44,29 +46,14 @@ export function deriveJob({ running, releases, root }: Ledger, stack: string, na
       `The running release has no model "${name}"; it has ${release.models.map((each) => each.name).join(", ") || "none"}.`,
     );
   }
-  return [
-    ...[
-      "run",
-      "--rm",
-      "--network=none",
-      "--read-only",
-      "--tmpfs=/tmp",
-      "--cap-drop=ALL",
-      "--security-opt=no-new-privileges",
-      "--log-driver=none",
+  const { mounts, commands } = referenceServer;
+  return containerJob({
+    image: release.images.server,
+    command: commands.deriveRevision({ repo: model.repo, revision: model.revision, variant }),
+    labels: { project, component: "derive" },
+    mounts: [
+      { source: `${root}/envs/${release.environment}`, target: mounts.environment },
+      { source: `${root}/models/huggingface`, target: mounts.models },
     ],
-    ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=derive"],
-    `--mount=type=bind,source=${root}/envs/${release.environment},target=/root/.local,readonly`,
-    `--mount=type=bind,source=${root}/models/huggingface,target=/root/.cache/huggingface,readonly`,
-    ...[
-      release.images.server,
-      "python3",
-      "-m",
-      "archon_server.derive",
-      `--repo=${model.repo}`,
-      `--revision=${model.revision}`,
-      `--variant=${variant}`,
-      "--print-revision",
-    ],
-  ];
+  });
 }

@@ -1,4 +1,4 @@
-import { CA_BUNDLE } from "../../lib/container-job";
+import { containerJob } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import { configuredValue, readKey } from "../../config/stack";
@@ -52,24 +52,14 @@ export interface ResolveJob {
 
 /** The arguments of `docker`. The token goes by its name alone: arguments are in logs and process lists. */
 export function resolveArguments({ repo, branch, endpoint, image, caBundle, withToken }: ResolveJob): string[] {
-  return [
-    ...[
-      "run",
-      "--rm",
-      "--init",
-      "--read-only",
-      "--tmpfs=/tmp",
-      "--security-opt=no-new-privileges",
-      "--cap-drop=ALL",
-      "--log-driver=none",
-    ],
-    ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=one-shot"],
-    ...(caBundle === undefined
-      ? []
-      : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
-    ...(withToken ? ["--env=HF_TOKEN"] : []),
-    ...[image, "resolve", `--repo=${repo}`, `--revision=${branch}`, `--endpoint=${endpoint}`],
-  ];
+  return containerJob({
+    image,
+    command: ["resolve", `--repo=${repo}`, `--revision=${branch}`, `--endpoint=${endpoint}`],
+    labels: { project, component: "one-shot" },
+    network: true,
+    inherited: withToken ? ["HF_TOKEN"] : [],
+    caBundle,
+  });
 }
 
 /** `archon:hubToken` of a stack, decrypted; undefined for a stack without one. */

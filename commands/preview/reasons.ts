@@ -1,3 +1,4 @@
+import { referenceServer } from "../../applications/reference/application";
 import * as path from "node:path";
 import { z } from "zod";
 import type { PreviewStep } from "./document";
@@ -108,7 +109,7 @@ function changedLabels(before: Inputs, after: Inputs): string[] {
 const mounted = z.object({ mounts: z.array(z.object({ source: z.string(), target: z.string() })) });
 
 /** Where an environment is mounted. */
-const environmentTarget = "/root/.local";
+const environmentTarget = referenceServer.mounts.environment;
 
 function changedMounts(before: Inputs, after: Inputs): string[] {
   const [old, now] = [before, after].map(

@@ -1,5 +1,5 @@
 import { IMAGES } from "../../lib/images";
-import { CA_BUNDLE } from "../../lib/container-job";
+import { containerJob, storeJobOptions } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import { configuredValue } from "../../config/stack";
@@ -73,27 +73,16 @@ export function storeToolArguments(
   image: string,
   caBundle: string | undefined,
 ): string[] {
-  const [name, ...args] = command;
-  return [
-    ...[
-      "run",
-      "--rm",
-      "--interactive",
-      "--init",
-      "--read-only",
-      "--tmpfs=/tmp",
-      "--security-opt=no-new-privileges",
-      "--log-driver=none",
-    ],
-    ...["--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=DAC_OVERRIDE", "--cap-add=FOWNER"],
-    ...[`--label=io.archon.project=${project}`, "--label=io.archon.component=one-shot"],
-    ...(network === true ? ["--env=HF_TOKEN"] : ["--network=none"]),
-    ...(caBundle === undefined
-      ? []
-      : [`--mount=type=bind,source=${caBundle},target=${CA_BUNDLE},readonly`, `--env=SSL_CERT_FILE=${CA_BUNDLE}`]),
-    // A bind mount fails where the source is missing; `--volume` would make an empty store there.
-    `--mount=type=bind,source=${root},target=/store`,
-    ...[...(mounts ?? [])].map(([target, source]) => `--mount=type=bind,source=${source},target=${target},readonly`),
-    ...[image, name, "--store", "/store", ...args],
-  ];
+  const [verb, ...args] = command;
+  const options = storeJobOptions(
+    { source: root },
+    {
+      labels: { project, component: "one-shot" },
+      network: network === true,
+      inherited: network === true ? ["HF_TOKEN"] : [],
+      mounts: [...(mounts ?? [])].map(([target, source]) => ({ source, target })),
+      caBundle,
+    },
+  );
+  return containerJob({ ...options, image, command: [verb, "--store", "/store", ...args] });
 }

@@ -195,7 +195,7 @@ test("a derived model is made after the one that it is derived from, by the serv
   const job = sole(COMMAND, "archon-model-local-small-eeeeeeeeeeee-fetch");
   expect(job.inputs["create"]).toBe("components/scripts/derive.sh");
   expect(job.inputs["environment"]).toMatchObject({
-    DERIVE_COMMAND: `python3\n-m\narchon_server.derive\n--repo\nlocal/demo\n--revision\n${demo.revision}\n--variant\nint8`,
+    DERIVE_COMMAND: `python3\n-m\narchon_server.derive\n--repo=local/demo\n--revision=${demo.revision}\n--variant=int8`,
     DERIVE_OPTIONS: expect.stringContaining(
       `--mount=type=bind,source=${result.environment.path},target=/root/.local,readonly`,
     ) as string,
