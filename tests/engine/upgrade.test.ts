@@ -67,7 +67,7 @@ test("the update replaces the server because its image has changed, and makes en
   expect(now.images.server).not.toBe(old.images.server);
   expect(stack.containers("server")).toHaveLength(1);
   expect(stack.containers("server")).not.toContain(serverBefore);
-  const gateway = now.images.gateway === old.images.gateway ? [] : ["gateway", "gateway-image-[0-9a-f]+"];
+  const gateway = now.images.gateway === old.images.gateway ? [] : ["server-gateway", "gateway-image-[0-9a-f]+"];
   const expected = [
     "server-0",
     "server-0-ready",
