@@ -109,19 +109,22 @@ const failures: Record<string, { spoil: () => void; message: RegExp }> = {
   },
 };
 
-test.each(Object.keys(failures))("%s fails the update with the reason, and the old release keeps running", async (kind) => {
-  const { spoil, message } = failures[kind] ?? { spoil: () => undefined, message: /$/ };
-  const { configuration } = stack;
-  for (let round = 0; round < Math.min(rounds, 3); round++) {
-    const before = await running();
-    spoil();
-    expect(await stack.failingUp()).toMatch(message);
-    expect(((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release).toBe(before);
-    server(`# mended ${kind} ${round}`);
-    stack.configuration = configuration;
-    await stack.up();
-  }
-});
+test.each(Object.keys(failures))(
+  "%s fails the update with the reason, and the old release keeps running",
+  async (kind) => {
+    const { spoil, message } = failures[kind] ?? { spoil: () => undefined, message: /$/ };
+    const { configuration } = stack;
+    for (let round = 0; round < Math.min(rounds, 3); round++) {
+      const before = await running();
+      spoil();
+      expect(await stack.failingUp()).toMatch(message);
+      expect(((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release).toBe(before);
+      server(`# mended ${kind} ${round}`);
+      stack.configuration = configuration;
+      await stack.up();
+    }
+  },
+);
 
 test("no request was lost and none was answered wrongly", async () => {
   const report = await load.stop();
