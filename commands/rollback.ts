@@ -8,6 +8,7 @@ import { pinnedRelease, withPinnedRelease } from "./rollback/pinned-release";
 import { describeOutcome, notRestorable } from "./rollback/format";
 import { ensureSetup } from "./setup/ensure";
 import { deploy } from "./start/deploy";
+import type { StackOutputs } from "./start/outputs";
 import { confirm } from "./lib/prompt";
 import { UserError } from "../lib/errors";
 import { examples, stackOption } from "./lib/options";
@@ -54,7 +55,7 @@ async function rollback(wanted: string | undefined, { stack, yes }: Options): Pr
     );
     return 0;
   }
-  let outputs: string | undefined;
+  let outputs: StackOutputs | undefined;
   await withPinnedRelease(stack, id, async () => {
     // The update itself refuses what the preview would refuse. A preview that nobody reads takes as long as the update.
     if (!yes && !(await previewAndConfirm(stack, id, steps))) {
@@ -66,7 +67,7 @@ async function rollback(wanted: string | undefined, { stack, yes }: Options): Pr
         (progress) => deploy(stack, progress),
         ({ changes }) => `(${changes})`,
       );
-      outputs = deployment.outputsJson;
+      outputs = deployment.outputs;
     } catch (error) {
       throw error instanceof CommandError
         ? new UserError(`${error.message}\nPulumi.${stack}.yaml is as it was before.`)
@@ -77,7 +78,7 @@ async function rollback(wanted: string | undefined, { stack, yes }: Options): Pr
   if (outputs === undefined) {
     return 1;
   }
-  console.log(["", ...describeOutcome(parseLedger(JSON.parse(outputs)), id, stack)].join("\n"));
+  console.log(["", ...describeOutcome(parseLedger(outputs), id, stack)].join("\n"));
   return 0;
 }
 

@@ -1,11 +1,14 @@
 import { archon } from "../../lib/command-line";
+import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
-import { pulumiEnvironment } from "./environment";
+import * as path from "node:path";
+import { lineSplitter } from "./lines";
+import { pulumiEnvironment, readTools } from "./environment";
 import { UserError } from "../../lib/errors";
-import { exitCodeOf, leaveSignalsTo } from "./signals";
+import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
 import { projectRoot } from "../../lib/paths";
-import { CommandError, run, type RunOptions } from "./run";
+import { CommandError, lastLineCount, openLog, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 
 /** Runs Pulumi on a stack of this project for a command of ours; returns its stdout. */
@@ -16,6 +19,87 @@ export async function pulumi(
 ): Promise<string> {
   return withConfig(stack, (environment) =>
     run("pulumi", [...args, "--stack", stack, "--non-interactive"], { ...options, environment }),
+  );
+}
+
+/** What an update did. */
+export interface UpdateResult {
+  /** Outputs of the stack, secret ones in plain text. */
+  outputs: Record<string, unknown>;
+  /** Number of resources by operation, such as `{ create: 3, same: 12 }`. */
+  changes: Readonly<Record<string, number>>;
+}
+
+/**
+ * Updates a stack through Pulumi's Automation API.
+ *
+ * @param onEvent gets the engine's events as they happen
+ * @throws CommandError when the update fails, with the last lines that Pulumi printed
+ */
+export async function updateStack(
+  name: string,
+  onEvent: (event: automation.EngineEvent) => void,
+): Promise<UpdateResult> {
+  return withConfig(name, async (environment) => {
+    interruption.throwIfAborted();
+    const stack = await automationStack(name, environment);
+    const command = `pulumi up --stack ${name}`;
+    const log = openLog("pulumi-up", command);
+    const lines: string[] = [];
+    const splitter = lineSplitter((line) => {
+      log.write(`${line}\n`);
+      if (line.trim() !== "") {
+        lines.push(line);
+        lines.splice(0, lines.length - lastLineCount);
+      }
+    });
+    const receive = (text: string): void => splitter.push(text);
+    let changes: Readonly<Record<string, number>> = {};
+    try {
+      const { outputs } = await abortable((signal) =>
+        stack.up({
+          color: "never",
+          suppressOutputs: true,
+          signal,
+          onOutput: receive,
+          onError: receive,
+          onEvent: (event) => {
+            changes = event.summaryEvent?.resourceChanges ?? changes;
+            onEvent(event);
+          },
+        }),
+      );
+      return { outputs: Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value])), changes };
+    } catch (error) {
+      interruption.throwIfAborted();
+      if (!(error instanceof automation.CommandError)) {
+        throw error;
+      }
+      splitter.end();
+      throw new CommandError(command, "failed", lines, String(log.path));
+    } finally {
+      await new Promise((resolve) => log.end(resolve));
+    }
+  });
+}
+
+/** A stack of this project as the Automation API knows it. Does not change which stack plain `pulumi` takes. */
+async function automationStack(name: string, environment: NodeJS.ProcessEnv): Promise<automation.Stack> {
+  const { binDirectory } = readTools();
+  const root = binDirectory === undefined ? {} : { root: path.dirname(binDirectory) };
+  const workspace = await automation.LocalWorkspace.create({
+    workDir: projectRoot,
+    pulumiCommand: await automation.PulumiCommand.get({ ...root, skipVersionCheck: true }),
+    envVars: definedVariables(environment),
+  });
+  // `pulumi stack select` would make it the stack that plain `pulumi up` takes from now on.
+  workspace.selectStack = () => Promise.resolve();
+  return automation.Stack.select(name, workspace);
+}
+
+function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
   );
 }
 

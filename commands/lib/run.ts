@@ -45,7 +45,7 @@ export class CommandError extends UserError {
 }
 
 /** Lines of a failed child that its error repeats. */
-const lastLineCount = 15;
+export const lastLineCount = 15;
 
 /**
  * Runs a program to its end and returns what it wrote to stdout.
@@ -143,7 +143,8 @@ function startTimer(
   return timer;
 }
 
-function openLog(name: string, command: string): fs.WriteStream {
+/** Opens a log in `.archon/logs/`, which begins with the time and the command. */
+export function openLog(name: string, command: string): fs.WriteStream {
   fs.mkdirSync(logDirectory, { recursive: true });
   const stream = fs.createWriteStream(path.join(logDirectory, `${name}.log`));
   // A disk that is full fails the child itself, with a better message than its log could give.

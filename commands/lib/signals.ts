@@ -6,7 +6,12 @@ import { Interrupted } from "../../lib/errors";
 const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 const controller = new AbortController();
 const children = new Set<ChildProcess>();
-const guests = new Set<ChildProcess>();
+const guests = new Set<Guest>();
+
+/** What has this terminal and process group too, and ends by itself after a signal. */
+interface Guest {
+  kill(signal: NodeJS.Signals): unknown;
+}
 
 /** Aborted, with an {@link Interrupted} as its reason, by the first Ctrl-C. Give it to everything that waits. */
 export const interruption: AbortSignal = controller.signal;
@@ -50,6 +55,21 @@ export function leaveSignalsTo(child: ChildProcess): void {
   guests.add(child);
   child.once("exit", () => guests.delete(child));
   child.once("error", () => guests.delete(child));
+}
+
+/**
+ * Runs `work`, whose child processes share this process group, until they have ended by themselves. Its signal is aborted where
+ * they do not get the terminal's Ctrl-C.
+ */
+export async function abortable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopping = new AbortController();
+  const guest: Guest = { kill: () => stopping.abort() };
+  guests.add(guest);
+  try {
+    return await work(stopping.signal);
+  } finally {
+    guests.delete(guest);
+  }
 }
 
 /** Signals the whole process group that `child` leads. */

@@ -1,69 +1,98 @@
-import { recoverIfStale } from "../recover/recover";
+import type { EngineEvent, OpType } from "@pulumi/pulumi/automation";
 import type { Progress } from "../lib/progress";
-import { pulumi } from "../lib/pulumi";
+import { updateStack } from "../lib/pulumi";
+import { recoverIfStale } from "../recover/recover";
 import { parseOutputs, type StackOutputs } from "./outputs";
 
 export interface Deployment {
   outputs: StackOutputs;
-  /** The same as Pulumi prints them, for the ledger. */
-  outputsJson: string;
-  /** Pulumi's count of what it did: `3 created, 12 unchanged`. */
+  /** What it did, such as `3 created, 12 unchanged`. */
   changes: string;
 }
 
-/** Runs `pulumi up` and shows what it does. */
+/** Updates a stack and shows what happens. */
 export async function deploy(stack: string, progress: Progress): Promise<Deployment> {
   await recoverIfStale(stack, progress);
-  const stdout = await pulumi(
-    stack,
-    ["up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", "--color", "never"],
-    {
-      log: "pulumi-up",
-      onLine: (line) => {
-        const shown = interesting(line);
-        if (shown?.lasting === true) {
-          progress.message(shown.text);
-        } else if (shown !== undefined) {
-          progress.update(0, 0, shown.text);
-        }
-      },
-    },
-  );
-  const outputsJson = await pulumi(stack, ["stack", "output", "--json", "--show-secrets"]);
-  return { outputs: parseOutputs(outputsJson), outputsJson, changes: countChanges(stdout) };
+  const { outputs, changes } = await updateStack(stack, (event) => {
+    const shown = describeEvent(event);
+    if (shown?.lasting === true) {
+      progress.message(shown.text);
+    } else if (shown !== undefined) {
+      progress.update(0, 0, shown.text);
+    }
+  });
+  return { outputs: parseOutputs(outputs), changes: describeChanges(changes) };
 }
+
+/** Operations that change something, in the past tense. A replacement is shown by its creation and its deletion. */
+const done: Partial<Record<OpType, string>> = {
+  create: "created",
+  "create-replacement": "created anew",
+  update: "updated",
+  delete: "deleted",
+  "delete-replaced": "deleted",
+  import: "imported",
+};
 
 /**
- * What of Pulumi's line display a person wants to see: finished changes and diagnostics to keep, changes under way for the
- * moment, nothing of headings, dots and the closing count.
+ * What of an event of the engine a person wants to see: finished changes, warnings and errors to keep; for the moment, changes under
+ * way and what a job prints.
  */
-export function interesting(line: string): { text: string; lasting: boolean } | undefined {
-  const text = line.replace(/ \[diff: [^\]]*\];?/, "").trim();
-  if (
-    text === "" ||
-    /^(@|Updating|Resources:|Duration:|Diagnostics:|[+~-]{0,2}-? ?\d+ \w+$|\d+ changes?\. \d+ unchanged$)/.test(text)
-  ) {
+export function describeEvent(event: EngineEvent): { text: string; lasting: boolean } | undefined {
+  const { resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent } = event;
+  const started = resourcePreEvent?.metadata;
+  if (started !== undefined) {
+    return changes(started) ? { text: resourceName(started.urn), lasting: false } : undefined;
+  }
+  const finished = resOutputsEvent?.metadata;
+  if (finished !== undefined) {
+    return changes(finished)
+      ? { text: `${resourceName(finished.urn)} ${done[finished.op] ?? finished.op}`, lasting: true }
+      : undefined;
+  }
+  if (resOpFailedEvent !== undefined) {
+    const { op, urn } = resOpFailedEvent.metadata;
+    return { text: `${resourceName(urn)} failed (${op})`, lasting: true };
+  }
+  const message = diagnosticEvent?.message.trim() ?? "";
+  if (diagnosticEvent === undefined || message === "") {
     return undefined;
   }
-  const underWay =
-    /^[+~-]{1,2}-? +(\S+ \S+) (?:creating|updating|deleting|replacing|reading|refreshing)(?: replacement| original)? \(\d+s\)(.*)$/.exec(
-      text,
-    );
-  if (underWay !== null) {
-    return { text: `${underWay[1]}${underWay[2]}`, lasting: false };
-  }
-  // Between changes Pulumi repeats a resource with the last line that it wrote, or the stack alone.
-  if (/^pulumi:pulumi:Stack \S+( running)?$/.test(text)) {
-    return undefined;
-  }
-  return { text, lasting: !/^\w+:\w+:\w+ \S+ (?!.*(?:error|warning|failed))/.test(text) };
+  const { severity, urn } = diagnosticEvent;
+  const text = urn === undefined || urn === "" ? message : `${resourceName(urn)}: ${message}`;
+  return { text, lasting: severity === "error" || severity === "warning" };
 }
 
-/** The counts below `Resources:`, in Pulumi's order. */
-export function countChanges(stdout: string): string {
-  const block = /^Resources:\n((?:[ \t]+.*\n?)*)/m.exec(stdout)?.[1] ?? "";
-  const counts = [...block.matchAll(/(\d+) (created|updated|replaced|deleted|imported|unchanged)/g)].map(
-    ([count]) => count,
-  );
-  return counts.length === 1 && counts[0]?.endsWith("unchanged") === true ? "no changes" : counts.join(", ");
+/** Components and the stack itself exist in the state alone. */
+function changes({ op, urn }: { op: OpType; urn: string }): boolean {
+  return done[op] !== undefined && !/^(?:archon|pulumi):/.test(typeOf(urn));
+}
+
+/** `docker:index/container:Container archon-server-0` */
+function resourceName(urn: string): string {
+  return `${typeOf(urn)} ${urn.slice(urn.lastIndexOf("::") + 2)}`;
+}
+
+/** The type of a resource without those of its parents, `urn:pulumi:stack::project::parent$type::name`. */
+function typeOf(urn: string): string {
+  const [, , types = ""] = urn.split("::");
+  return types.slice(types.lastIndexOf("$") + 1);
+}
+
+const counted: readonly [op: OpType, word: string][] = [
+  ["create", "created"],
+  ["update", "updated"],
+  ["replace", "replaced"],
+  ["delete", "deleted"],
+  ["import", "imported"],
+  ["same", "unchanged"],
+];
+
+/** `3 created, 12 unchanged`; `no changes` where everything is the same. */
+export function describeChanges(changes: Readonly<Record<string, number>>): string {
+  const counts = counted.flatMap(([op, word]) => ((changes[op] ?? 0) > 0 ? [[word, changes[op]] as const] : []));
+  const [first] = counts;
+  return counts.length === 1 && first?.[0] === "unchanged"
+    ? "no changes"
+    : counts.map(([word, count]) => `${count} ${word}`).join(", ");
 }

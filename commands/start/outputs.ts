@@ -12,9 +12,9 @@ export interface StackOutputs {
   apiToken?: string;
 }
 
-/** Reads `pulumi stack output --json`. */
-export function parseOutputs(json: string): StackOutputs {
-  const value = JSON.parse(json) as Partial<StackOutputs>;
+/** Checks that the outputs of a stack are those of this program. */
+export function parseOutputs(outputs: Readonly<Record<string, unknown>>): StackOutputs {
+  const value = outputs as Partial<StackOutputs>;
   const missing = (["url", "release", "environment", "images", "models"] as const).filter(
     (name) => value[name] === undefined,
   );

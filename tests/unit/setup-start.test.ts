@@ -1,3 +1,4 @@
+import type * as automation from "@pulumi/pulumi/automation";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -5,13 +6,13 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { ArchonClient, type Document } from "../../commands/start/archon-client";
 import { releaseStaleLocks } from "../../commands/recover/lock";
-import { countChanges, interesting } from "../../commands/start/deploy";
+import { describeChanges, describeEvent } from "../../commands/start/deploy";
 import { parseOutputs, type StackOutputs } from "../../commands/start/outputs";
 import { describeAnswer, describeDeployment, describeTimes } from "../../commands/start/report";
 import { directorySize } from "../../commands/start/sizes";
 import { silent } from "../../commands/lib/progress";
 
-// A loopback server with the reference server's replies stands in for it; recorded lines stand in for Pulumi.
+// A loopback server with the reference server's x
 
 const document: Document = {
   filename: "about.md",
@@ -157,61 +158,70 @@ describe("the client of the server", () => {
   });
 });
 
-describe("Pulumi's lines", () => {
-  test.each<[string, ReturnType<typeof interesting>]>([
-    ["@ updating.....", undefined],
-    ["Updating (dev):", undefined],
-    ["", undefined],
-    ["    pulumi:pulumi:Stack archon-dev running ", undefined],
-    ["    pulumi:pulumi:Stack archon-dev  ", undefined],
-    ["Resources:", undefined],
-    ["    + 3 created", undefined],
-    ["    +-1 replaced", undefined],
-    ["    4 changes. 12 unchanged", undefined],
-    ["    12 unchanged", undefined],
-    ["Duration: 41s", undefined],
+describe("events of an update", () => {
+  const urnOf = (type: string, name: string): string =>
+    `urn:pulumi:dev::archon::archon:index:Deployment$${type}::${name}`;
+  const step = (op: string, type: string, name: string): { metadata: automation.StepEventMetadata } => ({
+    metadata: { op, type, urn: urnOf(type, name) } as automation.StepEventMetadata,
+  });
+  const server = ["docker:index/container:Container", "archon-server-0"] as const;
+  const diagnostic = (severity: automation.DiagnosticEvent["severity"], message: string, urn?: string): object => ({
+    diagnosticEvent: { severity, message, urn, color: "never" },
+  });
+
+  test.each<[string, object, ReturnType<typeof describeEvent>]>([
+    ["a resource that does not change begins", { resourcePreEvent: step("same", ...server) }, undefined],
+    ["a resource that does not change is finished", { resOutputsEvent: step("same", ...server) }, undefined],
+    ["a component is created", { resOutputsEvent: step("create", "archon:index:Service", "archon-server") }, undefined],
     [
-      " +  command:local:Command env-populate creating (12s) installing torch",
-      { text: "command:local:Command env-populate installing torch", lasting: false },
+      "a creation begins",
+      { resourcePreEvent: step("create", ...server) },
+      { text: "docker:index/container:Container archon-server-0", lasting: false },
     ],
     [
-      " ++ docker:index:Container server creating replacement (0s) ",
-      { text: "docker:index:Container server", lasting: false },
+      "a creation is finished",
+      { resOutputsEvent: step("create", ...server) },
+      { text: "docker:index/container:Container archon-server-0 created", lasting: true },
     ],
     [
-      " +  docker:index:Container server created (3s) ",
-      { text: "+  docker:index:Container server created (3s)", lasting: true },
+      "a replacement is created",
+      { resOutputsEvent: step("create-replacement", ...server) },
+      { text: "docker:index/container:Container archon-server-0 created anew", lasting: true },
     ],
     [
-      " +  docker:index:Container server **creating failed** error: port is taken",
-      { text: "+  docker:index:Container server **creating failed** error: port is taken", lasting: true },
+      "the replaced resource is deleted",
+      { resOutputsEvent: step("delete-replaced", ...server) },
+      { text: "docker:index/container:Container archon-server-0 deleted", lasting: true },
     ],
     [
-      " ++ command:local:Command slow created replacement (8s) [diff: ~create,triggers]; step 8",
-      { text: "++ command:local:Command slow created replacement (8s) step 8", lasting: true },
+      "an operation fails",
+      { resOpFailedEvent: step("create", ...server) },
+      { text: "docker:index/container:Container archon-server-0 failed (create)", lasting: true },
     ],
     [
-      "    command:local:Command slow [diff: ~create]; step 6",
-      { text: "command:local:Command slow step 6", lasting: false },
+      "a job prints a line",
+      diagnostic("info#err", "installing torch\n", urnOf("command:local:Command", "archon-environment-populate")),
+      { text: "command:local:Command archon-environment-populate: installing torch", lasting: false },
     ],
     [
-      "    pulumi:pulumi:Stack archon-dev running error: update failed",
-      { text: "pulumi:pulumi:Stack archon-dev running error: update failed", lasting: true },
+      "a resource has an error",
+      diagnostic("error", "port is taken", urnOf(...server)),
+      { text: "docker:index/container:Container archon-server-0: port is taken", lasting: true },
     ],
-    ["    error: 1 error occurred:", { text: "error: 1 error occurred:", lasting: true }],
-  ])("%j", (line, expected) => {
-    expect(interesting(line)).toEqual(expected);
+    ["the engine has an error", diagnostic("error", "update failed", ""), { text: "update failed", lasting: true }],
+    ["a message is empty", diagnostic("error", "\n"), undefined],
+    ["the update begins", { preludeEvent: { config: {} } }, undefined],
+  ])("%s", (_, event, expected) => {
+    expect(describeEvent(event as automation.EngineEvent)).toEqual(expected);
   });
 
   test.each([
-    [
-      "Resources:\n    + 3 created\n    ~ 1 updated\n    +-2 replaced\n    6 changes. 12 unchanged\n\nDuration: 41s\n",
-      "3 created, 1 updated, 2 replaced, 12 unchanged",
-    ],
-    ["Resources:\n    15 unchanged\n\nDuration: 3s\n", "no changes"],
-    ["", ""],
-  ])("are counted: %j", (stdout, expected) => {
-    expect(countChanges(stdout)).toBe(expected);
+    [{ create: 3, update: 1, replace: 2, same: 12 }, "3 created, 1 updated, 2 replaced, 12 unchanged"],
+    [{ delete: 1, same: 3 }, "1 deleted, 3 unchanged"],
+    [{ same: 15 }, "no changes"],
+    [{}, ""],
+  ])("are counted: %j", (counts, expected) => {
+    expect(describeChanges(counts)).toBe(expected);
   });
 });
 
@@ -246,8 +256,8 @@ describe("what is printed", () => {
   };
 
   test("names the outputs that are missing", () => {
-    expect(parseOutputs(JSON.stringify(outputs))).toEqual(outputs);
-    expect(() => parseOutputs('{"url": "http://127.0.0.1:8181"}')).toThrow(
+    expect(parseOutputs({ ...outputs })).toEqual(outputs);
+    expect(() => parseOutputs({ url: "http://127.0.0.1:8181" })).toThrow(
       "The stack has no output release, environment, images, models. Run `./archon pulumi up`",
     );
   });
