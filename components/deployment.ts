@@ -32,13 +32,8 @@ export class Deployment extends pulumi.ComponentResource {
   private readonly done: pulumi.Output<unknown>;
 
   constructor(name: string, plan: DeploymentPlan, opts: pulumi.ComponentResourceOptions = {}) {
+    super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: dockerProvider(name, plan, opts) } });
     const { application, settings, facts, recipes, active, sharedImages, retained } = plan;
-    const provider = new docker.Provider(
-      `${name}-docker`,
-      { host: settings.dockerHost },
-      opts.parent === undefined ? {} : { parent: opts.parent },
-    );
-    super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: provider } });
     const child = { parent: this };
 
     const recipe = recipeFor(sharedImages.bootstrap, recipes, facts);
@@ -133,6 +128,15 @@ export class Deployment extends pulumi.ComponentResource {
       ...(apiToken === undefined ? {} : { apiToken }),
     };
   }
+}
+
+/** Beside the component, since it is one of its options. */
+function dockerProvider(
+  name: string,
+  { settings }: DeploymentPlan,
+  { parent }: pulumi.ComponentResourceOptions,
+): docker.Provider {
+  return new docker.Provider(`${name}-docker`, { host: settings.dockerHost }, parent === undefined ? {} : { parent });
 }
 
 /** Pulumi marks a configuration key as secret as a whole, so that each variable may be one. */
