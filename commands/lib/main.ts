@@ -9,6 +9,13 @@ import { withoutShims } from "./environment";
  */
 export function main(work: (args: string[]) => Promise<number | void>, again: string): void {
   handleInterruptions();
+  // A reader that has seen enough, such as `head`, is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") {
+      throw error;
+    }
+    process.exit(0);
+  });
   // A shell that evaluated `archon env` has our own `pulumi` first on PATH: found from here, it would start itself.
   process.env.PATH = withoutShims(process.env.PATH);
   work(process.argv.slice(2)).then(
