@@ -7,7 +7,7 @@ import { Steps } from "./lib/progress";
 import { markdownPreview } from "./preview/markdown";
 import { previewStack, summariseRedacted } from "./preview/run";
 import type { PreviewSummary } from "./preview/summary";
-import { describePreview } from "./preview/text";
+import { describePreview } from "./preview/format";
 import { ensureSetup } from "./setup/ensure";
 
 interface Options {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { parseLedger } from "../release/ledger";
 import { archon } from "../lib/command-line";
-import { describePreview } from "./preview/text";
+import { describePreview } from "./preview/format";
 import { previewStack } from "./preview/run";
 import { findRelease, readLedger, withLosses } from "./releases/ledger";
 import { pinnedRelease, withPinnedRelease } from "./rollback/pinned-release";

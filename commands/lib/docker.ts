@@ -9,7 +9,7 @@ export function dockerEnvironment(
 }
 
 /** Whether the engine at `host` has an image by this reference. */
-export async function hasImage(reference: string, host: string | undefined): Promise<boolean> {
+export async function imageExists(reference: string, host: string | undefined): Promise<boolean> {
   return (await imageSize(reference, host)) !== undefined;
 }
 

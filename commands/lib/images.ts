@@ -4,7 +4,7 @@ import { buildRecipe, type ImageDefinition } from "../../lib/images";
 import { readMachine } from "../../config/machine";
 import { devStack } from "../../config/stack";
 import { chosenBaseImage, configuredValue, packageIndexes } from "../../config/stack";
-import { dockerEnvironment, hasImage } from "./docker";
+import { dockerEnvironment, imageExists } from "./docker";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
 import type { Progress } from "./progress";
@@ -31,7 +31,7 @@ export async function ensureImage(
     ...packageIndexes(),
   };
   const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
-  if (await hasImage(reference, dockerHost)) {
+  if (await imageExists(reference, dockerHost)) {
     return reference;
   }
   const [client, ...build] = await buildCommand(searchPath());

@@ -2,13 +2,12 @@ import { archon } from "../../lib/command-line";
 import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
 import * as path from "node:path";
-import { lineSplitter } from "./lines";
 import { pulumiEnvironment, readTools } from "./environment";
 import { UserError } from "../../lib/errors";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
 import { projectRoot } from "../../lib/paths";
-import { CommandError, lastLineCount, openLog, run, type RunOptions } from "./run";
+import { CommandError, lastLineCount, lineSplitter, openLog, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 
 /** Runs Pulumi on a stack of this project for a command of ours; returns its stdout. */

@@ -4,7 +4,6 @@ import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { UserError } from "../../lib/errors";
 import { forwardSignals, interruption, kill } from "./signals";
-import { lineSplitter } from "./lines";
 import { display, logDirectory, projectRoot } from "../../lib/paths";
 
 export interface RunOptions {
@@ -111,6 +110,24 @@ function ended(child: ChildProcess, command: string): Promise<string | undefined
       resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
     });
   });
+}
+
+/** Cuts a stream of text into lines. Progress bars end theirs with a carriage return, so that ends a line too. */
+export function lineSplitter(onLine: (line: string) => void): { push(chunk: string): void; end(): void } {
+  let rest = "";
+  return {
+    push(chunk) {
+      const parts = (rest + chunk).split(/\r?\n|\r(?!\n|$)/);
+      rest = parts.pop() ?? "";
+      parts.forEach(onLine);
+    },
+    end() {
+      if (rest !== "") {
+        onLine(rest.replace(/\r$/, ""));
+      }
+      rest = "";
+    },
+  };
 }
 
 function splitLines(stream: Readable | null, onLine: (line: string) => void): void {

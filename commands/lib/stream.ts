@@ -2,9 +2,8 @@ import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { forwardSignals, interruption, kill } from "./signals";
-import { lineSplitter } from "./lines";
 import { projectRoot } from "../../lib/paths";
-import { CommandError } from "./run";
+import { CommandError, lastLineCount, lineSplitter } from "./run";
 
 export interface StreamOptions {
   environment: NodeJS.ProcessEnv;
@@ -15,8 +14,6 @@ export interface StreamOptions {
   /** Called with every line for people. */
   onLine: (line: string) => void;
 }
-
-const lastLineCount = 15;
 
 /**
  * Runs a program that reads or writes more than fits into memory.

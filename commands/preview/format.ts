@@ -1,5 +1,5 @@
-import { bytes } from "../lib/render";
-import { gone, type Action, type Change, type PreviewSummary } from "./summary";
+import { bytes, table } from "../lib/render";
+import { actions, gone, type Action, type Change, type PreviewSummary } from "./summary";
 
 /** Headings of the actions. */
 export const headings: Readonly<Record<Action, string>> = {
@@ -65,4 +65,30 @@ export function headline({ problems, changes, stack }: PreviewSummary): string {
   return changes.length === 0
     ? `No changes to ${stack}`
     : `${changes.length} ${changes.length === 1 ? "change" : "changes"} to ${stack}`;
+}
+
+/** A preview for a terminal. */
+export function describePreview(summary: PreviewSummary): string[] {
+  const { problems, warnings, changes, unchanged } = summary;
+  if (problems.length > 0) {
+    return [`${headline(summary)}:`, ...problems.flatMap((problem) => problem.split("\n")).map((line) => `  ${line}`)];
+  }
+  const rows = actions.flatMap((action) =>
+    changes
+      .filter((change) => change.action === action)
+      .map((change, index) => [index === 0 ? headings[action] : "", change.what, details(change)]),
+  );
+  const facts = [
+    ["Release", releaseLine(summary)],
+    ["Downtime", downtimeLine(summary)],
+    ...(changes.some(({ action }) => action === "fetch") ? [["To fetch", fetchTotal(summary)]] : []),
+    ["Unchanged", `${unchanged} resources`],
+  ];
+  return [
+    `${headline(summary)}.`,
+    "",
+    ...table(facts),
+    ...(rows.length === 0 ? [] : ["", ...table(rows)]),
+    ...warnings.map((warning) => `Warning: ${warning}`),
+  ];
 }

@@ -1,9 +1,12 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { projectRoot } from "../../lib/paths";
 import { pulumi } from "../lib/pulumi";
 import { CommandError } from "../lib/run";
+import { directorySize } from "../start/sizes";
 import { parsePreview } from "./document";
 import { redact, secretsOf } from "./redact";
-import { checkoutSizes } from "./sizes";
-import { summarise, type PreviewSummary } from "./summary";
+import { summarise, type PreviewSummary, type Sizes } from "./summary";
 
 /** Previews the update of a stack. One that would fail is told by its problems. */
 export async function previewStack(stack: string): Promise<PreviewSummary> {
@@ -47,4 +50,20 @@ function failed(stack: string, problem: string): PreviewSummary {
     problems: [problem.replace(/^error: /, "")],
     warnings: [],
   };
+}
+
+/** Sizes as this checkout knows them. */
+export const checkoutSizes: Sizes = {
+  environment: (lock) => {
+    const file = path.resolve(projectRoot, lock);
+    return fs.existsSync(file) ? installedBytes(fs.readFileSync(file, "utf8")) : undefined;
+  },
+  directory: (directory) => directorySize(path.resolve(projectRoot, directory)),
+};
+
+/** Bytes that the packages of a lock take on a disk, by its `# size:` comments; undefined where one has none. */
+export function installedBytes(lock: string): number | undefined {
+  const packages = lock.match(/^[A-Za-z0-9][^\s=]*==/gm)?.length ?? 0;
+  const sizes = [...lock.matchAll(/^\s*#\s*size:\s*(\d+)\s*$/gm)].map(([, count]) => Number(count));
+  return packages > 0 && sizes.length === packages ? sizes.reduce((sum, count) => sum + count, 0) : undefined;
 }

@@ -1,6 +1,6 @@
 import { archon } from "../../lib/command-line";
 import { DEFAULT_BASE_IMAGE } from "../../config/machine";
-import { dockerEnvironment, hasImage } from "../lib/docker";
+import { dockerEnvironment, imageExists } from "../lib/docker";
 import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
@@ -26,7 +26,7 @@ export async function ensureBaseImage(request: BaseImageRequest, progress: Progr
   const wanted = request.configured ?? DEFAULT_BASE_IMAGE;
   const acceptable = request.configured === undefined ? [request.recorded, DEFAULT_BASE_IMAGE, ownBaseImage] : [wanted];
   for (const reference of acceptable) {
-    if (reference !== undefined && (await hasImage(reference, request.engineHost))) {
+    if (reference !== undefined && (await imageExists(reference, request.engineHost))) {
       return reference;
     }
   }

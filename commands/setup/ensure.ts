@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { DEFAULT_BASE_IMAGE } from "../../config/machine";
 import { chosenBaseImage, configuredBaseImage } from "../../config/stack";
-import { hasImage } from "../lib/docker";
+import { imageExists } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { Steps } from "../lib/progress";
@@ -71,7 +71,7 @@ export async function isSetUp(): Promise<boolean> {
   }
   const [found, present] = await Promise.all([
     findEngine(machine.dockerHost),
-    hasImage(chosenBaseImage(), machine.dockerHost),
+    imageExists(chosenBaseImage(), machine.dockerHost),
   ]);
   return found.engine !== undefined && present;
 }

@@ -8,8 +8,7 @@ import { CommandError, run } from "../lib/run";
 import { atLeast } from "../lib/version";
 import { compile, goEnvironment, type Binary, type Report } from "./pulumi-compile";
 import { platform, pulumiVersion, toolchainSources, type Plugin } from "./pulumi-pins";
-import { installPlugins } from "./pulumi-plugins";
-import { findPublished, publish, type PulumiTools } from "./pulumi-tools";
+import { findPublished, installPlugins, publish, type PulumiTools } from "./pulumi-tools";
 
 const cliPackage = "github.com/pulumi/pulumi";
 

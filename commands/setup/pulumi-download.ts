@@ -7,8 +7,7 @@ import type { Progress } from "../lib/progress";
 import { bytes } from "../lib/render";
 import { run } from "../lib/run";
 import { platform, plugins, pulumiVersion } from "./pulumi-pins";
-import { installPlugins } from "./pulumi-plugins";
-import { findPublished, publish, type PulumiTools } from "./pulumi-tools";
+import { findPublished, installPlugins, publish, type PulumiTools } from "./pulumi-tools";
 
 /** Where Pulumi publishes its releases. ARCHON_PULUMI_DOWNLOAD_URL names a mirror with the same files. */
 const officialBase = "https://get.pulumi.com/releases/sdk";

@@ -8,8 +8,7 @@ import { run } from "../lib/run";
 import { atLeast } from "../lib/version";
 import { findProgram } from "./docker";
 import { minimumPulumiVersion, plugins } from "./pulumi-pins";
-import { hasPlugins, installPlugins } from "./pulumi-plugins";
-import { readRecord, writeRecord, type PulumiTools } from "./pulumi-tools";
+import { hasPlugins, installPlugins, readRecord, writeRecord, type PulumiTools } from "./pulumi-tools";
 
 interface AdoptedRecord {
   home: string;

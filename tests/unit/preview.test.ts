@@ -4,10 +4,9 @@ import * as path from "node:path";
 import { parsePreview } from "../../commands/preview/document";
 import { commentLimit, markdownPreview, marker } from "../../commands/preview/markdown";
 import { hidden, redact, secretsOf } from "../../commands/preview/redact";
-import { installedBytes } from "../../commands/preview/sizes";
+import { installedBytes } from "../../commands/preview/run";
 import { actions, summarise, type Change, type PreviewSummary } from "../../commands/preview/summary";
-import { describePreview } from "../../commands/preview/text";
-import { fetchTotal, releaseLine } from "../../commands/preview/format";
+import { describePreview, fetchTotal, releaseLine } from "../../commands/preview/format";
 import { changesOf, summaryOf } from "../support/preview-summary";
 
 // The previews were recorded on a real engine; tests/engine/previews.test.ts compares them with new ones.

@@ -3,7 +3,7 @@ import { hasApt } from "../../commands/setup/apt";
 import { ensureBaseImage, ownBaseImage, type BaseImageRequest } from "../../commands/setup/base-image";
 import { buildBaseImage } from "../../commands/setup/debootstrap";
 import { isRoot } from "../../commands/setup/docker";
-import { hasImage } from "../../commands/lib/docker";
+import { imageExists } from "../../commands/lib/docker";
 import { silent } from "../../commands/lib/progress";
 import { CommandError, run } from "../../commands/lib/run";
 
@@ -15,7 +15,7 @@ jest.mock("../../commands/setup/debootstrap", () => ({ buildBaseImage: jest.fn(a
 jest.mock("../../commands/setup/docker", () => ({ isRoot: jest.fn() }));
 jest.mock("../../commands/lib/docker", () => ({
   ...jest.requireActual<object>("../../commands/lib/docker"),
-  hasImage: jest.fn(),
+  imageExists: jest.fn(),
 }));
 jest.mock("../../commands/lib/run", () => ({
   ...jest.requireActual<object>("../../commands/lib/run"),
@@ -41,7 +41,7 @@ beforeEach(() => {
   pullable = true;
   jest.mocked(hasApt).mockReturnValue(true);
   jest.mocked(isRoot).mockReturnValue(true);
-  jest.mocked(hasImage).mockImplementation(async (reference) => present.includes(reference));
+  jest.mocked(imageExists).mockImplementation(async (reference) => present.includes(reference));
   jest.mocked(run).mockImplementation(async (command, args) => {
     if (!pullable) {
       throw new CommandError([command, ...args].join(" "), "failed with exit code 1", [refusal]);

@@ -1,5 +1,5 @@
 import { Steps } from "../../commands/lib/progress";
-import { lineSplitter } from "../../commands/lib/lines";
+import { lineSplitter } from "../../commands/lib/run";
 import { columnsOf, bar, bytes, duration, table, truncate, wrap } from "../../commands/lib/render";
 
 describe("a duration", () => {
