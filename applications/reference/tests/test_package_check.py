@@ -67,4 +67,4 @@ def test_a_server_whose_packages_are_repaired_ends_so_that_a_new_process_imports
     (packages / "torch" / "__init__.py").write_text("")
     # In a container, the engine would start it again.
     assert process.wait(60) == 0
-    assert "the environment can be imported again" in process.stdout.read()
+    assert "the packages can be imported again" in process.stdout.read()
