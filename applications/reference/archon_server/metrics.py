@@ -38,7 +38,7 @@ class Metrics:
         for stage in ("load", "score", "time"):
             self.rerank_failures.labels(stage)
         self.model_load_seconds = Gauge(
-            "archon_model_load_seconds", "Time the model took to load and to give the known answers", registry=registry
+            "archon_model_load_seconds", "Time the model took to load and to pass the baseline check", registry=registry
         )
         self.model_memory_bytes = Gauge(
             "archon_model_memory_bytes",

@@ -1,4 +1,4 @@
-"""The comparison of today's known answers with the baseline that the store recorded."""
+"""The comparison of the scores of today with the baseline that the store recorded."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_the_tolerance_is_that_of_the_less_precise_dtype(
         caught.value
     )
     assert "one?" not in str(caught.value)
-    assert "npm run verify" in str(caught.value)
+    assert "./archon verify" in str(caught.value)
 
 
 def test_without_a_baseline_there_is_nothing_to_compare(tmp_path: Path) -> None:

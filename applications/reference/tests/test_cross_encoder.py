@@ -67,7 +67,7 @@ def test_a_damaged_snapshot_is_reported(tmp_path: Path) -> None:
     config = hf_cache.snapshot(tmp_path, MODEL) / "config.json"
     config.parent.mkdir(parents=True)
     config.write_text("{")
-    with pytest.raises(ModelError, match=r"config\.json cannot be read .*npm run verify"):
+    with pytest.raises(ModelError, match=r"config\.json cannot be read .*\./archon verify"):
         hf_cache.read_config(tmp_path, MODEL)
 
 
@@ -132,7 +132,7 @@ PASSAGES = [*(passage for _, passage in baseline.KNOWN_PAIRS), "short", "A long 
 
 
 @pytest.mark.ml
-def test_a_bert_cross_encoder_is_loaded_and_gives_the_known_answers(written: tuple[Path, Model, Model]) -> None:
+def test_a_bert_cross_encoder_is_loaded_and_passes_the_baseline_check(written: tuple[Path, Model, Model]) -> None:
     cache, bert, _ = written
     reranker = cross_encoder.load(bert, cache)
     assert (reranker.runtime.device, reranker.runtime.dtype) == ("cpu", "float32")
@@ -216,7 +216,7 @@ def test_damaged_weights_that_still_load_differ_from_the_baseline(
         try:
             answers = baseline.check_known_answers(reranker)
         except (UnusableRelease, ValueError):
-            found.append("known answers")
+            found.append("baseline check")
             continue
         try:
             baseline.compare(proof, reranker.runtime, answers)
@@ -259,7 +259,7 @@ def record(folder: Path, reranker: Reranker) -> Path:
 
 
 @pytest.mark.ml
-def test_a_model_that_learned_the_opposite_fails_the_known_answers(tiny: ModuleType, tmp_path: Path) -> None:
+def test_a_model_that_learned_the_opposite_fails_the_baseline_check(tiny: ModuleType, tmp_path: Path) -> None:
     reranker = cross_encoder.load(tiny.write_bert(tmp_path, inverted=True), tmp_path)
     with pytest.raises(UnusableRelease, match="does not put known passages first"):
         baseline.check_known_answers(reranker)

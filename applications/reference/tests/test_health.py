@@ -69,7 +69,7 @@ def test_a_server_without_models_is_healthy_and_reports_it(serve: Callable[..., 
         }
 
 
-def test_not_ready_until_the_model_has_given_the_known_answers(
+def test_not_ready_until_the_model_has_passed_the_baseline_check(
     serve: Callable[..., Any], slow: threading.Event, reranker: WordReranker
 ) -> None:
     def load(_: object) -> WordReranker:
@@ -85,7 +85,7 @@ def test_not_ready_until_the_model_has_given_the_known_answers(
         assert [query for query, _ in reranker.scored] == [query for query, _ in KNOWN_PAIRS]
 
 
-def test_a_model_that_gives_the_known_answers_wrong_is_never_used(serve: Callable[..., Any]) -> None:
+def test_a_model_that_fails_the_baseline_check_is_never_used(serve: Callable[..., Any]) -> None:
     loads = []
 
     def load(model: object) -> WordReranker:

@@ -204,7 +204,7 @@ def test_invalid_scores_are_not_passed_on(serve: Callable[..., Any], scores: lis
         body = api.search("otter")
         assert body["reranking_applied"] is False
         assert "ValueError: the model gave" in body["reranking_error"]
-        # The model still gives the known answers, so the question was at fault and the model stays loaded.
+        # The model still passes the baseline check, so the question was at fault and the model stays loaded.
         eventually(lambda: api.search("otters")["reranking_applied"], 5)
 
 

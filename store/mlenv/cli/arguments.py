@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _export(_command(commands, "export", "write environments and models as one stream, for hosts without network"))
     _import(_command(commands, "import", "import such a stream from standard input"))
-    _model(_command(commands, "record", "record the baseline of a model: its known answers, on stdin"))
+    _model(_command(commands, "record", "record the baseline of a model, on stdin"))
     _lock(
         commands.add_parser(
             "lock", help="resolve requirement lists together and write the lock files", allow_abbrev=False

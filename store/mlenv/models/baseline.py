@@ -29,13 +29,13 @@ def record(store: Store, model: Model, document: object) -> None:
         durable.write_text(path, json.dumps(baseline, indent=1) + "\n")
         failpoints.reach("record.written")
     return progress.info(
-        f"baseline of model {model} recorded: {progress.pluralise(len(baseline['answers']), 'known answer')}"
+        f"baseline of model {model} recorded: {progress.pluralise(len(baseline['answers']), 'answer')}"
     )
 
 
 def _checked(document: object) -> dict:
     if not isinstance(document, dict):
-        raise UsageError(f"known answers: expected an object, got {document!r}")
+        raise UsageError(f"baseline: expected an object, got {document!r}")
     given = {name: value for name, value in document.items() if name != "format"}
     problems = []
     if document.get("format", FORMAT) != FORMAT:
@@ -54,7 +54,7 @@ def _checked(document: object) -> dict:
     else:
         problems += [f"answers: {answer!r} is not {{query, right, best_other}}" for answer in answers if _odd(answer)]
     if problems:
-        raise UsageError("the known answers cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise UsageError("the baseline cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
     return given
 
 

@@ -95,7 +95,7 @@ def compare(path: Path, runtime: Runtime, answers: Sequence[KnownAnswer]) -> Bas
     """Compares the answers with the baseline in the file `path`.
 
     Raises UnusableRelease, with the scores, if one differs by more than the tolerance. A baseline that cannot be read,
-    or has a later format, is no reason to refuse a model that gives the known answers.
+    or has a later format, is no reason to refuse a model that passes the baseline check.
     """
     try:
         baseline = _read(path)
@@ -142,5 +142,5 @@ def _explain(
     return (
         f"The model scores known passages differently than in the baseline of {baseline.recorded}: {found}. "
         f"The allowed difference between {baseline.dtype} and {runtime.dtype} is {tolerance}. Its weights or the "
-        "environment are damaged or have changed: `npm run verify -- --full` checks the store"
+        "environment are damaged or have changed: `./archon verify --full` checks the store"
     )

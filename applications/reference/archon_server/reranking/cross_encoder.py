@@ -79,7 +79,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     except Exception as error:
         raise ModelError(
             f"{model.repo} cannot be loaded from {snapshot} ({type(error).__name__}: {error}); "
-            "`npm run verify` checks the store"
+            "`./archon verify` checks the store"
         ) from error
     if encoder.num_labels != 1:
         raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores per pair, but a reranker gives one")

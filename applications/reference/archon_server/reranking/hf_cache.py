@@ -51,12 +51,12 @@ def read_config(hub_dir: Path, model: Model) -> dict[str, Any]:
     except FileNotFoundError:
         raise ModelError(
             f"{model.repo} at commit {model.revision} is not in the model cache: {path} does not exist. "
-            "Is the store's models/huggingface mounted there? `npm run verify` checks the store"
+            "Is the store's models/huggingface mounted there? `./archon verify` checks the store"
         ) from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); `npm run verify` checks the store") from error
+        raise ModelError(f"{path} cannot be read ({error}); `./archon verify` checks the store") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} is not a JSON object; `npm run verify` checks the store")
+        raise ModelError(f"{path} is not a JSON object; `./archon verify` checks the store")
     return config
 
 

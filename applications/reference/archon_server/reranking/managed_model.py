@@ -30,7 +30,7 @@ class Status(StrEnum):
     LOADING = "loading"
     READY = "ready"
     FAILED = "failed"
-    """It could not be loaded, or did not give the known answers."""
+    """It could not be loaded, or did not pass the baseline check."""
     DEGRADED = "degraded"
     """It worked, then failed, and is being recovered."""
 
@@ -187,7 +187,7 @@ class ManagedModel:
         return reranker
 
     async def _check_again(self, reranker: Reranker) -> Reranker:
-        """Puts a model that failed once back into use if it still gives the known answers, and closes it if not."""
+        """Puts a model that failed once back into use if it still passes the baseline check, and closes it if not."""
         try:
             answers = await self._workers.scorer.run(lambda: baseline.check_known_answers(reranker))
         except Exception as error:
@@ -198,7 +198,7 @@ class ManagedModel:
         if reranker is not self.reranker:
             raise ModelError(f"{self.name} was unloaded while it was being checked")
         self.state = replace(self.state, status=Status.READY, error=None, known_answers=tuple(answers))
-        log.info("%s gives the known answers again", self.name)
+        log.info("%s passes the baseline check again", self.name)
         return reranker
 
     def _load_and_check(self) -> tuple[Reranker, tuple[baseline.KnownAnswer, ...], baseline.BaselineComparison]:

@@ -43,14 +43,14 @@ def require_environment() -> None:
     if missing:
         raise BrokenEnvironment(
             f"{', '.join(missing)} not installed. Is the store's environment mounted at ~/.local? "
-            "`npm run verify` checks the store"
+            "`./archon verify` checks the store"
         )
     found = versions["sentence-transformers"] or ""
     if tuple(int(number) for number in re.findall(r"\d+", found)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
         oldest = ".".join(map(str, OLDEST_SENTENCE_TRANSFORMERS))
         raise UnusableRelease(
             f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; "
-            f"{oldest} or later is needed: raise it in requirements.server.ml.in and run `npm run lock`"
+            f"{oldest} or later is needed: raise it in requirements.server.ml.in and run `./archon lock`"
         )
 
 

@@ -62,5 +62,5 @@ def resolve(options: argparse.Namespace) -> None:
 
 
 def record(options: argparse.Namespace) -> None:
-    """Record the baseline of a model: its known answers."""
+    """Record the baseline of a model, read from standard input."""
     baseline.record(Store.open(options.store), Model.parse(options.repo, options.revision), json_on_stdin())

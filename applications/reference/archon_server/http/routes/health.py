@@ -22,8 +22,8 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
 
     @api.get("/health", response_model=schemas.Health, responses={503: {"model": schemas.Health}})
     async def health() -> JSONResponse:
-        """200 once the model has given the known answers. 503 with the reason before that, and as soon as the server is
-        asked to stop.
+        """200 once the model has passed the baseline check. 503 with the reason before that, and as soon as the server
+        is asked to stop.
         """
         status, message = _status(active_model, shutdown)
         ready = status == "healthy"
@@ -49,7 +49,7 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
 
     @api.get("/health/ml")
     async def health_ml() -> schemas.MlHealth:
-        """What the reranking runs on: environment, packages, hardware, models and their known answers."""
+        """What the reranking runs on: environment, packages, hardware, models and their baselines."""
         return schemas.MlHealth(
             status=active_model.status,
             environment_key=settings.environment_key,

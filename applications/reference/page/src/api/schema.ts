@@ -13,8 +13,8 @@ export interface paths {
         };
         /**
          * Health
-         * @description 200 once the model has given the known answers. 503 with the reason before that, and as soon as the server is
-         *     asked to stop.
+         * @description 200 once the model has passed the baseline check. 503 with the reason before that, and as soon as the server
+         *     is asked to stop.
          */
         get: operations["health_health_get"];
         put?: never;
@@ -34,7 +34,7 @@ export interface paths {
         };
         /**
          * Health Ml
-         * @description What the reranking runs on: environment, packages, hardware, models and their known answers.
+         * @description What the reranking runs on: environment, packages, hardware, models and their baselines.
          */
         get: operations["health_ml_health_ml_get"];
         put?: never;
