@@ -28,7 +28,7 @@ export default tseslint.config(
     },
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
-      // Stand-ins for asynchronous dependencies have nothing to await.
+      // Fakes of asynchronous dependencies have nothing to await.
       "@typescript-eslint/require-await": "off",
       "import-x/no-cycle": "error",
       "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones }],

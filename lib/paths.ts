@@ -17,7 +17,7 @@ export const passphraseFile = archonPath("passphrase");
 export const stateDirectory = archonPath("state");
 export const logDirectory = archonPath("logs");
 
-/** Directory that every checkout of one user shares: tool chains and half-made base images. */
+/** Directory that every checkout of one user shares: tool chains and incomplete base images. */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   if (environment.ARCHON_CACHE) {
     return path.resolve(environment.ARCHON_CACHE);

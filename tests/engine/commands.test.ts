@@ -5,7 +5,7 @@ import { removeImage } from "../../commands/lib/docker";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
-/** The commands as a person types them, on a real stack of three releases. The order matters: each goes on from where the one before ended. */
+/** The commands as a person types them, on a real stack of three releases. The order matters: each test continues where the previous one ended. */
 jest.setTimeout(900_000);
 
 const checkout = new Checkout();
@@ -73,7 +73,7 @@ test("a rollback replaces the server alone, records itself and says how to go fo
   expect(output).toContain("./archon rollback --forward");
 });
 
-test("a release whose image is gone is told as such, and refused with the way out", () => {
+test("a release whose image is missing is marked, and a rollback to it is refused with the way out", () => {
   const lost = "archon-server:commands-test";
   const state = run("releases", "--json").stdout;
   const image =
@@ -125,7 +125,7 @@ describe("a preview", () => {
     checkout.edit(server, (text) => text.replace("\n# third\n", ""));
   });
 
-  test("that finds problems shows them, also those that Pulumi tells in words alone, and exits with 1", () => {
+  test("that finds problems shows them, also those that Pulumi reports only as text, and exits with 1", () => {
     stack.configure({ retain: 0 });
     expect(run("preview")).toMatchObject({
       code: 1,
@@ -140,7 +140,7 @@ describe("a preview", () => {
   });
 });
 
-test("verify finds a flipped byte when it reads everything, and mends it", () => {
+test("verify finds a flipped byte when it reads everything, and repairs it", () => {
   expect(run("verify", "--full")).toMatchObject({ code: 0, output: expect.stringContaining("intact") as string });
   const file = path.join(checkout.root, "envs", environments()[0] ?? "", "lib/python3.11/site-packages/six.py");
   const bytes = fs.readFileSync(file);
@@ -179,7 +179,7 @@ describe("the store at its end", () => {
     expect(await removeImage(docker("inspect", "--format", "{{.Image}}", id), undefined)).toMatch(/running container/);
   });
 
-  test("keeps what the stack refers to, until it is forgotten; a dry run only tells", async () => {
+  test("keeps what the stack refers to, until the stack is forgotten; a dry run only reports", async () => {
     await stack.destroy();
     const before = environments();
     expect(run("prune", "--keep-images")).toMatchObject({ code: 0 });

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
-/** Every failure here must say what is wrong, leave nothing half-made visible, and be forgotten by the next good update. */
+/** Every failure here must say what is wrong and leave nothing incomplete visible, and the next good update must succeed. */
 jest.setTimeout(600_000);
 
 const checkout = new Checkout();
@@ -82,7 +82,7 @@ describe("an environment", () => {
   });
 });
 
-test("a store without room is told before the first byte is fetched", async () => {
+test("a store without enough space is reported before the first download", async () => {
   const root = path.join(checkout.directory, "small-disk");
   fs.mkdirSync(root);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", root]);
@@ -96,7 +96,7 @@ test("a store without room is told before the first byte is fetched", async () =
   }
 });
 
-test("a hub out of reach is told with its address, and no snapshot appears", async () => {
+test("an unreachable hub is reported with its address, and no snapshot appears", async () => {
   const stack = await checkout.stack({
     hubEndpoint: "http://127.0.0.1:9",
     models: [{ name: "m", repo: "Org/Name", revision: "a".repeat(40) }],
@@ -132,7 +132,7 @@ test("a server that does not start fails the update with the end of its log, the
   // The ledger is among them: a release that never ran is not one to go back to.
   expect(await stack.outputs()).toEqual(outputs);
   checkout.edit("applications/reference/archon_server/__init__.py", (text) =>
-    text.replace(/\nraise .*\n/, "\n# mended\n"),
+    text.replace(/\nraise .*\n/, "\n# fixed\n"),
   );
   await stack.up();
   expect(await healthy(stack)).toBe(true);

@@ -78,11 +78,11 @@ test("a model above the limit, and one that the hub does not have, are refused",
   expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining("there is no model Org/Nobody")]);
 });
 
-test("the catalogue tells what is configured and not there yet", () => {
+test("the catalogue shows what is configured and not in the store yet", () => {
   expect(models().stdout).toMatch(/^▶ +tiny +Org\/Tiny-Model@5e5e5e5e5e5e +not in the store/m);
 });
 
-test("it is fetched in the one-shot's container, and a removed snapshot is fetched again", () => {
+test("it is downloaded in the store job's container, and a removed snapshot is downloaded again", () => {
   expect(fetchModel()).toContain("is ready: 2 files");
   expect(fs.readFileSync(path.join(snapshot, "model.safetensors")).equals(weights)).toBe(true);
   expect(models().stdout).toMatch(/^▶ +tiny +Org\/Tiny-Model@5e5e5e5e5e5e +9\.00 MB +there, not proven yet/m);
@@ -91,7 +91,7 @@ test("it is fetched in the one-shot's container, and a removed snapshot is fetch
   expect(fs.readdirSync(snapshot).sort()).toEqual(["config.json", "model.safetensors"]);
 });
 
-test("with the hub gone, what is there stays usable, and what is not is told with the hub's address", () => {
+test("without the hub, models in the store stay usable, and a missing one is reported with the hub's address", () => {
   docker("stop", "--time=0", hub);
   expect(fetchModel()).toContain("is already there");
   const { code, output } = models("pin", repo);

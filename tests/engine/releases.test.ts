@@ -192,7 +192,7 @@ describe("what somebody changed by hand is put back by an update", () => {
     expect(await stack.up()).toEqual([]);
   });
 
-  test("an image of an earlier release is not: its release is marked, and the update goes on", async () => {
+  test("an image of an earlier release is not: its release is marked, and the update continues", async () => {
     const [, earlier] = (await ledger()) as [Release, Release];
     docker("image", "rm", "--force", earlier.images.server);
     await stack.up({ refresh: true });

@@ -48,7 +48,7 @@ test("releases change and are rolled back", async () => {
   }
 });
 
-/** How a release can be bad, and what the update then says. Each is undone by `mend`. */
+/** How a release can be bad, and what the update then says. The test replaces the bad file after each. */
 const LATER =
   "import os, threading, time\ndef _end():\n    import urllib.request\n    while True:\n        try:\n            urllib.request.urlopen('http://127.0.0.1:8181/health')\n            os._exit(1)\n        except OSError:\n            time.sleep(0.1)\nthreading.Thread(target=_end, daemon=True).start()";
 const failures: Record<string, { spoil: () => void; message: RegExp }> = {
@@ -119,7 +119,7 @@ test.each(Object.keys(failures))(
       spoil();
       expect(await stack.failingUp()).toMatch(message);
       expect(((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release).toBe(before);
-      server(`# mended ${kind} ${round}`);
+      server(`# fixed ${kind} ${round}`);
       stack.configuration = configuration;
       await stack.up();
     }

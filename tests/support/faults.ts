@@ -45,7 +45,7 @@ export interface FaultReport {
   /** One line for everything that was not as it must be. */
   broken: string[];
   requests: number;
-  /** Requests that got no good answer meanwhile. On a machine that has more to do than it can, a slow server counts as gone. */
+  /** Requests that got no good answer meanwhile. On an overloaded machine, a slow server counts as unavailable. */
   lost: string[];
 }
 
@@ -55,8 +55,8 @@ const enginePidFile = "/var/run/docker.pid";
 const serverFile = "applications/reference/archon_server/__init__.py";
 
 /**
- * Hits updates of a small stack at random moments, and looks whether the next one mends everything, while a client asks all the time.
- * After each hit: `npm run recover` ends well, the next update succeeds, the wanted release serves, one server runs and
+ * Interrupts updates of a small stack at random moments and checks that the next update repairs everything, while a client sends requests.
+ * After each interruption: `./archon recover` succeeds, the next update succeeds, the wanted release serves, one server runs and
  * no job is left, the store is intact, and everything that the ledger's releases need is there.
  */
 export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
@@ -206,11 +206,13 @@ function unaided(stack: EngineStack): Promise<string[]> {
   );
 }
 
-/** Does what a person does after a killed update, and says what is not as it must be then. */
+/** Does what a person does after a killed update.
+ *
+ * @returns the problems that remain */
 async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]> {
   const { code, output } = command(checkout, "recover", "--stack", stack.name);
   if (code !== 0) {
-    return [`npm run recover failed: ${output}`];
+    return [`./archon recover failed: ${output}`];
   }
   try {
     await stack.up();
@@ -253,8 +255,8 @@ async function problemsOfStore({ root }: Checkout, stack: EngineStack): Promise<
     .flatMap((id) => inspect(id).Mounts.map(({ Source }) => Source))
     .filter((source) => !fs.existsSync(source));
   return [
-    ...[...new Set(missing)].map((part) => `${part} is gone, though a release of the ledger needs it`),
-    ...mounts.map((source) => `${source} is gone, though a server has it mounted`),
+    ...[...new Set(missing)].map((part) => `${part} is missing, though a release of the ledger needs it`),
+    ...mounts.map((source) => `${source} is missing, though a server has it mounted`),
     ...damage(root, images.bootstrap),
   ];
 }

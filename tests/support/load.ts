@@ -9,7 +9,7 @@ export interface Loss {
 export interface LoadReport {
   searches: number;
   uploads: number;
-  /** Requests that were told to come back (429 with Retry-After), did, and count once. */
+  /** Requests that were repeated after a 429 with Retry-After. Each counts once. */
   askedAgain: number;
   seconds: number;
   lost: Loss[];
@@ -24,8 +24,9 @@ const KNOWN = {
 };
 
 /**
- * A client that asks without pause while something else changes the servers: searches whose answer it knows, and uploads, each of
- * which must be accepted and then be stored. One that a busy server tells to come back later does so. Every request is its own connection, so that none hides behind another's.
+ * A client that sends requests without pause while something else changes the servers: searches whose answer it knows, and uploads,
+ * each of which must be accepted and then be stored. It retries a request when a busy server asks for that (429). Every request has its
+ * own connection, so that no failure hides behind another request's connection.
  */
 export class Load {
   private readonly report: LoadReport = { searches: 0, uploads: 0, askedAgain: 0, seconds: 0, lost: [] };
@@ -147,7 +148,7 @@ export class Load {
     }
   }
 
-  /** Comes back when it is told to, as often as that is. */
+  /** Retries as often as the server asks for it. */
   private async patient(
     method: string,
     route: string,

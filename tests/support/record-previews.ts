@@ -64,7 +64,7 @@ export async function recordPreviews(checkout: Checkout, stack: EngineStack, dir
   stack.configure({ root: checkout.root, retain: 3 });
   checkout.edit(server, (text) => `${text}\nraise RuntimeError("not today")\n`);
   await stack.failingUp();
-  checkout.edit(server, (text) => text.replace(/\nraise .*\n/, "\n# mended\n"));
+  checkout.edit(server, (text) => text.replace(/\nraise .*\n/, "\n# fixed\n"));
   await record("after-a-failure");
 }
 

@@ -166,7 +166,7 @@ test("an image that the engine has is not reported as built, an environment that
   ]);
 });
 
-test("what an update only waits for or writes down is not told; what nobody knows yet is", () => {
+test("what an update only waits for or records is not shown; what nobody knows yet is", () => {
   const step = (types: string, name: string): object => ({
     op: "create",
     urn: `urn:pulumi:test::archon::archon:index:Deployment$${types}::${name}`,

@@ -57,7 +57,7 @@ afterEach(() => {
   fs.rmSync(scratch, { recursive: true });
 });
 
-/** Every call of a stand-in so far, such as `pulumi version`. */
+/** Every call of a fake program so far, such as `pulumi version`. */
 function recordedCalls(): string[] {
   return fs.existsSync(calls) ? fs.readFileSync(calls, "utf8").trim().split("\n") : [];
 }
@@ -83,7 +83,7 @@ function writePulumi(
   }
 }
 
-/** A go that "builds" copies of the stand-in CLI, except for the executable that is named as broken. */
+/** A fake `go` that "builds" copies of the fake CLI, except for the executable that is named as broken. */
 function writeGo(options: { version?: string; broken?: string } = {}): void {
   const product = path.join(scratch, "product");
   writePulumi(product);
@@ -293,7 +293,7 @@ describe("building from source", () => {
     expect(recordedCalls()).toEqual(made);
   });
 
-  it("says why every way failed, and goes on where it stopped", async () => {
+  it("says why every way failed, and continues where it stopped", async () => {
     writeGo({ broken: "pulumi-resource-random" });
     const failure = await ensurePulumi(cache, progress).then(
       () => "",

@@ -52,7 +52,7 @@ describe("the ledger", () => {
 });
 
 describe("a release is found", () => {
-  test("by its id, by a beginning that is its own, and as the one before", () => {
+  test("by its id, by a unique prefix of its id, and as the previous release", () => {
     expect(findRelease("aaaa22222222", ledger).id).toBe("aaaa22222222");
     expect(findRelease("aaaa2", ledger).id).toBe("aaaa22222222");
     expect(findRelease("previous", ledger).id).toBe("aaaa11111111");

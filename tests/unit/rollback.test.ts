@@ -50,12 +50,12 @@ test("rolling forward removes the key", async () => {
   expect(calls).toEqual([["config", "rm", "archon:release"]]);
 });
 
-test("one that is declined leaves the file byte for byte as it was", async () => {
+test("an update that is declined leaves the file byte for byte as it was", async () => {
   expect(await withPinnedRelease("dev", "aaaa11111111", async () => false)).toBe(false);
   expect(text()).toBe(before);
 });
 
-test("an update that fails does too, and its error is the one that is told", async () => {
+test("an update that fails does too, and its error is reported", async () => {
   const failing = withPinnedRelease("dev", "aaaa11111111", async () => {
     throw new Error("not ready");
   });

@@ -86,7 +86,7 @@ describe("where no registry answers", () => {
     pullable = false;
   });
 
-  test("one is built, with the machine's authorities, and the reason is told", async () => {
+  test("one is built, with the machine's certificate authorities, and the reason is reported", async () => {
     const messages: string[] = [];
     const progress = { ...silent, message: (line: string) => messages.push(line) };
     expect(await ensureBaseImage(nothingKnown, progress)).toBe(ownBaseImage);
@@ -105,7 +105,7 @@ describe("where no registry answers", () => {
   test.each([
     ["another system", true, false, "needs root on Debian or Ubuntu; this is Fedora Linux 43.\n"],
     ["another user", false, true, "needs root on Debian or Ubuntu; this is Fedora Linux 43, and not root.\n"],
-  ])("%s is told what to do", async (_, root, apt, words) => {
+  ])("%s gets a message that says what to do", async (_, root, apt, words) => {
     jest.mocked(isRoot).mockReturnValue(root);
     jest.mocked(hasApt).mockReturnValue(apt);
     await expect(ensureBaseImage(nothingKnown, silent)).rejects.toThrow(words);

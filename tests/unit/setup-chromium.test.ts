@@ -35,7 +35,7 @@ test.each([
   ["somebody who is not root", machine({ isRoot: () => false })],
   ["Fedora", machine({ release: "ID=fedora\nPRETTY_NAME=Fedora" })],
   ["Ubuntu, where the package is a snap", machine({ release: "ID=ubuntu\nID_LIKE=debian" })],
-])("%s is told what to install, and nothing is", async (_, here) => {
+])("%s gets a message that says what to install, and nothing is installed", async (_, here) => {
   await expect(ensureChromium(silent, here)).rejects.toThrow(
     "Install Chromium or Chrome, then run `./archon test browser` again",
   );

@@ -96,7 +96,7 @@ describe("the engine", () => {
     );
   });
 
-  test("that this user may not use is told with the remedy", async () => {
+  test("that this user may not use is reported with the remedy", async () => {
     writeClient({}, { refusal: "permission denied while trying to connect to the Docker daemon socket" });
     await expect(ensureDocker(undefined, silent)).rejects.toThrow(
       /this user may not use it:\n {2}permission denied .*\nAllow it with `sudo usermod -aG docker \$USER`/,
@@ -136,7 +136,7 @@ describe("a note of an engine's process", () => {
 
   test.each([
     ["runs", process.pid],
-    ["is gone", 999_999_999],
+    ["has ended", 999_999_999],
     ["is not named", "nobody"],
   ])("stays when that process %s", (_, pid) => {
     expect(fs.existsSync(noteOf(pid))).toBe(true);

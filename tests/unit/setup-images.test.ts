@@ -85,7 +85,7 @@ describe("the client that builds", () => {
     expect((await buildCommand([newer, older]))[0]).toBe(path.join(older, "docker"));
   });
 
-  test("that is nowhere is told with the remedy", async () => {
+  test("that is missing is reported with the remedy", async () => {
     const directory = client("28.2.2", false);
     await expect(buildCommand([directory])).rejects.toThrow(
       `Building an image takes a docker client with BuildKit; ${path.join(directory, "docker")} is without.\nInstall its plugin buildx`,

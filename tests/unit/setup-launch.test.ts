@@ -115,7 +115,7 @@ test("an unknown verb is answered with the known ones, before anything is instal
   expect(calls()).toEqual([]);
 });
 
-test("a Node that is too old is told with its place, before anything else", () => {
+test("a Node.js that is too old is reported with its path, before anything else", () => {
   const preload = path.join(checkout, "old.cjs");
   fs.writeFileSync(
     preload,
@@ -134,7 +134,7 @@ test("a Node that is too old is told with its place, before anything else", () =
   expect(calls()).toEqual([]);
 });
 
-test("a missing lock file is told with the remedy", () => {
+test("a missing lock file is reported with the remedy", () => {
   fs.rmSync(path.join(checkout, "package-lock.json"));
   expect(launch("greet")).toMatchObject({
     status: 1,

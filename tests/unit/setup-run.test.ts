@@ -57,7 +57,7 @@ describe("a child process", () => {
 });
 
 describe("a child process that fails", () => {
-  test("is told with its command, exit code, last lines and log", async () => {
+  test("is reported with its command, exit code, last lines and log", async () => {
     const error = await failureOf(
       run("sh", ["-c", "for i in $(seq 20); do echo line $i; done; exit 3"], { log: "failing" }),
     );
@@ -154,7 +154,7 @@ describe("a command that is interrupted", () => {
     };
   }
 
-  test("ends its children, cleans up, says how to go on, and exits as a shell expects", async () => {
+  test("ends its children, cleans up, says how to continue, and exits as a shell expects", async () => {
     const command =
       start(`try { await run("sh", ["-c", "trap 'echo heard; exit 1' INT; echo ready; while :; do sleep 0.1; done"], { onLine: console.log }); }
       finally { console.log("cleaned up"); }`);
@@ -176,10 +176,10 @@ describe("a command that is interrupted", () => {
     expect(await command.output).toContain("finished\n\nStopped.");
   });
 
-  test("shows the message of what people can mend, and the stack of what only we can", async () => {
-    const mendable = start(`await run("no-such-program", []);`);
-    expect(await mendable.code).toBe(1);
-    expect(await mendable.output).toBe(
+  test("shows only the message of an error that users can fix, and the stack of any other", async () => {
+    const fixable = start(`await run("no-such-program", []);`);
+    expect(await fixable.code).toBe(1);
+    expect(await fixable.output).toBe(
       '\n`no-such-program` could not be started: no program "no-such-program" on PATH.\n',
     );
     const ours = start(`throw new Error("a bug");`);

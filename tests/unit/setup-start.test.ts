@@ -225,7 +225,7 @@ describe("events of an update", () => {
   });
 });
 
-test("only locks of processes of this machine that are gone are removed", () => {
+test("only locks of processes of this machine that have ended are removed", () => {
   const state = fs.mkdtempSync(path.join(os.tmpdir(), "locks-"));
   const locks = path.join(state, ".pulumi", "locks", "organization", "archon", "dev");
   const messages: string[] = [];

@@ -110,7 +110,7 @@ describe("live containers", () => {
   });
 });
 
-test("the store tool runs as narrowly as the one-shots of an update, and never makes a store where none is", () => {
+test("the store tool runs with the restrictions of an update's store jobs, and never makes a store where there is none", () => {
   const args = storeToolArguments(
     { root: "/var/lib/archon", command: ["prune", "--json"], mounts: new Map([["/references/0", "/other/refs"]]) },
     "archon-bootstrap:b",
@@ -128,12 +128,12 @@ test("the store tool runs as narrowly as the one-shots of an update, and never m
   );
 });
 
-test("what is damaged is brought again from where the stack is configured to get it", () => {
+test("damaged files are fetched again from the sources that the stack configures", () => {
   const { options, mounts, directories } = sourcesOf("dev");
   expect({ options, mounts: [...mounts] }).toEqual({ options: [], mounts: [] });
   expect(
     [...directories].map(([target, directory]) => [target.replace(/@[0-9a-f]{40}$/, "@commit"), directory]),
   ).toEqual([["models/local/demo@commit", expect.stringMatching(/\/demo\/reranker$/)]]);
-  // A hub's model is mended from the hub, by its own endpoint.
+  // A model of a hub is repaired from that hub, through its own endpoint.
   expect([...sourcesOf("prod").directories]).toEqual([]);
 });

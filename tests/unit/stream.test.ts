@@ -42,7 +42,7 @@ test("a child that ends early says why; the broken pipe adds nothing", async () 
   await expect(run).rejects.toThrow(/failed with exit code 3:\n {2}why/);
 });
 
-test("a program that is not there, and a place that is full, are told", async () => {
+test("a missing program and a full disk are reported", async () => {
   await expect(
     runStreaming("no-such-program", [], { environment: process.env, onLine: () => undefined }),
   ).rejects.toThrow("could not be started");
