@@ -77,7 +77,7 @@ async function exportReleases(file: string, stack: string, ids: readonly string[
   );
 }
 
-/** Needs an engine and nothing else: what the set-up would download is out of reach there. */
+/** Needs only an engine: the other host cannot reach what the set-up would download. */
 async function importReleases(file: string, stack: string, root: string | undefined): Promise<void> {
   const target = path.resolve(root ?? configuredValue("root", stack));
   const index = await importBundle(file, target, new Steps());

@@ -56,7 +56,7 @@ export function define(command: Command): void {
     });
 }
 
-/** Resolves the lists in a copy of their directory, and takes the locks over once all are there. Returns the changed ones. */
+/** Resolves the lists in a copy of their directory, and copies the lock files back once all of them exist. Returns the changed ones. */
 async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
@@ -108,7 +108,7 @@ async function lock(image: string, args: readonly string[], progress: Progress):
   }
 }
 
-/** Every wheel that uv fetches is worth a moment, what the store tool says itself worth keeping. */
+/** Lines of uv only update the progress; messages of the store tool stay on the screen. */
 function show(line: string, progress: Progress): void {
   if (line.startsWith("uv: ")) {
     progress.update(0, 0, line);

@@ -88,7 +88,7 @@ async function derive(name: string, { stack }: { stack: string }): Promise<void>
   console.log(lines.join("\n"));
 }
 
-/** What the store of a stack holds; nothing where there is none yet. */
+/** What the store of a stack holds; empty if there is no store yet. */
 async function storedModels(stack: string): Promise<Inventory["models"]> {
   const root = await storeRoot(stack);
   if (!fs.existsSync(root)) {

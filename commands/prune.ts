@@ -56,7 +56,7 @@ async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<vo
       return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
     },
   );
-  // The report of the tool names what nothing refers to; only the engine knows what is in use all the same.
+  // The tool's report lists images that nothing refers to. Only the engine knows which of them are in use anyway.
   const images = await steps.run(dryRun ? "Images that nothing refers to" : "Images", (progress) =>
     pruneImages(collection.images, dryRun, engine, progress),
   );

@@ -55,7 +55,7 @@ async function purge({ stack, data, yes }: Options): Promise<void> {
     return;
   }
   await steps.run("Purge", async (progress) => {
-    // The tool refuses, under the store's exclusive lock, when something has been started since.
+    // The tool checks again under the store's exclusive lock: something may have started since.
     const mounted = (await liveContainers(engine)).flatMap(({ bindSources }) => bindSources);
     return runStoreTool(
       { root, command: ["purge", ...(data ? ["--data"] : [])], input: { root, mounted } },
@@ -65,6 +65,6 @@ async function purge({ stack, data, yes }: Options): Promise<void> {
   });
   console.log(
     `\nRemoved ${loss}. Images stay; \`${archon("prune")}\` removes those that no store refers to.\n` +
-      `A stack that was deployed on it does not notice: run \`${archon("pulumi destroy")}\` before its next \`up\`, which fills the store again.`,
+      `Pulumi does not notice that the store of a deployed stack is empty: run \`${archon("pulumi destroy")}\` before its next \`up\`, which fills the store again.`,
   );
 }

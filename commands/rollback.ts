@@ -96,7 +96,7 @@ async function previewAndConfirm(stack: string, id: string | undefined, steps: S
   return confirmed;
 }
 
-/** The id of the release that is meant. @throws UserError when there is none, or a part of it is gone */
+/** The id of the release that is meant. @throws UserError when there is none, or a part of it is missing */
 async function restorable(wanted: string, stack: string): Promise<string> {
   const ledger = await readLedger(stack);
   const { id, lost, commit } = findRelease(wanted, { running: ledger.running, releases: withLosses(ledger) });

@@ -56,7 +56,7 @@ async function start(): Promise<void> {
   if (reply.results.length === 0 || (outputs.models.length > 0 && unranked.length > 0)) {
     throw new UserError(
       `${reply.results.length === 0 ? "The search found nothing in the document" : `${unranked.length} passages came without a rerank score`}, ` +
-        `though the release has ${outputs.models.map(({ name }) => name).join(", ") || "no model"}. ${outputs.url}/health/ml says what the server knows of it.`,
+        `though the release has ${outputs.models.map(({ name }) => name).join(", ") || "no model"}. ${outputs.url}/health/ml shows the state of its models.`,
     );
   }
 }

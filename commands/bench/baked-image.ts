@@ -14,8 +14,8 @@ const reference = "archon-bench:baked";
 const application = path.join(projectRoot, "applications", "reference");
 
 /**
- * The way that this project replaces: every package, ML or not, installed by pip in the image. The same locks, index and base, so
- * that only the way differs. No cache mount, as there: what one layer installed is gone when its requirements change.
+ * The way that this project replaces: every package, ML or not, installed by pip in the image. The same lock files, index and base, so
+ * that nothing else differs. As there, no cache mount: changed requirements reinstall the whole layer.
  */
 const recipe = `ARG BASE_IMAGE
 FROM \${BASE_IMAGE}
@@ -53,7 +53,7 @@ export class BakedImage {
       ([name, value]) => `--build-arg=${name}=${value}`,
     );
     const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
-    // An earlier run's layers must not be found again. Within a run there is none to find: the requirements come first.
+    // Layers of an earlier run must not be reused. Within a run none could be: the requirements come first.
     await run(
       client,
       [...build, "--no-cache", "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context],

@@ -29,13 +29,13 @@ export class BenchStore {
     );
   }
 
-  /** Bytes on the disk; what is linked twice counts once. */
+  /** Bytes on the disk; hard links count once. */
   async bytes(): Promise<number> {
     return Number((await run("du", ["--summarize", "--block-size=1", this.root])).split("\t")[0]);
   }
 
   async remove(): Promise<void> {
-    // The files are root's, and whoever runs this need not be.
+    // The files belong to root, and the user of this command need not be root.
     await this.container(["--entrypoint=find"], ["/store", "-mindepth", "1", "-delete"], "");
     fs.rmSync(this.root, { recursive: true, force: true });
   }

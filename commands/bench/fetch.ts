@@ -15,7 +15,7 @@ const image: ImageDefinition = { repository: "archon-bench", context: "commands/
  * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost: store/mlenv/tests/bench_fetch.py, in the
  * store tool's image with curl beside it. Takes about four minutes and 4 GB of disk for a while.
  *
- * @throws CommandError when a figure misses what is asked of it
+ * @throws CommandError when a measurement misses its target
  */
 export async function benchFetch(steps: Steps): Promise<void> {
   const bootstrap = await steps.run(

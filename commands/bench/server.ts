@@ -5,7 +5,7 @@ import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { gatewayUrl, runningServer } from "./running-server";
 
-/** Where a server answers, which container it is, and its API token if it wants one. */
+/** Where a server answers, which container it is, and its API token if it requires one. */
 export interface LoadTarget {
   url: string;
   container: string;
@@ -42,8 +42,8 @@ const searches = [
 ];
 
 /**
- * Ten minutes of load on the running server, by `./archon bench server`. Its API token, if it wants one, is that of the
- * environment variable ARCHON_API_TOKEN.
+ * Ten minutes of load on the running server, by `./archon bench server`. If it requires an API token, the environment
+ * variable ARCHON_API_TOKEN holds it.
  */
 export async function benchServer(steps: Steps): Promise<void> {
   const [{ container }, url] = await Promise.all([runningServer(), gatewayUrl()]);
@@ -101,7 +101,7 @@ export async function load(target: LoadTarget, options: LoadOptions = {}): Promi
 const marker = "bench-load";
 const boundary = "archon-bench";
 
-/** The requests of one client, which it makes in turn. Only searches come between others, so that their times can be told apart. */
+/** The requests of one client, which it makes in turn. Only searches come between others, so that their times can be distinguished. */
 function requests(authorization: Record<string, string>): autocannon.Request[] {
   const json = { ...authorization, "content-type": "application/json" };
   const upload = [

@@ -35,7 +35,7 @@ export function contentOf(
   return { images: [...new Set([...images, ...sharedImages])].sort(), targets: [...new Set(targets)].sort() };
 }
 
-/** Writes releases into one file. It gets its name when it is complete; what a failed or killed export left is written over by the next. */
+/** Writes releases into one file. It gets its name when it is complete; the next export overwrites what a failed or killed one left. */
 export async function exportBundle(
   { releases, sharedImages, root, file }: ExportRequest,
   progress: Progress,
@@ -47,9 +47,9 @@ export async function exportBundle(
   const { images, targets } = contentOf(releases, [...sharedImages, image]);
   const { dockerHost } = readMachine();
   const environment = dockerEnvironment(dockerHost);
-  const half = `${file}.partial`;
+  const partial = `${file}.partial`;
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  const descriptor = fs.openSync(half, "w");
+  const descriptor = fs.openSync(partial, "w");
   const onLine = (line: string): void => {
     progress.message(line);
   };
@@ -90,10 +90,10 @@ export async function exportBundle(
       );
     });
     archive.finish();
-    fs.renameSync(half, file);
+    fs.renameSync(partial, file);
     return index;
   } catch (error) {
-    fs.rmSync(half, { force: true });
+    fs.rmSync(partial, { force: true });
     throw error;
   } finally {
     fs.closeSync(descriptor);

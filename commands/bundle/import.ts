@@ -10,8 +10,8 @@ import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
 
 /**
- * Takes over a bundle: images into the engine, environments and models into the store at `root`. Everything is compared with its hash
- * before anything can use it. What is there already stays; a killed import is run again.
+ * Imports a bundle: images into the engine, environments and models into the store at `root`. Everything is compared with its hash
+ * before anything can use it. What already exists stays. After a kill, run the import again.
  */
 export async function importBundle(file: string, root: string, steps: Steps): Promise<BundleIndex> {
   const descriptor = open(file);
@@ -58,7 +58,7 @@ export function describeImported({ releases, baseImage }: BundleIndex, root: str
     `  ${archon(`pulumi config set archon:root ${root} --stack ${stack}`)}`,
     `  ${archon(`pulumi config set archon:baseImage ${baseImage} --stack ${stack}`)}`,
     `  ${archon(`pulumi up --stack ${stack}`)}`,
-    "with the stack's other configuration as it was where the bundle comes from. Nothing is built or fetched then.",
+    "Keep the stack's other configuration as it was on the host that exported the bundle. Then nothing is built or downloaded.",
   ];
 }
 

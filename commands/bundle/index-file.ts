@@ -11,7 +11,7 @@ export const STORE_MEMBER = "store.tar";
 export const INDEX_MEMBER = "bundle.json";
 export const FORMAT = 1;
 
-/** No index is nearly as large. */
+/** Far larger than any index. */
 const longestIndex = 10_000_000;
 
 const member = z.object({ name: z.string(), bytes: z.number(), sha256: z.string() });
@@ -39,14 +39,14 @@ export interface OpenBundle {
   store: Place;
 }
 
-/** Reads a bundle's index, and finds its members. @throws UserError for a file that is none, ends early, or is of a newer format */
+/** Reads a bundle's index, and finds its members. @throws UserError for a file that is not a bundle, ends early, or has a newer format */
 export function openBundle(descriptor: number, file: string): OpenBundle {
   const places = readPlaces(descriptor, file);
   const place = (name: string): Place => {
     const found = places.filter((each) => each.name === name);
     if (found.length !== 1 || found[0] === undefined) {
       throw new UserError(
-        `${file} is no bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`${archon("bundle export")}\` makes one.`,
+        `${file} is not a bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`${archon("bundle export")}\` makes one.`,
       );
     }
     return found[0];
@@ -56,9 +56,7 @@ export function openBundle(descriptor: number, file: string): OpenBundle {
   const store = place(STORE_MEMBER);
   for (const each of [images, store]) {
     if (index.members.find(({ name }) => name === each.name)?.bytes !== each.bytes) {
-      throw new UserError(
-        `${file} was changed: ${each.name} has ${each.bytes} bytes, and not as many as its index says.`,
-      );
+      throw new UserError(`${file} was changed: ${each.name} has ${each.bytes} bytes, but its index says otherwise.`);
     }
   }
   return { index, images, store };
@@ -91,7 +89,7 @@ function parseIndex(descriptor: number, place: Place, file: string): BundleIndex
   try {
     value = JSON.parse(text.toString("utf8"));
   } catch {
-    throw new UserError(`${file} is no bundle, or it was changed: its ${INDEX_MEMBER} cannot be read.`);
+    throw new UserError(`${file} is not a bundle, or it was changed: its ${INDEX_MEMBER} cannot be read.`);
   }
   const result = indexSchema.safeParse(value);
   if (!result.success) {

@@ -4,7 +4,7 @@ import { Writable } from "node:stream";
 import { UserError } from "../../lib/errors";
 
 /*
- * A tar file whose members are streams of a length that nobody knows beforehand: the header of a member is written again once it is
+ * A tar file whose members are streams of unknown length: the header of a member is written once the member is
  * complete. `tar tf` lists it, but a bundle is only as good as the hashes of its members, which its last member holds.
  */
 
@@ -45,7 +45,7 @@ export class TarWriter {
     return { name, bytes, sha256: digest.digest("hex") };
   }
 
-  /** Ends the file, and has it written to the disk. */
+  /** Ends the file and flushes it to the disk. */
   finish(): void {
     fs.ftruncateSync(this.descriptor, this.#position + 2 * block);
     fs.fsyncSync(this.descriptor);
@@ -59,26 +59,26 @@ export interface Place {
   bytes: number;
 }
 
-/** Where the members of such a file are. @throws UserError for a file that is none, or that ends early */
+/** Where the members of such a file are. @throws UserError for a file that is not a bundle or ends early */
 export function readPlaces(descriptor: number, file: string): Place[] {
   const { size } = fs.fstatSync(descriptor);
   const places: Place[] = [];
   const head = Buffer.alloc(block);
   for (let position = 0; ;) {
     if (fs.readSync(descriptor, head, 0, block, position) < block) {
-      throw new UserError(`${file} is no bundle, or it ends early: ${size} bytes, and no end.`);
+      throw new UserError(`${file} is not a bundle, or it ends early: it has ${size} bytes and no end marker.`);
     }
     if (head.every((byte) => byte === 0)) {
       return places;
     }
     const name = head.subarray(0, 100).toString("latin1").replace(/\0.*$/s, "");
     if (!header(name, readSize(head)).equals(head)) {
-      throw new UserError(`${file} is no bundle, or it was changed (at byte ${position}).`);
+      throw new UserError(`${file} is not a bundle, or it was changed (at byte ${position}).`);
     }
     const place = { name, offset: position + block, bytes: readSize(head) };
     if (place.offset + place.bytes > size) {
       throw new UserError(
-        `${file} ends early: it has ${size} bytes, and ${name} alone goes on to ${place.offset + place.bytes}.`,
+        `${file} ends early: it has ${size} bytes, but ${name} would end at byte ${place.offset + place.bytes}.`,
       );
     }
     places.push(place);
@@ -86,7 +86,7 @@ export function readPlaces(descriptor: number, file: string): Place[] {
   }
 }
 
-/** The header of a regular file of mode 0644, nobody's and of no time. */
+/** The header of a regular file with mode 0644, owner 0 and modification time 0. */
 function header(name: string, bytes: number): Buffer {
   const head = Buffer.alloc(block);
   head.write(name, 0, 100, "latin1");

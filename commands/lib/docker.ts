@@ -29,7 +29,7 @@ export async function imageSize(reference: string, host: string | undefined): Pr
   }
 }
 
-/** A container that runs, or may at any moment: paused, restarting, or just made by an update. */
+/** A container that runs or may start at any moment: paused, restarting, or just made by an update. */
 export interface LiveContainer {
   name: string;
   labels: Readonly<Record<string, string>>;
@@ -44,10 +44,10 @@ interface Inspected {
   Mounts: { Type: string; Source: string }[];
 }
 
-/** Containers may go between being listed and being looked at; so often the engine is asked again. */
+/** Containers may be removed between `docker ps` and `docker inspect`. So many times the engine is asked. */
 const inspections = 5;
 
-/** Every live container of the engine at `host`, whosever it is. */
+/** Every live container of the engine at `host`, whoever owns it. */
 export async function liveContainers(host: string | undefined): Promise<LiveContainer[]> {
   const environment = dockerEnvironment(host);
   for (let left = inspections; ; left -= 1) {
@@ -104,7 +104,7 @@ export async function networkLabels(label: string, host: string | undefined): Pr
 
 /**
  * Removes an image, unless something uses it.
- * @returns the engine's reason for keeping it, or undefined for one that is gone
+ * @returns the engine's reason for keeping it, or undefined if it was removed
  */
 export async function removeImage(reference: string, host: string | undefined): Promise<string | undefined> {
   try {

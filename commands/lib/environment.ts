@@ -8,7 +8,7 @@ import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../
 
 /**
  * The environment in which everything here runs Pulumi: the tool chain that the set-up found or made, the state inside
- * the checkout, and the engine. A backend or passphrase of the person's own is for the stacks that they run themselves.
+ * the checkout, and the engine. A backend or passphrase that the person has set is for their other stacks and is not used.
  *
  * @throws UserError before the first set-up
  */
@@ -68,7 +68,7 @@ function withoutDirectory(directory: string | undefined, searchPath: string): st
     .join(path.delimiter);
 }
 
-/** The Pulumi that the last set-up of this checkout settled on. */
+/** The Pulumi that the last set-up of this checkout chose. */
 export function readTools(): PulumiTools {
   const record = readToolsRecord();
   if (record === undefined) {
@@ -87,7 +87,7 @@ export function readToolsRecord(): ToolsRecord | undefined {
   try {
     return JSON.parse(fs.readFileSync(toolsFile, "utf8")) as ToolsRecord;
   } catch {
-    // Missing or torn: either way the set-up finds out again.
+    // Missing or damaged: either way the set-up finds the tools again.
     return undefined;
   }
 }

@@ -13,7 +13,7 @@ import { atLeast } from "./version";
 
 /**
  * Builds an image of this project unless the engine has it; returns its reference, whose tag stands for its content. Pulumi
- * comes to the same reference for the stack `dev`.
+ * computes the same reference for the stack `dev`.
  *
  * @param more build arguments of this image alone
  */
@@ -61,8 +61,8 @@ export function searchPath(): string[] {
 }
 
 /**
- * A client that builds with BuildKit, and its arguments up to the options. From release 23 on that takes the plugin buildx,
- * which an old client elsewhere on PATH, such as Debian's, can do without.
+ * A client that builds with BuildKit, and its arguments up to the options. From release 23 on a client needs the plugin buildx
+ * for that; an older client elsewhere on PATH, such as Debian's, does not.
  */
 export async function buildCommand(directories: readonly string[]): Promise<[client: string, ...args: string[]]> {
   const clients = directories.map((directory) => path.join(directory, "docker")).filter((file) => fs.existsSync(file));
@@ -77,7 +77,7 @@ export async function buildCommand(directories: readonly string[]): Promise<[cli
     }
   }
   throw new UserError(
-    `Building an image takes a docker client with BuildKit; ${clients.length === 0 ? "there is no docker on PATH" : `${clients.join(", ")} is without`}.\n` +
+    `Building an image needs a docker client with BuildKit, but ${clients.length === 0 ? "there is no docker on PATH" : `${clients.join(", ")} has none`}.\n` +
       "Install its plugin buildx (on Debian and Ubuntu `apt-get install docker-buildx`), then run this command again.",
   );
 }

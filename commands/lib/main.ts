@@ -9,7 +9,7 @@ import { withoutShims } from "./environment";
  */
 export function main(work: (args: string[]) => Promise<number | void>, again: string): void {
   handleInterruptions();
-  // A reader that has seen enough, such as `head`, is no failure.
+  // A reader that closes the pipe early, such as `head`, is not a failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") {
       throw error;
@@ -30,7 +30,7 @@ export function main(work: (args: string[]) => Promise<number | void>, again: st
 
 function report(error: unknown, again: string): number {
   if (error instanceof Interrupted) {
-    console.error(`\nStopped. Run \`${again}\` again to continue; nothing was left half done.`);
+    console.error(`\nStopped. Run \`${again}\` again to continue; nothing was left half-finished.`);
     return exitCodeOf(error.signal);
   }
   if (error instanceof UserError) {

@@ -1,10 +1,10 @@
 import { bar, columnsOf, duration, truncate } from "./render";
 
-/** How a long step tells what it does. */
+/** How a long step reports its progress. */
 export interface Progress {
   /** A line that stays on the screen: what is installed, what is skipped and why. */
   message(line: string): void;
-  /** `done` of `total` in any unit, and the thing at work. A `total` of 0 means that nobody knows. */
+  /** `done` of `total` in any unit, and what is being worked on. A `total` of 0 means that the total is unknown. */
   update(done: number, total: number, detail: string): void;
 }
 
@@ -43,7 +43,7 @@ const plainMilliseconds = 10_000;
 
 /** Runs numbered steps and shows each with its progress, outcome and time. */
 export class Steps {
-  /** What every finished step took, in order. */
+  /** The time of every finished step, in order. */
   readonly times: StepTime[] = [];
 
   readonly #output: Output;
@@ -59,8 +59,8 @@ export class Steps {
   }
 
   /**
-   * Runs one step. `describe` turns its value into what the closing line says after the title.
-   * A step that throws is shown as failed; the error goes on to the caller.
+   * Runs one step. `describe` turns its value into the text after the title in the closing line.
+   * A step that throws is shown as failed; the error is thrown again.
    */
   async run<T>(
     title: string,

@@ -5,7 +5,7 @@ import { interruption } from "./signals";
 /**
  * Asks the person at the terminal; returns what was typed.
  *
- * @param instead what to do where nobody can answer, such as "Add --yes to go on without being asked."
+ * @param instead what to do where nobody can answer, such as "Add --yes to continue without a question."
  * @throws UserError without a terminal
  */
 export async function ask(question: string, instead: string): Promise<string> {
@@ -13,7 +13,7 @@ export async function ask(question: string, instead: string): Promise<string> {
     throw new UserError(`${question.trim()}\nNobody can answer: this is not a terminal. ${instead}`);
   }
   const terminal = readline.createInterface({ input: process.stdin, output: process.stderr });
-  // A line editor takes Ctrl-C for itself; here it means what it always means.
+  // The line editor catches Ctrl-C. Here it must interrupt the command, as everywhere else.
   terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
     return (await terminal.question(question, { signal: interruption })).trim();
@@ -25,7 +25,7 @@ export async function ask(question: string, instead: string): Promise<string> {
   }
 }
 
-/** Whether the person says yes. Everything but `y` and `yes` is a no. */
+/** Whether the person says yes. Anything other than `y` or `yes` means no. */
 export async function confirm(question: string): Promise<boolean> {
-  return /^y(es)?$/i.test(await ask(`${question} [y/N] `, "Add --yes to go on without being asked."));
+  return /^y(es)?$/i.test(await ask(`${question} [y/N] `, "Add --yes to continue without a question."));
 }

@@ -117,11 +117,11 @@ export async function runInteractive(args: readonly string[]): Promise<number> {
   return stack === undefined ? start(pulumiEnvironment()) : withConfig(stack, start);
 }
 
-/** Gives `work` the environment in which Pulumi reads and writes `stack`'s configuration without touching what is committed. */
+/** Gives `work` the environment in which Pulumi reads and writes `stack`'s configuration without changing the committed file. */
 async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
   const salt = rememberedSalt(stack) ?? (await saltFromState(stack));
   if (salt === undefined) {
-    // A stack that Pulumi does not know, or one without a passphrase: its words are better than ours.
+    // Pulumi does not know the stack, or the stack has no passphrase. Pulumi's own message is better than ours.
     return work(pulumiEnvironment());
   }
   return withStackFile(stack, salt, (configFile) =>

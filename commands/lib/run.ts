@@ -17,20 +17,20 @@ export interface RunOptions {
   onLine?: (line: string) => void;
   /** Name of a file in `.archon/logs/` (without `.log`) that gets every line. @default no log */
   log?: string;
-  /** Seconds after which the child is ended and the run fails. @default never */
+  /** Seconds after which the child is killed and the run fails. @default never */
   timeoutSeconds?: number;
-  /** Ctrl-C waits for this child instead of reaching it. For the ones that must not be cut short, such as dpkg. @default false */
+  /** Ctrl-C waits for this child instead of reaching it. For children that must not be interrupted, such as dpkg. @default false */
   uninterruptible?: boolean;
 }
 
-/** A child process that did not end well: which, how, its last words, and where all of them are. */
+/** A child process that failed: its command line, how it ended, its last lines, and the file with all of them. */
 export class CommandError extends UserError {
   constructor(
     readonly command: string,
     readonly outcome: string,
     readonly lastLines: readonly string[],
     readonly log?: string,
-    /** All that it wrote to stdout before. */
+    /** Everything that it wrote to stdout. */
     readonly stdout: string = "",
   ) {
     super(
@@ -43,14 +43,14 @@ export class CommandError extends UserError {
   }
 }
 
-/** Lines of a failed child that its error repeats. */
+/** The number of lines of a failed child that its error repeats. */
 export const lastLineCount = 15;
 
 /**
  * Runs a program to its end and returns what it wrote to stdout.
  *
  * @throws CommandError when it cannot be started, exits with another code than 0, or runs out of time
- * @throws Interrupted when a signal ended this command meanwhile
+ * @throws Interrupted when a signal interrupted this command
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   interruption.throwIfAborted();
@@ -138,7 +138,7 @@ function splitLines(stream: Readable | null, onLine: (line: string) => void): vo
 }
 
 function feed(child: ChildProcess, input: string | undefined): void {
-  // A child that stops reading early says why by its exit code; the broken pipe adds nothing.
+  // The exit code of a child that stops reading early says why; the error of the broken pipe adds nothing.
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(input);
 }
@@ -164,7 +164,7 @@ function startTimer(
 export function openLog(name: string, command: string): fs.WriteStream {
   fs.mkdirSync(logDirectory, { recursive: true });
   const stream = fs.createWriteStream(path.join(logDirectory, `${name}.log`));
-  // A disk that is full fails the child itself, with a better message than its log could give.
+  // On a full disk the child itself fails, with a better message than this stream's.
   stream.on("error", () => undefined);
   stream.write(`# ${new Date().toISOString()}  ${command}\n`);
   return stream;

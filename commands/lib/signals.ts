@@ -8,15 +8,15 @@ const controller = new AbortController();
 const children = new Set<ChildProcess>();
 const guests = new Set<Guest>();
 
-/** What has this terminal and process group too, and ends by itself after a signal. */
+/** A process that shares this terminal and process group and ends by itself after a signal. */
 interface Guest {
   kill(signal: NodeJS.Signals): unknown;
 }
 
-/** Aborted, with an {@link Interrupted} as its reason, by the first Ctrl-C. Give it to everything that waits. */
+/** Aborted, with an {@link Interrupted} as its reason, by the first Ctrl-C. Pass it to everything that waits. */
 export const interruption: AbortSignal = controller.signal;
 
-/** Time for clean-up after an interruption that found no child process at work. */
+/** Time for clean-up after an interruption while no child process runs. */
 const graceMilliseconds = 5_000;
 
 /**

@@ -36,14 +36,14 @@ export function rememberSalt(stack: string, salt: string): void {
   writeAtomically(workingCopy(stack), withSalt(read(stackFile(stack)), salt), 0o600);
 }
 
-/** The salt of a stack, if this checkout has met it. */
+/** The salt of a stack, if this checkout knows it. */
 export function rememberedSalt(stack: string): string | undefined {
   return saltOf(read(workingCopy(stack)));
 }
 
 /**
- * Gives `work` the stack file that Pulumi shall read and write: the copy with the salt, or undefined for Pulumi's own
- * choice. Afterwards changes made to the copy are in the committed file, and it alone.
+ * Gives `work` the stack file that Pulumi reads and writes: the copy with the salt, or undefined for Pulumi's own
+ * choice. Afterwards changes to the copy are written to the committed file, without the salt.
  */
 export async function withStackFile<T>(
   stack: string,
@@ -69,7 +69,7 @@ export async function withStackFile<T>(
 }
 
 /**
- * Runs `work`, which may create the stack, and takes the salt that Pulumi put into the committed file out again.
+ * Runs `work`, which may create the stack, and then removes the salt that Pulumi wrote into the committed file.
  *
  * @param keepChanges the file may have got more than the salt, because configuration was copied into it
  */

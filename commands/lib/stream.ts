@@ -9,7 +9,7 @@ export interface StreamOptions {
   environment: NodeJS.ProcessEnv;
   /** What the child reads from stdin. @default nothing */
   from?: Readable;
-  /** Where its stdout goes as it comes, bytes and all. Is not ended. @default to `onLine` */
+  /** Gets its stdout as raw bytes. It is not closed at the end. @default to `onLine` */
   to?: Writable;
   /** Called with every line for people. */
   onLine: (line: string) => void;
@@ -19,7 +19,7 @@ export interface StreamOptions {
  * Runs a program that reads or writes more than fits into memory.
  *
  * @throws CommandError when it cannot be started or exits with another code than 0
- * @throws what reading `from` or writing `to` failed with
+ * @throws the error with which reading `from` or writing `to` failed
  */
 export async function runStreaming(
   command: string,
@@ -64,8 +64,8 @@ export async function runStreaming(
   ]);
   const ended = await outcome;
   interruption.throwIfAborted();
-  // A place that takes no more ends the child, whatever it says then; a child that ended early says why, and the broken pipe to it
-  // adds nothing.
+  // If `to` fails, its error is the cause, whatever the child prints then. If the child ended early, its own output says why, and the
+  // broken pipe to it adds nothing.
   if (taken !== undefined) {
     throw taken;
   }

@@ -6,7 +6,7 @@ import { snapshotOf } from "../../release/release";
 import { bytes, table } from "../lib/render";
 import type { Inventory } from "../store/report";
 
-/** A model of a stack's configuration; `snapshot` is `repo@commit`, by which the store knows it. */
+/** A model of a stack's configuration; `snapshot` is `repo@commit`, its name in the store. */
 export interface ConfiguredModel {
   name: string;
   snapshot: string;
@@ -20,9 +20,9 @@ export interface CatalogueEntry extends ConfiguredModel {
   active: boolean;
   /** Whether its snapshot is in the store. */
   present: boolean;
-  /** Bytes of its files; undefined while it is not there. */
+  /** Bytes of its files; undefined while it is not in the store. */
   bytes: number | undefined;
-  /** Whether a server has recorded its known answers. */
+  /** Whether a server has recorded its baseline. */
   proven: boolean;
   /** Stacks that keep it, as `<project>-<stack>`. */
   usedBy: readonly string[];
@@ -87,7 +87,7 @@ export function describeCatalogue(stack: string, { configured, others }: Catalog
     ({ model, bytes: size, usedBy }) => `  ${short(model)}  ${bytes(size)}  used by ${usedBy.join(", ") || "no stack"}`,
   );
   const missing = configured.some(({ present }) => !present)
-    ? ["", `What is not in the store comes with the next update: ${archon(`pulumi up --stack ${stack}`)}`]
+    ? ["", `The next update downloads what is not in the store: ${archon(`pulumi up --stack ${stack}`)}`]
     : [];
   return [...lines, ...(rest.length === 0 ? [] : ["", "Also in the store:", ...rest]), ...missing];
 }

@@ -10,10 +10,10 @@ import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
-/** The variant that is a snapshot of its own. The other ones are only another way of loading. */
+/** The variant that is a snapshot of its own. The others are only other ways to load a snapshot. */
 const variant = "int8";
 
-/** Makes the variant once without keeping it, to know its revision: the same snapshot always gives the same. @returns lines to print */
+/** Makes the variant once without keeping it, to learn its revision: the same snapshot always gives the same revision. @returns lines to print */
 export async function deriveModel(stack: string, name: string, progress: Progress): Promise<string[]> {
   const job = deriveJob(await readLedger(stack), stack, name);
   const revision = (
@@ -28,7 +28,7 @@ export async function deriveModel(stack: string, name: string, progress: Progres
     "",
     `Below archon:models in Pulumi.${stack}.yaml:`,
     `    - { name: ${name}-${variant}, from: ${name}, variant: ${variant}, revision: ${revision} }`,
-    "The next update makes it, and compares it with that revision before it becomes visible.",
+    "The next update makes it and compares it with that revision before it becomes visible.",
   ];
 }
 

@@ -16,9 +16,9 @@ export interface PinRequest {
   stack: string;
   /** Bytes above which a model is refused. */
   maxBytes: number;
-  /** Pin it all the same. */
+  /** Pin it anyway. */
   force: boolean;
-  /** What the application is configured to load (its RERANKING_MODEL); undefined when nobody said. */
+  /** What the application is configured to load (its RERANKING_MODEL); undefined when it is not known. */
   application: string | undefined;
 }
 
@@ -29,7 +29,7 @@ export function parseResolved(stdout: string): Resolved {
     return resolved.parse(JSON.parse(line));
   } catch {
     throw new UserError(
-      "The answer of the store tool is not one that this version reads. Is the bootstrap image of another version?",
+      "The store tool's answer has a format that this version cannot read. Is the bootstrap image of another version?",
     );
   }
 }
@@ -47,9 +47,9 @@ export function parseSize(text: string): number {
 }
 
 /**
- * What to tell a person who wants to pin a model: its size, the line of configuration, and a warning where the application asks for another.
+ * The lines for a person who pins a model: its size, the line of configuration, and a warning if the application loads another model.
  *
- * @throws UserError for a model above the limit, which nobody confirmed
+ * @throws UserError for a model above the limit without `force`
  */
 export function describePin(found: Resolved, { stack, maxBytes, force, application }: PinRequest): string[] {
   const { repo, revision, files, left } = found;
@@ -61,7 +61,7 @@ export function describePin(found: Resolved, { stack, maxBytes, force, applicati
   if (found.bytes > maxBytes && !force) {
     throw new UserError(
       `${repo} is ${size}, more than the limit of ${bytes(maxBytes)} (the largest: ${largest?.path ?? ""}, ${bytes(largest?.size ?? 0)}).\n` +
-        "Is it the model that the application is configured for? A smaller variant has another name.\n" +
+        "Is this the model that the application is configured for? A smaller variant has another name.\n" +
         "If it is, pin it with --force, or raise the limit with --max-bytes.",
     );
   }

@@ -55,6 +55,7 @@ export function resolveArguments({ repo, branch, endpoint, image, caBundle, with
   return containerJob({
     image,
     command: ["resolve", `--repo=${repo}`, `--revision=${branch}`, `--endpoint=${endpoint}`],
+    // Stable: the label's value is older than the word store job.
     labels: { project, component: "one-shot" },
     network: true,
     inherited: withToken ? ["HF_TOKEN"] : [],

@@ -5,9 +5,9 @@ import { UserError } from "../../lib/errors";
 const state = z.object({
   inputs: z.record(z.string(), z.unknown()).default({}),
   outputs: z.record(z.string(), z.unknown()).default({}),
-  /** What it stands for stays on the host when the resource goes. */
+  /** The thing stays on the host when the resource is removed from the state. */
   retainOnDelete: z.boolean().default(false),
-  /** The old one goes before the new one is made. */
+  /** The old one is removed before the new one is made. */
   pendingReplacement: z.boolean().default(false),
   /** Replaced earlier, and not removed yet: by this update, or by one that failed. */
   delete: z.boolean().default(false),
@@ -25,7 +25,7 @@ const step = z.object({
 
 const document = z.object({
   config: z.record(z.string(), z.unknown()).default({}),
-  /** What stays the same is left out, but for the stack itself. */
+  /** Unchanged resources are left out, except the stack itself. */
   steps: z.array(step).default([]),
   /** How many resources every operation is for, components among them. */
   changeSummary: z.record(z.string(), z.number()).default({}),
@@ -35,14 +35,14 @@ const document = z.object({
 export type State = z.infer<typeof state>;
 export type PreviewStep = z.infer<typeof step>;
 
-/** What `pulumi preview --json` says, as far as it is read here. Pulumi itself puts "[secret]" for secret values. */
+/** The parts of `pulumi preview --json` that are read here. Pulumi itself puts "[secret]" for secret values. */
 export type PreviewDocument = z.infer<typeof document>;
 
 /**
  * Reads what `pulumi preview --json` prints.
  *
  * @param from names it in an error
- * @param hide takes secrets out of every text in it
+ * @param hide removes secrets from every text in it
  * @throws UserError that says what is wrong with it
  */
 export function parsePreview(

@@ -1,5 +1,5 @@
 import { bytes, table } from "../lib/render";
-import { actions, gone, type Action, type Change, type PreviewSummary } from "./summary";
+import { actions, missing, type Action, type Change, type PreviewSummary } from "./summary";
 
 /** Headings of the actions. */
 export const headings: Readonly<Record<Action, string>> = {
@@ -18,7 +18,7 @@ export function details({ action, reasons, bytes: count }: Change): string {
   return [...reasons, ...size].join(", ");
 }
 
-/** The sum of what is fetched. Sizes are those on the disk: what travels is packed, and what the store's cache has does not travel. */
+/** The total size of the downloads, measured on disk: the downloads are compressed, and files in the store's cache are not downloaded. */
 export function fetchTotal({ changes }: PreviewSummary): string {
   const fetched = changes.filter(({ action }) => action === "fetch");
   const known = fetched.flatMap(({ bytes: count }) => (count === undefined ? [] : [count]));
@@ -43,10 +43,10 @@ export function releaseLine({ release: { now, then }, changes }: PreviewSummary)
   return now === then ? `${now}, as now` : `${now} → ${then}`;
 }
 
-/** Whether a change means another release, as far as the change alone tells. */
+/** Whether a change by itself shows that the release changes. */
 function makesAnother({ action, what, reasons }: Change): boolean {
   return (
-    ((action === "build" || action === "fetch") && !reasons.includes(gone)) ||
+    ((action === "build" || action === "fetch") && !reasons.includes(missing)) ||
     (action === "replace" &&
       /^servers?\b/.test(what) &&
       reasons.some((reason) => /^(image|environment|settings)/.test(reason)))
@@ -57,7 +57,7 @@ export function downtimeLine({ downtime: { expected, reasons } }: PreviewSummary
   return `${expected ? "yes" : "none"}: ${reasons.join("; ")}`;
 }
 
-/** The one line that says it all. */
+/** The summary in one line. */
 export function headline({ problems, changes, stack }: PreviewSummary): string {
   if (problems.length > 0) {
     return `The update of ${stack} would fail`;

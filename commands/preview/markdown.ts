@@ -4,7 +4,7 @@ import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } fr
 /** Characters that GitHub takes in one comment. */
 export const commentLimit = 65_536;
 
-/** Entries of a list, and characters of a message, that are shown; the first that make the comment fit. */
+/** Limits for the entries of a list and the characters of a message. The first pair with which the comment fits is used. */
 const cuts: readonly { entries: number; message: number }[] = [
   { entries: 1000, message: 20_000 },
   { entries: 200, message: 5_000 },
@@ -80,14 +80,14 @@ function messages(texts: readonly string[], { entries, message }: { entries: num
   return texts.length > entries ? [...shown, `… and ${texts.length - entries} more`] : shown;
 }
 
-/** A block that nothing inside can end. */
+/** A code block that its content cannot end. */
 function fenced(text: string): string[] {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = "`".repeat(longest + 1);
   return [`${fence}text`, text, fence];
 }
 
-/** Inline code; what would end it is left out. */
+/** Inline code, without the characters that would end it. */
 function code(text: string): string {
   return `\`${text.replace(/[`\r\n|]/g, "")}\``;
 }

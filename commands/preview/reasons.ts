@@ -6,7 +6,7 @@ import { variablesOf } from "./resource";
 
 type Inputs = Readonly<Record<string, unknown>>;
 
-/** How a person calls the variables of a server. */
+/** Names for the variables of a server, for people. */
 const variableWords: Readonly<Record<string, string>> = {
   ARCHON_RELEASE: "release",
   ARCHON_MODELS: "models",
@@ -17,9 +17,9 @@ const variableWords: Readonly<Record<string, string>> = {
 /** The environment's key; the mount that changes with it says more. */
 const toldByMount = "ARCHON_ENVIRONMENT_KEY";
 
-/** How a person calls the inputs that need no look at their values. */
+/** Names for the inputs whose values are not shown, for people. */
 const inputWords: Readonly<Record<string, string>> = {
-  "#initerror": "it did not get ready the last time",
+  "#initerror": "it did not become ready last time",
   capabilities: "capabilities",
   create: "what the job does",
   environment: "settings of the job",
@@ -34,7 +34,7 @@ const inputWords: Readonly<Record<string, string>> = {
   user: "user",
 };
 
-/** Inputs in the order in which they are told; the others come after them. Pulumi gives them in any order. */
+/** The order in which inputs are listed; all others follow. Pulumi returns them in any order. */
 const order = ["#initerror", "image", "mounts", "envs", "ports", "memory"];
 
 /** Why a resource changes, each reason once, from the inputs that differ. */

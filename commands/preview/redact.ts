@@ -1,14 +1,14 @@
-/** What stands in the place of a secret. */
+/** The text that replaces a secret. */
 export const hidden = "[secret]";
 
-/** Variables of the deployer whose values must never show. */
+/** Environment variables of the deployer whose values must never be shown. */
 const secretVariable = /TOKEN|SECRET|PASSWORD|PASSPHRASE$|CREDENTIAL|_KEY$|ACCESS_KEY/;
 
 /** Shorter values are words that occur by chance. */
 const shortestSecret = 8;
 
 const patterns: readonly [pattern: RegExp, replacement: string][] = [
-  // What an address carries before its host, and tokens among its parameters.
+  // Credentials before the host of a URL, and tokens among its parameters.
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@"'`<>]+@/gi, `$1${hidden}@`],
   [/([?&](?:[\w-]*(?:token|secret|password|signature|sig|key))=)[^\s&"'`]+/gi, `$1${hidden}`],
   [/\b(Bearer|Basic)\s+[\w+/=._~-]{8,}/gi, `$1 ${hidden}`],
@@ -19,7 +19,7 @@ const patterns: readonly [pattern: RegExp, replacement: string][] = [
   ],
 ];
 
-/** Values that must not show, from the environment of the process that ran the preview. */
+/** Values that must not be shown, from the environment of the process that ran the preview. */
 export function secretsOf(environment: NodeJS.ProcessEnv): string[] {
   return Object.entries(environment)
     .filter(([name, value]) => secretVariable.test(name) && value !== undefined && value.length >= shortestSecret)
@@ -27,7 +27,7 @@ export function secretsOf(environment: NodeJS.ProcessEnv): string[] {
 }
 
 /**
- * Hides secrets in a text. Pulumi hides what it knows to be secret; a message of a program or an address with a password it does not know.
+ * Hides secrets in a text. Pulumi hides what it knows to be secret, but it cannot recognise a program's message or a URL with a password.
  *
  * @param known values to hide wherever they occur
  */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readJobInputs, type JobInputs } from "../../lib/container-job";
 import type { PreviewStep, State } from "./document";
 
-/** What a resource is to this project. Everything that no other role fits is `other`, so that nothing changes unseen. */
+/** What a resource is to this project. A resource that fits no other role is `other`, so no change is hidden. */
 export type Role =
   | "image"
   | "environment"
@@ -24,11 +24,11 @@ export interface Resource {
 
 /** Roles of a resource by its own type and that of the component around it; the first that fits. */
 const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
-  // The stack, components and providers have no life outside the state.
+  // The stack, components and providers exist only in the state.
   { type: /^(pulumi|archon):/, role: "hidden" },
-  // A gate waits for the server that it belongs to; a hold and a proof write down what they see.
+  // A gate waits for the server that it belongs to. Holds and proofs (type names, stable) only record a state.
   { parent: /:(ArchonServer|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
-  // Old servers go with the change that brings new ones.
+  // The change that adds new servers already implies that the old ones are removed.
   { parent: /:Service$/, name: /-drain$/, type: /:Command$/, role: "hidden" },
   { type: /:RemoteImage$/, role: "image" },
   { parent: /:Environment$/, type: /:Command$/, role: "environment" },
@@ -42,7 +42,7 @@ const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role
   { type: /:Network$/, role: "network" },
 ];
 
-/** The resource of a step, or undefined for one that is no thing of its own. */
+/** The resource of a step, or undefined for one that is not shown by itself. */
 export function resourceOf({ urn, oldState, newState }: PreviewStep): Resource | undefined {
   const [, , types = "", name = ""] = urn.split("::");
   const chain = types.split("$");
@@ -109,7 +109,7 @@ export function jobArgument(inputs: Readonly<Record<string, unknown>>, name: str
   return index === -1 ? undefined : args[index + 1];
 }
 
-/** What of the store a job is about, below a directory. */
+/** The part of the store that a job works on, below a directory. */
 function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string): string | undefined {
   return jobArguments(inputs)
     .find((each) => each.startsWith(directory))
@@ -130,7 +130,7 @@ export function labelOf(inputs: Readonly<Record<string, unknown>>, label: string
 
 const configured = z.object({ envs: z.array(z.string()) });
 
-/** The environment variables of a container; undefined where one of them is secret, which makes all of them so. */
+/** The environment variables of a container; undefined if one of them is secret, because then all of them are. */
 export function variablesOf(inputs: Readonly<Record<string, unknown>>): Map<string, string> | undefined {
   const envs = configured.safeParse(inputs).data?.envs;
   return envs && new Map(envs.map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]));

@@ -8,7 +8,7 @@ import { parsePreview } from "./document";
 import { redact, secretsOf } from "./redact";
 import { summarise, type PreviewSummary, type Sizes } from "./summary";
 
-/** Previews the update of a stack. One that would fail is told by its problems. */
+/** Previews the update of a stack. The summary of one that would fail lists its problems. */
 export async function previewStack(stack: string): Promise<PreviewSummary> {
   try {
     return summariseRedacted(
@@ -26,12 +26,12 @@ export async function previewStack(stack: string): Promise<PreviewSummary> {
         return summary;
       }
     }
-    // Pulumi refuses some things before it previews, in words alone.
+    // Pulumi rejects some things before it previews, and then prints text, not JSON.
     return failed(stack, hide(error.lastLines.join("\n")));
   }
 }
 
-/** Reads a preview, without what is secret in it. `from` names it in an error. */
+/** Reads a preview and leaves out its secrets. `from` names it in an error. */
 export function summariseRedacted(json: string, stack: string, from: string): PreviewSummary {
   return summarise(parsePreview(json, from, hide), stack, checkoutSizes);
 }
@@ -61,7 +61,7 @@ export const checkoutSizes: Sizes = {
   directory: (directory) => directorySize(path.resolve(projectRoot, directory)),
 };
 
-/** Bytes that the packages of a lock take on a disk, by its `# size:` comments; undefined where one has none. */
+/** Bytes that the packages of a lock file take on disk, by its `# size:` comments; undefined where one has none. */
 export function installedBytes(lock: string): number | undefined {
   const packages = lock.match(/^[A-Za-z0-9][^\s=]*==/gm)?.length ?? 0;
   const sizes = [...lock.matchAll(/^\s*#\s*size:\s*(\d+)\s*$/gm)].map(([, count]) => Number(count));

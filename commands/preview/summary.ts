@@ -10,7 +10,7 @@ export interface Change {
   what: string;
   /** What differs; for a removal, what becomes of the thing. */
   reasons: string[];
-  /** Bytes that a fetch adds to the store; undefined where nobody knows before. */
+  /** Bytes that a fetch adds to the store; undefined where it is not known in advance. */
   bytes?: number | undefined;
 }
 
@@ -23,25 +23,25 @@ export interface Downtime {
 /** What an update would do, in the words of this project. */
 export interface PreviewSummary {
   stack: string;
-  /** Ids; undefined where there is none, or where the preview does not tell. */
+  /** Ids; undefined where there is none or the preview does not contain it. */
   release: { now: string | undefined; then: string | undefined };
   /** In the order of {@link actions}. */
   changes: Change[];
   /** Resources that stay as they are. */
   unchanged: number;
   downtime: Downtime;
-  /** Why the update is refused or would fail; nothing else then means much. */
+  /** Why the update is refused or would fail. The other fields then mean little. */
   problems: string[];
   warnings: string[];
 }
 
-/** The order in which an update is told. */
+/** The order in which a summary lists changes. */
 export const actions: readonly Action[] = ["build", "fetch", "create", "replace", "update", "remove"];
 
-/** Why a part of a release is made that was made before. */
-export const gone = "it is gone from the host";
+/** Why a part of a release is made again. */
+export const missing = "it is missing on the host";
 
-/** What the preview alone does not say. */
+/** Sizes that the preview itself does not contain. */
 export interface Sizes {
   /** Bytes of an environment by its lock file, relative to the checkout. */
   environment(lock: string): number | undefined;
@@ -76,7 +76,7 @@ interface Thing {
   resource: Resource;
 }
 
-/** Pulumi may tell a replacement in up to three steps. */
+/** Pulumi may report a replacement in up to three steps. */
 function mergeReplacements(things: readonly Thing[]): Thing[] {
   const isReplacement = ({ step }: Thing): boolean => step.op === "replace" || step.op === "create-replacement";
   const replacementOf = (urn: string): Thing | undefined =>
@@ -96,7 +96,7 @@ function changeOf({ step, resource }: Thing, preview: PreviewDocument, sizes: Si
     case "create-replacement":
     case "update":
       if (role === "room") {
-        // It is told as the downtime that it means.
+        // The summary shows it as downtime.
         return [];
       }
       if (role === "collection") {
@@ -121,7 +121,7 @@ function containerOf(step: PreviewStep, what: string): Change {
   return { action, what, reasons: reasonsOf(step) };
 }
 
-/** A part of a release is made once; another operation than `create` makes it anew because it is gone from the host. */
+/** A part of a release is made once. An operation other than `create` makes it again because it is missing on the host. */
 function partOf(
   { op, newState }: PreviewStep,
   { role, title: what }: Resource,
@@ -129,7 +129,7 @@ function partOf(
   sizes: Sizes,
 ): Change {
   const inputs = newState?.inputs ?? {};
-  const again = op === "create" ? [] : [gone];
+  const again = op === "create" ? [] : [missing];
   if (role === "image") {
     return "build" in inputs
       ? { action: "build", what, reasons: again }
@@ -161,9 +161,9 @@ function partOf(
 function removalOf({ oldState }: PreviewStep, { role, title: what }: Resource): Change[] {
   const { retainOnDelete = false, delete: leftOver = false } = oldState ?? {};
   if (retainOnDelete) {
-    // A finished job is no thing; a part of a release stays, and only the ledger no longer needs it.
+    // A finished job leaves nothing to remove. A part of a release stays on the host; only the ledger no longer needs it.
     return role === "image" || role === "environment" || role === "model"
-      ? [{ action: "remove", what, reasons: ["no kept release needs it; goes when nothing uses it"] }]
+      ? [{ action: "remove", what, reasons: ["no kept release needs it; removed when nothing uses it"] }]
       : [];
   }
   return role === "room"
@@ -176,7 +176,7 @@ function releaseNow({ steps }: PreviewDocument): string | undefined {
   return typeof outputs?.["release"] === "string" ? outputs["release"] : undefined;
 }
 
-/** The release that the configuration names; else what the servers say by a label or, where none of them is secret, a variable. */
+/** The release that the configuration names; otherwise the one in a label of the servers or, where no variable is secret, in a variable. */
 function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): string | undefined {
   const chosen = config["archon:release"];
   if (typeof chosen === "string" && chosen !== "") {
@@ -192,7 +192,7 @@ function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): str
   return ids.find((id) => id !== undefined);
 }
 
-/** A new token has no value before it is made, so that Pulumi does not see yet that the servers that get it are replaced. */
+/** A new token has no value until it exists, so Pulumi cannot know yet that it will replace the servers that use it. */
 function unseen(things: readonly Thing[]): Change[] {
   const token = things.some(({ step, resource }) => resource.role === "token" && step.op !== "delete");
   const seen = things.some(({ step, resource }) => resource.role === "server" && step.op.includes("replace"));
@@ -210,7 +210,7 @@ function downtimeOf(things: readonly Thing[], serves: boolean): Downtime {
       .filter(({ step }) => isGap(step))
       .map(
         ({ step, resource }) =>
-          `${resource.title} goes before its successor is there (${reasonsOf(step).join(", ") || "replaced"})`,
+          `${resource.title} is removed before its successor is ready (${reasonsOf(step).join(", ") || "replaced"})`,
       ),
     ...of("room")
       .filter(({ step }) => /create|replace/.test(step.op))
@@ -221,10 +221,10 @@ function downtimeOf(things: readonly Thing[], serves: boolean): Downtime {
   ];
   return reasons.length > 0
     ? { expected: true, reasons: [...new Set(reasons)] }
-    : { expected: false, reasons: ["what serves now serves until something better is ready"] };
+    : { expected: false, reasons: ["the running servers keep answering until the new ones are ready"] };
 }
 
-/** Whether what serves now is gone before something else serves in its place. */
+/** Whether the running resource is removed before its replacement answers. */
 function isGap({ op, oldState }: PreviewStep): boolean {
   return op.includes("replace") && oldState?.pendingReplacement === true;
 }

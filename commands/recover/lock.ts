@@ -20,7 +20,7 @@ export function heldLock(stack: string, state: string = stateDirectory): LockHol
 }
 
 /**
- * Removes the locks that a killed Pulumi left on a stack: those of processes of this machine that are gone.
+ * Removes the locks that a killed Pulumi left on a stack: those whose process ran on this machine and no longer exists.
  * @returns whether there was one
  */
 export function releaseStaleLocks(stack: string, progress: Progress, state: string = stateDirectory): boolean {

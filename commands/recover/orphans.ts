@@ -11,7 +11,7 @@ interface Checkpoint {
   deployment?: { resources?: { type: string; id?: string }[] };
 }
 
-/** Ids of the containers and networks that a stack's state knows, those that are still to be deleted among them. */
+/** Ids of the containers and networks that a stack's state knows, including those that are still to be deleted. */
 export function knownIds(exported: string): ReadonlySet<string> {
   const { deployment } = JSON.parse(exported) as Checkpoint;
   const kinds = ["docker:index/container:Container", "docker:index/network:Network"];
@@ -23,14 +23,14 @@ export function knownIds(exported: string): ReadonlySet<string> {
 }
 
 /**
- * What an update made and could not write down any more, because it was killed between the two. Pulumi never deletes it: a server like
- * that would go on to answer requests, a gateway to hold the port.
+ * What an update made but did not record, because it was killed in between. Pulumi never deletes it: such a server would keep
+ * answering requests, and such a gateway would keep the port.
  */
 export function orphans(labelled: readonly Labelled[], known: ReadonlySet<string>): Labelled[] {
   return labelled.filter(({ id }) => !known.has(id));
 }
 
-/** Options of docker that choose what belongs to a stack; the jobs for the store end and go by themselves. */
+/** Options of docker that select what belongs to a stack. Store jobs end and are removed by themselves. */
 export function labelFilters(stack: string, component: "server" | "gateway" | "network"): string[] {
   return [
     `--filter=label=io.archon.project=${project}`,

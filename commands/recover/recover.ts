@@ -10,7 +10,7 @@ import { heldLock, releaseStaleLocks } from "./lock";
 import { knownIds, labelFilters, orphans, type Labelled } from "./orphans";
 
 /**
- * Makes a stack ready for its next update after one was killed: gives back the lock, and removes what Pulumi has lost track of.
+ * Makes a stack ready for its next update after one was killed: releases the lock, and removes what Pulumi has lost track of.
  *
  * @returns what was removed
  * @throws UserError while an update is running
@@ -34,16 +34,16 @@ export async function recoverIfStale(stack: string, progress: Progress): Promise
 }
 
 async function removeOrphans(stack: string, progress: Progress): Promise<Labelled[]> {
-  const lost = orphans(await labelled(stack), knownIds(await pulumi(stack, ["stack", "export"])));
-  for (const { kind, id, name } of lost) {
+  const orphaned = orphans(await labelled(stack), knownIds(await pulumi(stack, ["stack", "export"])));
+  for (const { kind, id, name } of orphaned) {
     if (kind === "container") {
-      // It may be answering requests: what it has in flight it finishes.
+      // It may be answering requests, and it finishes those in progress.
       await docker(["stop", `--time=${referenceServer.stopSeconds}`, id]);
     }
     await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
-    progress.message(`Removed the ${kind} ${name}: a killed update had made it, and not written it down.`);
+    progress.message(`Removed the ${kind} ${name}: a killed update made it but did not record it.`);
   }
-  return lost;
+  return orphaned;
 }
 
 /** What carries the stack's labels, containers before the network that they are in. */

@@ -10,7 +10,7 @@ export async function readLedger(stack: string): Promise<Ledger> {
   return parseLedger(JSON.parse(await pulumi(stack, ["stack", "output", "--json"])));
 }
 
-/** The releases with what of them is gone by now, as far as this machine can see; the ledger itself knows it as of the last update. */
+/** The releases with what is missing of them now, as far as this machine can see. The ledger itself has the state of the last update. */
 export function withLosses({ releases, root }: Ledger): Release[] {
   const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: dockerHostOf(readMachine()) });
   return releases.map(({ ...release }) => {
@@ -21,9 +21,9 @@ export function withLosses({ releases, root }: Ledger): Release[] {
 }
 
 /**
- * The release that a person means by an id, the beginning of one, or `previous`: the one that ran before the running one.
+ * The release that a person names by an id, the beginning of one, or `previous`: the release that ran before the running one.
  *
- * @throws UserError that lists the known ones
+ * @throws UserError that lists the known releases
  */
 export function findRelease(wanted: string, { running, releases }: Pick<Ledger, "running" | "releases">): Release {
   const matches =
@@ -34,13 +34,13 @@ export function findRelease(wanted: string, { running, releases }: Pick<Ledger, 
   if (found === undefined || others.length > 0) {
     const reason =
       wanted === "previous"
-        ? "There is no release before the running one."
+        ? "There is no previous release."
         : found === undefined
-          ? `The stack has run no release "${wanted}", or it is no longer on record.`
+          ? `There is no release "${wanted}" in the ledger.`
           : `"${wanted}" is the beginning of ${matches.length} releases.`;
     const known = releases.map(({ id, created }) => `  ${id}  ${created}${id === running ? "  runs now" : ""}`);
     throw new UserError(
-      [reason, ...(known.length === 0 ? ["It has run none at all."] : ["The releases on record:", ...known])].join(
+      [reason, ...(known.length === 0 ? ["The ledger is empty."] : ["The releases in the ledger:", ...known])].join(
         "\n",
       ),
     );

@@ -3,7 +3,7 @@ import { age, table, truncate } from "../lib/render";
 
 const messageColumns = 60;
 
-/** The releases as a table, and below it why some of them cannot come back. */
+/** The releases as a table, and below it why some of them cannot run again. */
 export function describeReleases(releases: readonly Release[], running: string | undefined, now: Date): string[] {
   const rows = releases.map((release) => [
     release.id === running ? "▶" : "",

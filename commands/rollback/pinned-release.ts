@@ -5,14 +5,14 @@ import { pulumi } from "../lib/pulumi";
 import { stackFile } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 
-/** The release that the configuration of a stack holds it on; undefined where it runs what the checkout makes. */
+/** The release that a stack's configuration pins; undefined if the stack runs what the checkout makes. */
 export function pinnedRelease(stack: string): string | undefined {
   return statedValue("release", stack) || undefined;
 }
 
 /**
- * Holds a stack on a release, or on none, the way `pulumi config` does, and does `work`. When that says no or fails, the configuration
- * is as it was before, unless somebody else has changed it meanwhile.
+ * Pins a stack to a release, or unpins it, as `pulumi config` does, and runs `work`. If that returns false or fails, the configuration
+ * is restored, unless someone else has changed it meanwhile.
  *
  * @param work whether to keep the choice
  */
@@ -34,7 +34,7 @@ export async function withPinnedRelease(
     kept = await work();
     return kept;
   } finally {
-    // By the file alone: after an interruption nothing is started any more.
+    // Writes the file directly: after an interruption no process may be started.
     if (!kept && before !== undefined && read(file) === written) {
       writeAtomically(file, before, 0o644);
     }

@@ -43,7 +43,7 @@ const imageSettings = [
 
 /**
  * Builds a minimal Debian with Python from Debian's packages and imports it into the engine as `reference`.
- * Needs root on Debian or Ubuntu. Leaves nothing else behind, however it ends.
+ * Needs root on Debian or Ubuntu. Leaves nothing else behind, even when it fails.
  */
 export async function buildBaseImage(
   reference: string,
@@ -57,10 +57,10 @@ export async function buildBaseImage(
   try {
     const mirror = debianMirror(readAptSources(), readOsRelease());
     progress.message(
-      `Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to fetch).`,
+      `Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to download).`,
     );
     let lines = 0;
-    // In a mount namespace of its own, what debootstrap mounts is gone with it: removing `work` can then never reach /dev or /proc.
+    // In a mount namespace of its own debootstrap's mounts end with it, so removing `work` can never reach /dev or /proc.
     const args = [
       "--variant=minbase",
       `--include=${packages.join(",")}`,
@@ -88,7 +88,7 @@ export async function buildBaseImage(
 }
 
 async function installDebootstrap(progress: Progress): Promise<void> {
-  // Without the keyring debootstrap would go on unverified; Ubuntu does not bring it.
+  // Without the keyring debootstrap would continue without verification; Ubuntu does not install it.
   if (findProgram("debootstrap") === undefined || !fs.existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
     await aptInstall(
       { required: ["debootstrap", "debian-archive-keyring"] },

@@ -61,7 +61,7 @@ export async function findEngine(recordedHost: string | undefined): Promise<Foun
       if (!(error instanceof CommandError)) {
         throw error;
       }
-      // The first place is the one that the person meant; its reason is the one to tell.
+      // The first place is the one that the person meant, so its reason is reported.
       reason ||= error.lastLines.at(-1) ?? error.outcome;
     }
   }

@@ -23,7 +23,7 @@ const startSeconds = 60;
 /** Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file. */
 const daemonLog = "/var/log/docker.log";
 
-/** The notes of its processes that the engine makes: its own, and its containerd's. */
+/** The engine's PID files: its own, and that of its containerd. */
 const pidFiles = ["/var/run/docker.pid", "/var/run/docker/containerd/containerd.pid"];
 
 /** Starts the engine that is installed here, and waits until `find` finds it. */
@@ -47,15 +47,15 @@ export async function startEngine(progress: Progress, find: Find): Promise<Docke
   return waitForEngine(
     find,
     () => {
-      return end === undefined ? undefined : `${end}. Its last words:\n${lastLines(daemonLog, logStart)}`;
+      return end === undefined ? undefined : `${end}. Its last lines:\n${lastLines(daemonLog, logStart)}`;
     },
     daemonLog,
   );
 }
 
 /**
- * Removes a note of a process that has crashed. Without an init system that collects its children at once, what has crashed stays a
- * zombie, and a new engine takes a zombie for one that runs: it refuses to start, or waits for its containerd in vain.
+ * Removes the PID file of a process that has crashed. Without an init system that reaps children, a crashed process stays a
+ * zombie. A new engine takes a zombie for a running process: it refuses to start, or waits for its containerd in vain.
  */
 export function forgetCrashed(pidFile: string): void {
   const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
@@ -65,7 +65,7 @@ export function forgetCrashed(pidFile: string): void {
   }
 }
 
-/** Waits until an engine answers, `failure` knows why none will, or the time is up. */
+/** Waits until an engine answers, `failure` knows why none will, or the time has run out. */
 async function waitForEngine(find: Find, failure: () => string | undefined, log: string): Promise<DockerEngine> {
   const deadline = Date.now() + startSeconds * 1000;
   for (;;) {
@@ -76,21 +76,21 @@ async function waitForEngine(find: Find, failure: () => string | undefined, log:
     const failed = failure();
     if (failed !== undefined || Date.now() > deadline) {
       throw new UserError(
-        `The Docker engine did not start: ${failed ?? `${found.reason} after ${startSeconds} s. Look into ${log}.`}`,
+        `The Docker engine did not start: ${failed ?? `${found.reason} after ${startSeconds} s. Read ${log}.`}`,
       );
     }
     await sleep(300);
   }
 }
 
-/** What was written to `file` after `offset`: its last 15 lines, without the small talk of a daemon that shuts down. */
+/** What was written to `file` after `offset`: its last 15 lines, without the informational messages of a daemon that shuts down. */
 function lastLines(file: string, offset: number): string {
   const lines = fs.readFileSync(file).subarray(offset).toString("utf8").trim().split("\n");
-  const telling = lines.filter((line) => !/ level=(?:info|debug) /.test(line)).slice(-15);
-  return telling.map((line) => `  ${line}`).join("\n");
+  const relevant = lines.filter((line) => !/ level=(?:info|debug) /.test(line)).slice(-15);
+  return relevant.map((line) => `  ${line}`).join("\n");
 }
 
-/** Whether systemd is running as the init system, as sd_booted(3) tells it. */
+/** Whether systemd is running as the init system, checked as sd_booted(3) does. */
 export function hasSystemd(): boolean {
   return fs.existsSync("/run/systemd/system");
 }

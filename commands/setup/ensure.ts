@@ -15,14 +15,14 @@ import { ensurePulumi } from "./pulumi";
 import { devStack } from "../../config/stack";
 import { ensureStack, hasStack } from "./stack";
 
-/** Does what is missing of the set-up, and says nothing at all when nothing is. */
+/** Runs the set-up if a part of it is missing, and prints nothing otherwise. */
 export async function ensureSetup(steps: Steps): Promise<void> {
   if (!(await isSetUp())) {
     await setUp(steps);
   }
 }
 
-/** Every step of the set-up, each of which leaves alone what is there. */
+/** Runs every step of the set-up. Each step keeps what already exists. */
 export async function setUp(steps: Steps): Promise<void> {
   const recorded = readMachine();
   const caBundle = findCaBundle();
@@ -59,7 +59,7 @@ export async function setUp(steps: Steps): Promise<void> {
   );
 }
 
-/** Whether every step of the set-up would find its work done. Takes a fraction of a second. */
+/** Whether every step of the set-up is already done. Takes a fraction of a second. */
 export async function isSetUp(): Promise<boolean> {
   const record = readToolsRecord();
   if (record?.fingerprint !== toolsFingerprint() || !isInstalled(record) || !hasStack(devStack)) {

@@ -41,7 +41,7 @@ export const binaries: readonly Binary[] = [
 
 export const buildSeconds = binaries.reduce((sum, { seconds }) => sum + seconds, 0);
 
-/** Complete builds of these sources, by whichever release of Go: without Go on PATH they work all the same. */
+/** Complete builds of these sources, with any release of Go: they also work without Go on PATH. */
 export function findBuiltTools(root: string, sources = toolchainSources): PulumiTools | undefined {
   const prefix = directoryPrefix(sources);
   const names = fs.existsSync(root) ? fs.readdirSync(root) : [];
@@ -54,7 +54,7 @@ export function findBuiltTools(root: string, sources = toolchainSources): Pulumi
   return undefined;
 }
 
-/** Builds every tool from Go modules. An executable that is done stays done, however the build ends. */
+/** Builds every tool from Go modules. A finished executable is kept, however the build ends. */
 export async function buildTools(root: string, progress: Progress, sources = toolchainSources): Promise<PulumiTools> {
   const go = await requireGo(sources);
   const directory = path.join(root, `${directoryPrefix(sources)}${go}`);

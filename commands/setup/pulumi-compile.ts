@@ -14,7 +14,7 @@ export interface Binary {
   seconds: number;
 }
 
-/** Gets the share that is done, between 0 and 1, and the thing at work. */
+/** Gets the finished share, between 0 and 1, and what is being worked on. */
 export type Report = (share: number, detail: string) => void;
 
 /** Shares of a cold build: fetching modules, compiling packages, linking. */

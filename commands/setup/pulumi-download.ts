@@ -14,7 +14,7 @@ const officialBase = "https://get.pulumi.com/releases/sdk";
 
 const supportedPlatforms = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"];
 
-/** Seconds until the first byte of an answer, and between two pieces of it. The first is short: where the site is out of reach, building is next. */
+/** Seconds until the first byte of an answer, and between two pieces of it. The first is short: if the site cannot be reached, building is the next way. */
 const answerSeconds = 6;
 const stallSeconds = 30;
 
@@ -33,8 +33,8 @@ export function findDownloadedTools(root: string): PulumiTools | undefined {
 /**
  * Downloads the CLI and lets it download its plugins.
  *
- * The archive is compared with the checksums that its publisher keeps beside it, which proves that it arrived whole and unchanged, not that the
- * site itself is to be trusted: that rests on TLS. Pulumi checks its plugins by the same means.
+ * The archive is compared with the checksums that its publisher keeps beside it, which shows that it arrived complete and unchanged. Trust in the
+ * site itself rests on TLS. Pulumi checks its plugins by the same means.
  */
 export async function downloadTools(root: string, progress: Progress): Promise<PulumiTools> {
   if (!supportedPlatforms.includes(platform)) {

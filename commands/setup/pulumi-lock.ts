@@ -7,7 +7,7 @@ import type { Progress } from "../lib/progress";
 /** The holder shows that it lives by touching its lock this often. */
 const heartbeatMilliseconds = 5_000;
 
-/** A lock that nobody touches while another process watches it for so long belongs to nobody. */
+/** A lock that its holder has not touched for so long, as seen by another process, is abandoned. */
 const abandonedMilliseconds = 30_000;
 const pollMilliseconds = 300;
 
@@ -17,8 +17,8 @@ interface Owner {
 }
 
 /**
- * Runs `work` while no other process that uses the same lock file does; waits its turn. The lock of a process that was killed is taken over: at
- * once if it ran on this host, after half a minute if that cannot be seen (another container, another machine).
+ * Runs `work` with an exclusive lock on `file`; waits until it is free. The lock of a killed process is taken over: at once if it
+ * ran on this host, after half a minute if that cannot be known (another container, another machine).
  */
 export async function withLock<T>(file: string, progress: Progress, work: () => Promise<T>): Promise<T> {
   const mine = JSON.stringify({ host: os.hostname(), pid: process.pid } satisfies Owner);

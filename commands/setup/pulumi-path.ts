@@ -42,7 +42,7 @@ export async function adoptPathTools(root: string, progress: Progress): Promise<
   return { ...record, binDirectory: undefined, origin: "path" };
 }
 
-/** The user's own home where it holds every plugin already, else one of ours to which they are downloaded. */
+/** The user's own home if it holds every plugin already, otherwise one of ours into which they are downloaded. */
 async function provideHome(pulumi: string, directory: string, progress: Progress): Promise<string> {
   const own = process.env.PULUMI_HOME ?? path.join(process.env.HOME ?? os.homedir(), ".pulumi");
   if (hasPlugins(own)) {
@@ -56,14 +56,14 @@ async function provideHome(pulumi: string, directory: string, progress: Progress
   return home;
 }
 
-/** The `pulumi` on PATH, unless it is one that this set-up made: that one is known by other means. */
+/** The `pulumi` on PATH, unless this set-up made it: that one has its own record. */
 function findForeignPulumi(root: string): string | undefined {
   const found = findProgram("pulumi");
   const pulumi = found && fs.realpathSync(found);
   return pulumi?.startsWith(root + path.sep) ? undefined : pulumi;
 }
 
-/** One directory for one state of the executable: after an upgrade it is looked at anew. */
+/** One directory for one state of the executable: after an upgrade it is checked again. */
 function directoryOf(root: string, pulumi: string): string {
   const { size, mtimeMs } = fs.statSync(pulumi);
   const identity = createHash("sha256")

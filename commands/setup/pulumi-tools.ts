@@ -19,9 +19,9 @@ export interface PulumiTools {
 const recordName = "complete.json";
 
 /**
- * What a directory of tools says of itself. The record is written last: a directory without one is half-made.
+ * The record of a directory of tools. It is written last: a directory without one is incomplete.
  *
- * @returns undefined for a directory that is half-made or missing
+ * @returns undefined for a directory that is incomplete or missing
  */
 export function readRecord<T>(directory: string): T | undefined {
   try {
@@ -47,7 +47,7 @@ export function publish(
   origin: PulumiTools["origin"],
 ): PulumiTools {
   writeRecord(staging, { version });
-  // Whatever lies there has no record: it is the rest of something that was deleted half.
+  // A directory that is here has no record: it was only partly deleted.
   fs.rmSync(directory, { recursive: true, force: true });
   fs.renameSync(staging, directory);
   return toolsIn(directory, version, origin);
@@ -63,7 +63,7 @@ function toolsIn(directory: string, version: string, origin: PulumiTools["origin
   return { home: path.join(directory, "home"), binDirectory: path.join(directory, "bin"), version, origin };
 }
 
-/** Seconds for one plugin to arrive: some 30 MB over a slow line. */
+/** Seconds for the download of one plugin: about 30 MB on a slow connection. */
 const installSeconds = 300;
 
 /** Whether a home holds every plugin. Pulumi leaves a file with the suffix `.partial` beside one that it has not finished. */
@@ -77,7 +77,7 @@ function hasPlugin(home: string, { name, version }: Plugin): boolean {
 }
 
 /**
- * Installs what is missing of the plugins into a home: from Pulumi's own download, or from files.
+ * Installs the missing plugins into a home: from Pulumi's own download, or from files.
  *
  * @param pulumi absolute path of the CLI
  * @param fileOf path of a plugin's executable; leave it out to download them

@@ -10,7 +10,7 @@ import type { PulumiTools } from "./pulumi-tools";
 
 export type { PulumiTools };
 
-/** Ways to come by the tools, in the order of preference. `root` is the directory that keeps what they make. */
+/** Ways to get the tools, in order of preference. `root` is the directory for their results. */
 const ways: readonly { title: string; obtain: (root: string, progress: Progress) => Promise<PulumiTools> }[] = [
   { title: "Pulumi on PATH", obtain: adoptPathTools },
   { title: "Pulumi's own download", obtain: downloadTools },
@@ -18,8 +18,8 @@ const ways: readonly { title: string; obtain: (root: string, progress: Progress)
 ];
 
 /**
- * Finds Pulumi on PATH, else downloads it, else builds it, each with its plugins. What was completed once is used again, without
- * looking for a better way; an interrupted download or build is taken up where it stopped.
+ * Finds Pulumi on PATH, else downloads it, else builds it, each with its plugins. A completed result is used again, without
+ * looking for a better way; an interrupted download or build continues where it stopped.
  *
  * @param cacheDirectory absolute path, shared by every checkout of a user
  * @throws UserError with the reason of every way, when none works
@@ -35,7 +35,7 @@ export async function ensurePulumi(cacheDirectory: string, progress: Progress): 
   );
 }
 
-/** The environment in which these tools run by themselves: no other plugins, nothing fetched behind the user's back. */
+/** The environment variables for these tools: they use no other plugins and download nothing on their own. */
 export function pulumiEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const searchPath = [tools.binDirectory, environment.PATH].filter((part) => part !== undefined && part !== "");
   return {
@@ -68,9 +68,9 @@ async function obtainTools(root: string, progress: Progress): Promise<PulumiTool
   }
   throw new UserError(
     [
-      "There is no Pulumi here, and none of the ways to get it works:",
+      "Pulumi is not installed, and every way to get it failed:",
       ...reasons.map((reason) => `  - ${reason.replaceAll("\n", "\n    ")}`),
-      `Mend one of them (the quickest: put Pulumi ${minimumPulumiVersion} or newer on PATH), then run this command again; what is done is kept.`,
+      `Fix one of them (the quickest: put Pulumi ${minimumPulumiVersion} or newer on PATH), then run this command again; finished work is kept.`,
     ].join("\n"),
   );
 }

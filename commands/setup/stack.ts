@@ -42,7 +42,7 @@ function ensurePassphrase(): void {
   const stacks = path.join(stateDirectory, ".pulumi", "stacks");
   if (fs.existsSync(stacks) && fs.readdirSync(stacks).length > 0) {
     throw new UserError(
-      `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is gone.\n` +
+      `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is missing.\n` +
         "Put it back from a backup. Without it, remove their containers (`docker rm -f` those with the label io.archon.project) " +
         `and ${display(stateDirectory)}, then run \`${archon("setup")}\`: the store on the Docker host stays.`,
     );

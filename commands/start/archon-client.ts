@@ -5,7 +5,7 @@ import type { Progress } from "../lib/progress";
 export interface SearchResult {
   content: string;
   similarity_score: number;
-  /** Absent where no model has looked at this passage. */
+  /** Absent where no model has scored this passage. */
   rerank_score?: number | null;
 }
 
@@ -19,7 +19,7 @@ export interface SearchReply {
 export interface Document {
   filename: string;
   content: string;
-  /** Tag that tells this content from another under the same file name. */
+  /** Tag that distinguishes this content from other content under the same file name. */
   contentTag: string;
 }
 
@@ -61,7 +61,7 @@ export class ArchonClient {
     private readonly apiToken: string | undefined,
   ) {}
 
-  /** Waits for the gateway to have seen the server's health; a new server takes it a moment. */
+  /** Waits until the gateway has seen that the server is healthy; for a new server that takes a moment. */
   async waitUntilHealthy(): Promise<void> {
     const deadline = Date.now() + healthySeconds * 1000;
     for (;;) {
@@ -82,7 +82,7 @@ export class ArchonClient {
     }
   }
 
-  /** Makes the server know `document` once, however often this is called. Returns whether it had to be uploaded. */
+  /** Makes sure that the server has `document` exactly once. Returns whether it had to be uploaded. */
   async ensureDocument(document: Document, progress: Progress): Promise<boolean> {
     const { known, others } = await this.#find(document);
     for (const { source_id } of others) {
@@ -103,7 +103,7 @@ export class ArchonClient {
     return { ...reply, seconds: (performance.now() - start) / 1000 };
   }
 
-  /** The item with this content, and the other items under the same file name: other versions and doubles. */
+  /** The item with this content, and the other items under the same file name: other versions and duplicates. */
   async #find(document: Document): Promise<{ known: KnowledgeItem | undefined; others: KnowledgeItem[] }> {
     const { items } = await this.#json<{ items: KnowledgeItem[] }>("GET", "/api/knowledge-items?page=1&per_page=100");
     const same = items.filter((item) => item.metadata?.file_name === document.filename);
@@ -111,7 +111,7 @@ export class ArchonClient {
     return { known, others: same.filter((item) => item !== known) };
   }
 
-  /** How far an upload is. Only the replica that took it knows; asked another one, the document itself has to answer. */
+  /** How far an upload is. Only the replica that took it knows. If another replica answers, look for the document itself. */
   async #progressOf(id: string, document: Document): Promise<UploadProgress> {
     try {
       return await this.#json<UploadProgress>("GET", `/api/progress/${encodeURIComponent(id)}`);
@@ -188,7 +188,7 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error ? cause.message || cause.name : String(cause);
 }
 
-/** The words in FastAPI's `{"detail": …}`, or the text as it is. */
+/** The message in FastAPI's `{"detail": …}`, or the text as it is. */
 function detailOf(text: string): string {
   try {
     const { detail } = JSON.parse(text) as { detail?: string | { error?: string } };

@@ -35,8 +35,8 @@ const done: Partial<Record<OpType, string>> = {
 };
 
 /**
- * What of an event of the engine a person wants to see: finished changes, warnings and errors to keep; for the moment, changes under
- * way and what a job prints.
+ * The part of an engine event that a person wants to see. Finished changes, warnings and errors stay on the screen; changes in
+ * progress and the output of jobs do not.
  */
 export function describeEvent(event: EngineEvent): { text: string; lasting: boolean } | undefined {
   const { resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent } = event;

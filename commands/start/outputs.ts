@@ -1,14 +1,14 @@
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 
-/** What `index.ts` exports, as far as `./archon start` speaks of it. */
+/** The exports of `index.ts` that `./archon start` uses. */
 export interface StackOutputs {
   url: string;
   release: string;
   environment: { key: string; path: string; bytes?: number };
   images: { server: string };
   models: { name: string; repo: string; revision: string }[];
-  /** Only where the API asks for one. */
+  /** Only where the API requires one. */
   apiToken?: string;
 }
 

@@ -36,7 +36,7 @@ function score(value: number | null | undefined): string {
 }
 
 export interface Sizes {
-  /** Bytes; undefined where the engine or the store is not within reach. */
+  /** Bytes; undefined where the engine or the store cannot be reached. */
   image: number | undefined;
   environment: number | undefined;
   models: ReadonlyMap<string, number | undefined>;

@@ -12,19 +12,19 @@ const releaseRepositories: readonly string[] = [...Object.values(IMAGES), refere
 /** Label of every stack's network: the store that the stack uses. */
 const rootLabel = "io.archon.root";
 
-/** What the store tool has to know of the engine before it collects. */
+/** What the store tool must know about the engine before a garbage collection. */
 export interface EngineUsage {
   root: string;
-  /** What live containers have mounted of the host, whosever they are; of a server also its stack and the snapshots that it serves. */
+  /** Directories of the host that live containers have mounted, whoever owns them; for a server also its stack and its snapshots. */
   mounted: { path: string; stack: string; models: string }[];
-  /** Images that may go if nothing refers to them. */
+  /** Images that may be removed if nothing refers to them. */
   images: string[];
 }
 
 /**
- * What of the engine counts for a collection.
+ * Reads from the engine what a garbage collection must know.
  *
- * @param keep image that is in use by this command itself
+ * @param keep image that this command itself uses
  */
 export async function engineUsage(root: string, keep: string, engineHost: string | undefined): Promise<EngineUsage> {
   const [containers, images] = await Promise.all([
@@ -44,7 +44,7 @@ export async function engineUsage(root: string, keep: string, engineHost: string
 
 /**
  * The references of the other stores on this engine: images belong to the engine, so another store's stacks may need them.
- * @returns where to mount, and what
+ * @returns the directory to mount by its target
  */
 export async function otherReferences(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
   const roots = (await networkLabels(rootLabel, engineHost)).filter(
@@ -56,7 +56,7 @@ export async function otherReferences(root: string, engineHost: string | undefin
   return new Map(directories.map((directory, index) => [`/references/${index}`, directory]));
 }
 
-/** A store that was removed by hand has nothing to say. That of another machine cannot be seen from here, and counts as there. */
+/** A store that was removed by hand has no references. One on another machine cannot be seen from here, so it counts as present. */
 function isThere(directory: string, engineHost: string | undefined): boolean {
   const local = engineHost === undefined || engineHost.startsWith("unix:");
   return !local || fs.existsSync(directory);

@@ -1,13 +1,13 @@
 import { configuredModels, packageIndexes, statedValue } from "../../config/stack";
 import { snapshotOf } from "../../release/release";
 
-/** What a damaged thing of a stack is brought from again. */
+/** Where the repair of a stack's store downloads from. */
 export interface Sources {
   /** Options of the store tool: indexes, wheels, hub. */
   options: string[];
-  /** Directories of the host to mount read-only: where to, and what. */
+  /** Directories of the host to mount read-only: source by target. */
   mounts: ReadonlyMap<string, string>;
-  /** Models that come from a directory of the checkout, by what the store calls them. */
+  /** Models that come from a directory of the checkout, by their name in the store. */
   directories: ReadonlyMap<string, string>;
 }
 

@@ -6,7 +6,7 @@ import { bytes, table } from "../lib/render";
 const size = z.number();
 const stackNames = z.array(z.string()).default([]);
 
-/** What the store tool says of a collection. Bytes are what the disk gets back. */
+/** The store tool's report of a garbage collection. Bytes are what the disk gets back. */
 const collection = z.object({
   dryRun: z.boolean(),
   environments: z.array(z.object({ key: z.string(), bytes: size })),
@@ -18,7 +18,7 @@ const collection = z.object({
 });
 export type Collection = z.infer<typeof collection>;
 
-/** What the store tool says is in a store. */
+/** The store tool's list of what is in a store. */
 const inventory = z.object({
   environments: z.array(z.object({ key: z.string(), bytes: size, usedBy: stackNames })),
   models: z.array(z.object({ model: z.string(), bytes: size, proven: z.boolean().default(false), usedBy: stackNames })),
@@ -53,13 +53,13 @@ function parse<T>(schema: z.ZodType<T>, text: string): T {
   const result = schema.safeParse(value);
   if (!result.success) {
     throw new UserError(
-      `The store tool's report is not one that this version reads: ${text.slice(0, 200) || "there is none"}.\nBring checkout and image together with \`${archon("setup")}\`, then run the command again.`,
+      `The store tool's report has a format that this version cannot read: ${text.slice(0, 200) || "there is none"}.\nRun the command from the checkout that deployed the stack, or update the stack with \`${archon("pulumi up")}\`.`,
     );
   }
   return result.data;
 }
 
-/** What went, or would go, with its bytes. */
+/** What was or would be removed, with its size. */
 export function describeCollection({
   dryRun,
   environments,
@@ -73,10 +73,10 @@ export function describeCollection({
     ...models.map((each) => ["model", each.model, bytes(each.bytes)]),
     ...(caches.wheels > 0 ? [["cache", "wheels", bytes(caches.wheels)]] : []),
     ...(caches.bytecode > 0 ? [["cache", "byte code", bytes(caches.bytecode)]] : []),
-    ...(staging > 0 ? [["half-made", "staging", bytes(staging)]] : []),
+    ...(staging > 0 ? [["partial", "staging", bytes(staging)]] : []),
   ];
   if (rows.length === 0) {
-    return ["The store holds nothing that could go."];
+    return ["The store holds nothing to remove."];
   }
   return [...table(rows, [2]), `${dryRun ? "Would free" : "Freed"} ${bytes(total)} in the store.`];
 }

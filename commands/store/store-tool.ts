@@ -18,18 +18,18 @@ export interface StoreJob {
   input?: unknown;
   /** Directory of this machine that it reads from stdin instead, as a tar archive. @default none */
   archive?: string;
-  /** Further directories of the host, mounted read-only: where to, and what. @default none */
+  /** Further directories of the host to mount read-only: source by target. @default none */
   mounts?: ReadonlyMap<string, string>;
-  /** Whether it may fetch, with the token in HF_TOKEN if there is one. @default false */
+  /** Whether it may use the network, with the token in HF_TOKEN if there is one. @default false */
   network?: boolean;
 }
 
-/** Where the store of a stack is: what it runs with, else what it is configured to run with. */
+/** Where the store of a stack is: the root of the running release, otherwise the configured one. */
 export async function storeRoot(stack: string): Promise<string> {
   try {
     return (await readLedger(stack)).root ?? configuredValue("root", stack);
   } catch (error) {
-    // A stack that is gone has left its store, and its file says where.
+    // The store of a removed stack still exists, and the stack's file says where.
     if (error instanceof CommandError) {
       return configuredValue("root", stack);
     }
@@ -43,14 +43,14 @@ export function storeImage(progress: Progress): Promise<string> {
 }
 
 /**
- * Runs the store tool on a store, in a container that is gone afterwards. What it says goes to `progress`; returns its stdout.
+ * Runs the store tool on a store, in a container that is removed afterwards. Its messages go to `progress`. Returns its stdout.
  *
- * @throws CommandError with its last words when it fails
+ * @throws CommandError with its last lines when it fails
  */
 export async function runStoreTool(job: StoreJob, image: string, progress: Progress): Promise<string> {
   const { dockerHost, caBundle } = readMachine();
   const docker = ["docker", ...storeToolArguments(job, image, caBundle)] as const;
-  // The tool need not read the archive to its end, so that tar's complaint of that is none.
+  // The tool need not read the archive to its end, so tar's error about a closed pipe does not matter.
   const packed = `cd -- "$0" && tar --create --exclude='.*' --exclude=__pycache__ -- * | "$@"`;
   const [program, ...args] =
     job.archive === undefined ? docker : (["/bin/bash", "-c", packed, job.archive, ...docker] as const);
@@ -59,7 +59,7 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
     input: job.input === undefined ? "" : JSON.stringify(job.input),
     log: `store-${job.command[0]}`,
     onLine: (line) => {
-      // What is meant for programs is not for people.
+      // Lines of JSON are for programs, not for people.
       if (!line.startsWith("{")) {
         progress.message(line.replace(/^mlenv: error: /, ""));
       }
@@ -67,7 +67,7 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
   });
 }
 
-/** The arguments of `docker` for a job: the same narrow container as the one-shots of an update. */
+/** The arguments of `docker` for a job: the same restricted container as the store jobs of an update. */
 export function storeToolArguments(
   { root, command, mounts, network }: StoreJob,
   image: string,
@@ -77,6 +77,7 @@ export function storeToolArguments(
   const options = storeJobOptions(
     { source: root },
     {
+      // Stable: the label's value is older than the word store job.
       labels: { project, component: "one-shot" },
       network: network === true,
       inherited: network === true ? ["HF_TOKEN"] : [],

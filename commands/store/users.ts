@@ -25,7 +25,9 @@ export function describeUsers(root: string, users: readonly LiveContainer[]): st
         `  ${name}${labels["io.archon.stack"] === undefined ? "" : ` of the stack ${labels["io.archon.stack"]}`}`,
     ),
     ...stacks.map((stack) => `Take the stack down: ${archon(`pulumi destroy --stack ${stack}`)}`),
-    ...(strangers.length === 0 ? [] : [`Stop what is none of a stack's: docker stop ${strangers.join(" ")}`]),
+    ...(strangers.length === 0
+      ? []
+      : [`Stop the containers that belong to no stack: docker stop ${strangers.join(" ")}`]),
     "Then run the command again.",
   ];
 }

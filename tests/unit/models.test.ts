@@ -123,7 +123,7 @@ describe("pinning", () => {
   test("the answer of the store tool is its last line, and another one is refused", () => {
     expect(parseResolved(`something\n${JSON.stringify(found)}\n`)).toEqual(found);
     ["", "text", "{}", JSON.stringify({ ...found, revision: "main" })].forEach((stdout) => {
-      expect(() => parseResolved(stdout)).toThrow("not one that this version reads");
+      expect(() => parseResolved(stdout)).toThrow("a format that this version cannot read");
     });
   });
 

@@ -103,12 +103,12 @@ describe("a recorded preview", () => {
     expect(changesOf(summaryOf(JSON.stringify({ ...rest, steps: unseen })))).toContain("replace servers");
   });
 
-  test("of another port: the gateway goes before its successor comes", () => {
+  test("of another port: the gateway is removed before its successor is ready", () => {
     expect(summary("port").downtime).toEqual({
       expected: true,
       reasons: [
         expect.stringMatching(
-          /^gateway of the service server goes before its successor is there \(port 127\.0\.0\.1:\d+ → 127\.0\.0\.1:\d+\)$/,
+          /^gateway of the service server is removed before its successor is ready \(port 127\.0\.0\.1:\d+ → 127\.0\.0\.1:\d+\)$/,
         ),
       ],
     });

@@ -302,7 +302,7 @@ describe("building from source", () => {
     expect(failure).toContain("Pulumi on PATH: there is no program `pulumi` on PATH.");
     expect(failure).toContain("Pulumi's own download: http://127.0.0.1:9/");
     expect(failure).toContain("no space left on device");
-    expect(failure).toContain("run this command again; what is done is kept");
+    expect(failure).toContain("run this command again; finished work is kept");
 
     fs.rmSync(calls);
     writeGo();

@@ -61,7 +61,7 @@ describe("a release is found", () => {
   });
 
   test.each([
-    ["cccc", 'The stack has run no release "cccc"'],
+    ["cccc", 'There is no release "cccc" in the ledger'],
     ["aaaa", '"aaaa" is the beginning of 2 releases'],
   ])("never by %s: the known ones are listed", (wanted, reason) => {
     expect(() => findRelease(wanted, ledger)).toThrow(reason);
@@ -72,9 +72,9 @@ describe("a release is found", () => {
 
   test("nowhere in a stack with one release or none", () => {
     expect(() => findRelease("previous", { running: "a", releases: [release("a")] })).toThrow(
-      "There is no release before the running one.",
+      "There is no previous release.",
     );
-    expect(() => findRelease("a", { running: undefined, releases: [] })).toThrow("It has run none at all.");
+    expect(() => findRelease("a", { running: undefined, releases: [] })).toThrow("The ledger is empty.");
   });
 });
 

@@ -88,8 +88,8 @@ describe("the client that builds", () => {
   test("that is missing is reported with the remedy", async () => {
     const directory = client("28.2.2", false);
     await expect(buildCommand([directory])).rejects.toThrow(
-      `Building an image takes a docker client with BuildKit; ${path.join(directory, "docker")} is without.\nInstall its plugin buildx`,
+      `Building an image needs a docker client with BuildKit, but ${path.join(directory, "docker")} has none.\nInstall its plugin buildx`,
     );
-    await expect(buildCommand([])).rejects.toThrow("; there is no docker on PATH.");
+    await expect(buildCommand([])).rejects.toThrow(", but there is no docker on PATH.");
   });
 });

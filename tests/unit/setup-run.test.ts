@@ -162,7 +162,7 @@ describe("a command that is interrupted", () => {
     command.interrupt();
     expect(await command.code).toBe(130);
     expect(await command.output).toBe(
-      "ready\nheard\ncleaned up\n\nStopped. Run `./archon start` again to continue; nothing was left half done.\n",
+      "ready\nheard\ncleaned up\n\nStopped. Run `./archon start` again to continue; nothing was left half-finished.\n",
     );
   });
 

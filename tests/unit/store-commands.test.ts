@@ -24,7 +24,7 @@ describe("the report of a collection", () => {
   test.each(["", "removed envs/x\n", '{"dryRun":true}\n', "{torn\n"])(
     "that is none of ours is refused: %j",
     (stdout) => {
-      expect(() => parseCollection(stdout)).toThrow(/report is not one that this version reads/);
+      expect(() => parseCollection(stdout)).toThrow(/report has a format that this version cannot read/);
     },
   );
 
@@ -37,7 +37,7 @@ describe("the report of a collection", () => {
     ]);
     expect(describeCollection({ ...collection, dryRun: false }).at(-1)).toBe("Freed 7.20 GB in the store.");
     const nothing = { ...collection, environments: [], models: [], caches: { wheels: 0, bytecode: 0 }, bytes: 0 };
-    expect(describeCollection(nothing)).toEqual(["The store holds nothing that could go."]);
+    expect(describeCollection(nothing)).toEqual(["The store holds nothing to remove."]);
   });
 });
 
