@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Previews a stack on a machine that is not its host, after `npm run setup`; prints what `pulumi preview --json` prints. A preview
+# Previews a stack on a machine that is not its host, after `./archon setup`; prints what `pulumi preview --json` prints. A preview
 # that finds problems is printed all the same; they make the exit code.
 #   $1       the stack
 #   $2       an export of its state; only read where there is no backend to share
@@ -56,7 +56,7 @@ cat "$work/words" >&2
 if [[ -s "$work/preview.json" ]]; then
   cat "$work/preview.json"
 else
-  # Some problems it tells before it previews, in words alone.
+  # Pulumi reports some problems before it previews, as text and not as JSON.
   node -e 'console.log(JSON.stringify({ diagnostics: [{ severity: "error", message: require("fs").readFileSync(0, "utf8") }] }))' <"$work/words"
 fi
 exit "$code"
