@@ -93,7 +93,10 @@ async function automationStack(name: string, environment: NodeJS.ProcessEnv): Pr
   });
   // `pulumi stack select` would make it the stack that plain `pulumi up` takes from now on.
   workspace.selectStack = () => Promise.resolve();
-  return automation.Stack.select(name, workspace);
+  const stack = await automation.Stack.select(name, workspace);
+  // An update reads its entry of the history, for which Pulumi would write the passphrase's salt into the committed stack file.
+  stack.info = () => Promise.resolve(undefined);
+  return stack;
 }
 
 function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
