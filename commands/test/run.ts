@@ -15,7 +15,7 @@ export async function runSuites(names: readonly string[]): Promise<number> {
     ? await failureOf(ensureSetup(new Steps()))
     : undefined;
   const start = performance.now();
-  const total = sum(await withSharedStore(() => runPhases(chosen, setupFailure)));
+  const total = sum(await withSharedStore(() => runAll(chosen, setupFailure)));
   console.log(`\nThe suites took ${duration(performance.now() - start)}.`);
   console.log(`\n${closingLine(total)}`);
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
@@ -33,27 +33,18 @@ function choose(names: readonly string[]): readonly Suite[] {
   return names.length === 0 ? suites : suites.filter((suite) => names.some((name) => isNamed(name, suite)));
 }
 
-async function runPhases(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
+/** One after the other: tests of processes that wait for a server fail where another suite takes both processors. */
+async function runAll(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
   const results: Counts[] = [];
-  for (const phase of new Set(chosen.map((suite) => suite.phase))) {
-    const together = chosen.filter((suite) => suite.phase === phase);
-    const lanes = [...new Set(together.map(({ lane }) => lane))].map((lane) =>
-      together.filter((suite) => suite.lane === lane),
-    );
-    await Promise.all(
-      lanes.map(async (lane) => {
-        for (const suite of lane) {
-          results.push(await runSuite(suite, setupFailure, lanes.length > 1));
-        }
-      }),
-    );
+  for (const suite of chosen) {
+    results.push(await runSuite(suite, setupFailure));
   }
   return results;
 }
 
 /** A suite that cannot run at all is one failure, with its reason; the others still run. */
-async function runSuite(suite: Suite, setupFailure: unknown, sideBySide: boolean): Promise<Counts> {
-  const print: Print = (line) => console.log(sideBySide ? `${suite.name} │ ${line}` : line);
+async function runSuite(suite: Suite, setupFailure: unknown): Promise<Counts> {
+  const print: Print = (line) => console.log(line);
   const start = performance.now();
   console.log(`\n── ${suite.name}: ${suite.title}`);
   const failure = suite.needsSetup ? setupFailure : undefined;

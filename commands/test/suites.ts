@@ -15,10 +15,6 @@ export interface Suite {
   title: string;
   /** Whether Docker, the base image and Pulumi must be there. */
   needsSetup: boolean;
-  /** Suites of one phase run at the same time; the next phase starts when all of them have finished. */
-  phase: number;
-  /** Suites of one phase and one lane run one after the other. */
-  lane: "processor" | "engine";
   run(print: Print): Promise<Counts>;
 }
 
@@ -33,48 +29,36 @@ export const suites: readonly Suite[] = [
     name: "check",
     title: "format, types, lint and workflows",
     needsSetup: false,
-    phase: 1,
-    lane: "processor",
     run: runChecks,
   },
   {
     name: "unit",
     title: "units, under mocks",
     needsSetup: false,
-    phase: 2,
-    lane: "processor",
     run: (print) => runJest("unit", process.env, print),
   },
   {
     name: "go",
     title: "the provider that the set-up builds",
     needsSetup: true,
-    phase: 3,
-    lane: "processor",
     run: runGo,
   },
   {
     name: "python",
     title: "lint, store tool, server and demo model",
     needsSetup: true,
-    phase: 3,
-    lane: "processor",
     run: runPython,
   },
   {
     name: "browser",
     title: "the page in Chromium, against a deployed server",
     needsSetup: true,
-    phase: 3,
-    lane: "processor",
     run: runBrowser,
   },
   {
     name: "engine",
     title: "real Pulumi on the real engine",
     needsSetup: true,
-    phase: 3,
-    lane: "engine",
     run: (print) =>
       runJest(
         "engine",
@@ -88,8 +72,6 @@ export const suites: readonly Suite[] = [
     name: "engine-alone",
     title: "releases under load and killed updates, with nothing beside them",
     needsSetup: true,
-    phase: 4,
-    lane: "engine",
     run: (print) =>
       runJest(
         "engine",
