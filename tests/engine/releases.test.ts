@@ -275,7 +275,7 @@ describe("with rollout replace", () => {
       (text) => `${text}\nraise RuntimeError("not today")\n`,
     );
     const message = await stack.failingUp();
-    expect(message).toContain("was started again (archon:autoRollback)");
+    expect(message).toContain("runs again (archon:autoRollback)");
     expect(message).toContain("./archon rollback ");
     await stack.healthy();
     expect(await running()).toBe(good);
