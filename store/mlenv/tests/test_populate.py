@@ -10,7 +10,6 @@ import os
 import re
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -115,15 +114,13 @@ def test_files_are_links_into_the_wheel_cache(store: Store, populate, alpha: Whe
     assert {path.stat().st_ino for path in store.environment("k1").rglob("*.py")} <= cached
 
 
-def test_a_second_populate_returns_at_once(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_a_second_populate_makes_nothing_again(store: Store, populate, alpha: Wheel, beta: Wheel):
     lock = lock_of(alpha, beta)
     assert populate("k1", lock).status == 0
     before = store.environment("k1").stat()
     # It needs neither wheels nor modules.
     alpha.path.unlink()
-    started = time.monotonic()
     again = populate("k1", lock, imports=("nothing_of_the_kind",))
-    assert time.monotonic() - started < 1
     assert (again.status, again.err) == (0, "")
     assert again.out.startswith("environment k1 is already there: ")
     assert store.environment("k1").stat().st_ino == before.st_ino
