@@ -78,7 +78,7 @@ async function lock(image: string, args: readonly string[], progress: Progress):
           "--rm",
           "--init",
           "--label=io.archon.component=lock",
-          `--volume=${work}:/work`,
+          `--volume=${work}:/lists`,
           `--volume=${wheelVolume}:/scratch`,
         ],
         ...(caBundle === undefined
@@ -87,10 +87,10 @@ async function lock(image: string, args: readonly string[], progress: Progress):
         ...[
           image,
           "lock",
-          `--minimal=/work/${minimal}.in`,
-          `--ml=/work/${ml}.in`,
-          `--also=/work/${tests}.in`,
-          "--output=/work",
+          `--minimal=/lists/${minimal}.in`,
+          `--ml=/lists/${ml}.in`,
+          `--also=/lists/${tests}.in`,
+          "--output=/lists",
           "--scratch=/scratch",
         ],
         ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),

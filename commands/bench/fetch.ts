@@ -35,7 +35,12 @@ export async function benchFetch(steps: Steps): Promise<void> {
         "docker",
         [
           ...["run", "--rm", "--init", "--label=io.archon.project=archon", "--label=io.archon.component=bench"],
-          ...[`--volume=${path.join(projectRoot, "store")}:/src:ro`, `--volume=${work}:/work`, "--workdir=/src", bench],
+          ...[
+            `--volume=${path.join(projectRoot, "store")}:/src:ro`,
+            `--volume=${work}:/scratch`,
+            "--workdir=/src",
+            bench,
+          ],
         ],
         {
           environment: dockerEnvironment(readMachine().dockerHost),

@@ -8,7 +8,7 @@ import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import { logDirectory, projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
-import { CommandError, run } from "../lib/run";
+import { succeeds } from "./jest";
 import { junitTimes, parseJunit, sum, timeTable, verdict, type Counts, type Print } from "./results";
 
 export const testsImage: ImageDefinition = {
@@ -76,40 +76,30 @@ export async function ensureTestsImage(print: Print): Promise<string> {
 /** Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; its output has been printed. */
 export async function runInTestsImage(image: string, args: readonly string[], print: Print): Promise<boolean> {
   fs.mkdirSync(logDirectory, { recursive: true });
-  try {
-    await run(
-      "docker",
-      [
-        ...[
-          "run",
-          "--rm",
-          "--init",
-          "--user=0:0",
-          "--label=io.archon.project=archon",
-          "--label=io.archon.component=tests",
-        ],
-        // The tests of a full disk mount a small one.
-        ...["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"],
-        ...[
-          "--tmpfs=/tmp:exec,mode=1777",
-          ...pythonSources(projectRoot),
-          `--volume=${logDirectory}:/results`,
-          "--workdir=/src",
-        ],
-        // The sources are read-only, and must be: what Python leaves beside them would be root's.
-        ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
-        ...["--entrypoint=python3", image, ...args],
+  return succeeds(
+    "docker",
+    [
+      ...[
+        "run",
+        "--rm",
+        "--init",
+        "--user=0:0",
+        "--label=io.archon.project=archon",
+        "--label=io.archon.component=tests",
       ],
-      { environment: dockerEnvironment(readMachine().dockerHost), log: "test-python", onLine: print },
-    );
-    return true;
-  } catch (error) {
-    if (!(error instanceof CommandError)) {
-      throw error;
-    }
-    if (error.lastLines.length === 0) {
-      print(error.message);
-    }
-    return false;
-  }
+      // The tests of a full disk mount a small one.
+      ...["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"],
+      ...[
+        "--tmpfs=/tmp:exec,mode=1777",
+        ...pythonSources(projectRoot),
+        `--volume=${logDirectory}:/results`,
+        "--workdir=/src",
+      ],
+      // The sources are read-only, and must be: what Python leaves beside them would be root's.
+      ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
+      ...["--entrypoint=python3", image, ...args],
+    ],
+    { environment: dockerEnvironment(readMachine().dockerHost), log: "test-python", onLine: print },
+    print,
+  );
 }
