@@ -7,7 +7,7 @@ import { UserError } from "../../lib/errors";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
 import { projectRoot } from "../../lib/paths";
-import { CommandError, lastLineCount, lineSplitter, openLog, run, type RunOptions } from "./run";
+import { CommandError, keepLast, lineSplitter, openLog, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 
 /** Runs Pulumi on a stack of this project for a command of ours; returns its stdout. */
@@ -45,14 +45,13 @@ export async function updateStack(
     const command = `pulumi up --stack ${name}`;
     const log = openLog("pulumi-up", command);
     const lines: string[] = [];
-    const splitter = lineSplitter((line) => {
+    const receive = (line: string): void => {
       log.write(`${line}\n`);
       if (line.trim() !== "") {
-        lines.push(line);
-        lines.splice(0, lines.length - lastLineCount);
+        keepLast(lines, line);
       }
-    });
-    const receive = (text: string): void => splitter.push(text);
+    };
+    const [stdout, stderr] = [lineSplitter(receive), lineSplitter(receive)];
     let changes: Readonly<Record<string, number>> = {};
     try {
       const { outputs } = await abortable((signal) =>
@@ -60,8 +59,8 @@ export async function updateStack(
           color: "never",
           suppressOutputs: true,
           signal,
-          onOutput: receive,
-          onError: receive,
+          onOutput: (text) => stdout.push(text),
+          onError: (text) => stderr.push(text),
           onEvent: (event) => {
             changes = event.summaryEvent?.resourceChanges ?? changes;
             onEvent(event);
@@ -74,7 +73,8 @@ export async function updateStack(
       if (!(error instanceof automation.CommandError)) {
         throw error;
       }
-      splitter.end();
+      stdout.end();
+      stderr.end();
       throw new CommandError(command, "failed", lines, String(log.path));
     } finally {
       await new Promise((resolve) => log.end(resolve));

@@ -44,7 +44,13 @@ export class CommandError extends UserError {
 }
 
 /** The number of lines of a failed child that its error repeats. */
-export const lastLineCount = 15;
+const lastLineCount = 15;
+
+/** Adds a line to those that an error may repeat, and drops the oldest. */
+export function keepLast(lines: string[], line: string): void {
+  lines.push(line);
+  lines.splice(0, lines.length - lastLineCount);
+}
 
 /**
  * Runs a program to its end and returns what it wrote to stdout.
@@ -61,8 +67,7 @@ export async function run(command: string, args: readonly string[], options: Run
   const receive = (line: string): void => {
     log?.write(`${line}\n`);
     if (line.trim() !== "") {
-      lastLines.push(line);
-      lastLines.splice(0, lastLines.length - lastLineCount);
+      keepLast(lastLines, line);
     }
     options.onLine?.(line);
   };

@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { forwardSignals, interruption, kill } from "./signals";
 import { projectRoot } from "../../lib/paths";
-import { CommandError, lastLineCount, lineSplitter } from "./run";
+import { CommandError, keepLast, lineSplitter } from "./run";
 
 export interface StreamOptions {
   environment: NodeJS.ProcessEnv;
@@ -39,8 +39,7 @@ export async function runStreaming(
   }
   const lastLines: string[] = [];
   const receive = (line: string): void => {
-    lastLines.push(line);
-    lastLines.splice(0, lastLines.length - lastLineCount);
+    keepLast(lastLines, line);
     onLine(line);
   };
   const outcome = new Promise<string | undefined>((resolve) => {
