@@ -5,7 +5,10 @@ import tseslint from "typescript-eslint";
 const layers = ["./index.ts", "./components", "./applications", "./config", "./release", "./lib"];
 const topDown = [...layers, "./commands"];
 
-/** For every layer those that it must not import: the ones above it, and the commands, which stand on top of all of them. */
+/**
+ * For every layer those that it must not import: the ones above it, and the commands, which stand on top of all of
+ * them.
+ */
 const zones = layers.map((target, index) => ({
   target,
   from: topDown.filter((other) => layers.indexOf(other) === -1 || layers.indexOf(other) < index),

@@ -2,11 +2,11 @@ import type { ImageDefinition } from "../lib/images";
 import type { Release } from "../release/release";
 
 /**
- * What can be deployed. Everything that the program and the commands know of an application stands in one of these: they read no
- * file of it and start no module of it by a name of their own.
+ * What can be deployed. Everything that the program and the commands know of an application stands in one of these:
+ * they read no file of it and start no module of it by a name of their own.
  *
- * An application is an HTTP server with a model in it. It runs read-only, as an ordinary user, without capabilities, with an
- * environment and models of the store mounted read-only.
+ * An application is an HTTP server with a model in it. It runs read-only, as an ordinary user, without capabilities,
+ * with an environment and models of the store mounted read-only.
  */
 export interface Application {
   image: ApplicationImage;
@@ -40,7 +40,10 @@ export interface PythonTarget {
   platform: string;
 }
 
-/** Lists of requirements (`<name>.in`) and their lock files (`<name>.txt`), relative to the checkout, without the extension. */
+/**
+ * Lists of requirements (`<name>.in`) and their lock files (`<name>.txt`), relative to the checkout, without the
+ * extension.
+ */
 export interface Requirements {
   /** Packages of the image. */
   image: string;
@@ -63,7 +66,9 @@ export interface Mounts {
 export interface Variables {
   /** Environment variables that the program sets. A stack cannot set them. */
   reserved: readonly string[];
-  /** Values of those that depend on what runs; the program adds the API token and the certificate authorities itself. */
+  /**
+   * Values of those that depend on what runs; the program adds the API token and the certificate authorities itself.
+   */
   of(release: Release, service: string): Record<string, string>;
   /** Takes the API token where one is required. */
   token: string;
@@ -82,8 +87,8 @@ export interface Readiness {
 /** What runs inside its image or one of its containers besides the server. */
 export interface ApplicationCommands {
   /**
-   * In a ready container: prints what its models answer to the known questions, as `{ "models": [{ repo, revision, proof }] }`.
-   * The baseline of a model is the `proof` of its first run.
+   * In a ready container: prints what its models answer to the known questions, as `{ "models": [{ repo, revision,
+   * proof }] }`. The baseline of a model is the `proof` of its first run.
    */
   baseline: readonly string[];
   /** In a container of its own: writes a variant of a snapshot to standard output, as a tar archive. */

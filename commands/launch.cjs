@@ -1,6 +1,6 @@
 "use strict";
-// Starts the command line in `commands/lib/archon.ts`. It runs before anything is installed, so it is plain JavaScript without
-// dependencies, in a dialect that Nodes too old for the rest can still read.
+// Starts the command line in `commands/lib/archon.ts`. It runs before anything is installed, so it is plain JavaScript
+// without dependencies, in a dialect that Nodes too old for the rest can still read.
 
 const childProcess = require("child_process");
 const crypto = require("crypto");
@@ -33,7 +33,10 @@ function checkNode(version) {
   }
 }
 
-/** A typing error must not start an installation of minutes. Once the packages are there, the command line itself answers it. */
+/**
+ * A typing error must not start an installation of minutes. Once the packages are there, the command line itself
+ * answers it.
+ */
 function checkVerb(verb) {
   const verbs = fs
     .readdirSync(__dirname)
@@ -91,8 +94,8 @@ function installPackages(stamp) {
 }
 
 /**
- * Lets `require` read TypeScript. The compiler alone takes longer to load than most commands to run, so its output for a file is
- * kept, by the hash of the file. `npm ci` removes it together with the compiler.
+ * Lets `require` read TypeScript. The compiler alone takes longer to load than most commands to run, so its output for
+ * a file is kept, by the hash of the file. `npm ci` removes it together with the compiler.
  */
 function readTypeScript() {
   const cache = path.join(modules, ".cache", "archon-commands");

@@ -56,7 +56,10 @@ export function define(command: Command): void {
     });
 }
 
-/** Resolves the lists in a copy of their directory, and copies the lock files back once all of them exist. Returns the changed ones. */
+/**
+ * Resolves the lists in a copy of their directory, and copies the lock files back once all of them exist. Returns the
+ * changed ones.
+ */
 async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {

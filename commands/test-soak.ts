@@ -22,8 +22,8 @@ interface Options {
 const nightly = { runs: 300, up: 30, rounds: 5, fuzz: 20 };
 
 /*
- * What takes hours; `npm test` contains a short run of each part. The seed repeats the choices. The moments at which something is
- * killed depend on the machine.
+ * What takes hours; `npm test` contains a short run of each part. The seed repeats the choices. The moments at which
+ * something is killed depend on the machine.
  */
 export function define(command: Command): void {
   command

@@ -68,7 +68,10 @@ interface Repair {
   command: readonly ["verify", ...string[]];
 }
 
-/** Repairs models from a directory of the checkout first, one by one; then everything else, from the package indexes and the hub. */
+/**
+ * Repairs models from a directory of the checkout first, one by one; then everything else, from the package indexes and
+ * the hub.
+ */
 async function repairStore({ root, image, stack, command }: Repair, progress: Progress): Promise<void> {
   const { options, mounts, directories } = sourcesOf(stack);
   const { models } = parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, image, silent));

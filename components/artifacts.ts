@@ -17,8 +17,9 @@ export interface ArtifactsArgs {
 }
 
 /**
- * What the retained releases consist of: their images, environments and model snapshots, each a resource named by its content. A
- * rollback finds them unchanged, so that it builds and downloads nothing. A release with a missing part is left out.
+ * What the retained releases consist of: their images, environments and model snapshots, each a resource named by its
+ * content. A rollback finds them unchanged, so that it builds and downloads nothing. A release with a missing part is
+ * left out.
  */
 export class Artifacts extends pulumi.ComponentResource {
   private readonly images = new Map<string, Image>();
@@ -84,7 +85,9 @@ export class Artifacts extends pulumi.ComponentResource {
     return found(this.snapshots, snapshotOf(model));
   }
 
-  /** Where a snapshot comes from, and what it needs first; neither for a snapshot that the checkout does not configure. */
+  /**
+   * Where a snapshot comes from, and what it needs first; neither for a snapshot that the checkout does not configure.
+   */
   private snapshotSource(
     plan: DeploymentPlan,
     requested: ModelReference,

@@ -2,9 +2,10 @@ import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no capabilities, no way
- * to gain any, bounded logs. It always starts again: an engine that starts after a crash ends the containers that
- * still run, and then considers those with "unless-stopped" stopped by hand (https://github.com/moby/moby/pull/53415).
+ * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no
+ * capabilities, no way to gain any, bounded logs. It always starts again: an engine that starts after a crash ends the
+ * containers that still run, and then considers those with "unless-stopped" stopped by hand
+ * (https://github.com/moby/moby/pull/53415).
  */
 export const hardened = {
   restart: "always",
@@ -16,10 +17,10 @@ export const hardened = {
 } as const satisfies Partial<docker.ContainerArgs>;
 
 /**
- * Properties that the provider plans as an update in place and then does not change in the container: a changed mount reports
- * success and the container keeps the old one. Only replacing the container applies them. A memory limit does change in place, but a
- * lower one kills a server that uses more: another server must first be ready with it. `#initerror` makes the next update replace a
- * container that failed to start.
+ * Properties that the provider plans as an update in place and then does not change in the container: a changed mount
+ * reports success and the container keeps the old one. Only replacing the container applies them. A memory limit does
+ * change in place, but a lower one kills a server that uses more: another server must first be ready with it.
+ * `#initerror` makes the next update replace a container that failed to start.
  */
 export const REPLACE_ON_CHANGES = [
   "#initerror",
@@ -51,7 +52,9 @@ export function labels(
   );
 }
 
-/** A duration as the engine reports it ("2m50s", never "170s"): with another spelling every refresh finds a difference. */
+/**
+ * A duration as the engine reports it ("2m50s", never "170s"): with another spelling every refresh finds a difference.
+ */
 export function goDuration(seconds: number): string {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   return `${hours > 0 ? `${hours}h` : ""}${hours > 0 || minutes > 0 ? `${minutes}m` : ""}${seconds % 60}s`;

@@ -52,7 +52,10 @@ export function planDeployment(application: Application, settings: Settings, pre
   };
 }
 
-/** Without this check an update fails in the middle, in the words of a provider that names neither the address nor the reason. */
+/**
+ * Without this check an update fails in the middle, in the words of a provider that names neither the address nor the
+ * reason.
+ */
 function engineError(dockerHost: string, problem: string): pulumi.RunError {
   return new pulumi.RunError(
     `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,

@@ -12,8 +12,8 @@ import { GarbageCollection, GcRoots } from "./store/garbage-collection";
 import { HostStore } from "./store/host-store";
 
 /**
- * One stack: the parts of the releases that it retains, and for each service its servers behind a gateway. Images, environments and
- * snapshots stay on the host when the stack is destroyed.
+ * One stack: the parts of the releases that it retains, and for each service its servers behind a gateway. Images,
+ * environments and snapshots stay on the host when the stack is destroyed.
  */
 export class Deployment extends pulumi.ComponentResource {
   /** Where the first service answers. */
@@ -115,8 +115,9 @@ export class Deployment extends pulumi.ComponentResource {
   }
 
   /**
-   * What a person or a script needs to know of the stack. The token is there only where one is required. They wait for the last step,
-   * so that an update that fails leaves all of them as they were, the ledger above all. A preview has no last step.
+   * What a person or a script needs to know of the stack. The token is there only where one is required. They wait for
+   * the last step, so that an update that fails leaves all of them as they were, the ledger above all. A preview has no
+   * last step.
    */
   outputs(): pulumi.Inputs {
     const { url, release, releases, environment, images, models, services, apiToken } = this;

@@ -3,7 +3,10 @@ import * as fs from "node:fs";
 import type { Host } from "../lib/host";
 import { snapshotOf, type Release } from "../release/release";
 
-/** Set where the program runs beside another engine than the stack's, as a preview on a build server does. Nothing counts as missing there. */
+/**
+ * Set where the program runs beside another engine than the stack's, as a preview on a build server does. Nothing
+ * counts as missing there.
+ */
 const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 
 const TIMEOUT_SECONDS = 10;
@@ -14,7 +17,9 @@ export interface HostFacts {
   engineProblem: string | undefined;
   /** Whether the engine may have the image: it has it, or cannot be asked. */
   imageMayExist(reference: string): boolean;
-  /** Whether the engine has the image for certain, so that there is nothing to build: one from a bundle, for example. */
+  /**
+   * Whether the engine has the image for certain, so that there is nothing to build: one from a bundle, for example.
+   */
   imageConfirmed(reference: string): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
@@ -60,7 +65,10 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
   return model && `the model ${snapshotOf(model)} is missing from the store`;
 }
 
-/** The only time that a run of the program starts the Docker client: whether the engine answers, and which images it has. */
+/**
+ * The only time that a run of the program starts the Docker client: whether the engine answers, and which images it
+ * has.
+ */
 function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
   try {
     const listed = execFileSync("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {

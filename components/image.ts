@@ -10,8 +10,8 @@ export interface ImageArgs {
 }
 
 /**
- * One image under a tag that stands for its content, known in preview. Nothing is ever rebuilt under an old tag: another content is
- * another resource beside this one, and an image stays in the engine when its resource goes.
+ * One image under a tag that stands for its content, known in preview. Nothing is ever rebuilt under an old tag:
+ * another content is another resource beside this one, and an image stays in the engine when its resource goes.
  */
 export class Image extends pulumi.ComponentResource {
   readonly reference: pulumi.Output<string>;

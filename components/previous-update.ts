@@ -2,8 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { LEDGER_OUTPUTS, parseLedger, type Ledger } from "../release/ledger";
 
 /**
- * Reads what this stack ran before from its own outputs, also in a preview. They are those of the last successful update: a new stack
- * has none, and a failed update leaves them as they were.
+ * Reads what this stack ran before from its own outputs, also in a preview. They are those of the last successful
+ * update: a new stack has none, and a failed update leaves them as they were.
  */
 export async function readPreviousUpdate(): Promise<Ledger> {
   const self = new pulumi.StackReference("self", {

@@ -60,8 +60,8 @@ function caBundleOf(choice: string, machine: Machine): string | undefined {
 }
 
 /**
- * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. In plain text even where a
- * variable of a service is secret: `Deployment` makes all of these secret again.
+ * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. In plain text
+ * even where a variable of a service is secret: `Deployment` makes all of these secret again.
  */
 function rawConfig(): Record<string, unknown> {
   const prefix = `${pulumi.getProject()}:`;

@@ -16,7 +16,10 @@ export interface Model {
   from?: string;
 }
 
-/** The model that an entry of `archon:models` stands for. One from a directory of the checkout gets its commit from its files. */
+/**
+ * The model that an entry of `archon:models` stands for. One from a directory of the checkout gets its commit from its
+ * files.
+ */
 export function modelOf(project: string, entry: ModelEntry): Model {
   if ("repo" in entry) {
     return entry;

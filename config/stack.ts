@@ -8,8 +8,9 @@ import { modelOf, type Model } from "./models";
 import { modelEntry, schema, type StackConfig } from "./schema";
 
 /*
- * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that Pulumi.yaml or the
- * schema does not allow counts as missing: the program reports it better, together with everything else that is wrong.
+ * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that
+ * Pulumi.yaml or the schema does not allow counts as missing: the program reports it better, together with everything
+ * else that is wrong.
  */
 
 /** The Pulumi project, as Pulumi.yaml names it. */
@@ -23,7 +24,10 @@ export function stackFile(stack: string): string {
   return path.join(projectRoot, `Pulumi.${stack}.yaml`);
 }
 
-/** The image that everything is built from: what the stack `dev` configures, else what the set-up found, else the pinned one. */
+/**
+ * The image that everything is built from: what the stack `dev` configures, else what the set-up found, else the pinned
+ * one.
+ */
 export function chosenBaseImage(): string {
   return configuredBaseImage() ?? readMachine().baseImage ?? DEFAULT_BASE_IMAGE;
 }

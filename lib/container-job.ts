@@ -30,7 +30,10 @@ export interface JobOptions {
   mounts?: readonly Mount[];
   /** Environment variables of the container. @default none */
   variables?: Readonly<Record<string, string>>;
-  /** Names of variables whose values it takes from the process that starts Docker: values in arguments are seen by everybody. @default none */
+  /**
+   * Names of variables whose values it takes from the process that starts Docker: values in arguments are seen by
+   * everybody. @default none
+   */
   inherited?: readonly string[];
   /** PEM file of the host with the authorities to trust. @default the image's own */
   caBundle?: string | undefined;
@@ -41,8 +44,8 @@ export interface JobOptions {
 }
 
 /**
- * Arguments of `docker run` for a job, up to the image: a container that is removed when it ends, with a read-only root file system,
- * a private /tmp, no way to gain privileges, and no log on the host.
+ * Arguments of `docker run` for a job, up to the image: a container that is removed when it ends, with a read-only root
+ * file system, a private /tmp, no way to gain privileges, and no log on the host.
  */
 export function jobOptions(options: JobOptions): string[] {
   const { labels, mounts = [], variables = {}, inherited = [], capabilities = [], caBundle } = options;
@@ -113,7 +116,10 @@ export interface JobInputs {
   directory: string | undefined;
 }
 
-/** Reads the variables that {@link toLines} went into, and those of updates made before they had these names (`ONE_SHOT_…`). */
+/**
+ * Reads the variables that {@link toLines} went into, and those of updates made before they had these names
+ * (`ONE_SHOT_…`).
+ */
 export function readJobInputs(variables: Readonly<Record<string, unknown>>): JobInputs {
   const text = (...names: string[]): string =>
     names.map((name) => variables[name]).find((value) => typeof value === "string") ?? "";

@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 
-/** Commit of a checkout, with `-dirty` when tracked files differ from it, and the first line of its message; nothing outside one. */
+/**
+ * Commit of a checkout, with `-dirty` when tracked files differ from it, and the first line of its message; nothing
+ * outside one.
+ */
 export function gitCommit(directory: string): { commit?: string; message?: string } {
   const git = (...args: string[]): string =>
     execFileSync("git", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();

@@ -25,8 +25,8 @@ export function digest(...parts: readonly (string | Uint8Array)[]): string {
 }
 
 /**
- * Hash of a set of files by relative path, executable bit and bytes. Nothing else of the machine takes part: no absolute path,
- * owner, umask or time, so two checkouts of one commit agree.
+ * Hash of a set of files by relative path, executable bit and bytes. Nothing else of the machine takes part: no
+ * absolute path, owner, umask or time, so two checkouts of one commit agree.
  */
 export function digestFiles(files: readonly SourceFile[]): string {
   const sorted = [...files].sort((a, b) => compareBytes(a.path, b.path));
@@ -34,8 +34,8 @@ export function digestFiles(files: readonly SourceFile[]): string {
 }
 
 /**
- * Commit of a model that comes from a directory: the first 40 hex digits of the sha256 over the lines `<sha256>  <path>`.
- * The store tool computes the same from what it received. Dot files and `__pycache__` do not take part.
+ * Commit of a model that comes from a directory: the first 40 hex digits of the sha256 over the lines `<sha256>
+ * <path>`. The store tool computes the same from what it received. Dot files and `__pycache__` do not take part.
  */
 export function directoryRevision(files: readonly SourceFile[]): string {
   const lines = [...files]

@@ -65,8 +65,8 @@ export function contentArguments(baseImage: string): Record<string, string> {
 }
 
 /**
- * Build arguments that say where packages come from. They are not part of a tag: what comes is fixed by hashes. They stand in the
- * image's history, so an address must not carry a password.
+ * Build arguments that say where packages come from. They are not part of a tag: what comes is fixed by hashes. They
+ * stand in the image's history, so an address must not carry a password.
  */
 function indexArguments({ pythonIndex, pythonExtraIndexes, npmRegistry }: BuildChoices): Record<string, string> {
   return { PYTHON_INDEX: pythonIndex, PYTHON_EXTRA_INDEX: pythonExtraIndexes.join(" "), NPM_REGISTRY: npmRegistry };

@@ -31,7 +31,10 @@ export interface Plan {
   retained: Retained;
 }
 
-/** What garbage collection must leave alone. Every list is sorted and without doubles. The keys are stable: the store tool reads them. */
+/**
+ * What garbage collection must leave alone. Every list is sorted and without doubles. The keys are stable: the store
+ * tool reads them.
+ */
 export interface Retained {
   images: string[];
   environments: string[];
@@ -43,8 +46,8 @@ export interface Retained {
 export class PlanError extends Error {}
 
 /**
- * Decides which release runs and which ones are retained. A rollback takes nothing from the checkout: it needs neither its server
- * image nor its shared images.
+ * Decides which release runs and which ones are retained. A rollback takes nothing from the checkout: it needs neither
+ * its server image nor its shared images.
  * @throws PlanError when the requested release is not in the ledger, or a part of it is missing.
  */
 export function plan(input: PlanInput): Plan {
@@ -80,7 +83,10 @@ function requestedRelease({ releases, requestedId, unavailableReason }: PlanInpu
   return withReason(found, undefined);
 }
 
-/** What the releases and the shared images consist of. A release with a missing part keeps its other parts: the missing one may come back. */
+/**
+ * What the releases and the shared images consist of. A release with a missing part keeps its other parts: the missing
+ * one may come back.
+ */
 export function retainedBy(releases: readonly Release[], sharedImages: SharedImages): Retained {
   const { bootstrap, gateway } = sharedImages;
   return {

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { digest } from "../lib/hashing";
 
-/** Version of the store's layout and of what the store tool puts into an environment; the tool refuses another. Stable. */
+/**
+ * Version of the store's layout and of what the store tool puts into an environment; the tool refuses another. Stable.
+ */
 export const STORE_FORMAT = 1;
 
 /** What an environment is made from. Another one of these is another environment. */
@@ -15,8 +17,8 @@ export interface EnvironmentContent {
 }
 
 /**
- * Key of an environment: 16 hex digits of the lock file's text, interpreter, platform, base image reference and store format.
- * What only matters while populating (index addresses, modules to import) takes no part.
+ * Key of an environment: 16 hex digits of the lock file's text, interpreter, platform, base image reference and store
+ * format. What only matters while populating (index addresses, modules to import) takes no part.
  */
 export function environmentKey({ lock, baseImage, python }: EnvironmentContent): string {
   return digest("environment", String(STORE_FORMAT), python.abi, python.platform, baseImage, lock).slice(0, 16);
@@ -100,7 +102,9 @@ export interface ReleaseSource extends EnvironmentContent {
   git: Pick<Release, "commit" | "message">;
 }
 
-/** The release that a checkout makes. Its id depends on its content alone, not on when and from which commit it is made. */
+/**
+ * The release that a checkout makes. Its id depends on its content alone, not on when and from which commit it is made.
+ */
 export function releaseOf(source: ReleaseSource): Release {
   const { images, models, activeModel, created, git } = source;
   const environment = environmentKey(source);

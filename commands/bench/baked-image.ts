@@ -14,8 +14,9 @@ const reference = "archon-bench:baked";
 const application = path.join(projectRoot, "applications", "reference");
 
 /**
- * The way that this project replaces: every package, ML or not, installed by pip in the image. The same lock files, index and base, so
- * that nothing else differs. As there, no cache mount: changed requirements reinstall the whole layer.
+ * The way that this project replaces: every package, ML or not, installed by pip in the image. The same lock files,
+ * index and base, so that nothing else differs. As there, no cache mount: changed requirements reinstall the whole
+ * layer.
  */
 const recipe = `ARG BASE_IMAGE
 FROM \${BASE_IMAGE}

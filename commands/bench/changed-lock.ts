@@ -1,4 +1,7 @@
-/** A version that the locks do not have, of a package with 340 modules, so that there is something to fetch and to compile. */
+/**
+ * A version that the locks do not have, of a package with 340 modules, so that there is something to fetch and to
+ * compile.
+ */
 const entry = `pygments==2.19.2 \\
     --hash=sha256:86540386c03d588bb81d44bc3928634ff26449851e99741617ecb9037ee5ec0b
     # size: 5304320

@@ -12,8 +12,9 @@ import { run } from "../lib/run";
 const image: ImageDefinition = { repository: "archon-bench", context: "commands/bench", dockerfile: "Dockerfile" };
 
 /**
- * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost: store/mlenv/tests/bench_fetch.py, in the
- * store tool's image with curl beside it. Takes about four minutes and 4 GB of disk for a while.
+ * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost:
+ * store/mlenv/tests/bench_fetch.py, in the store tool's image with curl beside it. Takes about four minutes and 4 GB of
+ * disk for a while.
  *
  * @throws CommandError when a measurement misses its target
  */

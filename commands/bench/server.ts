@@ -28,7 +28,10 @@ export interface LoadResult {
   requestsPerSecond: number;
   /** Milliseconds of a search, as clients saw them. */
   search: { p50: number; p95: number; p99: number };
-  /** Bytes of the container's memory that are its processes' own, after the warm-up and at the end, and the growth in percent. */
+  /**
+   * Bytes of the container's memory that are its processes' own, after the warm-up and at the end, and the growth in
+   * percent.
+   */
   memory: { before: number; after: number; growth: number };
 }
 
@@ -76,8 +79,8 @@ export async function benchServer(steps: Steps): Promise<void> {
 }
 
 /**
- * Mixed load as people make it: of ten requests seven search, one lists, one asks for the models, one uploads a small document.
- * Everything uploaded is removed at the end.
+ * Mixed load as people make it: of ten requests seven search, one lists, one asks for the models, one uploads a small
+ * document. Everything uploaded is removed at the end.
  */
 export async function load(target: LoadTarget, options: LoadOptions = {}): Promise<LoadResult> {
   const { clients = 4, seconds = 600, warmUpSeconds = 60 } = options;
@@ -101,7 +104,10 @@ export async function load(target: LoadTarget, options: LoadOptions = {}): Promi
 const marker = "bench-load";
 const boundary = "archon-bench";
 
-/** The requests of one client, which it makes in turn. Only searches come between others, so that their times can be distinguished. */
+/**
+ * The requests of one client, which it makes in turn. Only searches come between others, so that their times can be
+ * distinguished.
+ */
 function requests(authorization: Record<string, string>): autocannon.Request[] {
   const json = { ...authorization, "content-type": "application/json" };
   const upload = [
@@ -179,7 +185,9 @@ async function removeUploads(target: LoadTarget): Promise<void> {
   }
 }
 
-/** Anonymous memory of all processes of the container: file pages come and go with the load and are not the server's. */
+/**
+ * Anonymous memory of all processes of the container: file pages come and go with the load and are not the server's.
+ */
 async function memory(container: string): Promise<number> {
   const script =
     "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";

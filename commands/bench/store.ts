@@ -9,8 +9,8 @@ import { BenchStore } from "./bench-store";
 import { changedLock } from "./changed-lock";
 
 /**
- * Compares this project with the approach it replaces in one run: the same lock files, base image and index. Only ratios are
- * comparable between machines. Takes about eight minutes and, for a while, 18 GB of disk.
+ * Compares this project with the approach it replaces in one run: the same lock files, base image and index. Only
+ * ratios are comparable between machines. Takes about eight minutes and, for a while, 18 GB of disk.
  */
 export async function benchStore(steps: Steps): Promise<void> {
   const bootstrap = await steps.run(

@@ -35,7 +35,10 @@ export function contentOf(
   return { images: [...new Set([...images, ...sharedImages])].sort(), targets: [...new Set(targets)].sort() };
 }
 
-/** Writes releases into one file. It gets its name when it is complete; the next export overwrites what a failed or killed one left. */
+/**
+ * Writes releases into one file. It gets its name when it is complete; the next export overwrites what a failed or
+ * killed one left.
+ */
 export async function exportBundle(
   { releases, sharedImages, root, file }: ExportRequest,
   progress: Progress,

@@ -10,8 +10,8 @@ import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
 
 /**
- * Imports a bundle: images into the engine, environments and models into the store at `root`. Everything is compared with its hash
- * before anything can use it. What already exists stays. After a kill, run the import again.
+ * Imports a bundle: images into the engine, environments and models into the store at `root`. Everything is compared
+ * with its hash before anything can use it. What already exists stays. After a kill, run the import again.
  */
 export async function importBundle(file: string, root: string, steps: Steps): Promise<BundleIndex> {
   const descriptor = open(file);
@@ -44,7 +44,10 @@ export async function importBundle(file: string, root: string, steps: Steps): Pr
   }
 }
 
-/** What to do with an imported bundle: the same checkout and the same base image make the same keys, so an update finds everything. */
+/**
+ * What to do with an imported bundle: the same checkout and the same base image make the same keys, so an update finds
+ * everything.
+ */
 export function describeImported({ releases, baseImage }: BundleIndex, root: string, stack: string): string[] {
   return [
     `In the store ${root} and in the engine are now:`,

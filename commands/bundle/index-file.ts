@@ -39,7 +39,10 @@ export interface OpenBundle {
   store: Place;
 }
 
-/** Reads a bundle's index, and finds its members. @throws UserError for a file that is not a bundle, ends early, or has a newer format */
+/**
+ * Reads a bundle's index, and finds its members. @throws UserError for a file that is not a bundle, ends early, or has
+ * a newer format
+ */
 export function openBundle(descriptor: number, file: string): OpenBundle {
   const places = readPlaces(descriptor, file);
   const place = (name: string): Place => {

@@ -8,7 +8,8 @@ import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../
 
 /**
  * The environment in which everything here runs Pulumi: the tool chain that the set-up found or made, the state inside
- * the checkout, and the engine. A backend or passphrase that the person has set is for their other stacks and is not used.
+ * the checkout, and the engine. A backend or passphrase that the person has set is for their other stacks and is not
+ * used.
  *
  * @throws UserError before the first set-up
  */

@@ -12,8 +12,8 @@ import { CommandError, run } from "./run";
 import { atLeast } from "./version";
 
 /**
- * Builds an image of this project unless the engine has it; returns its reference, whose tag stands for its content. Pulumi
- * computes the same reference for the stack `dev`.
+ * Builds an image of this project unless the engine has it; returns its reference, whose tag stands for its content.
+ * Pulumi computes the same reference for the stack `dev`.
  *
  * @param more build arguments of this image alone
  */
@@ -61,8 +61,8 @@ export function searchPath(): string[] {
 }
 
 /**
- * A client that builds with BuildKit, and its arguments up to the options. From release 23 on a client needs the plugin buildx
- * for that; an older client elsewhere on PATH, such as Debian's, does not.
+ * A client that builds with BuildKit, and its arguments up to the options. From release 23 on a client needs the plugin
+ * buildx for that; an older client elsewhere on PATH, such as Debian's, does not.
  */
 export async function buildCommand(directories: readonly string[]): Promise<[client: string, ...args: string[]]> {
   const clients = directories.map((directory) => path.join(directory, "docker")).filter((file) => fs.existsSync(file));

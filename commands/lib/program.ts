@@ -68,7 +68,10 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-/** `models --json` means `models list --json`. Named here and not as Commander's default, so that a mistyped subcommand is answered with the nearest one. */
+/**
+ * `models --json` means `models list --json`. Named here and not as Commander's default, so that a mistyped subcommand
+ * is answered with the nearest one.
+ */
 function withDefaultSubcommand(args: readonly string[]): string[] {
   const [name = "", next] = args;
   const subcommand = verbs.find((verb) => verb.name === name)?.defaultSubcommand;

@@ -94,7 +94,8 @@ async function automationStack(name: string, environment: NodeJS.ProcessEnv): Pr
   // `pulumi stack select` would make it the stack that plain `pulumi up` takes from now on.
   workspace.selectStack = () => Promise.resolve();
   const stack = await automation.Stack.select(name, workspace);
-  // An update reads its entry of the history, for which Pulumi would write the passphrase's salt into the committed stack file.
+  // An update reads its entry of the history, for which Pulumi would write the passphrase's salt into the committed
+  // stack file.
   stack.info = () => Promise.resolve(undefined);
   return stack;
 }
@@ -120,7 +121,10 @@ export async function runInteractive(args: readonly string[]): Promise<number> {
   return stack === undefined ? start(pulumiEnvironment()) : withConfig(stack, start);
 }
 
-/** Gives `work` the environment in which Pulumi reads and writes `stack`'s configuration without changing the committed file. */
+/**
+ * Gives `work` the environment in which Pulumi reads and writes `stack`'s configuration without changing the committed
+ * file.
+ */
 async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
   const salt = rememberedSalt(stack) ?? (await saltFromState(stack));
   if (salt === undefined) {

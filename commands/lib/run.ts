@@ -19,7 +19,10 @@ export interface RunOptions {
   log?: string;
   /** Seconds after which the child is killed and the run fails. @default never */
   timeoutSeconds?: number;
-  /** Ctrl-C waits for this child instead of reaching it. For children that must not be interrupted, such as dpkg. @default false */
+  /**
+   * Ctrl-C waits for this child instead of reaching it. For children that must not be interrupted, such as dpkg.
+   * @default false
+   */
   uninterruptible?: boolean;
 }
 
@@ -72,7 +75,8 @@ export async function run(command: string, args: readonly string[], options: Run
     options.onLine?.(line);
   };
 
-  // A process group of its own: the terminal's Ctrl-C then comes once, through `forwardSignals`, and reaches grandchildren.
+  // A process group of its own: the terminal's Ctrl-C then comes once, through `forwardSignals`, and reaches
+  // grandchildren.
   const child = spawn(command, args, {
     cwd: options.cwd ?? projectRoot,
     env: options.environment ?? process.env,

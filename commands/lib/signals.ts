@@ -31,7 +31,8 @@ export function handleInterruptions(): void {
         kill(child, signal);
       }
       for (const guest of guests) {
-        // The terminal's Ctrl-C reaches the whole foreground group, so the guest has it already; twice means "at once" to Pulumi.
+        // The terminal's Ctrl-C reaches the whole foreground group, so the guest has it already; twice means "at once"
+        // to Pulumi.
         if (signal !== "SIGINT" || !process.stdin.isTTY) {
           guest.kill(signal);
         }
@@ -58,8 +59,8 @@ export function leaveSignalsTo(child: ChildProcess): void {
 }
 
 /**
- * Runs `work`, whose child processes share this process group, until they have ended by themselves. Its signal is aborted where
- * they do not get the terminal's Ctrl-C.
+ * Runs `work`, whose child processes share this process group, until they have ended by themselves. Its signal is
+ * aborted where they do not get the terminal's Ctrl-C.
  */
 export async function abortable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stopping = new AbortController();

@@ -4,9 +4,9 @@ import { writeAtomically } from "../../lib/files";
 import { archonPath } from "../../lib/paths";
 
 /*
- * Pulumi keeps the salt of a stack's passphrase in Pulumi.<stack>.yaml and writes that file whenever the salt is missing.
- * Ours is committed, and the passphrase belongs to one checkout. So Pulumi works on a copy below .archon/ that has the
- * salt, and what a person changes through `pulumi config` goes back to the committed file without it.
+ * Pulumi keeps the salt of a stack's passphrase in Pulumi.<stack>.yaml and writes that file whenever the salt is
+ * missing. Ours is committed, and the passphrase belongs to one checkout. So Pulumi works on a copy below .archon/ that
+ * has the salt, and what a person changes through `pulumi config` goes back to the committed file without it.
  */
 
 const saltLine = /^encryptionsalt:[ \t]*(\S+)[ \t]*(?:\r?\n|$)/m;

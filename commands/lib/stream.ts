@@ -63,8 +63,8 @@ export async function runStreaming(
   ]);
   const ended = await outcome;
   interruption.throwIfAborted();
-  // If `to` fails, its error is the cause, whatever the child prints then. If the child ended early, its own output says why, and the
-  // broken pipe to it adds nothing.
+  // If `to` fails, its error is the cause, whatever the child prints then. If the child ended early, its own output
+  // says why, and the broken pipe to it adds nothing.
   if (taken !== undefined) {
     throw taken;
   }

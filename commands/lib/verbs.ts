@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 
-/** A verb of the command line. Its file `commands/<name>.ts` defines its arguments and options, and is loaded only when it is needed. */
+/**
+ * A verb of the command line. Its file `commands/<name>.ts` defines its arguments and options, and is loaded only when
+ * it is needed.
+ */
 export interface Verb {
   name: string;
   /** One line for the list of verbs. */

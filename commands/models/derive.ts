@@ -13,7 +13,10 @@ import { run } from "../lib/run";
 /** The variant that is a snapshot of its own. The others are only other ways to load a snapshot. */
 const variant = "int8";
 
-/** Makes the variant once without keeping it, to learn its revision: the same snapshot always gives the same revision. @returns lines to print */
+/**
+ * Makes the variant once without keeping it, to learn its revision: the same snapshot always gives the same revision.
+ * @returns lines to print
+ */
 export async function deriveModel(stack: string, name: string, progress: Progress): Promise<string[]> {
   const job = deriveJob(await readLedger(stack), stack, name);
   const revision = (

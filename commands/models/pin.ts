@@ -47,7 +47,8 @@ export function parseSize(text: string): number {
 }
 
 /**
- * The lines for a person who pins a model: its size, the line of configuration, and a warning if the application loads another model.
+ * The lines for a person who pins a model: its size, the line of configuration, and a warning if the application loads
+ * another model.
  *
  * @throws UserError for a model above the limit without `force`
  */

@@ -8,7 +8,9 @@ import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
 import { parseResolved, type Resolved } from "./pin";
 
-/** Asks the hub that a stack is configured for, in a container of the store tool, with the stack's token if it has one. */
+/**
+ * Asks the hub that a stack is configured for, in a container of the store tool, with the stack's token if it has one.
+ */
 export async function resolveBranch(
   stack: string,
   repo: string,

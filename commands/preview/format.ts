@@ -18,7 +18,10 @@ export function details({ action, reasons, bytes: count }: Change): string {
   return [...reasons, ...size].join(", ");
 }
 
-/** The total size of the downloads, measured on disk: the downloads are compressed, and files in the store's cache are not downloaded. */
+/**
+ * The total size of the downloads, measured on disk: the downloads are compressed, and files in the store's cache are
+ * not downloaded.
+ */
 export function fetchTotal({ changes }: PreviewSummary): string {
   const fetched = changes.filter(({ action }) => action === "fetch");
   const known = fetched.flatMap(({ bytes: count }) => (count === undefined ? [] : [count]));

@@ -4,7 +4,9 @@ import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } fr
 /** Characters that GitHub takes in one comment. */
 export const commentLimit = 65_536;
 
-/** Limits for the entries of a list and the characters of a message. The first pair with which the comment fits is used. */
+/**
+ * Limits for the entries of a list and the characters of a message. The first pair with which the comment fits is used.
+ */
 const cuts: readonly { entries: number; message: number }[] = [
   { entries: 1000, message: 20_000 },
   { entries: 200, message: 5_000 },

@@ -27,7 +27,8 @@ export function secretsOf(environment: NodeJS.ProcessEnv): string[] {
 }
 
 /**
- * Hides secrets in a text. Pulumi hides what it knows to be secret, but it cannot recognise a program's message or a URL with a password.
+ * Hides secrets in a text. Pulumi hides what it knows to be secret, but it cannot recognise a program's message or a
+ * URL with a password.
  *
  * @param known values to hide wherever they occur
  */

@@ -121,7 +121,9 @@ function containerOf(step: PreviewStep, what: string): Change {
   return { action, what, reasons: reasonsOf(step) };
 }
 
-/** A part of a release is made once. An operation other than `create` makes it again because it is missing on the host. */
+/**
+ * A part of a release is made once. An operation other than `create` makes it again because it is missing on the host.
+ */
 function partOf(
   { op, newState }: PreviewStep,
   { role, title: what }: Resource,
@@ -161,7 +163,8 @@ function partOf(
 function removalOf({ oldState }: PreviewStep, { role, title: what }: Resource): Change[] {
   const { retainOnDelete = false, delete: leftOver = false } = oldState ?? {};
   if (retainOnDelete) {
-    // A finished job leaves nothing to remove. A part of a release stays on the host; only the ledger no longer needs it.
+    // A finished job leaves nothing to remove. A part of a release stays on the host; only the ledger no longer needs
+    // it.
     return role === "image" || role === "environment" || role === "model"
       ? [{ action: "remove", what, reasons: ["no kept release needs it; removed when nothing uses it"] }]
       : [];
@@ -176,7 +179,10 @@ function releaseNow({ steps }: PreviewDocument): string | undefined {
   return typeof outputs?.["release"] === "string" ? outputs["release"] : undefined;
 }
 
-/** The release that the configuration names; otherwise the one in a label of the servers or, where no variable is secret, in a variable. */
+/**
+ * The release that the configuration names; otherwise the one in a label of the servers or, where no variable is
+ * secret, in a variable.
+ */
 function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): string | undefined {
   const chosen = config["archon:release"];
   if (typeof chosen === "string" && chosen !== "") {

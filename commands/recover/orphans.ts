@@ -23,8 +23,8 @@ export function knownIds(exported: string): ReadonlySet<string> {
 }
 
 /**
- * What an update made but did not record, because it was killed in between. Pulumi never deletes it: such a server would keep
- * answering requests, and such a gateway would keep the port.
+ * What an update made but did not record, because it was killed in between. Pulumi never deletes it: such a server
+ * would keep answering requests, and such a gateway would keep the port.
  */
 export function orphans(labelled: readonly Labelled[], known: ReadonlySet<string>): Labelled[] {
   return labelled.filter(({ id }) => !known.has(id));

@@ -10,7 +10,8 @@ import { heldLock, releaseStaleLocks } from "./lock";
 import { knownIds, labelFilters, orphans, type Labelled } from "./orphans";
 
 /**
- * Makes a stack ready for its next update after one was killed: releases the lock, and removes what Pulumi has lost track of.
+ * Makes a stack ready for its next update after one was killed: releases the lock, and removes what Pulumi has lost
+ * track of.
  *
  * @returns what was removed
  * @throws UserError while an update is running

@@ -10,7 +10,10 @@ export async function readLedger(stack: string): Promise<Ledger> {
   return parseLedger(JSON.parse(await pulumi(stack, ["stack", "output", "--json"])));
 }
 
-/** The releases with what is missing of them now, as far as this machine can see. The ledger itself has the state of the last update. */
+/**
+ * The releases with what is missing of them now, as far as this machine can see. The ledger itself has the state of the
+ * last update.
+ */
 export function withLosses({ releases, root }: Ledger): Release[] {
   const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: dockerHostOf(readMachine()) });
   return releases.map(({ ...release }) => {
@@ -21,7 +24,8 @@ export function withLosses({ releases, root }: Ledger): Release[] {
 }
 
 /**
- * The release that a person names by an id, the beginning of one, or `previous`: the release that ran before the running one.
+ * The release that a person names by an id, the beginning of one, or `previous`: the release that ran before the
+ * running one.
  *
  * @throws UserError that lists the known releases
  */

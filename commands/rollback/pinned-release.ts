@@ -11,8 +11,8 @@ export function pinnedRelease(stack: string): string | undefined {
 }
 
 /**
- * Pins a stack to a release, or unpins it, as `pulumi config` does, and runs `work`. If that returns false or fails, the configuration
- * is restored, unless someone else has changed it meanwhile.
+ * Pins a stack to a release, or unpins it, as `pulumi config` does, and runs `work`. If that returns false or fails,
+ * the configuration is restored, unless someone else has changed it meanwhile.
  *
  * @param work whether to keep the choice
  */

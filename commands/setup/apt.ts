@@ -147,7 +147,8 @@ export async function aptInstall(packages: AptPackages, reason: string, progress
     `${reason}: installing the system packages ${names.join(", ")} and what they depend on, with apt-get.`,
   );
 
-  // One repository that is down fails the update, though the packages may come from another. So the installation decides.
+  // One repository that is down fails the update, though the packages may come from another. So the installation
+  // decides.
   const failure = await failureOf(
     run(
       "apt-get",

@@ -21,7 +21,10 @@ export interface BaseImageRequest {
   engineHost: string | undefined;
 }
 
-/** Makes the base image available to the engine and returns its reference: from the engine, from its registry, or built here. */
+/**
+ * Makes the base image available to the engine and returns its reference: from the engine, from its registry, or built
+ * here.
+ */
 export async function ensureBaseImage(request: BaseImageRequest, progress: Progress): Promise<string> {
   const wanted = request.configured ?? DEFAULT_BASE_IMAGE;
   const acceptable = request.configured === undefined ? [request.recorded, DEFAULT_BASE_IMAGE, ownBaseImage] : [wanted];

@@ -60,7 +60,8 @@ export async function buildBaseImage(
       `Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to download).`,
     );
     let lines = 0;
-    // In a mount namespace of its own debootstrap's mounts end with it, so removing `work` can never reach /dev or /proc.
+    // In a mount namespace of its own debootstrap's mounts end with it, so removing `work` can never reach /dev or
+    // /proc.
     const args = [
       "--variant=minbase",
       `--include=${packages.join(",")}`,

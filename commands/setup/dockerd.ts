@@ -20,7 +20,9 @@ type Find = () => Promise<Found>;
 /** Seconds that a started engine gets to come up. */
 const startSeconds = 60;
 
-/** Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file. */
+/**
+ * Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file.
+ */
 const daemonLog = "/var/log/docker.log";
 
 /** The engine's PID files: its own, and that of its containerd. */
@@ -54,8 +56,9 @@ export async function startEngine(progress: Progress, find: Find): Promise<Docke
 }
 
 /**
- * Removes the PID file of a process that has crashed. Without an init system that reaps children, a crashed process stays a
- * zombie. A new engine takes a zombie for a running process: it refuses to start, or waits for its containerd in vain.
+ * Removes the PID file of a process that has crashed. Without an init system that reaps children, a crashed process
+ * stays a zombie. A new engine takes a zombie for a running process: it refuses to start, or waits for its containerd
+ * in vain.
  */
 export function forgetCrashed(pidFile: string): void {
   const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
@@ -83,7 +86,10 @@ async function waitForEngine(find: Find, failure: () => string | undefined, log:
   }
 }
 
-/** What was written to `file` after `offset`: its last 15 lines, without the informational messages of a daemon that shuts down. */
+/**
+ * What was written to `file` after `offset`: its last 15 lines, without the informational messages of a daemon that
+ * shuts down.
+ */
 function lastLines(file: string, offset: number): string {
   const lines = fs.readFileSync(file).subarray(offset).toString("utf8").trim().split("\n");
   const relevant = lines.filter((line) => !/ level=(?:info|debug) /.test(line)).slice(-15);

@@ -125,7 +125,10 @@ async function goVersion(module: string, remedy: string): Promise<string> {
   }
 }
 
-/** Names what is built: the platform, the recipe, and every source file with its name. Tests and notes change no executable. */
+/**
+ * Names what is built: the platform, the recipe, and every source file with its name. Tests and notes change no
+ * executable.
+ */
 function directoryPrefix(sources: string): string {
   const recipe = binaries.map(({ name, module, package: what, flags }) => [name, module, what, flags]);
   const hash = createHash("sha256").update(JSON.stringify([platform, recipe]));

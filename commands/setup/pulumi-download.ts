@@ -14,7 +14,10 @@ const officialBase = "https://get.pulumi.com/releases/sdk";
 
 const supportedPlatforms = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"];
 
-/** Seconds until the first byte of an answer, and between two pieces of it. The first is short: if the site cannot be reached, building is the next way. */
+/**
+ * Seconds until the first byte of an answer, and between two pieces of it. The first is short: if the site cannot be
+ * reached, building is the next way.
+ */
 const answerSeconds = 6;
 const stallSeconds = 30;
 
@@ -33,8 +36,8 @@ export function findDownloadedTools(root: string): PulumiTools | undefined {
 /**
  * Downloads the CLI and lets it download its plugins.
  *
- * The archive is compared with the checksums that its publisher keeps beside it, which shows that it arrived complete and unchanged. Trust in the
- * site itself rests on TLS. Pulumi checks its plugins by the same means.
+ * The archive is compared with the checksums that its publisher keeps beside it, which shows that it arrived complete
+ * and unchanged. Trust in the site itself rests on TLS. Pulumi checks its plugins by the same means.
  */
 export async function downloadTools(root: string, progress: Progress): Promise<PulumiTools> {
   if (!supportedPlatforms.includes(platform)) {
@@ -106,7 +109,10 @@ async function unpack(archive: string, staging: string, bin: string): Promise<vo
   fs.renameSync(unpacked, bin);
 }
 
-/** Yields a body piece by piece; `total` is its announced size in bytes, 0 when unknown. Ctrl-C, a stall and a refusal are errors. */
+/**
+ * Yields a body piece by piece; `total` is its announced size in bytes, 0 when unknown. Ctrl-C, a stall and a refusal
+ * are errors.
+ */
 async function* fetchBody(url: string): AsyncGenerator<{ bytes: Uint8Array; total: number }> {
   interruption.throwIfAborted();
   const controller = new AbortController();

@@ -17,8 +17,8 @@ interface Owner {
 }
 
 /**
- * Runs `work` with an exclusive lock on `file`; waits until it is free. The lock of a killed process is taken over: at once if it
- * ran on this host, after half a minute if that cannot be known (another container, another machine).
+ * Runs `work` with an exclusive lock on `file`; waits until it is free. The lock of a killed process is taken over: at
+ * once if it ran on this host, after half a minute if that cannot be known (another container, another machine).
  */
 export async function withLock<T>(file: string, progress: Progress, work: () => Promise<T>): Promise<T> {
   const mine = JSON.stringify({ host: os.hostname(), pid: process.pid } satisfies Owner);
@@ -107,7 +107,10 @@ function isDead({ host, pid }: Owner): boolean {
   }
 }
 
-/** Of several that see the same dead owner one alone moves the file away; one that got hold of its successor's lock puts it back. */
+/**
+ * Of several that see the same dead owner one alone moves the file away; one that got hold of its successor's lock puts
+ * it back.
+ */
 function takeAway(file: string, held: Held): void {
   const aside = `${file}.abandoned-${process.pid}`;
   try {

@@ -66,7 +66,10 @@ function toolsIn(directory: string, version: string, origin: PulumiTools["origin
 /** Seconds for the download of one plugin: about 30 MB on a slow connection. */
 const installSeconds = 300;
 
-/** Whether a home holds every plugin. Pulumi leaves a file with the suffix `.partial` beside one that it has not finished. */
+/**
+ * Whether a home holds every plugin. Pulumi leaves a file with the suffix `.partial` beside one that it has not
+ * finished.
+ */
 export function hasPlugins(home: string): boolean {
   return plugins.every((plugin) => hasPlugin(home, plugin));
 }

@@ -18,8 +18,8 @@ const ways: readonly { title: string; obtain: (root: string, progress: Progress)
 ];
 
 /**
- * Finds Pulumi on PATH, else downloads it, else builds it, each with its plugins. A completed result is used again, without
- * looking for a better way; an interrupted download or build continues where it stopped.
+ * Finds Pulumi on PATH, else downloads it, else builds it, each with its plugins. A completed result is used again,
+ * without looking for a better way; an interrupted download or build continues where it stopped.
  *
  * @param cacheDirectory absolute path, shared by every checkout of a user
  * @throws UserError with the reason of every way, when none works

@@ -20,8 +20,8 @@ export function hasStack(stack: string): boolean {
 }
 
 /**
- * Makes a stack on the file backend inside the checkout, with a passphrase that only this checkout knows, and selects it
- * if none is selected. Writes no committed file.
+ * Makes a stack on the file backend inside the checkout, with a passphrase that only this checkout knows, and selects
+ * it if none is selected. Writes no committed file.
  *
  * @param environment as `pulumiEnvironment()` gives it
  */

@@ -111,7 +111,10 @@ export class ArchonClient {
     return { known, others: same.filter((item) => item !== known) };
   }
 
-  /** How far an upload is. Only the replica that took it knows. If another replica answers, look for the document itself. */
+  /**
+   * How far an upload is. Only the replica that took it knows. If another replica answers, look for the document
+   * itself.
+   */
   async #progressOf(id: string, document: Document): Promise<UploadProgress> {
     try {
       return await this.#json<UploadProgress>("GET", `/api/progress/${encodeURIComponent(id)}`);

@@ -35,8 +35,8 @@ const done: Partial<Record<OpType, string>> = {
 };
 
 /**
- * The part of an engine event that a person wants to see. Finished changes, warnings and errors stay on the screen; changes in
- * progress and the output of jobs do not.
+ * The part of an engine event that a person wants to see. Finished changes, warnings and errors stay on the screen;
+ * changes in progress and the output of jobs do not.
  */
 export function describeEvent(event: EngineEvent): { text: string; lasting: boolean } | undefined {
   const { resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent } = event;

@@ -15,7 +15,10 @@ const rootLabel = "io.archon.root";
 /** What the store tool must know about the engine before a garbage collection. */
 export interface EngineUsage {
   root: string;
-  /** Directories of the host that live containers have mounted, whoever owns them; for a server also its stack and its snapshots. */
+  /**
+   * Directories of the host that live containers have mounted, whoever owns them; for a server also its stack and its
+   * snapshots.
+   */
   mounted: { path: string; stack: string; models: string }[];
   /** Images that may be removed if nothing refers to them. */
   images: string[];
@@ -43,7 +46,8 @@ export async function engineUsage(root: string, keep: string, engineHost: string
 }
 
 /**
- * The references of the other stores on this engine: images belong to the engine, so another store's stacks may need them.
+ * The references of the other stores on this engine: images belong to the engine, so another store's stacks may need
+ * them.
  * @returns the directory to mount by its target
  */
 export async function otherReferences(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
@@ -56,7 +60,10 @@ export async function otherReferences(root: string, engineHost: string | undefin
   return new Map(directories.map((directory, index) => [`/references/${index}`, directory]));
 }
 
-/** A store that was removed by hand has no references. One on another machine cannot be seen from here, so it counts as present. */
+/**
+ * A store that was removed by hand has no references. One on another machine cannot be seen from here, so it counts as
+ * present.
+ */
 function isThere(directory: string, engineHost: string | undefined): boolean {
   const local = engineHost === undefined || engineHost.startsWith("unix:");
   return !local || fs.existsSync(directory);

@@ -43,7 +43,8 @@ export function storeImage(progress: Progress): Promise<string> {
 }
 
 /**
- * Runs the store tool on a store, in a container that is removed afterwards. Its messages go to `progress`. Returns its stdout.
+ * Runs the store tool on a store, in a container that is removed afterwards. Its messages go to `progress`. Returns its
+ * stdout.
  *
  * @throws CommandError with its last lines when it fails
  */

@@ -26,7 +26,10 @@ export function pythonSources(checkout: string): string[] {
   );
 }
 
-/** Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool may change owners. */
+/**
+ * Runs lint and pytest on the checkout's sources in the server image with a browser, as root, so that the store tool
+ * may change owners.
+ */
 export async function runPython(print: Print): Promise<Counts> {
   const image = await ensureTestsImage(print);
   const ruff = (...args: string[]): Promise<boolean> =>
@@ -73,7 +76,10 @@ export async function ensureTestsImage(print: Print): Promise<string> {
   return ensureImage(testsImage, progress, { SERVER_IMAGE: server });
 }
 
-/** Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; its output has been printed. */
+/**
+ * Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; its output has been
+ * printed.
+ */
 export async function runInTestsImage(image: string, args: readonly string[], print: Print): Promise<boolean> {
   fs.mkdirSync(logDirectory, { recursive: true });
   return succeeds(

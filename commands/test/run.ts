@@ -8,7 +8,9 @@ import { duration } from "../lib/render";
 import { closingLine, sum, type Counts, type Print } from "./results";
 import { suites, type Suite } from "./suites";
 
-/** Runs the named suites, or all of them. Returns the exit code. The last line says how many tests passed and failed. */
+/**
+ * Runs the named suites, or all of them. Returns the exit code. The last line says how many tests passed and failed.
+ */
 export async function runSuites(names: readonly string[]): Promise<number> {
   const chosen = choose(names);
   const setupFailure = chosen.some(({ needsSetup }) => needsSetup)
@@ -59,8 +61,8 @@ async function runSuite(suite: Suite, setupFailure: unknown): Promise<Counts> {
 }
 
 /**
- * The real ML environment takes 6 GB and minutes: the files that deploy it share one store, which is removed afterwards. A store that
- * ARCHON_TEST_STORE names is kept.
+ * The real ML environment takes 6 GB and minutes: the files that deploy it share one store, which is removed
+ * afterwards. A store that ARCHON_TEST_STORE names is kept.
  */
 async function withSharedStore<T>(work: () => Promise<T>): Promise<T> {
   if (process.env["ARCHON_TEST_STORE"] !== undefined) {

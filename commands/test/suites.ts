@@ -87,8 +87,9 @@ export const suites: readonly Suite[] = [
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
 
 /**
- * Each check counts as one test. They run side by side, and each keeps what it found below node_modules/.cache: the first run after a
- * clone takes longer. What lint finds by the types of another file that changed, it finds only in a run without that cache.
+ * Each check counts as one test. They run side by side, and each keeps what it found below node_modules/.cache: the
+ * first run after a clone takes longer. What lint finds by the types of another file that changed, it finds only in a
+ * run without that cache.
  */
 async function runChecks(print: Print): Promise<Counts> {
   const installed = (program: string): string => path.join(projectRoot, "node_modules", ".bin", program);
@@ -128,7 +129,10 @@ async function check(
   return verdict(name, await succeeds(program, args, { cwd, log: `test-${name}`, onLine: print }, print), print);
 }
 
-/** The workflows of GitHub, by a linter that is a Go module. It calls no other linter that may be on PATH: the answer is the same everywhere. */
+/**
+ * The workflows of GitHub, by a linter that is a Go module. It calls no other linter that may be on PATH: the answer is
+ * the same everywhere.
+ */
 async function checkWorkflows(print: Print): Promise<Counts> {
   if (findProgram("go") === undefined) {
     print("Left out: actionlint is built from its Go module, and there is no go on PATH.");

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-// Reduces what this stack keeps alive to what it needs, and removes what nothing needs: from the store through store-job.sh, whose
-// settings apply here too, and then from the engine the images that this stack kept and no stack keeps any more.
-//   JOB_ROOT  the store on the host
-//   JOB_TEXT  JSON of what to keep: images, environments, models
+// Reduces what this stack keeps alive to what it needs, and removes what nothing needs: from the store through
+// store-job.sh, whose settings apply here too, and then from the engine the images that this stack kept and no stack
+// keeps any more. JOB_ROOT  the store on the host JOB_TEXT  JSON of what to keep: images, environments, models
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -38,8 +37,8 @@ function mountsOf({ Config, Mounts }) {
 }
 
 /**
- * What every running container has mounted, no matter whose it is. A container that ends in between makes the list incomplete, and
- * an incomplete list would remove what a container uses: then the engine is asked again.
+ * What every running container has mounted, no matter whose it is. A container that ends in between makes the list
+ * incomplete, and an incomplete list would remove what a container uses: then the engine is asked again.
  */
 function mounted() {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {

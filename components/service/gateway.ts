@@ -19,7 +19,10 @@ export interface GatewayArgs {
   port: number;
 }
 
-/** The container that owns a service's port. It routes to the servers that are ready, and stays when their release changes. */
+/**
+ * The container that owns a service's port. It routes to the servers that are ready, and stays when their release
+ * changes.
+ */
 export class Gateway extends pulumi.ComponentResource {
   /** Where the service answers, such as `http://127.0.0.1:8181`. */
   readonly url: string;

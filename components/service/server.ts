@@ -20,7 +20,10 @@ export interface ServerArgs {
   /** Name of the network, and the alias that the gateway looks for. */
   network: pulumi.Input<string>;
   alias: string;
-  /** Mounted read-only. Another one, and the same one populated again, replaces the container: its directory is another one. */
+  /**
+   * Mounted read-only. Another one, and the same one populated again, replaces the container: its directory is another
+   * one.
+   */
   environment: Environment;
   /** Directory on the host that the service writes its database to; the only read-write mount. */
   dataDirectory: string;
@@ -31,15 +34,18 @@ export interface ServerArgs {
   readyTimeout: number;
   /** Id of the release to roll back to, for the message of a failing server; undefined when there is none. */
   previousRelease: string | undefined;
-  /** The job that stops the old servers first and prints their ids; undefined where they run until this one is ready. */
+  /**
+   * The job that stops the old servers first and prints their ids; undefined where they run until this one is ready.
+   */
   stopOld: command.local.Command | undefined;
   /** Whether the servers that `stopOld` stopped start again when this one does not become ready. */
   autoRollback: boolean;
 }
 
 /**
- * One server container and the gate that waits for it. A new one is ready before the old one is removed, so it has neither a
- * fixed name nor a port of the host. If it does not become ready, the update fails and the old one keeps running.
+ * One server container and the gate that waits for it. A new one is ready before the old one is removed, so it has
+ * neither a fixed name nor a port of the host. If it does not become ready, the update fails and the old one keeps
+ * running.
  */
 export class ArchonServer extends pulumi.ComponentResource {
   readonly containerId: pulumi.Output<string>;

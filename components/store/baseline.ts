@@ -17,9 +17,9 @@ export interface BaselineArgs {
 }
 
 /**
- * Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served. From then on
- * a server is ready only if it gives the same answers within a tolerance, so that damaged weights, a wrong dtype or another library
- * are noticed. Its type and names are stable.
+ * Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served.
+ * From then on a server is ready only if it gives the same answers within a tolerance, so that damaged weights, a wrong
+ * dtype or another library are noticed. Its type and names are stable.
  */
 export class Baseline extends pulumi.ComponentResource {
   constructor(name: string, args: BaselineArgs, opts: pulumi.ComponentResourceOptions) {

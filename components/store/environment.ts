@@ -34,11 +34,17 @@ export interface EnvironmentArgs {
   missing: boolean;
 }
 
-/** One immutable environment of the store. Another key is another resource beside this one; the old one stays on the host. */
+/**
+ * One immutable environment of the store. Another key is another resource beside this one; the old one stays on the
+ * host.
+ */
 export class Environment extends pulumi.ComponentResource {
   /** On the host. */
   readonly path: string;
-  /** The job that made it. When it runs again, containers that mount the environment must be replaced: its directory is another one. */
+  /**
+   * The job that made it. When it runs again, containers that mount the environment must be replaced: its directory is
+   * another one.
+   */
   readonly job: command.local.Command;
 
   constructor(name: string, args: EnvironmentArgs, opts: pulumi.ComponentResourceOptions) {

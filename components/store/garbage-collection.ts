@@ -13,8 +13,9 @@ export interface RootsArgs {
 }
 
 /**
- * Adds what an update will use to the GC roots of this stack, before any of it is made: a garbage collection of another stack leaves
- * it alone. What the stack retained before stays among its roots until its own garbage collection. Type and names are stable.
+ * Adds what an update will use to the GC roots of this stack, before any of it is made: a garbage collection of another
+ * stack leaves it alone. What the stack retained before stays among its roots until its own garbage collection. Type
+ * and names are stable.
  */
 export class GcRoots extends pulumi.ComponentResource {
   constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
@@ -25,8 +26,8 @@ export class GcRoots extends pulumi.ComponentResource {
 }
 
 /**
- * Reduces the GC roots of this stack to what it needs, and removes from the store and the engine what then no stack refers to and no
- * running container uses. Type and names are stable.
+ * Reduces the GC roots of this stack to what it needs, and removes from the store and the engine what then no stack
+ * refers to and no running container uses. Type and names are stable.
  */
 export class GarbageCollection extends pulumi.ComponentResource {
   /** Resolves with the last step of an update. */

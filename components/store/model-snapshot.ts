@@ -34,7 +34,10 @@ export interface ModelSnapshotArgs {
   missing: boolean;
 }
 
-/** One model at one commit in the store. Another commit is another resource beside this one; the old one stays on the host. */
+/**
+ * One model at one commit in the store. Another commit is another resource beside this one; the old one stays on the
+ * host.
+ */
 export class ModelSnapshot extends pulumi.ComponentResource {
   constructor(name: string, args: ModelSnapshotArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ModelSnapshot", name, {}, opts);

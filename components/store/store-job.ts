@@ -3,10 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { jobOptions, storeJobOptions, toLines, type Mount } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
 
-/** Fails the step on any error, an undefined variable and a broken pipe; the provider's default shell does none of it. */
+/**
+ * Fails the step on any error, an undefined variable and a broken pipe; the provider's default shell does none of it.
+ */
 export const STRICT_SHELL = ["/bin/bash", "-euo", "pipefail", "-c"];
 
-/** A job downloads through the proxy of the deployer. By name alone: an address may carry a password. Unset ones are not passed. */
+/**
+ * A job downloads through the proxy of the deployer. By name alone: an address may carry a password. Unset ones are not
+ * passed.
+ */
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 export interface StoreJobArgs {
@@ -15,7 +20,10 @@ export interface StoreJobArgs {
   image: pulumi.Input<string>;
   /** Arguments of the store tool. They stand in the state: no secrets. */
   command: readonly string[];
-  /** For its standard input: a text, or a file or directory (as a tar archive) of the deployer's machine. @default nothing */
+  /**
+   * For its standard input: a text, or a file or directory (as a tar archive) of the deployer's machine. @default
+   * nothing
+   */
   input?: { text: string } | { file: string } | { directory: string };
   /** Further paths of the host, read-only. @default none */
   mounts?: readonly Mount[];
@@ -30,11 +38,11 @@ export interface StoreJobArgs {
 }
 
 /**
- * Runs the store tool once, in a container that is removed afterwards. A job that fails fails the update, is not in the state, and
- * runs again in the next one. What it made stays when the resource is deleted.
+ * Runs the store tool once, in a container that is removed afterwards. A job that fails fails the update, is not in the
+ * state, and runs again in the next one. What it made stays when the resource is deleted.
  *
- * A key stands for its content for ever, so that a changed tool, index or token does not populate an environment afresh: a job runs
- * again under another name, or when what it made is missing.
+ * A key stands for its content for ever, so that a changed tool, index or token does not populate an environment
+ * afresh: a job runs again under another name, or when what it made is missing.
  */
 export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomResourceOptions): command.local.Command {
   const { host, input, variables = {}, missing = false } = args;
@@ -67,7 +75,8 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
         JOB_FILE: input && "file" in input ? input.file : "",
         JOB_DIRECTORY: input && "directory" in input ? input.directory : "",
       },
-      // The time does not matter: a trigger that differs replaces the job. Once it has run, the next update leaves it alone.
+      // The time does not matter: a trigger that differs replaces the job. Once it has run, the next update leaves it
+      // alone.
       ...(missing ? { triggers: [new Date().toISOString()] } : {}),
     },
     {

@@ -5,9 +5,9 @@ import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } 
 import { Checkout, docker, freePort, fullEnvironment, type EngineStack } from "../support/engine";
 
 /**
- * Uses the page as a person does, in a real browser against a complete deployment: an ML environment with torch, the demo model, a
- * copy of it, and a copy with damaged weights. The tests run in order, each on the state that the
- * one above it leaves. They do not cover other browsers, assistive technology itself, or the quality of a model's ranking.
+ * Uses the page as a person does, in a real browser against a complete deployment: an ML environment with torch, the
+ * demo model, a copy of it, and a copy with damaged weights. The tests run in order, each on the state that the one
+ * above it leaves. They do not cover other browsers, assistive technology itself, or the quality of a model's ranking.
  */
 jest.setTimeout(1_200_000);
 

@@ -1,6 +1,9 @@
 import { Checkout, freePort, inspect, type EngineStack } from "../support/engine";
 
-/** A stack whose server has a browser, in its hardened container. The site that it crawls is its own page, which is made by scripts. */
+/**
+ * A stack whose server has a browser, in its hardened container. The site that it crawls is its own page, which is made
+ * by scripts.
+ */
 jest.setTimeout(900_000);
 
 const checkout = new Checkout();

@@ -4,8 +4,8 @@ import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, hasImage, type EngineStack } from "../support/engine";
 
 /**
- * A release on its way to a host without network: exported from one store, imported into another, run there with every index out of
- * reach. The engine is the same one, so the image is taken away in between.
+ * A release on its way to a host without network: exported from one store, imported into another, run there with every
+ * index out of reach. The engine is the same one, so the image is taken away in between.
  */
 jest.setTimeout(900_000);
 

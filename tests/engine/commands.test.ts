@@ -5,7 +5,10 @@ import { removeImage } from "../../commands/lib/docker";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
-/** The commands as a person types them, on a real stack of three releases. The order matters: each test continues where the previous one ended. */
+/**
+ * The commands as a person types them, on a real stack of three releases. The order matters: each test continues where
+ * the previous one ended.
+ */
 jest.setTimeout(900_000);
 
 const checkout = new Checkout();

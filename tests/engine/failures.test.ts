@@ -4,7 +4,10 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
-/** Every failure here must say what is wrong and leave nothing incomplete visible, and the next good update must succeed. */
+/**
+ * Every failure here must say what is wrong and leave nothing incomplete visible, and the next good update must
+ * succeed.
+ */
 jest.setTimeout(600_000);
 
 const checkout = new Checkout();

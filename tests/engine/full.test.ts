@@ -4,8 +4,8 @@ import { pythonSources, testsImage } from "../../commands/test/python";
 import { Checkout, docker, fullStack, type EngineStack } from "../support/engine";
 
 /**
- * The whole job once: the real ML environment from PyPI (about 6 GB, shared by the files of a run and removed afterwards) and the demo model, as in the stack `dev`.
- * What it cannot prove here: a model from the hub, and a GPU.
+ * The whole job once: the real ML environment from PyPI (about 6 GB, shared by the files of a run and removed
+ * afterwards) and the demo model, as in the stack `dev`. What it cannot prove here: a model from the hub, and a GPU.
  */
 jest.setTimeout(1_200_000);
 

@@ -9,8 +9,8 @@ import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 
 /**
- * A model from a hub of our own in a container, pinned by the command and fetched in the same narrow container as in an update. That a
- * server loads one is for full.test.ts; that the real hub answers like ours is not proven here.
+ * A model from a hub of our own in a container, pinned by the command and fetched in the same narrow container as in an
+ * update. That a server loads one is for full.test.ts; that the real hub answers like ours is not proven here.
  */
 jest.setTimeout(600_000);
 

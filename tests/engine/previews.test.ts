@@ -6,8 +6,8 @@ import { recordPreviews } from "../support/record-previews";
 import { summaryOf, changesOf } from "../support/preview-summary";
 
 /**
- * The recorded previews that the unit tests read are still what Pulumi says: new ones report the same changes. RECORD_PREVIEWS=1 writes the new
- * ones over the old ones.
+ * The recorded previews that the unit tests read are still what Pulumi says: new ones report the same changes.
+ * RECORD_PREVIEWS=1 writes the new ones over the old ones.
  */
 jest.setTimeout(1_200_000);
 

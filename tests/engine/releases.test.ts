@@ -6,8 +6,8 @@ import type { Release } from "../../release/release";
 import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
 /**
- * Releases on the real engine, with a small environment and no models: a rollback is a stack revision, nothing needed is collected,
- * and what somebody changed by hand is put back.
+ * Releases on the real engine, with a small environment and no models: a rollback is a stack revision, nothing needed
+ * is collected, and what somebody changed by hand is put back.
  */
 jest.setTimeout(900_000);
 

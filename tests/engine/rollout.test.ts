@@ -4,9 +4,9 @@ import { Checkout, fullStack, type EngineStack } from "../support/engine";
 import { Load } from "../support/load";
 
 /**
- * Nothing a client asks is lost while releases change, are rolled back or fail, with the real ML environment and the demo model.
- * ARCHON_TEST_ROUNDS changes, as many rollbacks, and as many failing releases of each kind; the figures in docs/operations.md are
- * those of 10 rounds of changes and 3 of failures.
+ * Nothing a client asks is lost while releases change, are rolled back or fail, with the real ML environment and the
+ * demo model. ARCHON_TEST_ROUNDS changes, as many rollbacks, and as many failing releases of each kind; the figures in
+ * docs/operations.md are those of 10 rounds of changes and 3 of failures.
  */
 jest.setTimeout(3_600_000);
 

@@ -2,7 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Checkout, docker, logsOf, type EngineStack } from "../support/engine";
 
-/** Looks for the plain text of the secrets wherever something is kept or printed. That TLS protects them on the wire is not proven. */
+/**
+ * Looks for the plain text of the secrets wherever something is kept or printed. That TLS protects them on the wire is
+ * not proven.
+ */
 jest.setTimeout(600_000);
 
 const HUB_TOKEN = "hf_canaryCanaryCanary0123456789";

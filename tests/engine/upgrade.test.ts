@@ -1,8 +1,8 @@
 import { Checkout, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
 /**
- * A stack that the last commit before the redesign deployed, updated by today's program: the same state, the same store. What no test
- * here shows: an upgrade from an earlier commit.
+ * A stack that the last commit before the redesign deployed, updated by today's program: the same state, the same
+ * store. What no test here shows: an upgrade from an earlier commit.
  */
 jest.setTimeout(900_000);
 

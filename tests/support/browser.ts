@@ -18,7 +18,8 @@ export async function openBrowser(): Promise<Browser> {
   }
   return chromium.launch({
     executablePath,
-    // Root in a container has no sandbox; the rest keeps the browser from calling home, which costs seconds without a network.
+    // Root in a container has no sandbox; the rest keeps the browser from calling home, which costs seconds without a
+    // network.
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -39,8 +40,8 @@ export interface Looks {
 export const SIZES = { desktop: { width: 1200, height: 800 }, phone: { width: 375, height: 760 } } as const;
 
 /**
- * A page with nothing stored from another. What the page itself reports as an error, a script that does not run or a rule of its
- * security policy that is broken, is gathered in `errors`.
+ * A page with nothing stored from another. What the page itself reports as an error, a script that does not run or a
+ * rule of its security policy that is broken, is gathered in `errors`.
  */
 export async function openPage(
   browser: Browser,
@@ -64,7 +65,9 @@ export async function openPage(
   return { page, errors };
 }
 
-/** Opens an address, again while the gateway has nobody who could answer it: until then it is the gateway's own page. */
+/**
+ * Opens an address, again while the gateway has nobody who could answer it: until then it is the gateway's own page.
+ */
 export async function open(page: Page, url: string): Promise<void> {
   await until(`${url} is answered`, async () => (await page.goto(url))?.ok() !== false);
 }
@@ -93,7 +96,10 @@ interface Report {
   violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
 }
 
-/** What axe finds against WCAG 2.2 A and AA and its own good practice, one line each; also a page that is wider than its window. */
+/**
+ * What axe finds against WCAG 2.2 A and AA and its own good practice, one line each; also a page that is wider than its
+ * window.
+ */
 export async function findings(page: Page): Promise<string[]> {
   const report = await page.evaluate<Report>(
     `${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })`,

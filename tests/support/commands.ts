@@ -11,7 +11,10 @@ export interface Outcome {
   output: string;
 }
 
-/** Lets the commands of a copied checkout work on its stacks: they find the tools and the passphrase where the set-up puts them. */
+/**
+ * Lets the commands of a copied checkout work on its stacks: they find the tools and the passphrase where the set-up
+ * puts them.
+ */
 export function prepareCommands(checkout: Checkout): void {
   fs.copyFileSync(toolsFile, path.join(checkout.directory, ".archon", "tools.json"));
   fs.writeFileSync(path.join(checkout.directory, ".archon", "passphrase"), "test\n");

@@ -20,8 +20,8 @@ export interface Step {
 }
 
 /**
- * A copy of the checkout with a state of its own, in which a test may change sources. Everything it makes on the host carries the
- * label of one of its stacks, and `remove` removes it again.
+ * A copy of the checkout with a state of its own, in which a test may change sources. Everything it makes on the host
+ * carries the label of one of its stacks, and `remove` removes it again.
  */
 export class Checkout {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-engine-"));
@@ -86,7 +86,10 @@ export class Checkout {
     return this.open(name, this.directory, values);
   }
 
-  /** A stack of another checkout, with the same state and configuration, run by the program of this one. The other checkout still removes it. */
+  /**
+   * A stack of another checkout, with the same state and configuration, run by the program of this one. The other
+   * checkout still removes it.
+   */
   async adopt(stack: EngineStack): Promise<EngineStack> {
     const file = `Pulumi.${stack.name}.yaml`;
     fs.copyFileSync(path.join(stack.directory, file), path.join(this.directory, file));
@@ -178,12 +181,18 @@ export class EngineStack {
     );
   }
 
-  /** Sets a secret value, encrypted by Pulumi. The key may be a path, such as `services[0].variables.NAME`; `configure` forgets that one. */
+  /**
+   * Sets a secret value, encrypted by Pulumi. The key may be a path, such as `services[0].variables.NAME`; `configure`
+   * forgets that one.
+   */
   async setSecret(key: string, value: string): Promise<void> {
     await this.stack.setConfig(`archon:${key}`, { value, secret: true }, true);
   }
 
-  /** The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt them. */
+  /**
+   * The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt
+   * them.
+   */
   state(): string {
     return fs.readFileSync(
       path.join(this.stateDirectory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`),
@@ -322,7 +331,10 @@ export class EngineStack {
   }
 }
 
-/** What the stack `dev` has: the real ML environment. In a run of `npm test` all files share the store that holds its 6 GB. */
+/**
+ * What the stack `dev` has: the real ML environment. In a run of `npm test` all files share the store that holds its 6
+ * GB.
+ */
 export function fullEnvironment(checkout: Checkout): Record<string, unknown> {
   return {
     root: process.env["ARCHON_TEST_STORE"] ?? checkout.root,
@@ -380,8 +392,8 @@ export function hasImage(reference: string): boolean {
 }
 
 /**
- * A port of loopback that nothing uses. Not one of those that the kernel gives to outgoing connections: it could be taken again before
- * the test binds it.
+ * A port of loopback that nothing uses. Not one of those that the kernel gives to outgoing connections: it could be
+ * taken again before the test binds it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -10,7 +10,10 @@ import { Checkout, docker, inspect, type EngineStack } from "./engine";
 import { Load } from "./load";
 import { Random } from "./random";
 
-/** Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new server, the Docker engine. */
+/**
+ * Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new
+ * server, the Docker engine.
+ */
 type Victim = "update" | "cli" | "job" | "server" | "engine";
 
 interface Scenario {
@@ -55,9 +58,10 @@ const enginePidFile = "/var/run/docker.pid";
 const serverFile = "applications/reference/archon_server/__init__.py";
 
 /**
- * Interrupts updates of a small stack at random moments and checks that the next update repairs everything, while a client sends requests.
- * After each interruption: `./archon recover` succeeds, the next update succeeds, the wanted release serves, one server runs and
- * no job is left, the store is intact, and everything that the ledger's releases need is there.
+ * Interrupts updates of a small stack at random moments and checks that the next update repairs everything, while a
+ * client sends requests. After each interruption: `./archon recover` succeeds, the next update succeeds, the wanted
+ * release serves, one server runs and no job is left, the store is intact, and everything that the ledger's releases
+ * need is there.
  */
 export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
@@ -124,7 +128,10 @@ async function prepare(change: Scenario["change"], run: number, checkout: Checko
   }
 }
 
-/** Starts an update and hits the victim once. Returns whether there was one; the update has ended, or will never, either way. */
+/**
+ * Starts an update and hits the victim once. Returns whether there was one; the update has ended, or will never, either
+ * way.
+ */
 async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
   const known = new Set(stack.containers("server"));
   const update = stack.spawn("up", "--yes", "--skip-preview");
@@ -189,8 +196,8 @@ async function killContainer(
 }
 
 /**
- * Kills what runs in a container, from inside as a crash does: what is killed through the engine it does not start again. Returns
- * whether it was there to be killed.
+ * Kills what runs in a container, from inside as a crash does: what is killed through the engine it does not start
+ * again. Returns whether it was there to be killed.
  */
 function crash(container: string): boolean {
   const { status } = spawnSync("docker", ["exec", container, "python3", "-c", "import os; os.kill(-1, 9)"]);

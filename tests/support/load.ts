@@ -24,9 +24,9 @@ const KNOWN = {
 };
 
 /**
- * A client that sends requests without pause while something else changes the servers: searches whose answer it knows, and uploads,
- * each of which must be accepted and then be stored. It retries a request when a busy server asks for that (429). Every request has its
- * own connection, so that no failure hides behind another request's connection.
+ * A client that sends requests without pause while something else changes the servers: searches whose answer it knows,
+ * and uploads, each of which must be accepted and then be stored. It retries a request when a busy server asks for that
+ * (429). Every request has its own connection, so that no failure hides behind another request's connection.
  */
 export class Load {
   private readonly report: LoadReport = { searches: 0, uploads: 0, askedAgain: 0, seconds: 0, lost: [] };

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** A registered resource as the engine would get it. Mocks prove inputs and wiring; only the engine proves behaviour. */
+/**
+ * A registered resource as the engine would get it. Mocks prove inputs and wiring; only the engine proves behaviour.
+ */
 export interface Registered {
   type: string;
   name: string;
@@ -17,11 +19,12 @@ export interface Deployed<T> {
 }
 
 /**
- * Runs a program against mocks and waits until every registration has happened. Options come through a stack transformation,
- * since mocks themselves do not see them. A provider call nobody expects fails the program.
+ * Runs a program against mocks and waits until every registration has happened. Options come through a stack
+ * transformation, since mocks themselves do not see them. A provider call nobody expects fails the program.
  */
 export async function deploy<T>(program: () => T): Promise<Deployed<T>> {
-  // Pulumi reads the stack trace of every promise that it makes, and jest maps each one to its source: most of a test's time.
+  // Pulumi reads the stack trace of every promise that it makes, and jest maps each one to its source: most of a test's
+  // time.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 1;
   try {

@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { freePort, type Checkout, type EngineStack } from "./engine";
 
 /*
- * Makes tests/fixtures/previews: what the real `pulumi preview --json` says of a stack in different situations, without what is of
- * this machine alone and without what the renderer never reads.
+ * Makes tests/fixtures/previews: what the real `pulumi preview --json` says of a stack in different situations, without
+ * what is of this machine alone and without what the renderer never reads.
  */
 
 interface Recorded {
@@ -80,7 +80,10 @@ function scrub(json: string, checkout: Checkout, stack: EngineStack): string {
     .replaceAll(stack.name, "test");
 }
 
-/** What the renderer reads of a state: of what stays the same only that it is there, and what containers and the stack say. */
+/**
+ * What the renderer reads of a state: of what stays the same only that it is there, and what containers and the stack
+ * say.
+ */
 function narrow(
   { op, urn }: Recorded["steps"][number],
   state: Record<string, unknown> | undefined,

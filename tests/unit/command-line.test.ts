@@ -6,7 +6,8 @@ import { runProgram } from "../../commands/lib/program";
 import { age } from "../../commands/lib/render";
 import { groups } from "../../commands/lib/verbs";
 
-// In this process, with what is written caught; the last test starts the real program. Nothing gets as far as the set-up.
+// In this process, with what is written caught; the last test starts the real program. Nothing gets as far as the
+// set-up.
 
 const root = path.resolve(__dirname, "../..");
 const verbs = groups.flatMap((group) => group.verbs.map(({ name }) => name));

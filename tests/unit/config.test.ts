@@ -6,7 +6,10 @@ import { parse } from "yaml";
 import { referenceServer } from "../../applications/reference/application";
 import { loadSettings } from "../../config/load";
 
-/** Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not proven here. */
+/**
+ * Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not
+ * proven here.
+ */
 const root = path.join(__dirname, "../..");
 const declared = (
   parse(fs.readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as {

@@ -11,7 +11,10 @@ import { environmentKey } from "../../release/release";
 import type { Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
 
-/** Proves inputs, names, parents and options. That a changed mount really replaces a container, or that a server gets ready, only the engine proves. */
+/**
+ * Proves inputs, names, parents and options. That a changed mount really replaces a container, or that a server gets
+ * ready, only the engine proves.
+ */
 const CONTAINER = "docker:index/container:Container";
 const IMAGE = "docker:index/remoteImage:RemoteImage";
 const COMMAND = "command:local:Command";

@@ -3,7 +3,8 @@ import { deriveJob } from "../../commands/models/derive";
 import { describePin, modelName, parseResolved, parseSize, type Resolved } from "../../commands/models/pin";
 import { resolveArguments } from "../../commands/models/resolve";
 
-// That the store tool answers in this shape, and asks a hub the way a hub wants it, is shown by its own tests against a loopback hub.
+// That the store tool answers in this shape, and asks a hub the way a hub wants it, is shown by its own tests against a
+// loopback hub.
 
 const commit = "e61197ed45024b0ed8a2d74b80b4d909f1255473";
 const qwen = { name: "qwen3-0.6b", snapshot: `Qwen/Qwen3-Reranker-0.6B@${commit}`, directory: undefined };

@@ -16,8 +16,8 @@ import {
 } from "../../commands/setup/pulumi-pins";
 import type { Progress } from "../../commands/lib/progress";
 
-// Shell scripts stand in for pulumi and go, and a loopback server for Pulumi's download site. What this does not prove: that the real
-// modules compile and that the real archive looks like the one made here.
+// Shell scripts stand in for pulumi and go, and a loopback server for Pulumi's download site. What this does not prove:
+// that the real modules compile and that the real archive looks like the one made here.
 
 const programs = ["sh", "tar", "gzip", "cp", "mkdir"];
 const archiveName = `pulumi-v${pulumiVersion}-${platform}.tar.gz`;

@@ -22,7 +22,8 @@ jest.mock("../../commands/lib/run", () => ({
   run: jest.fn(),
 }));
 
-// Which image is taken, and in which order. That debootstrap and `docker import` make a working one, only the set-up itself shows.
+// Which image is taken, and in which order. That debootstrap and `docker import` make a working one, only the set-up
+// itself shows.
 
 const nothingKnown: BaseImageRequest = {
   configured: undefined,

@@ -2,7 +2,8 @@ import { parseOsRelease } from "../../commands/setup/apt";
 import { ensureChromium, type Machine } from "../../commands/setup/chromium";
 import { silent } from "../../commands/lib/progress";
 
-// What the set-up decides. Does not prove that apt-get installs a browser; the browser suite does, where there was none.
+// What the set-up decides. Does not prove that apt-get installs a browser; the browser suite does, where there was
+// none.
 
 const debian = 'PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\n';
 

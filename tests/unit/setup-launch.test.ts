@@ -5,7 +5,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { groups } from "../../commands/lib/verbs";
 
-// The real launcher in a checkout of two files, with a script in place of npm. That `npm ci` installs, npm itself has to show.
+// The real launcher in a checkout of two files, with a script in place of npm. That `npm ci` installs, npm itself has
+// to show.
 
 jest.setTimeout(30_000);
 

@@ -21,7 +21,8 @@ import {
   withStackFile,
 } from "../../commands/lib/stack-file";
 
-// Callbacks stand in for Pulumi: they write files as it does. That Pulumi honours the file it is given, the real CLI has to show.
+// Callbacks stand in for Pulumi: they write files as it does. That Pulumi honours the file it is given, the real CLI
+// has to show.
 
 const salt = "v1:AAAAAAAAAAA=:v1:BBBBBBBBBBBBBBBB:CCCCCCCCCCCCCCCCCCCCCC==";
 const decisions = "# decisions\nconfig:\n  archon:port: 8181 # loopback\n";

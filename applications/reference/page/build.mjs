@@ -1,5 +1,5 @@
-// Bundles the page into dist/: index.html, and in assets/ the script, the style sheet and the icon, each with a hash of its
-// content in its name. index.html names the sources as {{path}}; a name that was not built makes the build fail.
+// Bundles the page into dist/: index.html, and in assets/ the script, the style sheet and the icon, each with a hash of
+// its content in its name. index.html names the sources as {{path}}; a name that was not built makes the build fail.
 import { build } from "esbuild";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

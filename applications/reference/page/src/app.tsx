@@ -96,8 +96,8 @@ function useRoute(): Route {
 }
 
 /**
- * Moves the focus to the heading when the view changes, so that a screen reader reads it as on a new page. The first view does not
- * take the focus.
+ * Moves the focus to the heading when the view changes, so that a screen reader reads it as on a new page. The first
+ * view does not take the focus.
  */
 function useFocusOnChange(view: View): { current: HTMLHeadingElement | null } {
   const heading = useRef<HTMLHeadingElement>(null);

@@ -37,8 +37,8 @@ export function sumSeries(
 }
 
 /**
- * The `q` quantile (0 to 1) of a histogram, in the metric's unit. It is interpolated linearly within a bucket, as in Prometheus; above
- * the largest finite bound it is that bound. Undefined before the first observation.
+ * The `q` quantile (0 to 1) of a histogram, in the metric's unit. It is interpolated linearly within a bucket, as in
+ * Prometheus; above the largest finite bound it is that bound. Undefined before the first observation.
  */
 export function quantile(
   samples: readonly Sample[],

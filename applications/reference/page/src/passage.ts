@@ -1,8 +1,8 @@
 /** How the text of a passage is shown. */
 
 /**
- * A passage for display: the lines of each paragraph are joined, and a first line that only repeats the last heading is left out.
- * Code blocks, lists, tables, headings and quotations keep their lines.
+ * A passage for display: the lines of each paragraph are joined, and a first line that only repeats the last heading is
+ * left out. Code blocks, lists, tables, headings and quotations keep their lines.
  * @param headings the headings above the passage, outermost first.
  */
 export function displayText(content: string, headings: string | null | undefined): string {
@@ -23,7 +23,9 @@ export interface Segment {
   match: boolean;
 }
 
-/** Words of three letters or more that occur in nearly every query and passage; highlighting them would show nothing. */
+/**
+ * Words of three letters or more that occur in nearly every query and passage; highlighting them would show nothing.
+ */
 const STOP_WORDS = new Set(
   "about and any are but can could did does for from had has have how into its may must not off one our out shall should that the their them then there these they this those was were what when where which while who why will with would you your".split(
     " ",

@@ -12,8 +12,8 @@ export interface Polling<T> {
 }
 
 /**
- * Loads a value at once, whenever `deps` change, and then at an interval while the page is visible. Transient failures are
- * retried until they pass.
+ * Loads a value at once, whenever `deps` change, and then at an interval while the page is visible. Transient failures
+ * are retried until they pass.
  * @param interval seconds between two loads, or a function that computes them from the value; 0 does not poll.
  */
 export function usePolling<T>(

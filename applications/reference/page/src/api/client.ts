@@ -129,7 +129,9 @@ async function authorised(url: string, options: RawRequest): Promise<RawResponse
   return checkStatus(await withToken((token) => send(url, options, token)));
 }
 
-/** Sends with the stored token. While the server rejects it, asks the person for another, until they dismiss the prompt. */
+/**
+ * Sends with the stored token. While the server rejects it, asks the person for another, until they dismiss the prompt.
+ */
 async function withToken(sendWith: (token: string | null) => Promise<RawResponse>): Promise<RawResponse> {
   for (;;) {
     const token = storedToken();

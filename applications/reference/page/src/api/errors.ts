@@ -30,8 +30,8 @@ interface ValidationProblem {
 }
 
 /**
- * The error that an unsuccessful response stands for. FastAPI sends `{"detail": …}` in three forms; a response without it from a
- * gateway means that no server answered.
+ * The error that an unsuccessful response stands for. FastAPI sends `{"detail": …}` in three forms; a response without
+ * it from a gateway means that no server answered.
  * @param retryAfter value of the `Retry-After` header.
  */
 export function errorFromResponse(status: number, body: string, retryAfter: string | null): Error {

@@ -28,7 +28,8 @@ export function onTokenPrompt(show: Listener): () => void {
 }
 
 /**
- * Waits until the stored token differs from the rejected one. However many requests fail at the same time, there is one prompt.
+ * Waits until the stored token differs from the rejected one. However many requests fail at the same time, there is one
+ * prompt.
  * @returns false if the person dismisses the prompt.
  */
 export async function requestToken(rejected: string | null): Promise<boolean> {

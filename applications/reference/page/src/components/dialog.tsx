@@ -7,7 +7,10 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** A modal dialog. The browser keeps the focus inside it; when it closes, the focus returns to the element that had it before. */
+/**
+ * A modal dialog. The browser keeps the focus inside it; when it closes, the focus returns to the element that had it
+ * before.
+ */
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();

@@ -84,7 +84,10 @@ function Column({ title, totalMs, rows, query, scoreOf, children }: ColumnProps)
   );
 }
 
-/** All rows have the same height, so an index is a vertical position. Lines of passages that are in one list only start or end below the other. */
+/**
+ * All rows have the same height, so an index is a vertical position. Lines of passages that are in one list only start
+ * or end below the other.
+ */
 function RankLines({ links, rows }: { links: readonly RankLink[]; rows: number }): JSX.Element {
   const y = (index: number | null): number => (index ?? rows) + 0.5;
   return (
