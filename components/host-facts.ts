@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import type { Host } from "../lib/host";
-import { snapshotOf, type Release } from "../release/release";
+import { snapshotOf, snapshotPath, type Release } from "../release/release";
 
 /**
  * Set where the program runs beside another engine than the stack's, as a preview on a build server does. Nothing
@@ -36,8 +36,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
-    hasSnapshot: ({ repo, revision }) =>
-      has(`models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`),
+    hasSnapshot: (model) => has(snapshotPath(model)),
   };
 }
 

@@ -83,6 +83,11 @@ export function snapshotOf({ repo, revision }: Pick<ModelReference, "repo" | "re
   return `${repo}@${revision}`;
 }
 
+/** Where the store keeps a snapshot, relative to its root: the layout of a Hugging Face cache. A name on disk, so stable. */
+export function snapshotPath({ repo, revision }: Pick<ModelReference, "repo" | "revision">): string {
+  return `models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`;
+}
+
 /** What of a model makes a release another one: the snapshot, and the precision in which it is loaded. */
 export function contentOf(model: Pick<ModelReference, "repo" | "revision" | "variant">): string {
   return model.variant === undefined || model.variant === "auto"

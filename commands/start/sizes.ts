@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { snapshotPath } from "../../release/release";
 import { imageSize } from "../lib/docker";
 import type { StackOutputs } from "./outputs";
 import type { Sizes } from "./report";
@@ -7,16 +8,11 @@ import type { Sizes } from "./report";
 /** What a deployment takes on disk, as far as it can be seen from here: the engine may be another machine. */
 export async function measure(outputs: StackOutputs, engineHost: string | undefined): Promise<Sizes> {
   // The environment lies in <root>/envs/<key>.
-  const hub = path.resolve(outputs.environment.path, "..", "..", "models", "huggingface", "hub");
+  const root = path.resolve(outputs.environment.path, "..", "..");
   return {
     image: await imageSize(outputs.images.server, engineHost),
     environment: outputs.environment.bytes ?? directorySize(outputs.environment.path),
-    models: new Map(
-      outputs.models.map(({ name, repo, revision }) => [
-        name,
-        directorySize(path.join(hub, `models--${repo.replaceAll("/", "--")}`, "snapshots", revision)),
-      ]),
-    ),
+    models: new Map(outputs.models.map((model) => [model.name, directorySize(path.join(root, snapshotPath(model)))])),
   };
 }
 
