@@ -21,7 +21,7 @@ interface Options {
 export function define(command: Command): void {
   command
     .addOption(stackOption())
-    .option("--full", "read and hash every byte, instead of comparing sizes and times", false)
+    .option("--full", "read and hash every byte, instead of comparing sizes and modes", false)
     .option("--repair", "download again what is damaged", false)
     .addHelpText(
       "after",
