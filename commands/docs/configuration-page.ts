@@ -16,8 +16,9 @@ export function configurationPage(projectFile: string): string {
   });
   return `# Configuration
 
-\`./archon docs\` generates this page from \`Pulumi.yaml\`: change that file. A stack's values are in \`Pulumi.<stack>.yaml\`. All problems are
-reported in one message before anything is created; unknown keys are errors.
+\`./archon docs\` generates this page from \`Pulumi.yaml\` and \`commands/docs/configuration-page.ts\`:
+change these files. A stack's values are in \`Pulumi.<stack>.yaml\`. All problems are reported in one
+message before anything is created; unknown keys are errors.
 
 | key | type | default | meaning |
 |---|---|---|---|
@@ -39,7 +40,8 @@ ${rows.join("\n")}
 | \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4. |
 | \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here. Changing one replaces the servers. For a secret: \`pulumi config set --secret --path 'archon:services[0].variables.NAME'\`. |
 
-The set-up finds the facts about a machine (the certificate authorities it trusts, a base image built because no registry answers, where the
-engine listens) and writes them to \`.archon/machine.json\`, which is not committed. A value in the stack's file takes precedence.
+The set-up finds the facts about a machine: the certificate authorities it trusts, a base image built
+because no registry answers, and where the engine listens. It writes them to
+\`.archon/machine.json\`, which is not committed. A value in the stack's file takes precedence.
 `;
 }
