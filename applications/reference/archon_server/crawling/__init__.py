@@ -14,6 +14,9 @@ from ..errors import Cancelled
 from ..process import subprocesses
 from ..settings import CrawlLimits
 
+_POLL_SECONDS = 0.2
+"""How often a crawl is checked for its time limit and its end."""
+
 
 class CrawlFailed(Exception):
     """No page of the site could be fetched; the message says why."""
@@ -38,8 +41,8 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """How far a crawl is: `done` of the `known` pages, the last of them `url`."""
+class CrawlProgress:
+    """A crawl fetches `url`, which is page number `done` of the `known` ones."""
 
     url: str
     done: int
@@ -67,11 +70,11 @@ def crawl(
     limits: CrawlLimits,
     browser: Path | None,
     cancelled: threading.Event,
-    progressed: Callable[[Fetched], None],
+    progressed: Callable[[CrawlProgress], None],
 ) -> Iterator[Site]:
-    """Blocks until the site is fetched. With a `browser`, the scripts of its pages run first.
+    """Blocks until the site is fetched. With a `browser`, the scripts of its pages run before their text is read.
 
-    Raises CrawlFailed, or Cancelled soon after the event is set.
+    `progressed` is called before each page. Raises CrawlFailed, or Cancelled soon after the event is set.
     """
     # A killed server leaves neither behind: the directory is in the container's /tmp, and the file has no name.
     # Errors of the cleanup are ignored: a browser whose parent was killed by the kernel may still write there.
@@ -81,8 +84,8 @@ def crawl(
         title, count, ended = "", 0, False
         for message in _messages(request, limits, browser, cancelled, work):
             kind = message.pop("kind")
-            if kind == "fetched":
-                progressed(Fetched(**message))
+            if kind == "progress":
+                progressed(CrawlProgress(**message))
             elif kind == "page":
                 title = title or message["title"]
                 count += bool(message["markdown"].strip())
@@ -136,7 +139,7 @@ def _messages(
 
 
 def _kill_after(process: subprocess.Popen[str], seconds: float, cancelled: threading.Event) -> None:
-    left = seconds
-    while process.poll() is None and left > 0 and not cancelled.wait(0.2):
-        left -= 0.2
+    remaining = seconds
+    while process.poll() is None and remaining > 0 and not cancelled.wait(_POLL_SECONDS):
+        remaining -= _POLL_SECONDS
     subprocesses.kill_tree(process)

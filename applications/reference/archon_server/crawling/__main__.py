@@ -1,4 +1,4 @@
-"""The crawling process. Reads a job as JSON; writes JSON lines of the kinds `fetched`, `page`, `failed`, `done`."""
+"""The crawling process. Reads a job as JSON; writes JSON lines of the kinds `progress`, `page`, `failed`, `done`."""
 
 import asyncio
 import json
@@ -43,13 +43,13 @@ async def crawl(
     waiting = deque([(start, 0)])
     known = {start}
     host = None
-    done = stored = 0
+    done = stored_size = 0
     reader = AsyncWebCrawler(crawler_strategy=strategy, verbose=False)
     await reader.start()
-    while waiting and done < limits.max_pages and stored < limits.total_bytes:
+    while waiting and done < limits.max_pages and stored_size < limits.total_bytes:
         url, depth = waiting.popleft()
         done += 1
-        _write(output, "fetched", url=url, done=done, known=min(len(known), limits.max_pages))
+        _write(output, "progress", url=url, done=done, known=min(len(known), limits.max_pages))
         try:
             # Not by crawl4ai, which hides the reason of a failure in a traceback.
             response = await strategy.crawl(url)
@@ -66,7 +66,7 @@ async def crawl(
             title, links = await _title_and_links(reader, address, response.html)
             # Not crawl4ai's Markdown, which joins fences to the previous line and drops the language of code.
             text = convert(response.html)
-        stored += len(text)
+        stored_size += len(text)
         _write(output, "page", url=address, title=title, markdown=text)
         if depth < max_depth:
             for link in links:
@@ -95,8 +95,8 @@ async def _title_and_links(reader: AsyncWebCrawler, url: str, page: str) -> tupl
     return (result.metadata or {}).get("title") or "", [urldefrag(link).url for link in links if link]
 
 
-def _write(output: TextIO, kind: str, **what: Any) -> None:
-    output.write(json.dumps({"kind": kind, **what}) + "\n")
+def _write(output: TextIO, kind: str, **fields: Any) -> None:
+    output.write(json.dumps({"kind": kind, **fields}) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from crawl4ai.models import AsyncCrawlResponse
 from playwright.async_api import BrowserContext, Error, Page, Request, Route
 
 from ..settings import CrawlLimits
+from . import landlock
 from .http_fetcher import MAX_REDIRECTS, USER_AGENT, FetchFailed, HttpFetcher
-from .landlock import __file__ as confined_program
 from .nss_certs import trust_authorities
 from .proxy import LOOPBACK, GuardedProxy
 
@@ -58,12 +58,12 @@ class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
             if "html" not in fetched.response_headers["content-type"]:
                 return fetched
             try:
-                rendered, onward = await self._rendered(fetched)
+                rendered, next_address = await self._rendered(fetched)
             finally:
                 await self._close_page()
-            if onward is None:
+            if next_address is None:
                 return rendered
-            address = onward
+            address = next_address
         raise FetchFailed(f"{url} is redirected by scripts more than {MAX_REDIRECTS} times")
 
     async def _rendered(self, fetched: AsyncCrawlResponse) -> tuple[AsyncCrawlResponse, str | None]:
@@ -88,7 +88,7 @@ class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
         text = rendered.html.replace("\0", "").encode("utf-8", "replace")
         if len(text) > self._limits.page_bytes:
             raise FetchFailed(f"{url} becomes larger than the {self._limits.page_bytes} bytes allowed")
-        return fetched.model_copy(update={"html": text.decode()}), visit.onward
+        return fetched.model_copy(update={"html": text.decode()}), visit.navigated_to
 
     async def _close_page(self) -> None:
         """Closes the page and stops its scripts; restarts the browser if that takes too long."""
@@ -134,12 +134,13 @@ class _GuardedBrowser(BrowserManager):
             "--disable-dev-shm-usage",
             "--disable-gpu",
         ]
-        confined = {"CONFINED_PROGRAM": self._executable, "CONFINED_PORT": str(self.proxy_port)}
+        launcher = {"CONFINED_PROGRAM": self._executable, "CONFINED_PORT": str(self.proxy_port)}
         return {
-            "executable_path": confined_program,
-            "env": {**os.environ, **confined},
+            # The launcher confines itself, then becomes the browser.
+            "executable_path": landlock.__file__,
+            "env": {**os.environ, **launcher},
             "args": args,
-            # It needs user namespaces or a setuid program, and a hardened container has neither.
+            # Chromium's own sandbox needs user namespaces or a setuid program, and a hardened container has neither.
             "chromium_sandbox": False,
         }
 
@@ -151,11 +152,11 @@ class _GuardedBrowser(BrowserManager):
 
 
 class _Visit:
-    """The requests of one page. `onward` is the address that its scripts navigated to."""
+    """The requests of one page. `navigated_to` is the address that its scripts went to, if any."""
 
     def __init__(self, fetched: AsyncCrawlResponse) -> None:
-        self.onward: str | None = None
-        self._left = asyncio.Event()
+        self.navigated_to: str | None = None
+        self._navigated = asyncio.Event()
         self._fetched = fetched
         self._page: Page | None = None
         self._answered = False
@@ -167,18 +168,18 @@ class _Visit:
     async def wait_until_quiet(self, page: Page, **_: Any) -> None:
         """Returns when the page fetches nothing more, has navigated elsewhere, or QUIET_SECONDS have passed."""
         quiet = asyncio.ensure_future(page.wait_for_load_state("networkidle", timeout=QUIET_SECONDS * 1000))
-        left = asyncio.ensure_future(self._left.wait())
+        navigated = asyncio.ensure_future(self._navigated.wait())
         try:
-            await asyncio.wait([quiet, left], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([quiet, navigated], return_when=asyncio.FIRST_COMPLETED)
         finally:
             quiet.cancel()
-            left.cancel()
-            await asyncio.gather(quiet, left, return_exceptions=True)
+            navigated.cancel()
+            await asyncio.gather(quiet, navigated, return_exceptions=True)
 
     async def _requested(self, route: Route, request: Request) -> None:
         # The page may have been closed in the meantime.
         with suppress(Error):
-            if not self._navigates(request):
+            if not self._is_navigation(request):
                 await (route.abort() if request.resource_type in ("font", "image", "media") else route.continue_())
             elif not self._answered:
                 self._answered = True
@@ -186,9 +187,9 @@ class _Visit:
                 await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
             else:
                 if request.method == "GET" and request.url != self._fetched.redirected_url:
-                    self.onward = self.onward or request.url
-                    self._left.set()
+                    self.navigated_to = self.navigated_to or request.url
+                    self._navigated.set()
                 await route.abort()
 
-    def _navigates(self, request: Request) -> bool:
+    def _is_navigation(self, request: Request) -> bool:
         return request.is_navigation_request() and self._page is not None and request.frame == self._page.main_frame

@@ -18,12 +18,14 @@ COMPLETE = 6
 READ_ONLY = ("/bin", "/etc", "/lib", "/lib64", "/proc", "/sys", "/usr")
 WRITABLE = ("/dev",)
 
+# Numbers of system calls, and of their arguments, from the kernel's headers.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION = 1
 _BELOW_PATH, _TO_PORT = 1, 2
 _READ = 0b1101
 """Execute, read files, list directories."""
 _CONNECT_TCP = 0b10
+_SOCKETS_AND_SIGNALS = 0b11
 _NO_NEW_PRIVILEGES = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -39,18 +41,18 @@ def confine(port: int, directory: str) -> None:
     version = available()
     if not version:
         return
-    # Version 2 adds moves between directories, 3 truncation, 4 ports, 5 the control of devices, 6 sockets and signals.
-    files = (1 << 13 + (version >= 2) + (version >= 3)) - 1
-    ruleset = _call(
-        _CREATE_RULESET,
-        *_structure(files, *[_CONNECT_TCP] * (version >= 4), *[0b11] * (version >= 6)),
-        ctypes.c_uint32(0),
-    )
-    for path, access in [*((each, _READ) for each in READ_ONLY), *((each, files) for each in (*WRITABLE, directory))]:
-        if Path(path).exists():
-            opened = os.open(path, os.O_PATH)
-            _add_rule(ruleset, _BELOW_PATH, access, ctypes.c_int32(opened))
-            os.close(opened)
+    # Version 1 has 13 kinds of access to files; 2 adds moves between directories, 3 truncation.
+    every_access = (1 << 13 + (version >= 2) + (version >= 3)) - 1
+    restricted = [every_access]
+    if version >= 4:
+        restricted.append(_CONNECT_TCP)
+    if version >= 6:
+        restricted.append(_SOCKETS_AND_SIGNALS)
+    ruleset = _call(_CREATE_RULESET, *_structure(*restricted), ctypes.c_uint32(0))
+    for path in READ_ONLY:
+        _allow_below(ruleset, path, _READ)
+    for path in (*WRITABLE, directory):
+        _allow_below(ruleset, path, every_access)
     if version >= 4:
         _add_rule(ruleset, _TO_PORT, _CONNECT_TCP, ctypes.c_uint64(port))
     _checked(_libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
@@ -58,13 +60,20 @@ def confine(port: int, directory: str) -> None:
     os.close(ruleset)
 
 
+def _allow_below(ruleset: int, path: str, access: int) -> None:
+    if Path(path).exists():
+        opened = os.open(path, os.O_PATH)
+        _add_rule(ruleset, _BELOW_PATH, access, ctypes.c_int32(opened))
+        os.close(opened)
+
+
 def _structure(*numbers: int) -> tuple[ctypes.Array[ctypes.c_uint64], ctypes.c_size_t]:
     content = (ctypes.c_uint64 * len(numbers))(*numbers)
     return content, ctypes.c_size_t(ctypes.sizeof(content))
 
 
-def _add_rule(ruleset: int, kind: int, access: int, where: ctypes.c_int32 | ctypes.c_uint64) -> None:
-    content = ctypes.create_string_buffer(bytes(ctypes.c_uint64(access)) + bytes(where))
+def _add_rule(ruleset: int, kind: int, access: int, target: ctypes.c_int32 | ctypes.c_uint64) -> None:
+    content = ctypes.create_string_buffer(bytes(ctypes.c_uint64(access)) + bytes(target))
     _call(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(kind), content, ctypes.c_uint32(0))
 
 

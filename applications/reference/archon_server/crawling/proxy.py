@@ -16,6 +16,8 @@ from .ssrf_guard import AddressRefused, guarded_sockets
 LOOPBACK = "127.0.0.1"
 _PIECE = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
+"""For SO_LINGER: closing the socket sends a reset."""
+
 _HOP_BY_HOP = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "upgrade")
 """Headers that are meant for the proxy and not for the site."""
 
@@ -28,9 +30,9 @@ class GuardedProxy:
 
     def __init__(self, limits: CrawlLimits) -> None:
         self._limits = limits
-        self._socket = guarded_sockets(limits.allowed)
+        self._socket_factory = guarded_sockets(limits.allowed)
         self._server: asyncio.Server | None = None
-        self._left = 0
+        self._bytes_left = 0
 
     async def start(self) -> int:
         """Returns the port."""
@@ -40,7 +42,7 @@ class GuardedProxy:
 
     def begin_page(self) -> None:
         """Allows `browser_bytes` for the next page."""
-        self._left = self._limits.browser_bytes
+        self._bytes_left = self._limits.browser_bytes
 
     def close(self) -> None:
         """Accepts no more connections. The open ones end when their clients close them."""
@@ -78,12 +80,12 @@ class GuardedProxy:
 
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
-        return await asyncio.open_connection(sock=await start_connection(found, socket_factory=self._socket))
+        return await asyncio.open_connection(sock=await start_connection(found, socket_factory=self._socket_factory))
 
     async def _downwards(self, site: asyncio.StreamReader, browser: asyncio.StreamWriter) -> None:
         while piece := await site.read(_PIECE):
-            self._left -= len(piece)
-            if self._left < 0:
+            self._bytes_left -= len(piece)
+            if self._bytes_left < 0:
                 # Reset and not closed: half a response must not look complete.
                 browser.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
                 browser.transport.abort()
@@ -120,10 +122,10 @@ def _parse(head: bytes) -> _Request:
         raise ValueError("expected a body of a stated length")
     path = target.removeprefix(f"{target[:5]}//{url.netloc}")
     # One request per connection, because the next one may be for another host.
-    own = [f"{name}: {value}" for name, value in headers.items() if name not in _HOP_BY_HOP]
+    forwarded = [f"{name}: {value}" for name, value in headers.items() if name not in _HOP_BY_HOP]
     start = f"{method} {path if path.startswith('/') else f'/{path}'} {version}"
-    sent = "\r\n".join([start, *own, "connection: close", "", ""])
-    return _Request(url.hostname, url.port or 80, sent.encode("latin-1"), int(headers.get("content-length", 0)))
+    text = "\r\n".join([start, *forwarded, "connection: close", "", ""])
+    return _Request(url.hostname, url.port or 80, text.encode("latin-1"), int(headers.get("content-length", 0)))
 
 
 async def _upwards(browser: asyncio.StreamReader, site: asyncio.StreamWriter, length: int | None) -> None:
@@ -137,8 +139,8 @@ async def _upwards(browser: asyncio.StreamReader, site: asyncio.StreamWriter, le
         await browser.read(1)
 
 
-async def _until_first_ends(*ways: Coroutine[Any, Any, None]) -> None:
-    tasks = [asyncio.ensure_future(way) for way in ways]
+async def _until_first_ends(*directions: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -38,9 +38,9 @@ def guarded_sockets(allowed: tuple[Network, ...]) -> SocketFactory:
     no answer of a name server can change the address after the check.
     """
 
-    def make(address: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, where = address
-        check_address(where[0], allowed)
+    def make(address_info: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, socket_address = address_info
+        check_address(socket_address[0], allowed)
         return socket.socket(family, kind, protocol)
 
     return make

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..crawling import CrawlFailed, CrawlRequest, Fetched, Site, crawl, landlock
+from ..crawling import CrawlFailed, CrawlProgress, CrawlRequest, Site, crawl, landlock
 from ..embeddings.backfill import EmbeddingBackfill
 from ..embeddings.client import EmbeddingsUnavailable
 from ..errors import Busy, Cancelled, RequestError
@@ -120,14 +120,14 @@ class IngestionService:
         self._run_job(job, f"upload of {upload.filename!r}", work)
 
     def _crawl(self, request: CrawlRequest, job: Job) -> None:
-        def fetched(so_far: Fetched) -> None:
-            percent = 1 + 58 * so_far.done // max(so_far.known, 1)
-            counts = {"processedPages": so_far.done, "totalPages": so_far.known, "currentUrl": so_far.url}
-            self._jobs.advance(job, "crawling", percent, f"Fetching {so_far.url}", **counts)
+        def progressed(progress: CrawlProgress) -> None:
+            percent = 1 + 58 * progress.done // max(progress.known, 1)
+            counts = {"processedPages": progress.done, "totalPages": progress.known, "currentUrl": progress.url}
+            self._jobs.advance(job, "crawling", percent, f"Fetching {progress.url}", **counts)
 
         def work() -> None:
             self._jobs.begin(job, "crawling", 1, f"Crawling {request.url}")
-            with crawl(request, self._limits, self._browser, job.cancelled, fetched) as site:
+            with crawl(request, self._limits, self._browser, job.cancelled, progressed) as site:
                 # In the worker that also stores uploads, so that there is one writer at a time.
                 self._worker.submit(self._store_site, request, site, job).result()
 
