@@ -8,7 +8,7 @@ from typing import Any
 
 from archon_server.reranking import Reranker
 from archon_server.search import ranking
-from archon_server.search.service import MAX_CANDIDATES, text_to_judge
+from archon_server.search.service import MAX_CANDIDATES, text_to_score
 from archon_server.storage import Document, Passage, Storage
 from archon_server.storage.sqlite import SqliteStorage
 
@@ -80,7 +80,7 @@ def rerank(retrieved: Sequence[RetrievedQuestion], reranker: Reranker) -> tuple[
     started = time.perf_counter()
     rankings: dict[str, list[Ranking]] = {name: [] for name in ORDERS}
     for each in retrieved:
-        texts = [text_to_judge(passage) for passage in each.candidates]
+        texts = [text_to_score(passage) for passage in each.candidates]
         scores = reranker.score(each.question.text, texts) if texts else []
         for name, order in ORDERS.items():
             rankings[name].append(each.ranking(order(scores)))

@@ -1,4 +1,4 @@
-"""Splits a text into passages that a reranker can judge one by one.
+"""Splits a text into passages that a reranker can score one by one.
 
 Pure. It streams, so its memory does not grow with the text.
 """
@@ -54,45 +54,45 @@ def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
     fences have no meaning. A passage never spans two headings that both have text.
     """
     headings: list[tuple[int, str]] = []
-    held: list[_Block] = []
+    pending: list[_Block] = []
     size = 0
 
     def passage() -> Chunk:
-        text = "\n\n".join(block.text for block in held)
-        return Chunk(text, tuple(title for _, title in headings), any(block.is_code for block in held))
+        text = "\n\n".join(block.text for block in pending)
+        return Chunk(text, tuple(title for _, title in headings), any(block.is_code for block in pending))
 
     for block in _blocks(lines, markdown):
-        if held:
-            below_heading = held[-1].level > 0
+        if pending:
+            below_heading = pending[-1].level > 0
             full = size + len(block.text) > PASSAGE_SIZE and (size > PASSAGE_SIZE or not below_heading)
             # A heading directly above a deeper one stays with the text that follows, so that its words are found too.
             if full or (block.level and not below_heading):
                 yield passage()
-                held, size = [], 0
+                pending, size = [], 0
         if block.level:
             headings = [heading for heading in headings if heading[0] < block.level]
             headings.append((block.level, block.text.strip("# \t")[:_TITLE_SIZE]))
-        held.append(block)
+        pending.append(block)
         size += len(block.text) + 2
-    if held:
+    if pending:
         yield passage()
 
 
 def code_blocks(text: str) -> list[Code]:
     """The fenced blocks of a passage, in order."""
     blocks: list[Code] = []
-    fence, language, inside = "", "", []
+    fence, language, content = "", "", []
     for line in text.splitlines():
         if not fence:
             if opening := _FENCE.match(line):
-                fence, inside = opening.group(1), []
+                fence, content = opening.group(1), []
                 language = line[opening.end() :].strip().split(" ")[0]
         elif _closes(line, fence):
-            blocks.append(Code("\n".join(inside), language))
+            blocks.append(Code("\n".join(content), language))
             fence = ""
         else:
-            inside.append(line)
-    return [*blocks, Code("\n".join(inside), language)] if fence else blocks
+            content.append(line)
+    return [*blocks, Code("\n".join(content), language)] if fence else blocks
 
 
 def _blocks(lines: Iterable[str], markdown: bool) -> Iterator[_Block]:
@@ -142,18 +142,18 @@ def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
     If it is too long, it is split between lines, and each piece gets its own fences.
     """
     opening = opening[:PASSAGE_SIZE]
-    held, size = [opening], len(opening)
+    lines, size = [opening], len(opening)
     for line in source:
         if _closes(line, fence):
-            held.append(line.strip())
+            lines.append(line.strip())
             break
         for part in _cut(line.rstrip("\r\n"), CODE_SIZE // 2):
             if size + len(part) > CODE_SIZE:
-                yield _Block("\n".join([*held, fence]), is_code=True)
-                held, size = [opening], len(opening)
-            held.append(part)
+                yield _Block("\n".join([*lines, fence]), is_code=True)
+                lines, size = [opening], len(opening)
+            lines.append(part)
             size += len(part) + 1
-    yield _Block("\n".join(held), is_code=True)
+    yield _Block("\n".join(lines), is_code=True)
 
 
 def _closes(line: str, fence: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from archon_server.reranking import Runtime, UnusableRelease
+from archon_server.reranking import Runtime, UnusableModel
 from archon_server.reranking.baseline import BaselineComparison, KnownAnswer, compare
 
 ANSWERS = (KnownAnswer("one?", 0.9, 0.1), KnownAnswer("two?", 0.8, 0.2))
@@ -53,7 +53,7 @@ def test_the_tolerance_is_that_of_the_less_precise_dtype(
     if good:
         assert compare(path, runtime(now), shifted(by)).largest_difference == pytest.approx(abs(by))
         return
-    with pytest.raises(UnusableRelease, match=f"The allowed difference between {before} and {now} is ") as caught:
+    with pytest.raises(UnusableModel, match=f"The allowed difference between {before} and {now} is ") as caught:
         compare(path, runtime(now), shifted(by))
     assert f"'two?': right passage 0.8000 (recorded 0.8000), best other {0.2 + by:.4f} (recorded 0.2000)" in str(
         caught.value

@@ -36,7 +36,7 @@ def test_without_changes_the_defaults_are_in_effect(api: Api) -> None:
         "encrypted_value": None,
         "is_encrypted": False,
         "category": "rag_strategy",
-        "description": "Let the reranker judge what retrieval finds",
+        "description": "Rerank what retrieval finds",
     }
 
 
@@ -213,23 +213,23 @@ def test_a_chosen_model_of_another_release_is_reported(serve: Callable[..., Any]
 def test_an_environment_variable_is_in_effect_until_a_value_is_saved(settings: Any) -> None:
     storage = SqliteStorage(settings.data_dir / "archon.db")
     environment = {"EMBEDDING_MODEL": "from-env", "OPENAI_API_KEY": "k", "USE_RERANKING": "false"}
-    preferences = RuntimeSettings(storage, Vault(settings.data_dir), (), environment)
-    effective = preferences.effective()
+    runtime_settings = RuntimeSettings(storage, Vault(settings.data_dir), (), environment)
+    effective = runtime_settings.effective()
     assert (effective.embedding_model, effective.openai_api_key, effective.use_reranking) == ("from-env", "k", True)
-    preferences.save(Credential("EMBEDDING_MODEL", "saved"))
-    assert preferences.effective().embedding_model == "saved"
+    runtime_settings.save(Credential("EMBEDDING_MODEL", "saved"))
+    assert runtime_settings.effective().embedding_model == "saved"
     storage.close()
 
 
 def test_a_secret_without_its_key_is_an_error_that_says_what_to_do(tmp_path: Any) -> None:
-    sealed = Vault(tmp_path).encrypt("otter")
-    assert Vault(tmp_path).decrypt(sealed) == "otter"
+    ciphertext = Vault(tmp_path).encrypt("otter")
+    assert Vault(tmp_path).decrypt(ciphertext) == "otter"
     (tmp_path / KEY_FILE).unlink()
     with pytest.raises(StorageError, match=r"another key than .*secrets\.key; restore that file"):
-        Vault(tmp_path).decrypt(sealed)
+        Vault(tmp_path).decrypt(ciphertext)
     (tmp_path / KEY_FILE).write_text("no key")
     with pytest.raises(StorageError, match="cannot be used"):
-        Vault(tmp_path).decrypt(sealed)
+        Vault(tmp_path).decrypt(ciphertext)
 
 
 def test_a_search_works_without_a_secret_that_cannot_be_read(api: Api, settings: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 from archon_server.reranking import (
     ModelError,
     Reranker,
-    UnusableRelease,
+    UnusableModel,
     baseline,
     cross_encoder,
     hf_cache,
@@ -49,7 +49,7 @@ def test_packages_that_would_give_random_scores_are_refused(
     if good:
         package_check.require_environment()
         return
-    with pytest.raises(UnusableRelease, match=rf"{version} gives Qwen3-Reranker a random score head"):
+    with pytest.raises(UnusableModel, match=rf"{version} gives Qwen3-Reranker a random score head"):
         package_check.require_environment()
 
 
@@ -60,7 +60,7 @@ def test_a_missing_snapshot_is_reported_before_anything_is_imported(
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModelError, match=r"tiny/bert at commit 0123.* is not in the model cache: .*/config\.json") as e:
         cross_encoder.load(MODEL, tmp_path)
-    assert not isinstance(e.value, UnusableRelease)
+    assert not isinstance(e.value, UnusableModel)
 
 
 def test_a_damaged_snapshot_is_reported(tmp_path: Path) -> None:
@@ -215,12 +215,12 @@ def test_damaged_weights_that_still_load_differ_from_the_baseline(
         tiny.replace_file(weights_file, intact)
         try:
             answers = baseline.check_known_answers(reranker)
-        except (UnusableRelease, ValueError):
+        except (UnusableModel, ValueError):
             found.append("baseline check")
             continue
         try:
             baseline.compare(proof, reranker.runtime, answers)
-        except UnusableRelease as error:
+        except UnusableModel as error:
             assert "(recorded " in str(error)
             found.append("record")
     # Most damage leaves the right passages first, so only the baseline reveals it.
@@ -261,13 +261,13 @@ def record(folder: Path, reranker: Reranker) -> Path:
 @pytest.mark.ml
 def test_a_model_that_learned_the_opposite_fails_the_baseline_check(tiny: ModuleType, tmp_path: Path) -> None:
     reranker = cross_encoder.load(tiny.write_bert(tmp_path, inverted=True), tmp_path)
-    with pytest.raises(UnusableRelease, match="does not put known passages first"):
+    with pytest.raises(UnusableModel, match="does not put known passages first"):
         baseline.check_known_answers(reranker)
 
 
 @pytest.mark.ml
 def test_a_classifier_is_not_a_reranker(tiny: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(UnusableRelease, match="gives 3 scores per pair"):
+    with pytest.raises(UnusableModel, match="gives 3 scores per pair"):
         cross_encoder.load(tiny.write_bert(tmp_path, labels=3), tmp_path)
 
 

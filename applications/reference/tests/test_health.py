@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archon_server.reranking import ModelError, UnusableRelease
+from archon_server.reranking import ModelError, UnusableModel
 from archon_server.reranking.baseline import KNOWN_PAIRS
 from archon_server.reranking.managed_model import FIRST_RETRY_SECONDS
 from tests.conftest import Api, eventually
@@ -153,7 +153,7 @@ def test_what_a_retry_cannot_fix_is_not_retried(serve: Callable[..., Any]) -> No
 
     def load(_: object) -> WordReranker:
         attempts.append(1)
-        raise UnusableRelease("torch not installed")
+        raise UnusableModel("torch not installed")
 
     with serve(load) as api:
         assert failed(api)["message"] == "torch not installed"

@@ -12,7 +12,7 @@ import pytest
 
 from archon_server.reranking import (
     ModelError,
-    UnusableRelease,
+    UnusableModel,
     baseline,
     cross_encoder,
     hf_cache,
@@ -46,7 +46,7 @@ def test_a_processor_that_would_overflow_is_refused(
     hub_dir, model = qwen3
     small = unpack(run(monkeypatch, hub_dir, model)[1], hub_dir, "local/refused")
     monkeypatch.setattr(cross_encoder, "cpu_flags", lambda: flags)
-    with pytest.raises(UnusableRelease, match="has weights of 8 bits, and this machine has a processor without"):
+    with pytest.raises(UnusableModel, match="has weights of 8 bits, and this machine has a processor without"):
         cross_encoder.load(small, hub_dir)
 
 

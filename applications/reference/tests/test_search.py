@@ -77,7 +77,7 @@ def test_equal_scores_keep_the_order_of_retrieval(api: Api) -> None:
     assert similarities == sorted(similarities, reverse=True)
 
 
-def test_a_passage_is_judged_with_the_headings_it_stands_under(api: Api, reranker: WordReranker) -> None:
+def test_a_passage_is_scored_with_the_headings_it_stands_under(api: Api, reranker: WordReranker) -> None:
     api.upload("# Server\n\n## Timeout\n\n" + "Filler text. " * 60 + "\n\n" + "It is thirty seconds. " * 30)
     api.search("thirty seconds timeout")
     assert any(text.startswith("Server > Timeout\nIt is thirty") for text in reranker.scored[-1][1])

@@ -1,4 +1,4 @@
-"""Judges how well passages answer a question. The model is behind one small interface, Reranker."""
+"""Scores how well passages answer a question. The model is behind one small interface, Reranker."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class ModelError(Exception):
     """The model cannot be used; the message says why and what to do."""
 
 
-class UnusableRelease(ModelError):
+class UnusableModel(ModelError):
     """The model cannot be used, and another attempt is useless until its files change."""
 
 

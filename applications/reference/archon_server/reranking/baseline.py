@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import Reranker, Runtime, UnusableRelease
+from . import Reranker, Runtime, UnusableModel
 
 KNOWN_PAIRS = (
     (
@@ -64,7 +64,7 @@ class BaselineComparison:
 def check_known_answers(reranker: Reranker) -> list[KnownAnswer]:
     """Scores every question against every passage; a random scorer passes once in 27 times.
 
-    Raises UnusableRelease, with the scores, if a question does not put its own passage first.
+    Raises UnusableModel, with the scores, if a question does not put its own passage first.
     """
     passages = [passage for _, passage in KNOWN_PAIRS]
     answers = []
@@ -75,7 +75,7 @@ def check_known_answers(reranker: Reranker) -> list[KnownAnswer]:
     wrong = [answer for answer in answers if answer.right <= answer.best_other]
     if wrong:
         found = "; ".join(f"{a.query!r}: right passage {a.right:.4f}, best other {a.best_other:.4f}" for a in wrong)
-        raise UnusableRelease(
+        raise UnusableModel(
             f"The model does not put known passages first ({found}). It is not a reranker, or it was loaded wrongly"
         )
     return answers
@@ -94,7 +94,7 @@ def validate_scores(scores: list[float], count: int) -> list[float]:
 def compare(path: Path, runtime: Runtime, answers: Sequence[KnownAnswer]) -> BaselineComparison:
     """Compares the answers with the baseline in the file `path`.
 
-    Raises UnusableRelease, with the scores, if one differs by more than the tolerance. A baseline that cannot be read,
+    Raises UnusableModel, with the scores, if one differs by more than the tolerance. A baseline that cannot be read,
     or has a later format, is no reason to refuse a model that passes the baseline check.
     """
     try:
@@ -112,7 +112,7 @@ def compare(path: Path, runtime: Runtime, answers: Sequence[KnownAnswer]) -> Bas
     tolerance = max(TOLERANCES.get(dtype, max(TOLERANCES.values())) for dtype in (baseline.dtype, runtime.dtype))
     largest = max(_difference(then, now) for then, now in pairs)
     if largest > tolerance:
-        raise UnusableRelease(_explain(baseline, runtime, tolerance, pairs))
+        raise UnusableModel(_explain(baseline, runtime, tolerance, pairs))
     return BaselineComparison(baseline.recorded, baseline.dtype, baseline.answers, largest, tolerance)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import Model
-from . import ModelError, Runtime, UnusableRelease, hf_cache, qwen3
+from . import ModelError, Runtime, UnusableModel, hf_cache, qwen3
 from .hardware import available_cpus, cpu_flags, multiplies_int8
 from .memory_estimate import INT8, computing_dtype, loaded_dtype
 from .package_check import BrokenEnvironment, require_environment
@@ -45,7 +45,7 @@ class CrossEncoderReranker:
 
 
 def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
-    """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableRelease if another attempt is useless."""
+    """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableModel if another attempt is useless."""
     require_environment()
     config = hf_cache.read_config(hub_dir, model)
     torch, CrossEncoder = _import_environment()
@@ -56,9 +56,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
     if dtype == INT8:
         if cuda or not multiplies_int8(cpu_flags()):
             here = "a GPU" if cuda else "a processor without instructions for them (VNNI)"
-            raise UnusableRelease(
-                f"{model.repo} has weights of 8 bits, and this machine has {here}; use another variant"
-            )
+            raise UnusableModel(f"{model.repo} has weights of 8 bits, and this machine has {here}; use another variant")
         # Registers its layers with transformers.
         from . import int8  # noqa: F401
     threads = available_cpus()
@@ -82,7 +80,7 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
             "`./archon verify` checks the store"
         ) from error
     if encoder.num_labels != 1:
-        raise UnusableRelease(f"{model.repo} gives {encoder.num_labels} scores per pair, but a reranker gives one")
+        raise UnusableModel(f"{model.repo} gives {encoder.num_labels} scores per pair, but a reranker gives one")
     size = sum(tensor.nbytes for tensor in (*encoder.parameters(), *encoder.buffers()))
     return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda, size))
 

@@ -2,7 +2,7 @@
 
 A derived snapshot contains the weight of each linear layer as int8, with one float32 scale per row. Inputs are
 quantized at run time with one scale per token, so that a pair's score does not depend on the other pairs of its batch.
-Imports torch: only `load` and `derive` may import it.
+Imports torch, so `cross_encoder` and `quantize` import this module only when they need it.
 """
 
 import re

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..metrics import Metrics
 from ..settings import Model
-from . import LoadReranker, ModelError, Reranker, Runtime, UnusableRelease, baseline, hf_cache, reason
+from . import LoadReranker, ModelError, Reranker, Runtime, UnusableModel, baseline, hf_cache, reason
 from .package_check import BrokenEnvironment
 from .worker import Worker
 
@@ -154,7 +154,7 @@ class ManagedModel:
     def _close(self) -> None:
         if self.reranker:
             # In the scoring thread, so that it comes after all that was queued there before.
-            self._workers.scorer.begin(self.reranker.close)
+            self._workers.scorer.submit(self.reranker.close)
             self.reranker = None
 
     async def _retry_is_due(self) -> bool:
@@ -192,7 +192,7 @@ class ManagedModel:
             answers = await self._workers.scorer.run(lambda: baseline.check_known_answers(reranker))
         except Exception as error:
             self._close()
-            # A ModelError, not an UnusableRelease: the files may be good and only their copy in memory damaged, so
+            # A ModelError, not an UnusableModel: the files may be good and only their copy in memory damaged, so
             # loading them again is worth an attempt.
             raise ModelError(reason(error)) from error
         if reranker is not self.reranker:
@@ -226,7 +226,7 @@ class ManagedModel:
         return baseline.compare(path, reranker.runtime, answers)
 
     def _record_failure(self, error: Exception) -> None:
-        wait_for_files = isinstance(error, UnusableRelease)
+        wait_for_files = isinstance(error, UnusableModel)
         self.lacks_packages = isinstance(error, BrokenEnvironment)
         self._next_attempt = math.inf if wait_for_files else time.monotonic() + self._delay
         self._metrics.rerank_failures.labels("load").inc()

@@ -9,7 +9,7 @@ import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from . import UnusableRelease
+from . import UnusableModel
 
 PACKAGES = ("torch", "transformers", "sentence-transformers")
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
@@ -21,7 +21,7 @@ _IMPORT = "import torch, sentence_transformers"
 _IMPORT_SECONDS = 180
 
 
-class BrokenEnvironment(UnusableRelease):
+class BrokenEnvironment(UnusableModel):
     """The packages are missing or cannot be imported."""
 
 
@@ -37,7 +37,7 @@ def installed_versions() -> dict[str, str | None]:
 
 
 def require_environment() -> None:
-    """Raises BrokenEnvironment if a package is missing, UnusableRelease if it is too old."""
+    """Raises BrokenEnvironment if a package is missing, UnusableModel if it is too old."""
     versions = installed_versions()
     missing = [package for package, found in versions.items() if found is None]
     if missing:
@@ -48,7 +48,7 @@ def require_environment() -> None:
     found = versions["sentence-transformers"] or ""
     if tuple(int(number) for number in re.findall(r"\d+", found)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
         oldest = ".".join(map(str, OLDEST_SENTENCE_TRANSFORMERS))
-        raise UnusableRelease(
+        raise UnusableModel(
             f"sentence-transformers {found} gives Qwen3-Reranker a random score head without saying so; "
             f"{oldest} or later is needed: raise it in requirements.server.ml.in and run `./archon lock`"
         )

@@ -41,7 +41,7 @@ class RerankingService:
         """
         limit = cgroup.container_limit()
         self.budget = MemoryBudget(settings.hub_dir, settings.model_memory_bytes or default_budget(limit), limit)
-        self._seconds = settings.rerank_seconds
+        self._time_limit = settings.rerank_seconds
         self._metrics = metrics
         self._scorer = Scorer(metrics)
         self._restart = restart
@@ -87,7 +87,7 @@ class RerankingService:
 
         A named model is loaded first if need be. Raises RerankingUnavailable, or Busy if too many searches wait.
         """
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + self._time_limit
         if named:
             await self._wait_until_ready(named, deadline)
         managed = named or self.active_model.current
@@ -105,7 +105,7 @@ class RerankingService:
         except TookTooLong:
             self._metrics.rerank_failures.labels("time").inc()
             raise RerankingUnavailable(
-                f"Reranking took longer than the {self._seconds:g} s that a search may take"
+                f"Reranking took longer than the {self._time_limit:g} s that a search may take"
             ) from None
         except Exception as error:
             self._metrics.rerank_failures.labels("score").inc()

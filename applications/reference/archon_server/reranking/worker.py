@@ -23,8 +23,8 @@ class Worker:
         """
         return asyncio.get_running_loop().run_in_executor(self._executor, _guarded(work))
 
-    def begin(self, work: Callable[[], None]) -> None:
-        """Queues `work`; what it raises is ignored."""
+    def submit(self, work: Callable[[], None]) -> None:
+        """Queues `work` like `run`, and ignores what it raises."""
         self._executor.submit(work)
 
     def stop(self) -> None:

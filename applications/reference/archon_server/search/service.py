@@ -1,4 +1,4 @@
-"""A search: retrieve candidates, let the reranker judge them, return the best."""
+"""A search: retrieve candidates, rerank them, return the best."""
 
 import time
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MAX_CANDIDATES = 50
 class SearchRequest:
     """`source_id` limits the search to one knowledge item.
 
-    `rerank` says whether the model judges the passages; None means that the settings decide. `model` names a model of
+    `rerank` says whether a model reranks the passages; None means that the settings decide. `model` names a model of
     the release to use instead of the active one.
     """
 
@@ -111,13 +111,13 @@ class SearchService:
         if not passages or not self._reranking.active_model.current:
             return RerankResult()
         try:
-            scores, model = await self._reranking.rerank(query, [text_to_judge(each) for each in passages], named)
+            scores, model = await self._reranking.rerank(query, [text_to_score(each) for each in passages], named)
         except RerankingUnavailable as error:
             return RerankResult(problem=str(error))
         return RerankResult(scores, model=model.name)
 
 
-def text_to_judge(passage: Passage) -> str:
+def text_to_score(passage: Passage) -> str:
     """The passage under its headings, unless it starts with one: "It is 30 seconds." alone answers nothing."""
     if not passage.headings or passage.text.startswith("#"):
         return passage.text

@@ -16,15 +16,17 @@ CHOSEN_MODEL_KEY = "active_model"
 """Key under which the storage keeps the name of the model chosen over the release's default."""
 
 RAG_STRATEGY = "rag_strategy"
-MODEL = "RERANKING_MODEL"
+RERANKING_MODEL = "RERANKING_MODEL"
 ENCRYPTED = "[ENCRYPTED]"
 """Shown instead of a secret."""
 
 DEFAULTS = (
-    Credential("USE_RERANKING", "true", False, RAG_STRATEGY, "Let the reranker judge what retrieval finds"),
+    Credential("USE_RERANKING", "true", False, RAG_STRATEGY, "Rerank what retrieval finds"),
     Credential("FUSE_RERANKING", "false", False, RAG_STRATEGY, "Let retrieval's order count as much as the reranker's"),
-    Credential("USE_HYBRID_SEARCH", "true", False, RAG_STRATEGY, "Search by words and by vectors; else by one of them"),
-    Credential(MODEL, "", False, RAG_STRATEGY, "Name of the model that reranks; empty means the release's default"),
+    Credential("USE_HYBRID_SEARCH", "true", False, RAG_STRATEGY, "With vectors, search by words as well"),
+    Credential(
+        RERANKING_MODEL, "", False, RAG_STRATEGY, "Name of the model that reranks; empty means the release's default"
+    ),
     Credential(
         "LLM_BASE_URL", "", False, RAG_STRATEGY, "Base URL of an OpenAI-compatible API, like http://host:11434/v1"
     ),
@@ -68,7 +70,7 @@ class RuntimeSettings:
         saved = {each.key: each for each in self._storage.credentials()}
         known = {each.key: each for each in DEFAULTS}
         # The same choice that the route which activates a model makes.
-        known[MODEL] = replace(known[MODEL], value=self._storage.setting(CHOSEN_MODEL_KEY) or "")
+        known[RERANKING_MODEL] = replace(known[RERANKING_MODEL], value=self._storage.setting(CHOSEN_MODEL_KEY) or "")
         return [saved.get(key) or known[key] for key in sorted(saved.keys() | known.keys())]
 
     def get(self, key: str) -> Credential | None:
@@ -77,7 +79,7 @@ class RuntimeSettings:
     def save(self, credential: Credential) -> Credential:
         """Raises Invalid with what is allowed. A key that ends with API_KEY, TOKEN or the like is always encrypted."""
         checked = self._checked(credential)
-        if checked.key == MODEL:
+        if checked.key == RERANKING_MODEL:
             # All servers of this database look for it every second.
             self._storage.save_setting(CHOSEN_MODEL_KEY, checked.value or None)
             return checked
@@ -88,7 +90,7 @@ class RuntimeSettings:
 
     def delete(self, key: str) -> bool:
         """False if it was not saved. One of DEFAULTS gets its default again."""
-        if key == MODEL:
+        if key == RERANKING_MODEL:
             chosen = self._storage.setting(CHOSEN_MODEL_KEY) is not None
             self._storage.save_setting(CHOSEN_MODEL_KEY, None)
             return chosen
@@ -134,7 +136,7 @@ class RuntimeSettings:
             value = value.lower()
         elif key == "LLM_BASE_URL" and value:
             _check_url(key, value)
-        elif key == MODEL and value:
+        elif key == RERANKING_MODEL and value:
             value = self._model_name(key, value)
         known = next((each for each in DEFAULTS if each.key == key), None)
         if known:
