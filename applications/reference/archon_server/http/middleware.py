@@ -11,7 +11,8 @@ from ..metrics import Metrics
 from .errors import as_http, as_response
 
 HEALTH_PATH = "/health"
-REALTIME_PATHS = "/socket.io/"
+SOCKETIO_PATHS = "/socket.io/"
+"""Start of the paths of Socket.IO."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -53,7 +54,7 @@ class RequireToken:
             await as_response(problem)(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
-        if scope["path"] == HEALTH_PATH or scope["path"].startswith(REALTIME_PATHS):
+        if scope["path"] == HEALTH_PATH or scope["path"].startswith(SOCKETIO_PATHS):
             return True
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
         # Header values are decoded as Latin-1; this restores the text that was sent.
@@ -95,7 +96,7 @@ class LimitBody:
 
 
 class MeasureRequests:
-    """ASGI middleware: one observation per request, by route template, so that ids in paths create no new series."""
+    """Observes each request by its route's template, so that ids in paths create no new series."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -103,7 +104,7 @@ class MeasureRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A Socket.IO request waits for events and says nothing about the speed of answers.
-        if scope["type"] != "http" or scope["path"].startswith(REALTIME_PATHS):
+        if scope["type"] != "http" or scope["path"].startswith(SOCKETIO_PATHS):
             await self._app(scope, receive, send)
             return
         status = 500

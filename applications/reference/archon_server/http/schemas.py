@@ -1,7 +1,7 @@
 """The JSON of the API, in Archon's shapes, so that Archon's clients can read this server's replies.
 
 Names and order of the fields are stable. A field that is sometimes missing from the JSON has the default None and is
-left unset; every route leaves unset fields out.
+left unset; the routes of these replies leave unset fields out.
 """
 
 import re
@@ -71,6 +71,8 @@ class KnowledgeItem(BaseModel):
 
 
 class KnowledgeItemSummary(BaseModel):
+    """`document_count` counts the passages."""
+
     source_id: str
     title: str
     url: str
@@ -300,8 +302,8 @@ class SearchTimings(BaseModel):
 
 
 class SearchReply(BaseModel):
-    """`search_error` says why a part of retrieval did not work, `reranking_error` why no model judged the passages
-    although one should have.
+    """`search_error` says why vectors took no part in retrieval, `reranking_error` why the passages were not reranked,
+    both only if they should have. `source` is the `source_id` that the search was limited to.
     """
 
     results: list[SearchHit]
@@ -363,6 +365,8 @@ class ModelInfo(BaseModel):
 
 
 class ModelSwitch(BaseModel):
+    """The last change of the active model that was requested. Times are ISO 8601."""
+
     to: str
     state: Literal["loading", "done", "failed"]
     started: str
@@ -406,6 +410,8 @@ class RerankingHealth(BaseModel):
 
 
 class Health(BaseModel):
+    """`ready` says whether the server is fit for traffic; `message`, if it is not, why."""
+
     status: Literal["healthy", "draining", "initializing", "failed"]
     service: str
     timestamp: str
@@ -426,12 +432,19 @@ class ModelIdentity(BaseModel):
 
 
 class KnownAnswer(BaseModel):
+    """Scores of a known question: of its own passage and of the best among the others."""
+
     query: str
     right: float
     best_other: float
 
 
 class RecordedBaseline(BaseModel):
+    """The baseline in the store, and how far the scores differ from it. `problem` says why they were not compared.
+
+    `recorded` is ISO 8601; `tolerance` is the largest difference that is allowed.
+    """
+
     recorded: str | None
     dtype: str | None
     answers: list[KnownAnswer]

@@ -18,8 +18,17 @@ Listener = Callable[[dict[str, Any]], None]
 log = logging.getLogger(__name__)
 
 _CRAWL_COUNTS = (
-    *("totalPages", "processedPages", "codeBlocksFound", "codeExamplesStored", "completedDocuments", "totalDocuments"),
-    *("completedSummaries", "totalSummaries", "completedBatches", "activeWorkers", "chunksInBatch"),
+    "totalPages",
+    "processedPages",
+    "codeBlocksFound",
+    "codeExamplesStored",
+    "completedDocuments",
+    "totalDocuments",
+    "completedSummaries",
+    "totalSummaries",
+    "completedBatches",
+    "activeWorkers",
+    "chunksInBatch",
 )
 """Archon's counts of a crawl; 0 until known. This server has no summaries, batches or workers to count."""
 

@@ -16,7 +16,7 @@ from ..extraction import UnreadableFile
 from ..storage import Document
 
 Advance = Callable[[int], None]
-"""Is called with how much of the work is done, in percent; may raise Cancelled."""
+"""Gets how much of the work is done, in percent; may raise Cancelled."""
 
 
 @dataclass(frozen=True)

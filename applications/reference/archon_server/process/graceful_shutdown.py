@@ -32,16 +32,16 @@ class GracefulShutdown:
 
 
 class GracefulServer(uvicorn.Server):
-    """After SIGTERM it serves requests for `seconds` more, so that a gateway sees /health and sends them elsewhere.
+    """After SIGTERM it serves for `drain_seconds` more, so that a gateway sees /health and sends requests elsewhere.
 
     Then uvicorn takes no new connections, waits for the requests in flight, and runs the application's shutdown. A
     second signal ends the wait.
     """
 
-    def __init__(self, config: uvicorn.Config, shutdown: GracefulShutdown, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, shutdown: GracefulShutdown, drain_seconds: float) -> None:
         super().__init__(config)
         self._shutdown = shutdown
-        self._seconds = seconds
+        self._drain_seconds = drain_seconds
         self._announced = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -57,8 +57,8 @@ class GracefulServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if self._shutdown.requested and not self._announced:
-            log.info("asked to stop; serving for %g s more", self._seconds)
+            log.info("asked to stop; serving for %g s more", self._drain_seconds)
             self._announced = True
-        if self._shutdown.has_lasted(self._seconds):
+        if self._shutdown.has_lasted(self._drain_seconds):
             self.should_exit = True
         return await super().on_tick(counter)

@@ -75,7 +75,7 @@ class Settings:
             hub_dir=Path(read.text("HF_HOME", "/root/.cache/huggingface")) / "hub",
             port=read.number("PORT", int, cls.port, minimum=1, maximum=65535),
             models=models,
-            active_model=read.active("ARCHON_ACTIVE_MODEL", models),
+            active_model=read.active_model("ARCHON_ACTIVE_MODEL", models),
             release=read.text("ARCHON_RELEASE"),
             environment_key=read.text("ARCHON_ENVIRONMENT_KEY"),
             service=read.text("ARCHON_SERVICE"),
@@ -176,7 +176,7 @@ class _Reader:
             self.problems.append(f"{where}.{key}: got {entry[key]!r}, expected text that matches {rules[key]}")
         return None if bad else Model(**entry)
 
-    def active(self, name: str, models: tuple[Model, ...]) -> Model | None:
+    def active_model(self, name: str, models: tuple[Model, ...]) -> Model | None:
         requested = self.text(name)
         if not requested:
             return models[0] if models else None

@@ -13,7 +13,7 @@ from .. import schemas
 
 POLL_INTERVAL_MS = 1000
 
-_LISTED = {
+_LISTED_NAMES = {
     "sourceId": "source_id",
     "url": "url",
     "currentUrl": "current_url",
@@ -23,6 +23,7 @@ _LISTED = {
     "completedDocuments": "documents_created",
     "codeBlocksFound": "code_blocks_found",
 }
+"""In the list of operations Archon calls these fields of a progress body differently."""
 
 
 def router(jobs: Jobs) -> APIRouter:
@@ -60,5 +61,5 @@ def _listed(body: dict[str, Any]) -> schemas.ListedOperation:
         progress=body["progress"],
         message=body["message"],
         started_at=body.get("startedAt"),
-        **{there: body[here] for here, there in _LISTED.items() if here in body},
+        **{listed: body[name] for name, listed in _LISTED_NAMES.items() if name in body},
     )

@@ -16,7 +16,7 @@ class SearchBody(BaseModel):
     match_count: Annotated[int, Field(ge=1, le=100)] = 5
     return_mode: Literal["chunks", "pages"] = "chunks"
     rerank: bool | None = None
-    """Whether the model judges the passages of this search; None means that the settings decide."""
+    """Whether a model reranks the passages of this search; None means that the settings decide."""
     model: Annotated[str, Field(max_length=200)] | None = None
     """The name of a model of the release, to be used instead of the active one."""
 

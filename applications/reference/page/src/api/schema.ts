@@ -829,7 +829,10 @@ export interface components {
         ErrorReply: {
             detail: components["schemas"]["ErrorDetail"];
         };
-        /** Health */
+        /**
+         * Health
+         * @description `ready` says whether the server is fit for traffic; `message`, if it is not, why.
+         */
         Health: {
             /**
              * Status
@@ -963,7 +966,10 @@ export interface components {
             /** Pages */
             pages: number;
         };
-        /** KnowledgeItemSummary */
+        /**
+         * KnowledgeItemSummary
+         * @description `document_count` counts the passages.
+         */
         KnowledgeItemSummary: {
             /** Source Id */
             source_id: string;
@@ -1003,7 +1009,10 @@ export interface components {
             /** Pages */
             pages: number;
         };
-        /** KnownAnswer */
+        /**
+         * KnownAnswer
+         * @description Scores of a known question: of its own passage and of the best among the others.
+         */
         KnownAnswer: {
             /** Query */
             query: string;
@@ -1196,7 +1205,10 @@ export interface components {
             /** Container Bytes */
             container_bytes: number;
         };
-        /** ModelSwitch */
+        /**
+         * ModelSwitch
+         * @description The last change of the active model that was requested. Times are ISO 8601.
+         */
         ModelSwitch: {
             /** To */
             to: string;
@@ -1315,7 +1327,12 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** RecordedBaseline */
+        /**
+         * RecordedBaseline
+         * @description The baseline in the store, and how far the scores differ from it. `problem` says why they were not compared.
+         *
+         *     `recorded` is ISO 8601; `tolerance` is the largest difference that is allowed.
+         */
         RecordedBaseline: {
             /** Recorded */
             recorded: string | null;
@@ -1392,8 +1409,8 @@ export interface components {
         };
         /**
          * SearchReply
-         * @description `search_error` says why a part of retrieval did not work, `reranking_error` why no model judged the passages
-         *     although one should have.
+         * @description `search_error` says why vectors took no part in retrieval, `reranking_error` why the passages were not reranked,
+         *     both only if they should have. `source` is the `source_id` that the search was limited to.
          */
         SearchReply: {
             /** Results */
