@@ -1,13 +1,12 @@
 /** How the ranks of passages differ between two rankings of one query. */
 
-interface RankedPassage {
+interface Passage {
   id: number;
-  retrieval_rank?: number | null;
 }
 
-/** How many ranks reranking moved a passage up (positive) or down; undefined if its retrieval rank is not known. */
-export function rankChange(rank: number, passage: RankedPassage): number | undefined {
-  return typeof passage.retrieval_rank === "number" ? passage.retrieval_rank - rank : undefined;
+/** How many ranks reranking moved a passage up (positive) or down (negative). Ranks count from 1. */
+export function rankChange(rank: number, { retrieval_rank: retrievalRank }: { retrieval_rank: number }): number {
+  return retrievalRank - rank;
 }
 
 export function describeRankChange(change: number): string {
@@ -25,8 +24,8 @@ export interface RankLink {
 }
 
 /** Links the passages of two rankings: first those of `after` in its order, then those that are only in `before`. */
-export function linkRankings(before: readonly RankedPassage[], after: readonly RankedPassage[]): RankLink[] {
-  const indexIn = (ranking: readonly RankedPassage[], id: number): number | null => {
+export function linkRankings(before: readonly Passage[], after: readonly Passage[]): RankLink[] {
+  const indexIn = (ranking: readonly Passage[], id: number): number | null => {
     const index = ranking.findIndex((passage) => passage.id === id);
     return index === -1 ? null : index;
   };

@@ -93,14 +93,15 @@ async function waitUntilStored(
   progressId: string,
   onProgress: (percent: number, message: string) => void,
 ): Promise<string> {
-  for (let failures = 0; ;) {
+  let failures = 0;
+  for (;;) {
     try {
       const { status, progress, message, error, chunksStored } = await api.progress(progressId);
       failures = 0;
       if (status === "completed") {
         return typeof chunksStored === "number" ? `${pluralise(chunksStored, "passage")} stored` : message;
       }
-      if (["error", "failed", "cancelled", "stopped"].includes(status)) {
+      if (status === "error" || status === "cancelled") {
         throw new ApiError(422, error ?? message);
       }
       onProgress(progress, message);

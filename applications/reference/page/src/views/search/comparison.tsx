@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import type { SearchReply, SearchHit } from "../../api/types";
 import { formatMilliseconds, formatScore } from "../../format";
 import { displayText } from "../../passage";
-import { linkRankings, type RankLink } from "../../rankings";
+import { linkRankings, rankChange, type RankLink } from "../../rankings";
 import { Highlighted, NoResults, RankChange, SearchWarnings, titleOf } from "./results";
 
 interface ComparisonProps {
@@ -42,8 +42,7 @@ export function Comparison({ query, retrieval, reranked }: ComparisonProps): JSX
         >
           {(row, index) => (
             <>
-              <RankChange change={row.retrieval_rank - index - 1} />{" "}
-              <span class="muted">from {row.retrieval_rank}</span>
+              <RankChange change={rankChange(index + 1, row)} /> <span class="muted">from {row.retrieval_rank}</span>
             </>
           )}
         </Column>
