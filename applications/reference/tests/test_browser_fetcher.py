@@ -22,17 +22,17 @@ from tests.sites import Site, crawl
 # Images without one only collect these tests.
 BROWSER = Path(os.environ.get("ARCHON_BROWSER", "/no/browser/in/this/image"))
 WAYS_OUT = Path(__file__).with_name("ways_out.html")
-"""A page that tries everything to reach URL, HOST and PORT, and reports the outcome to `/told`."""
+"""A page that tries everything to reach URL, HOST and PORT, and sends the outcomes to `/report`."""
 
 ONE = (ip_network("127.0.0.1"),)
 """The only address of the loopback that is allowed."""
 
 
 class Forbidden:
-    """Listens on a forbidden address. `came` are the first bytes of its connections and datagrams."""
+    """Listens on a forbidden address. `received` are the first bytes of its connections and datagrams."""
 
     def __init__(self) -> None:
-        self.came: list[bytes] = []
+        self.received: list[bytes] = []
         self._tcp = socket.create_server(("127.0.0.2", 0))
         self.port = self._tcp.getsockname()[1]
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -43,8 +43,8 @@ class Forbidden:
             thread.start()
 
     def _connections(self) -> None:
-        while not (came := self._accepted()).startswith(b"end"):
-            self.came.append(came)
+        while not (data := self._accepted()).startswith(b"end"):
+            self.received.append(data)
 
     def _accepted(self) -> bytes:
         connection, _ = self._tcp.accept()
@@ -55,8 +55,8 @@ class Forbidden:
         return b""
 
     def _datagrams(self) -> None:
-        while not (came := self._udp.recv(100)).startswith(b"end"):
-            self.came.append(came)
+        while not (data := self._udp.recv(100)).startswith(b"end"):
+            self.received.append(data)
 
     def ended(self) -> list[bytes]:
         """All that was received."""
@@ -67,7 +67,7 @@ class Forbidden:
             thread.join()
         self._tcp.close()
         self._udp.close()
-        return self.came
+        return self.received
 
 
 APP = """
@@ -136,12 +136,12 @@ def test_no_request_of_a_page_reaches_a_forbidden_address(render: Callable[..., 
     site.redirects["/away"] = f"{forbidden.url}/away"
     with render() as api:
         body = crawl(api, f"{site.url}/", max_depth=0)
-    came = forbidden.ended()
+    received = forbidden.ended()
     assert body["status"] == "completed", body
     # The scripts have tried everything.
-    [told] = [path for path in site.asked if path.startswith("/told?")]
-    assert told.removeprefix("/told?").split(",") == [*["refused"] * 7, *["gathered"] * 3, "refused"]
-    assert came == []
+    [report] = [path for path in site.asked if path.startswith("/report?")]
+    assert report.removeprefix("/report?").split(",") == [*["refused"] * 7, *["gathered"] * 3, "refused"]
+    assert received == []
 
 
 def test_a_certificate_is_checked_against_the_authorities_of_the_machine(

@@ -192,12 +192,14 @@ def test_a_variant_decides_the_precision_and_stays_within_the_tolerance(
     written: tuple[Path, Model, Model], tmp_path: Path, variant: str
 ) -> None:
     cache, _, qwen3 = written
-    proof = record(tmp_path, cross_encoder.load(qwen3, cache))
+    recorded = record(tmp_path, cross_encoder.load(qwen3, cache))
     reranker = cross_encoder.load(replace(qwen3, variant=variant), cache)
     assert reranker.runtime.dtype == variant
     estimate = memory_estimate.estimate(cache, replace(qwen3, variant=variant))
     assert reranker.runtime.memory_bytes == pytest.approx(estimate, rel=0.01)
-    assert baseline.compare(proof, reranker.runtime, baseline.check_known_answers(reranker)).largest_difference < 0.01
+    assert (
+        baseline.compare(recorded, reranker.runtime, baseline.check_known_answers(reranker)).largest_difference < 0.01
+    )
 
 
 @pytest.mark.ml
@@ -205,7 +207,7 @@ def test_damaged_weights_that_still_load_differ_from_the_baseline(
     tiny: ModuleType, copied: tuple[Path, Model, Model], tmp_path: Path
 ) -> None:
     cache, _, qwen3 = copied
-    proof = record(tmp_path, cross_encoder.load(qwen3, cache))
+    recorded = record(tmp_path, cross_encoder.load(qwen3, cache))
     weights_file = hf_cache.snapshot(cache, qwen3) / "model.safetensors"
     intact = weights_file.read_bytes()
     found = []
@@ -216,18 +218,18 @@ def test_damaged_weights_that_still_load_differ_from_the_baseline(
         try:
             answers = baseline.check_known_answers(reranker)
         except (UnusableModel, ValueError):
-            found.append("baseline check")
+            found.append("known answers")
             continue
         try:
-            baseline.compare(proof, reranker.runtime, answers)
+            baseline.compare(recorded, reranker.runtime, answers)
         except UnusableModel as error:
             assert "(recorded " in str(error)
-            found.append("record")
+            found.append("baseline")
     # Most damage leaves the right passages first, so only the baseline reveals it.
-    assert found.count("record") >= 4, found
+    assert found.count("baseline") >= 4, found
     assert (
         baseline.compare(
-            proof, reranker.runtime, baseline.check_known_answers(cross_encoder.load(qwen3, cache))
+            recorded, reranker.runtime, baseline.check_known_answers(cross_encoder.load(qwen3, cache))
         ).problem
         is None
     )

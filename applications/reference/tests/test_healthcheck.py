@@ -40,7 +40,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, bytes]
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "code", "said"),
+    ("status", "body", "code", "printed"),
     [
         (200, b'{"status": "healthy", "ready": true}', 0, "healthy: ready"),
         (503, b'{"status": "failed", "ready": false, "message": "no torch"}', 1, "failed: no torch"),
@@ -57,11 +57,11 @@ def test_only_a_ready_server_passes(
     status: int,
     body: bytes,
     code: int,
-    said: str,
+    printed: str,
 ) -> None:
     answering(status, body)
     assert healthcheck.main() == code
-    assert said in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
 
 
 def test_a_proxy_of_the_environment_variables_is_ignored(

@@ -24,19 +24,19 @@ def meminfo(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("limit", "expected"), [("3221225472", 3072), ("max", 8192), ("17179869184", 8192), ("damaged", 8192)]
 )
-def test_the_limit_of_cgroup_v2(tmp_path: Path, meminfo: Path, limit: str, expected: int) -> None:
+def test_the_limit_of_cgroup_v2_bounds_the_memory(tmp_path: Path, meminfo: Path, limit: str, expected: int) -> None:
     (tmp_path / "memory.max").write_text(limit + "\n")
     assert cgroup.container_limit(tmp_path, meminfo) == expected * MEBIBYTE
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("3221225472", 3072), ("9223372036854771712", 8192)])
-def test_the_limit_of_cgroup_v1(tmp_path: Path, meminfo: Path, limit: str, expected: int) -> None:
+def test_the_limit_of_cgroup_v1_bounds_the_memory(tmp_path: Path, meminfo: Path, limit: str, expected: int) -> None:
     (tmp_path / "memory").mkdir()
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text(limit + "\n")
     assert cgroup.container_limit(tmp_path, meminfo) == expected * MEBIBYTE
 
 
-def test_without_any_limit_it_is_unknown(tmp_path: Path) -> None:
+def test_without_any_limit_the_memory_is_unknown(tmp_path: Path) -> None:
     assert cgroup.container_limit(tmp_path, tmp_path / "none") == 0
 
 

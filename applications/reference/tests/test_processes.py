@@ -86,7 +86,7 @@ def test_a_stopping_server_finishes_its_work_and_loses_no_request(
     in_flight.start()
     server.begin_upload(LARGE)
     server.process.terminate()
-    asked = time.monotonic()
+    stopped_at = time.monotonic()
     eventually(lambda: server.status() == 503)
     assert server.http.get("/health").json()["status"] == "draining"
     # What arrives while the gateway has not noticed yet is served like any other.
@@ -95,7 +95,7 @@ def test_a_stopping_server_finishes_its_work_and_loses_no_request(
     assert late.json()["reranking_applied"] is True
 
     assert server.process.wait(20) == 0
-    assert time.monotonic() - asked >= 1.5
+    assert time.monotonic() - stopped_at >= 1.5
     in_flight.join()
     assert answers[0]["reranking_applied"] is True
     assert stored(tmp_path) == (2, 6001)
@@ -170,17 +170,17 @@ def test_the_log_has_one_line_per_record_tracebacks_included(start: Callable[...
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "printed"),
     [
         ({"PORT": "http"}, "PORT: got 'http', expected a whole number from 1 to 65535"),
         ({"ARCHON_DATA_DIR": "/proc/nowhere"}, "/proc/nowhere cannot be used: "),
     ],
 )
-def test_a_server_that_cannot_start_says_why(environment: dict[str, str], said: str) -> None:
+def test_a_server_that_cannot_start_says_why(environment: dict[str, str], printed: str) -> None:
     process = python("archon_server", environment=environment)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said in output
+    assert printed in output
     assert "Traceback" not in output
 
 

@@ -54,7 +54,7 @@ def test_accents_and_case_do_not_matter(storage: SqliteStorage) -> None:
     assert len(storage.search("CAFE MUNCHEN", 10)) == 1
 
 
-def test_limit_and_source_limit_the_result(storage: SqliteStorage) -> None:
+def test_limit_and_source_bound_the_result(storage: SqliteStorage) -> None:
     for name in ("one", "two"):
         storage.add_document(document(name), [Chunk(f"otter {n}") for n in range(5)])
     assert len(storage.search("otter", 3)) == 3
@@ -64,7 +64,7 @@ def test_limit_and_source_limit_the_result(storage: SqliteStorage) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200) | st.text(st.sampled_from('"*():^-+{}\\ANDORNEAR \0\ud800,')))
-def test_no_text_is_an_error_of_the_query_language(text: str) -> None:
+def test_every_text_makes_a_valid_query(text: str) -> None:
     expression = match_expression(text)
     if expression is not None:
         ENGINE.execute("SELECT rowid FROM words WHERE words MATCH ?", (expression,)).fetchall()
