@@ -2,11 +2,11 @@ import type { ImageDefinition } from "../lib/images";
 import type { Release } from "../release/release";
 
 /**
- * What can be deployed. Everything that the program and the commands know of an application stands in one of these:
- * they read no file of it and start no module of it by a name of their own.
+ * What can be deployed. The program and the commands know only this about an application; they use no name of its
+ * files or modules that is not in here.
  *
- * An application is an HTTP server with a model in it. It runs read-only, as an ordinary user, without capabilities,
- * with an environment and models of the store mounted read-only.
+ * An application is an HTTP server that uses models. It runs read-only, as an ordinary user and without capabilities.
+ * An environment and models of the store are mounted into it read-only.
  */
 export interface Application {
   image: ApplicationImage;
@@ -21,22 +21,22 @@ export interface Application {
   tmpfs: Readonly<Record<string, string>>;
   variables: Variables;
   readiness: Readiness;
-  /** Seconds that it may take to stop: more than it keeps answering after SIGTERM, and what is then in flight. */
+  /** Seconds that it may take to stop: as long as it still answers after SIGTERM, and as requests in flight need. */
   stopSeconds: number;
   commands: ApplicationCommands;
 }
 
-/** How the image is built. The image itself says what starts, so that an older release starts what it started then. */
+/** How the image is built. The image names the command that it starts, so an older release starts its own. */
 export interface ApplicationImage extends ImageDefinition {
-  /** Build arguments of this image alone, part of its tag. @param choices what the stack decides */
+  /** Build arguments of this image, which are part of its tag. @param choices what the stack decides */
   buildArguments(choices: { browser: boolean }): Record<string, string>;
 }
 
-/** What its lock files are resolved for. Another one is another environment, so the words are stable. */
+/** What its lock files are resolved for. Other values make another environment. */
 export interface PythonTarget {
-  /** `cp311` */
+  /** Such as `cp311`. */
   abi: string;
-  /** `linux/amd64` */
+  /** Such as `linux/amd64`. */
   platform: string;
 }
 
@@ -53,13 +53,13 @@ export interface Requirements {
   imports: readonly string[];
 }
 
-/** Where it finds inside its container what the store mounts. */
+/** Paths inside its container at which the directories of the store are mounted. */
 export interface Mounts {
   /** The environment, read-only. */
   environment: string;
   /** The models, read-only: a cache directory of the Hugging Face libraries. */
   models: string;
-  /** Its data, the only place that it writes to for good. */
+  /** Its data, the only mount that it may write to. */
   data: string;
 }
 
@@ -67,20 +67,21 @@ export interface Variables {
   /** Environment variables that the program sets. A stack cannot set them. */
   reserved: readonly string[];
   /**
-   * Values of those that depend on what runs; the program adds the API token and the certificate authorities itself.
+   * Values of those that follow from the release and the service. The program adds the API token and the certificate
+   * authorities.
    */
   of(release: Release, service: string): Record<string, string>;
-  /** Takes the API token where one is required. */
+  /** Name of the variable that gets the API token, if one is required. */
   token: string;
-  /** Each takes the path of the certificate authorities to trust, where the image's own do not do. */
+  /** Names of the variables that get the path of the certificate authorities, if those of the image are not enough. */
   certificates: readonly string[];
 }
 
-/** How it proves that it is ready. */
+/** How it reports that it is ready. */
 export interface Readiness {
   /** Run inside the container; exits with 0 when it is ready. */
   command: readonly string[];
-  /** What the command prints begins with this when the release has failed for good, so that waiting is no use. */
+  /** The command's output starts with this when the server cannot become ready, so that an update need not wait. */
   failedPrefix: string;
 }
 
@@ -91,8 +92,8 @@ export interface ApplicationCommands {
    * proof }] }`. The baseline of a model is the `proof` of its first run.
    */
   baseline: readonly string[];
-  /** In a container of its own: writes a variant of a snapshot to standard output, as a tar archive. */
+  /** In a container of its own: writes a variant of a snapshot to standard output, as a tar. */
   derive(source: { repo: string; revision: string; variant: string }): readonly string[];
-  /** The same, and prints only the revision that the variant has. */
+  /** In a container of its own: prints the revision that this variant will have. */
   deriveRevision(source: { repo: string; revision: string; variant: string }): readonly string[];
 }
