@@ -7,6 +7,9 @@ from typing import Any
 from ..settings import Model
 from . import ModelError
 
+_LARGEST_HEADER = 100_000_000
+"""The size in bytes up to which the safetensors format allows a header."""
+
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 """Of each file: its path, size, time of change and inode."""
 
@@ -66,6 +69,19 @@ def derived_from(hub_dir: Path, model: Model) -> Model | None:
     origin = quantisation.get("from") if isinstance(quantisation, dict) else None
     repo, separator, revision = str(origin).partition("@")
     return Model(repo, repo, revision) if separator else None
+
+
+def read_weights_header(path: Path) -> dict[str, dict[str, Any]]:
+    """dtype, shape and data_offsets of each tensor of a safetensors file, by name.
+
+    A damaged file raises OSError, ValueError, AttributeError or TypeError.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= _LARGEST_HEADER:
+            raise ValueError(f"a header of {length} bytes")
+        header = json.loads(file.read(length))
+    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
 
 
 def stored_dtype(config: dict[str, Any]) -> str:

@@ -60,6 +60,8 @@ ReserveMemory = Callable[["ManagedModel"], Awaitable[None]]
 
 
 class ManagedModel:
+    """Loads, checks, retries and unloads one model. Called from the event loop's thread only."""
+
     def __init__(
         self,
         model: Model,
@@ -234,3 +236,7 @@ class ManagedModel:
         log.error("%s cannot be used: %s", self.name, reason(error), exc_info=error)
         log.info("next attempt %s", "when one of its files changes" if wait_for_files else f"in {self._delay:g} s")
         self._delay = min(2 * self._delay, LAST_RETRY_SECONDS)
+
+
+def name_of(managed: ManagedModel | None) -> str | None:
+    return managed.name if managed else None

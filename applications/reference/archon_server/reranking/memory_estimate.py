@@ -1,6 +1,5 @@
 """Estimates the memory that a snapshot's weights need, from the headers of its files."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from ..settings import Model
 from . import ModelError, hf_cache
 from .hardware import choose_dtype, cpu_flags
 
-_LARGEST_HEADER = 100_000_000
 _WIDTH = {"float32": 4, "bfloat16": 2, "float16": 2}
 INT8 = "int8"
 _FLOATING = {"F64", "F32", "F16", "BF16"}
@@ -20,7 +18,11 @@ def estimate(hub_dir: Path, model: Model) -> int:
     snapshot = hf_cache.snapshot(hub_dir, model)
     try:
         width = _WIDTH[computing_dtype(loaded_dtype(model, hf_cache.read_config(hub_dir, model), "cpu"), "cpu")]
-        total = sum(_bytes(tensor, width) for path in snapshot.glob("*.safetensors") for tensor in _tensors(path))
+        total = sum(
+            _bytes(tensor, width)
+            for path in snapshot.glob("*.safetensors")
+            for tensor in hf_cache.read_weights_header(path).values()
+        )
         return total or sum(path.stat().st_size for path in snapshot.glob("*.bin"))
     except (ModelError, OSError, ValueError, AttributeError, KeyError, TypeError):
         return 0
@@ -55,13 +57,3 @@ def _bytes(tensor: dict[str, Any], width: int) -> int:
         return width * math.prod(tensor["shape"])
     first, last = tensor["data_offsets"]
     return last - first
-
-
-def _tensors(path: Path) -> list[dict[str, Any]]:
-    """dtype, shape and offsets of each tensor of a safetensors file. A damaged file raises all kinds of exceptions."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= _LARGEST_HEADER:
-            raise ValueError(f"a header of {length} bytes")
-        header = json.loads(file.read(length))
-    return [tensor for name, tensor in header.items() if name != "__metadata__"]

@@ -105,18 +105,20 @@ def _text(name: str, content: dict[str, Any]) -> Entry:
 
 def _index(index: dict[str, Any], snapshot: Path) -> dict[str, Any]:
     """The index of a model in several files, with the scales beside their weights."""
-    shapes = {name: header for path in snapshot.glob("*.safetensors") for name, header in _header(path).items()}
-    names = {}
+    tensors: dict[str, dict[str, Any]] = {}
+    for path in snapshot.glob("*.safetensors"):
+        tensors |= hf_cache.read_weights_header(path)
+    files: dict[str, str] = {}
     for name, file in index["weight_map"].items():
-        names |= dict.fromkeys(_derived_header(name, shapes[name]), file)
-    return {"metadata": {}, "weight_map": dict(sorted(names.items()))}
+        files |= dict.fromkeys(_derived_header(name, tensors[name]), file)
+    return {"metadata": {}, "weight_map": dict(sorted(files.items()))}
 
 
 def _weights(name: str, path: Path) -> Entry:
     """A safetensors file with the same tensors, those of the layers in 8 bits."""
     header: dict[str, dict[str, Any]] = {}
     end = 0
-    sources = sorted(_header(path).items())
+    sources = sorted(hf_cache.read_weights_header(path).items())
     for source, tensor in sources:
         for derived_name, (dtype, shape, size) in _derived_header(source, tensor).items():
             header[derived_name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
@@ -151,12 +153,6 @@ def _derived_header(name: str, tensor: dict[str, Any]) -> dict[str, tuple[str, l
         return {name: ("I8", shape, rows * columns), scale: ("F32", [rows], 4 * rows)}
     first, last = tensor["data_offsets"]
     return {name: (tensor["dtype"], shape, last - first)}
-
-
-def _header(path: Path) -> dict[str, dict[str, Any]]:
-    with path.open("rb") as file:
-        content = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return {name: tensor for name, tensor in content.items() if name != "__metadata__"}
 
 
 def _bytes(tensor: Any) -> bytes:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from ...process.graceful_shutdown import GracefulShutdown
 from ...reranking.active_model import ActiveModel
-from ...reranking.managed_model import ManagedModel, State, Status
+from ...reranking.managed_model import ManagedModel, State, Status, name_of
 from ...reranking.package_check import installed_versions
 from ...reranking.service import RerankingService
 from ...settings import Settings
@@ -38,8 +38,8 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
             service_name=settings.service,
             reranking=schemas.RerankingHealth(
                 status=active_model.status,
-                model=_name(active_model.current),
-                default=_name(active_model.default),
+                model=name_of(active_model.current),
+                default=name_of(active_model.default),
                 error=_error(active_model),
                 notice=active_model.notice,
             ),
@@ -54,7 +54,7 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
             status=active_model.status,
             environment_key=settings.environment_key,
             versions={"python": platform.python_version(), **installed_versions()},
-            default=_name(active_model.default),
+            default=name_of(active_model.default),
             chosen=active_model.chosen,
             notice=active_model.notice,
             models=[_model_health(managed) for managed in reranking.models.values()],
@@ -73,10 +73,6 @@ def _status(active_model: ActiveModel, shutdown: GracefulShutdown) -> tuple[str,
     if active_model.status is Status.FAILED:
         return "failed", _error(active_model)
     return "healthy", None
-
-
-def _name(managed: ManagedModel | None) -> str | None:
-    return managed.name if managed else None
 
 
 def _error(active_model: ActiveModel) -> str | None:

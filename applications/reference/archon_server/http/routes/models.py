@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ...reranking import hf_cache, memory_estimate
 from ...reranking.active_model import Switch
-from ...reranking.managed_model import ManagedModel
+from ...reranking.managed_model import ManagedModel, name_of
 from ...reranking.service import RerankingService
 from ...settings import Settings
 from .. import schemas
@@ -26,8 +26,8 @@ def router(settings: Settings, reranking: RerankingService) -> APIRouter:
     async def models() -> schemas.ModelList:
         return schemas.ModelList(
             models=[await _info(managed) for managed in reranking.models.values()],
-            active=_name(active_model.current),
-            default=_name(active_model.default),
+            active=name_of(active_model.current),
+            default=name_of(active_model.default),
             chosen=active_model.chosen,
             notice=active_model.notice,
             switch=_switch(active_model.switch) if active_model.switch else None,
@@ -42,7 +42,7 @@ def router(settings: Settings, reranking: RerankingService) -> APIRouter:
     async def activate(request: Activation) -> schemas.ModelActivation:
         """Returns at once; GET /api/models says how far the switch is."""
         switch = active_model.activate(request.name)
-        return schemas.ModelActivation(success=True, active=_name(active_model.current), switch=_switch(switch))
+        return schemas.ModelActivation(success=True, active=name_of(active_model.current), switch=_switch(switch))
 
     async def _info(managed: ManagedModel) -> schemas.ModelInfo:
         model = managed.model
@@ -79,10 +79,6 @@ def _state(managed: ManagedModel, present: bool) -> str:
     if managed.state.error:
         return "failed" if present else "absent"
     return "present" if present else "absent"
-
-
-def _name(managed: ManagedModel | None) -> str | None:
-    return managed.name if managed else None
 
 
 def _switch(switch: Switch) -> schemas.ModelSwitch:
