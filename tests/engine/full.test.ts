@@ -70,7 +70,7 @@ test("a document is uploaded and found again, every result with its rerank score
   expect(results[0]?.content).toContain("yeast");
 });
 
-test("the seed's import check works in the running container, from the mount", () => {
+test("torch and sentence-transformers are imported from the mount in the running container", () => {
   const [server = ""] = stack.containers("server");
   const where = docker(
     "exec",
