@@ -2,8 +2,8 @@ import type { ImageDefinition } from "../lib/images";
 import type { Release } from "../release/release";
 
 /**
- * What can be deployed. Everything that the program and the commands know of an application stands in one of these:
- * they read no file of it and start no module of it by a name of their own.
+ * What can be deployed. Components get everything that they know of an application from here: they name no file, module
+ * or port of it themselves.
  *
  * An application is an HTTP server with a model in it. It runs read-only, as an ordinary user, without capabilities,
  * with an environment and models of the store mounted read-only.
@@ -12,31 +12,34 @@ export interface Application {
   image: ApplicationImage;
   python: PythonTarget;
   requirements: Requirements;
-  /** Port that it listens on inside its container. */
+  /** Port that the server listens on inside its container. */
   port: number;
-  /** User and group that it runs as, `<uid>:<gid>`. The store gives its data directory to them. */
+  /** User and group that the server runs as, `<uid>:<gid>`. They own its data directory. */
   user: string;
   mounts: Mounts;
-  /** Temporary directories by path, each with its options: what it may write besides its data directory. */
+  /** Temporary directories by path, each with its mount options: what the server may write besides its data directory. */
   tmpfs: Readonly<Record<string, string>>;
   variables: Variables;
   readiness: Readiness;
-  /** Seconds that it may take to stop: more than it keeps answering after SIGTERM, and what is then in flight. */
+  /**
+   * Seconds that the server may take to stop before it is killed. Must cover the time that it keeps answering after
+   * SIGTERM, and the requests that are then in flight.
+   */
   stopSeconds: number;
   commands: ApplicationCommands;
 }
 
-/** How the image is built. The image itself says what starts, so that an older release starts what it started then. */
+/** How the image is built. What it starts is part of the image, so a rollback starts what the older release started. */
 export interface ApplicationImage extends ImageDefinition {
   /** Build arguments of this image alone, part of its tag. @param choices what the stack decides */
   buildArguments(choices: { browser: boolean }): Record<string, string>;
 }
 
-/** What its lock files are resolved for. Another one is another environment, so the words are stable. */
+/** What the lock files are resolved for. The values are part of the key of every environment. */
 export interface PythonTarget {
-  /** `cp311` */
+  /** Tag of the interpreter in the name of a wheel, such as `cp311`. */
   abi: string;
-  /** `linux/amd64` */
+  /** Such as `linux/amd64`. */
   platform: string;
 }
 
@@ -53,46 +56,47 @@ export interface Requirements {
   imports: readonly string[];
 }
 
-/** Where it finds inside its container what the store mounts. */
+/** Where the server finds, inside its container, what is mounted from the store. */
 export interface Mounts {
   /** The environment, read-only. */
   environment: string;
   /** The models, read-only: a cache directory of the Hugging Face libraries. */
   models: string;
-  /** Its data, the only place that it writes to for good. */
+  /** Its data: the only directory whose content outlives the container. */
   data: string;
 }
 
 export interface Variables {
-  /** Environment variables that the program sets. A stack cannot set them. */
+  /** Names of the environment variables that the program sets. A stack cannot set them. */
   reserved: readonly string[];
   /**
-   * Values of those that depend on what runs; the program adds the API token and the certificate authorities itself.
+   * Names and values of those that depend on what runs. The program itself adds the API token and the certificate
+   * authorities.
    */
   of(release: Release, service: string): Record<string, string>;
-  /** Takes the API token where one is required. */
+  /** Name of the variable for the API token; set only in a stack that requires one. */
   token: string;
-  /** Each takes the path of the certificate authorities to trust, where the image's own do not do. */
+  /** Names of the variables for the path of the certificate authorities; set only where the image's own do not suffice. */
   certificates: readonly string[];
 }
 
-/** How it proves that it is ready. */
+/** How the server shows that it is ready. */
 export interface Readiness {
   /** Run inside the container; exits with 0 when it is ready. */
   command: readonly string[];
-  /** What the command prints begins with this when the release has failed for good, so that waiting is no use. */
+  /** The command's output begins with this when the release has failed for good and waiting is no use. */
   failedPrefix: string;
 }
 
-/** What runs inside its image or one of its containers besides the server. */
+/** Commands, besides the server, that run in the image or in a container of the server. */
 export interface ApplicationCommands {
   /**
-   * In a ready container: prints what its models answer to the known questions, as `{ "models": [{ repo, revision,
-   * proof }] }`. The baseline of a model is the `proof` of its first run.
+   * Runs in a ready container. Prints what its models answer to the known questions, as
+   * `{ "models": [{ repo, revision, proof }] }`. The baseline of a model is the `proof` of its first run.
    */
   baseline: readonly string[];
-  /** In a container of its own: writes a variant of a snapshot to standard output, as a tar archive. */
+  /** Runs in a container of its own. Writes a variant of a snapshot to standard output, as a tar archive. */
   derive(source: { repo: string; revision: string; variant: string }): readonly string[];
-  /** The same, and prints only the revision that the variant has. */
+  /** Like `derive`, but prints only the revision of the variant. */
   deriveRevision(source: { repo: string; revision: string; variant: string }): readonly string[];
 }

@@ -75,7 +75,7 @@ export class Service extends pulumi.ComponentResource {
 /**
  * Stops the old servers before new ones start. It runs again with every change of what a server's container is made
  * from, and the container is replaced with it: a stopped server must not stay stopped. The old containers stay until
- * the update has succeeded, so that they can start again. Its name, `…-room`, is stable.
+ * the update has succeeded, so that they can start again. The name of the resource, `…-room`, is stable.
  */
 function stopOldServers(
   name: string,

@@ -43,14 +43,14 @@ export class ModelSnapshot extends pulumi.ComponentResource {
     super("archon:index:ModelSnapshot", name, {}, opts);
     storeJob(
       `${name}-fetch`,
-      { host: args.host, image: args.bootstrapImage, missing: args.missing, ...work(args) },
+      { host: args.host, image: args.bootstrapImage, missing: args.missing, ...fetchJob(args) },
       { parent: this },
     );
     this.registerOutputs({});
   }
 }
 
-function work({
+function fetchJob({
   host,
   repo,
   revision,
