@@ -1,6 +1,6 @@
 import { archon } from "../../lib/command-line";
 import * as path from "node:path";
-import { configuredModels, statedValue } from "../../config/stack";
+import { configuredModels, explicitValue } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
 import { snapshotOf } from "../../release/release";
 import { bytes, table } from "../lib/render";
@@ -41,7 +41,7 @@ export function stackModels(stack: string): { models: ConfiguredModel[]; active:
     snapshot: snapshotOf(model),
     directory: model.directory && path.relative(projectRoot, model.directory),
   }));
-  return { models, active: statedValue("activeModel", stack) || models[0]?.name };
+  return { models, active: explicitValue("activeModel", stack) || models[0]?.name };
 }
 
 /** Joins what is configured with what the store holds. */

@@ -1,13 +1,13 @@
 import * as fs from "node:fs";
 import { project } from "../../config/stack";
-import { statedValue } from "../../config/stack";
+import { explicitValue } from "../../config/stack";
 import { pulumi } from "../lib/pulumi";
 import { stackFile } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 
 /** The release that a stack's configuration pins; undefined if the stack runs what the checkout makes. */
 export function pinnedRelease(stack: string): string | undefined {
-  return statedValue("release", stack) || undefined;
+  return explicitValue("release", stack) || undefined;
 }
 
 /**
