@@ -112,5 +112,5 @@ function withoutRepeats(error: unknown): never {
     throw error;
   }
   const lines = error.lastLines.filter((line) => !line.startsWith("Will retry"));
-  throw new CommandError(error.command, error.outcome, [...new Set(lines)]);
+  throw new CommandError(error.command, error.outcome, [...new Set(lines)], { exitCode: error.exitCode });
 }

@@ -35,8 +35,8 @@ export async function ensurePulumi(cacheDirectory: string, progress: Progress): 
   );
 }
 
-/** The environment variables for these tools: they use no other plugins and download nothing on their own. */
-export function pulumiEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+/** The environment variables with which these tools use no other plugins and download nothing on their own. */
+export function toolsEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const searchPath = [tools.binDirectory, environment.PATH].filter((part) => part !== undefined && part !== "");
   return {
     ...environment,
