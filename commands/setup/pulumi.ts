@@ -29,7 +29,7 @@ export async function ensurePulumi(cacheDirectory: string, progress: Progress): 
   return (
     findTools(root) ??
     (await withLock(path.join(root, "lock"), progress, async () => {
-      // Another set-up may have finished them while this one waited.
+      // Another set-up may have provided them while this one waited.
       return findTools(root) ?? (await obtainTools(root, progress));
     }))
   );
