@@ -1,7 +1,7 @@
 import { parsePreview } from "../../commands/preview/document";
-import { summarise, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
+import { summarise, type PreviewSummary, type SizeLookup } from "../../commands/preview/summary";
 
-const sizes: Sizes = {
+const sizes: SizeLookup = {
   environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined),
   directory: () => 3_130_000,
 };
