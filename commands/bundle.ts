@@ -1,10 +1,10 @@
 import { InvalidArgumentError, type Command } from "commander";
 import * as path from "node:path";
 import { archon } from "../lib/command-line";
-import { exportBundle } from "./bundle/export";
-import { describeImported, importBundle } from "./bundle/import";
 import { configuredValue } from "../config/stack";
 import { UserError } from "../lib/errors";
+import { exportBundle } from "./bundle/export";
+import { describeImported, importBundle } from "./bundle/import";
 import { examples, repeatable, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { bytes } from "./lib/render";

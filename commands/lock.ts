@@ -1,18 +1,18 @@
-import { referenceServer } from "../applications/reference/application";
 import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { referenceServer } from "../applications/reference/application";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
-import { ensureSetup } from "./setup/ensure";
 import { readMachine } from "../config/machine";
 import { writeAtomically } from "../lib/files";
 import { packageIndexes } from "../config/stack";
+import { projectRoot } from "../lib/paths";
+import { ensureSetup } from "./setup/ensure";
 import { dockerEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
 import { examples } from "./lib/options";
-import { projectRoot } from "../lib/paths";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 

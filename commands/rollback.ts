@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { parseLedger } from "../release/ledger";
 import { archon } from "../lib/command-line";
+import { UserError } from "../lib/errors";
 import { describePreview } from "./preview/format";
 import { previewStack } from "./preview/run";
 import { findRelease, readLedger, checkReleases } from "./releases/ledger";
@@ -10,7 +11,6 @@ import { ensureSetup } from "./setup/ensure";
 import { deploy } from "./start/deploy";
 import type { StackOutputs } from "./start/outputs";
 import { confirm } from "./lib/prompt";
-import { UserError } from "../lib/errors";
 import { examples, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { CommandError } from "./lib/run";

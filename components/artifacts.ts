@@ -2,13 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
 import type { Settings } from "../config/load";
 import type { Model } from "../config/models";
-import type { DeploymentPlan } from "./deployment-plan";
 import { snapshotOf, type ModelReference } from "../release/release";
+import type { BuildRecipe } from "../lib/images";
+import type { DeploymentPlan } from "./deployment-plan";
 import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
 import { ModelSnapshot, type SnapshotSource } from "./store/model-snapshot";
 import type { HostFacts } from "./host-facts";
-import type { BuildRecipe } from "../lib/images";
 
 export interface ArtifactsArgs {
   plan: DeploymentPlan;

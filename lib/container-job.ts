@@ -2,7 +2,7 @@
 export const CA_BUNDLE = "/run/ca-bundle.pem";
 
 /** The capabilities that the store tool needs to give files of the store their owner and mode. */
-export const STORE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"] as const;
+const STORE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"] as const;
 
 /** A path of the host inside the container. */
 export interface Mount {

@@ -87,7 +87,7 @@ function requestedRelease({ releases, requestedId, unavailableReason }: PlanInpu
  * What the releases and the shared images consist of. A release with a missing part keeps its other parts: the missing
  * one may come back.
  */
-export function retainedBy(releases: readonly Release[], sharedImages: SharedImages): Retained {
+function retainedBy(releases: readonly Release[], sharedImages: SharedImages): Retained {
   const { bootstrap, gateway } = sharedImages;
   return {
     images: unique([...releases.flatMap(({ images }) => Object.values(images)), bootstrap, gateway]),

@@ -4,7 +4,7 @@ import { digest } from "../lib/hashing";
 /**
  * Version of the store's layout and of what the store tool puts into an environment; the tool refuses another. Stable.
  */
-export const STORE_FORMAT = 1;
+const STORE_FORMAT = 1;
 
 /** What an environment is made from. A change of any of these makes another environment. */
 export interface EnvironmentContent {

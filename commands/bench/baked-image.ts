@@ -4,9 +4,9 @@ import * as path from "node:path";
 import { contentArguments } from "../../lib/images";
 import { readMachine } from "../../config/machine";
 import { chosenBaseImage } from "../../config/stack";
+import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment, imageSize } from "../lib/docker";
 import { buildCommand, searchPath } from "../lib/images";
-import { projectRoot } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 

@@ -1,10 +1,10 @@
-import { referenceServer } from "../../applications/reference/application";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { referenceServer } from "../../applications/reference/application";
 import { readMachine } from "../../config/machine";
-import { dockerEnvironment } from "../lib/docker";
 import { projectRoot } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 

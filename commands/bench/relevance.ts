@@ -1,10 +1,10 @@
-import { referenceServer } from "../../applications/reference/application";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { referenceServer } from "../../applications/reference/application";
 import { readMachine } from "../../config/machine";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { runningServer } from "./running-server";

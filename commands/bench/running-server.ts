@@ -1,11 +1,11 @@
+import { z } from "zod";
 import { referenceServer } from "../../applications/reference/application";
 import { archon } from "../../lib/command-line";
-import { z } from "zod";
 import { readMachine } from "../../config/machine";
 import { devStack, project } from "../../config/stack";
-import { dockerEnvironment } from "../lib/docker";
 import { gatewayUrl } from "../../components/service/gateway";
 import { UserError } from "../../lib/errors";
+import { dockerEnvironment } from "../lib/docker";
 import { run } from "../lib/run";
 
 /** A running server container, with its image and the directories of the host that it mounts. */

@@ -1,10 +1,10 @@
-import { archon } from "../../lib/command-line";
 import * as fs from "node:fs";
 import type { Readable } from "node:stream";
+import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
+import { UserError } from "../../lib/errors";
 import { storeToolArguments, storeToolMessage } from "../store/store-tool";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../../lib/errors";
 import type { Steps } from "../lib/progress";
 import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";

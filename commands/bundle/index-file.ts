@@ -1,7 +1,7 @@
-import { archon } from "../../lib/command-line";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { z } from "zod";
+import { archon } from "../../lib/command-line";
 import { releaseSchema } from "../../release/release";
 import { UserError } from "../../lib/errors";
 import { readEntries, type TarEntry } from "./tar";

@@ -1,10 +1,10 @@
-import { archon } from "../../lib/command-line";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import { readMachine, type Machine } from "../../config/machine";
-import { toolsEnvironment, type PulumiTools } from "../setup/pulumi";
 import { UserError } from "../../lib/errors";
 import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../lib/paths";
+import { toolsEnvironment, type PulumiTools } from "../setup/pulumi";
 
 /**
  * The environment variables with which the commands run Pulumi: the tool chain that the set-up found or made, the state

@@ -6,9 +6,9 @@ import { projectRoot } from "../../lib/paths";
 import { groups, type CommandEntry } from "./command-list";
 
 /** Exit codes, as `--help` documents them. A signal adds its number to 128, as in a shell. */
-export const EXIT_OK = 0;
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
 
 const commands: readonly CommandEntry[] = groups.flatMap((group) => group.commands);
 
@@ -43,7 +43,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 }
 
 /** The program with every command. Only the chosen one is loaded and knows its arguments. */
-export async function buildProgram(args: readonly string[]): Promise<Command> {
+async function buildProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("archon")
     .usage("<command> [options]")
     .description("Keeps ML environments and models out of Docker images, and deploys the servers that use them.")

@@ -1,12 +1,12 @@
-import { archon } from "../../lib/command-line";
 import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
 import * as path from "node:path";
-import { pulumiEnvironment, readTools } from "./environment";
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
+import { projectRoot } from "../../lib/paths";
+import { pulumiEnvironment, readTools } from "./environment";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
-import { projectRoot } from "../../lib/paths";
 import { CommandError, keepLast, lineSplitter, openLog, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 

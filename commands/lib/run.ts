@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { UserError } from "../../lib/errors";
-import { forwardSignals, interruption, kill } from "./signals";
 import { display, logDirectory, projectRoot } from "../../lib/paths";
+import { forwardSignals, interruption, kill } from "./signals";
 
 export interface RunOptions {
   /** @default the checkout */

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { forwardSignals, interruption, kill } from "./signals";
 import { projectRoot } from "../../lib/paths";
+import { forwardSignals, interruption, kill } from "./signals";
 import { CommandError, failureOf, keepLast, lineSplitter } from "./run";
 
 export interface StreamOptions {

@@ -1,5 +1,5 @@
-import { archon } from "../../lib/command-line";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import { configuredModels, explicitValue } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
 import { snapshotOf } from "../../release/release";

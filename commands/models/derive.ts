@@ -4,9 +4,9 @@ import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import type { Ledger } from "../../release/ledger";
+import { UserError } from "../../lib/errors";
 import { readLedger } from "../releases/ledger";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 

@@ -1,6 +1,6 @@
-import { referenceServer } from "../../applications/reference/application";
 import * as path from "node:path";
 import { z } from "zod";
+import { referenceServer } from "../../applications/reference/application";
 import type { PreviewStep } from "./document";
 import { labelsOf, variablesOf } from "./resource";
 

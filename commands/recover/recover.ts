@@ -1,8 +1,8 @@
 import { referenceServer } from "../../applications/reference/application";
 import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
+import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { explicitValue, project, stackFile } from "../../config/stack";
-import { pulumi } from "../lib/pulumi";
 import { writeAtomically } from "../../lib/files";
+import { pulumi } from "../lib/pulumi";
 
 /** The release that a stack's configuration pins; undefined if the stack runs what the checkout makes. */
 export function pinnedRelease(stack: string): string | undefined {

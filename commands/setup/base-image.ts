@@ -1,7 +1,7 @@
 import { archon } from "../../lib/command-line";
 import { DEFAULT_BASE_IMAGE } from "../../config/machine";
-import { dockerEnvironment, imageExists } from "../lib/docker";
 import { UserError } from "../../lib/errors";
+import { dockerEnvironment, imageExists } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { hasApt, readOsRelease } from "./apt";

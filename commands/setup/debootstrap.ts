@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
-import { bytes } from "../lib/render";
 import { cacheDirectory, display } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
+import { bytes } from "../lib/render";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 import { aptInstall, debianMirror, readAptSources, readOsRelease, systemEnvironment } from "./apt";

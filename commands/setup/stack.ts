@@ -1,13 +1,13 @@
-import { archon } from "../../lib/command-line";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import { project } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
+import { writeAtomically } from "../../lib/files";
 import { CommandError, run } from "../lib/run";
 import { rememberSalt, saltOf } from "../lib/stack-file";
-import { writeAtomically } from "../../lib/files";
 
 /** Whether this checkout has the stack, by its files alone: Pulumi is not started. */
 export function hasStack(stack: string): boolean {

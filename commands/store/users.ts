@@ -1,5 +1,5 @@
-import { archon } from "../../lib/command-line";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import type { LiveContainer } from "../lib/docker";
 
 /** The live containers that have `root`, or something inside it, mounted. */

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { ensureSetup } from "../setup/ensure";
 import { Interrupted, UserError } from "../../lib/errors";
+import { ensureSetup } from "../setup/ensure";
 import { Steps } from "../lib/progress";
 import { duration } from "../lib/render";
 import { closingLine, sum, type Counts, type Print } from "./results";

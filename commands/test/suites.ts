@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { projectRoot } from "../../lib/paths";
 import { ensureChromium } from "../setup/chromium";
 import { findProgram } from "../setup/docker";
 import { pulumiEnvironment, readTools } from "../lib/environment";
-import { projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
 import { runJest, succeeds } from "./jest";
 import { runPython } from "./python";

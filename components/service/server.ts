@@ -2,12 +2,12 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
-import { STRICT_SHELL } from "../store/store-job";
-import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import type { Application } from "../../applications/application";
-import type { Environment } from "../store/environment";
 import { CA_BUNDLE } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
+import { STRICT_SHELL } from "../store/store-job";
+import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import type { Environment } from "../store/environment";
 
 export interface ServerArgs {
   application: Application;

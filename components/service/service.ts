@@ -1,8 +1,8 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { STRICT_SHELL } from "../store/store-job";
 import { ArchonServer, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
 import { Gateway } from "./gateway";
-import { STRICT_SHELL } from "../store/store-job";
 
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopOld"> {
   /** Servers behind the gateway, 1 to 4. */

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type ModelReference } from "../../release/release";
 import type { Application } from "../../applications/application";
-import { storeJob } from "./store-job";
 import { toLines } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 export interface BaselineArgs {
   application: Application;

@@ -1,9 +1,9 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { storeJob } from "./store-job";
 import type { Mount } from "../../lib/container-job";
 import { sha256 } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 /** What a new environment is made from. */
 export interface EnvironmentSource {

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Retained } from "../../release/plan";
-import { storeJob } from "./store-job";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 export interface RootsArgs {
   host: Host;

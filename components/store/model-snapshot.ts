@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import { storeJob, type StoreJobArgs } from "./store-job";
 import type { Application } from "../../applications/application";
-import type { Environment } from "./environment";
 import { jobOptions, toLines } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
+import { storeJob, type StoreJobArgs } from "./store-job";
+import type { Environment } from "./environment";
 
 /** Where a new snapshot comes from. */
 export type SnapshotSource =
