@@ -1,17 +1,13 @@
 import importX from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
 
-/** Layers from top to bottom. What stands in one may import from its own and from those below it. */
+/** Layers from top to bottom. A file may import from its own layer and from those below it. */
 const layers = ["./index.ts", "./components", "./applications", "./config", "./release", "./lib"];
-const topDown = [...layers, "./commands"];
 
-/**
- * For every layer those that it must not import: the ones above it, and the commands, which stand on top of all of
- * them.
- */
+/** What each layer must not import: the layers above it, and the commands, which may use all of them. */
 const zones = layers.map((target, index) => ({
   target,
-  from: topDown.filter((other) => layers.indexOf(other) === -1 || layers.indexOf(other) < index),
+  from: [...layers.slice(0, index), "./commands"],
   message:
     "Imports go down only: components, applications, config, release, lib; commands on top (docs/architecture.md).",
 }));
@@ -25,13 +21,13 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     settings: {
       "import-x/resolver-next": [importX.createNodeResolver({ extensions: [".ts", ".tsx", ".js"] })],
-      // Without these two no-cycle reads no TypeScript, and finds nothing.
+      // Without these two, no-cycle does not read TypeScript and finds nothing.
       "import-x/extensions": [".ts", ".tsx"],
       "import-x/parsers": { "@typescript-eslint/parser": [".ts", ".tsx"] },
     },
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
-      // Fakes of asynchronous dependencies have nothing to await.
+      // Fakes of asynchronous functions have nothing to await.
       "@typescript-eslint/require-await": "off",
       "import-x/no-cycle": "error",
       "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones }],

@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Previews a stack on a machine that is not its host, after `./archon setup`; prints what `pulumi preview --json` prints. A preview
-# that finds problems is printed all the same; they make the exit code.
+# Previews a stack on a machine that is not its host, after `./archon setup`. Prints what `pulumi preview --json` prints,
+# and exits with its exit code: a preview that finds problems is printed too.
 #   $1       the stack
-#   $2       an export of its state; only read where there is no backend to share
-#   BACKEND  address of a backend that the host shares; empty for the export
+#   $2       an export of its state; read only if there is no shared backend
+#   BACKEND  address of a backend that the host shares; empty to use the export
 #   PULUMI_CONFIG_PASSPHRASE  the passphrase of the stack's secrets
 set -euo pipefail
 stack=$1
 export=$2
+files=$(dirname "${BASH_SOURCE[0]}")/preview-files.mjs
 
-# The Pulumi of the set-up, on a backend of another choice.
-fact() { node -p 'JSON.parse(require("fs").readFileSync(".archon/tools.json", "utf8")).tools[process.argv[1]] ?? ""' "$1"; }
-bin=$(fact binDirectory)
+# The Pulumi of the set-up, on another backend.
+bin=$("$files" tool binDirectory)
 PATH=${bin:+$bin:}$PATH
-PULUMI_HOME=$(fact home)
+PULUMI_HOME=$("$files" tool home)
 export PATH PULUMI_HOME PULUMI_SKIP_UPDATE_CHECK=true
 
+# `pulumi stack init` writes into the stack's file.
 work=$(mktemp --directory)
-decisions=Pulumi.$stack.yaml
+stack_file=Pulumi.$stack.yaml
 restore() {
-  # A new stack writes into its file.
-  if [[ -f "$work/decisions" ]]; then cp -- "$work/decisions" "$decisions"; fi
+  if [[ -f "$work/stack_file" ]]; then cp -- "$work/stack_file" "$stack_file"; fi
   rm -rf -- "$work"
 }
 trap restore EXIT
-if [[ -f "$decisions" ]]; then cp -- "$decisions" "$work/decisions"; fi
+if [[ -f "$stack_file" ]]; then cp -- "$stack_file" "$work/stack_file"; fi
 
-# The host is elsewhere: what cannot be seen from here is not gone.
+# The program must not look for images, environments and models on this machine.
 export ARCHON_ENGINE_ELSEWHERE=1
 
 if [[ -n "${BACKEND:-}" ]]; then
@@ -39,24 +39,18 @@ else
   mkdir "$work/state"
   export PULUMI_BACKEND_URL=file://$work/state
   # Secrets in the stack's file were encrypted with the salt of the state.
-  node -e '
-    const fs = require("fs");
-    const [exported, decisions] = process.argv.slice(1);
-    const salt = JSON.parse(fs.readFileSync(exported, "utf8")).deployment.secrets_providers?.state?.salt;
-    const settings = require("yaml").parse(fs.existsSync(decisions) ? fs.readFileSync(decisions, "utf8") : "") ?? {};
-    if (salt !== undefined && settings.encryptionsalt === undefined) fs.writeFileSync(decisions, JSON.stringify({ ...settings, encryptionsalt: salt }));
-  ' "$export" "$decisions"
+  "$files" add-salt "$export" "$stack_file"
   pulumi stack init "$stack" --non-interactive >&2
   pulumi stack import --stack "$stack" --file "$export" --non-interactive >&2
 fi
 
 code=0
-pulumi preview --stack "$stack" --json --non-interactive >"$work/preview.json" 2>"$work/words" || code=$?
-cat "$work/words" >&2
+pulumi preview --stack "$stack" --json --non-interactive >"$work/preview.json" 2>"$work/stderr" || code=$?
+cat "$work/stderr" >&2
 if [[ -s "$work/preview.json" ]]; then
   cat "$work/preview.json"
 else
   # Pulumi reports some problems before it previews, as text and not as JSON.
-  node -e 'console.log(JSON.stringify({ diagnostics: [{ severity: "error", message: require("fs").readFileSync(0, "utf8") }] }))' <"$work/words"
+  "$files" error-preview <"$work/stderr"
 fi
 exit "$code"

@@ -2,39 +2,42 @@ import type { ImageDefinition } from "../lib/images";
 import type { Release } from "../release/release";
 
 /**
- * What can be deployed. The program and the commands know only this about an application; they use no name of its
- * files or modules that is not in here.
+ * What can be deployed. Components get everything that they know of an application from here: they name no file, module
+ * or port of it themselves.
  *
- * An application is an HTTP server that uses models. It runs read-only, as an ordinary user and without capabilities.
- * An environment and models of the store are mounted into it read-only.
+ * An application is an HTTP server with a model in it. It runs read-only, as an ordinary user, without capabilities,
+ * with an environment and models of the store mounted read-only.
  */
 export interface Application {
   image: ApplicationImage;
   python: PythonTarget;
   requirements: Requirements;
-  /** Port that it listens on inside its container. */
+  /** Port that the server listens on inside its container. */
   port: number;
-  /** User and group that it runs as, `<uid>:<gid>`. The store gives its data directory to them. */
+  /** User and group that the server runs as, `<uid>:<gid>`. They own its data directory. */
   user: string;
   mounts: Mounts;
-  /** Temporary directories by path, each with its options: what it may write besides its data directory. */
+  /** Temporary directories by path, each with its mount options: what the server may write besides its data directory. */
   tmpfs: Readonly<Record<string, string>>;
   variables: Variables;
   readiness: Readiness;
-  /** Seconds that it may take to stop: as long as it still answers after SIGTERM, and as requests in flight need. */
+  /**
+   * Seconds that the server may take to stop before it is killed. Must cover the time that it keeps answering after
+   * SIGTERM, and the requests that are then in flight.
+   */
   stopSeconds: number;
   commands: ApplicationCommands;
 }
 
-/** How the image is built. The image names the command that it starts, so an older release starts its own. */
+/** How the image is built. What it starts is part of the image, so a rollback starts what the older release started. */
 export interface ApplicationImage extends ImageDefinition {
-  /** Build arguments of this image, which are part of its tag. @param choices what the stack decides */
+  /** Build arguments of this image alone, part of its tag. @param choices what the stack decides */
   buildArguments(choices: { browser: boolean }): Record<string, string>;
 }
 
-/** What its lock files are resolved for. Other values make another environment. */
+/** What the lock files are resolved for. The values are part of the key of every environment. */
 export interface PythonTarget {
-  /** Such as `cp311`. */
+  /** Tag of the interpreter in the name of a wheel, such as `cp311`. */
   abi: string;
   /** Such as `linux/amd64`. */
   platform: string;
@@ -53,47 +56,47 @@ export interface Requirements {
   imports: readonly string[];
 }
 
-/** Paths inside its container at which the directories of the store are mounted. */
+/** Where the server finds, inside its container, what is mounted from the store. */
 export interface Mounts {
   /** The environment, read-only. */
   environment: string;
   /** The models, read-only: a cache directory of the Hugging Face libraries. */
   models: string;
-  /** Its data, the only mount that it may write to. */
+  /** Its data: the only directory whose content outlives the container. */
   data: string;
 }
 
 export interface Variables {
-  /** Environment variables that the program sets. A stack cannot set them. */
+  /** Names of the environment variables that the program sets. A stack cannot set them. */
   reserved: readonly string[];
   /**
-   * Values of those that follow from the release and the service. The program adds the API token and the certificate
+   * Names and values of those that depend on what runs. The program itself adds the API token and the certificate
    * authorities.
    */
   of(release: Release, service: string): Record<string, string>;
-  /** Name of the variable that gets the API token, if one is required. */
+  /** Name of the variable for the API token; set only in a stack that requires one. */
   token: string;
-  /** Names of the variables that get the path of the certificate authorities, if those of the image are not enough. */
+  /** Names of the variables for the path of the certificate authorities; set only where the image's own do not suffice. */
   certificates: readonly string[];
 }
 
-/** How it reports that it is ready. */
+/** How the server shows that it is ready. */
 export interface Readiness {
   /** Run inside the container; exits with 0 when it is ready. */
   command: readonly string[];
-  /** The command's output starts with this when the server cannot become ready, so that an update need not wait. */
+  /** The command's output begins with this when the release has failed for good and waiting is no use. */
   failedPrefix: string;
 }
 
-/** What runs inside its image or one of its containers besides the server. */
+/** Commands, besides the server, that run in the image or in a container of the server. */
 export interface ApplicationCommands {
   /**
-   * In a ready container: prints what its models answer to the known questions, as `{ "models": [{ repo, revision,
-   * proof }] }`. The baseline of a model is the `proof` of its first run.
+   * Runs in a ready container. Prints what its models answer to the known questions, as
+   * `{ "models": [{ repo, revision, proof }] }`. The baseline of a model is the `proof` of its first run.
    */
   baseline: readonly string[];
-  /** In a container of its own: writes a variant of a snapshot to standard output, as a tar. */
+  /** Runs in a container of its own. Writes a variant of a snapshot to standard output, as a tar archive. */
   derive(source: { repo: string; revision: string; variant: string }): readonly string[];
-  /** In a container of its own: prints the revision that this variant will have. */
+  /** Like `derive`, but prints only the revision of the variant. */
   deriveRevision(source: { repo: string; revision: string; variant: string }): readonly string[];
 }

@@ -34,7 +34,9 @@ export function define(command: Command): void {
     .action((options: RelevanceOptions) => measure((steps) => benchRelevance(steps, options)));
   command
     .command("server")
-    .description("Put the running stack dev under load: 11 minutes. A token comes from ARCHON_API_TOKEN.")
+    .description(
+      "Put the running stack dev under load: 11 minutes. ARCHON_API_TOKEN holds the API token if there is one.",
+    )
     .action(() => measure(benchServer));
 }
 

@@ -1,14 +1,14 @@
 import { InvalidArgumentError, type Command } from "commander";
 import * as path from "node:path";
 import { archon } from "../lib/command-line";
-import { exportBundle } from "./bundle/export";
-import { describeImported, importBundle } from "./bundle/import";
 import { configuredValue } from "../config/stack";
 import { UserError } from "../lib/errors";
+import { exportBundle } from "./bundle/export";
+import { describeImported, importBundle } from "./bundle/import";
 import { examples, repeatable, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { bytes } from "./lib/render";
-import { findRelease, readLedger, withLosses } from "./releases/ledger";
+import { findRelease, readLedger, checkReleases } from "./releases/ledger";
 import { ensureSetup } from "./setup/ensure";
 
 export function define(command: Command): void {
@@ -39,7 +39,7 @@ export function define(command: Command): void {
     .action((file: string, { stack, root }: { stack: string; root?: string }) => importReleases(file, stack, root));
 }
 
-/** Relative to where the person is: npm runs its scripts in the root of the checkout. */
+/** Absolute path, relative to where the user started npm: npm runs its scripts in the root of the checkout. */
 function callersPath(file: string): string {
   if (file === "") {
     throw new InvalidArgumentError("It is empty.");
@@ -51,17 +51,17 @@ async function exportReleases(file: string, stack: string, ids: readonly string[
   const steps = new Steps();
   await ensureSetup(steps);
   const ledger = await readLedger(stack);
-  const whole = { ...ledger, releases: withLosses(ledger) };
+  const checked = { ...ledger, releases: checkReleases(ledger) };
   if (ledger.running === undefined || ledger.root === undefined) {
     throw new UserError(
       `The stack "${stack}" runs nothing. \`${archon(`pulumi up --stack ${stack}`)}\` makes a release to export.`,
     );
   }
-  const releases = (ids.length === 0 ? [ledger.running] : ids).map((id) => findRelease(id, whole));
-  const lost = releases.filter((release) => release.lost !== undefined);
-  if (lost.length > 0) {
+  const releases = (ids.length === 0 ? [ledger.running] : ids).map((id) => findRelease(id, checked));
+  const unavailable = releases.filter((release) => release.lost !== undefined);
+  if (unavailable.length > 0) {
     throw new UserError(
-      lost.map(({ id, lost: reason }) => `Release ${id} cannot be exported: ${reason ?? ""}.`).join("\n"),
+      unavailable.map(({ id, lost: reason }) => `Release ${id} cannot be exported: ${reason ?? ""}.`).join("\n"),
     );
   }
   const { root } = ledger;
@@ -77,7 +77,7 @@ async function exportReleases(file: string, stack: string, ids: readonly string[
   );
 }
 
-/** Needs only an engine: the other host cannot reach what the set-up would download. */
+/** Runs without the set-up, which a host without a network could not finish. Needs only an engine. */
 async function importReleases(file: string, stack: string, root: string | undefined): Promise<void> {
   const target = path.resolve(root ?? configuredValue("root", stack));
   const index = await importBundle(file, target, new Steps());

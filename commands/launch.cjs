@@ -1,6 +1,6 @@
 "use strict";
 // Starts the command line in `commands/lib/archon.ts`. It runs before anything is installed, so it is plain JavaScript
-// without dependencies, in a dialect that Nodes too old for the rest can still read.
+// without dependencies, in syntax that a Node.js too old for the rest can still read.
 
 const childProcess = require("child_process");
 const crypto = require("crypto");
@@ -34,25 +34,24 @@ function checkNode(version) {
 }
 
 /**
- * A typing error must not start an installation of minutes. Once the packages are there, the command line itself
- * answers it.
+ * Refuses an unknown command, so that a typing error does not start an installation of minutes. Once the packages are
+ * installed, the command line itself refuses it.
  */
-function checkVerb(verb) {
-  const verbs = fs
+function checkCommand(command) {
+  const commands = fs
     .readdirSync(__dirname)
     .filter((file) => file.endsWith(".ts"))
     .map((file) => file.slice(0, -".ts".length))
     .sort();
-  if (verb !== undefined && verb[0] !== "-" && verbs.indexOf(verb) === -1) {
-    process.stderr.write(
-      'There is no verb "' + verb + '". The verbs are:\n' + verbs.map((each) => "  ./archon " + each).join("\n") + "\n",
-    );
+  if (command !== undefined && command[0] !== "-" && commands.indexOf(command) === -1) {
+    const known = commands.map((each) => "  ./archon " + each).join("\n");
+    process.stderr.write('There is no command "' + command + '". The commands are:\n' + known + "\n");
     process.exit(wrongUsage);
   }
 }
 
 /** What the installed packages depend on: the lock file, and the release of Node that their scripts ran under. */
-function wantedStamp() {
+function expectedStamp() {
   const lockFile = path.join(root, "package-lock.json");
   if (!fs.existsSync(lockFile)) {
     fail("package-lock.json is missing; it belongs to the checkout. Get it back with `git restore package-lock.json`.");
@@ -69,7 +68,7 @@ function isInstalled(stamp) {
 function installPackages(stamp) {
   process.stderr.write("Installing the npm packages that package-lock.json names, into node_modules (npm ci) …\n");
   const started = Date.now();
-  // Under `npm run` this is the npm at work; other package managers put themselves there.
+  // Under `npm run` this is the path of that npm. Other package managers set the variable to their own path.
   const npm = process.env.npm_execpath || "";
   const command = /npm-cli\.c?js$/.test(npm) ? [process.execPath, npm] : ["npm"];
   // npm's output goes to stderr: stdout belongs to the command.
@@ -94,8 +93,8 @@ function installPackages(stamp) {
 }
 
 /**
- * Lets `require` read TypeScript. The compiler alone takes longer to load than most commands to run, so its output for
- * a file is kept, by the hash of the file. `npm ci` removes it together with the compiler.
+ * Lets `require` read TypeScript. Loading the compiler takes longer than most commands, so its output for a file is
+ * cached by the hash of the file. `npm ci` removes the cache together with the compiler.
  */
 function readTypeScript() {
   const cache = path.join(modules, ".cache", "archon-commands");
@@ -115,18 +114,18 @@ function readTypeScript() {
         fileName: file,
         compilerOptions,
       });
-      const half = compiled + "." + process.pid;
-      fs.writeFileSync(half, outputText);
-      fs.renameSync(half, compiled);
+      const partial = compiled + "." + process.pid;
+      fs.writeFileSync(partial, outputText);
+      fs.renameSync(partial, compiled);
     }
     module._compile(fs.readFileSync(compiled, "utf8"), file);
   };
 }
 
 checkNode(process.versions.node);
-const stamp = wantedStamp();
+const stamp = expectedStamp();
 if (!isInstalled(stamp)) {
-  checkVerb(process.argv[2]);
+  checkCommand(process.argv[2]);
   installPackages(stamp);
 }
 readTypeScript();

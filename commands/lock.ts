@@ -1,18 +1,18 @@
-import { referenceServer } from "../applications/reference/application";
 import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { referenceServer } from "../applications/reference/application";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
-import { ensureSetup } from "./setup/ensure";
 import { readMachine } from "../config/machine";
 import { writeAtomically } from "../lib/files";
 import { packageIndexes } from "../config/stack";
+import { projectRoot } from "../lib/paths";
+import { ensureSetup } from "./setup/ensure";
 import { dockerEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
 import { examples } from "./lib/options";
-import { projectRoot } from "../lib/paths";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 
@@ -21,17 +21,17 @@ const minimal = path.basename(requirements.image);
 const ml = path.basename(requirements.environment);
 const tests = "requirements.tests";
 
-/** Directory of each list and of its lock. */
+/** Directory of each list and of its lock file, relative to the checkout. */
 const directories: Readonly<Record<string, string>> = {
   [minimal]: path.dirname(requirements.image),
   [ml]: path.dirname(requirements.environment),
   [tests]: "tests/python",
 };
 
-/** The uv of the images. The list of the tests names it as a constraint. */
+/** Pins the uv of the images. The list of the tests uses it as a constraint. */
 const tools = "store/requirements.tools.txt";
 
-/** Keeps the wheels (7 GB) for the next time: resolving and measuring them again then takes a minute. */
+/** Docker volume with the wheels (7 GB). With it, the next resolution takes a minute. */
 const wheelVolume = "archon-lock";
 
 export function define(command: Command): void {
@@ -57,58 +57,66 @@ export function define(command: Command): void {
 }
 
 /**
- * Resolves the lists in a copy of their directory, and copies the lock files back once all of them exist. Returns the
- * changed ones.
+ * Resolves the lists in a copy of their directories, and copies the lock files back once all of them exist. Returns the
+ * paths of the changed ones, relative to the checkout.
  */
 async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
-    for (const [name, directory] of Object.entries(directories)) {
-      for (const file of [`${name}.in`, `${name}.txt`].filter((each) =>
-        fs.existsSync(path.join(projectRoot, directory, each)),
-      )) {
-        fs.copyFileSync(path.join(projectRoot, directory, file), path.join(work, file));
-      }
-    }
-    fs.copyFileSync(path.join(projectRoot, tools), path.join(work, path.basename(tools)));
-    const { caBundle, dockerHost } = readMachine();
-    const { pythonIndex, pythonExtraIndexes } = packageIndexes();
-    await run(
-      "docker",
-      [
-        ...[
-          "run",
-          "--rm",
-          "--init",
-          "--label=io.archon.component=lock",
-          `--volume=${work}:/lists`,
-          `--volume=${wheelVolume}:/scratch`,
-        ],
-        ...(caBundle === undefined
-          ? []
-          : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"]),
-        ...[
-          image,
-          "lock",
-          `--minimal=/lists/${minimal}.in`,
-          `--ml=/lists/${ml}.in`,
-          `--also=/lists/${tests}.in`,
-          "--output=/lists",
-          "--scratch=/scratch",
-        ],
-        ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
-        ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
-        ...args,
-      ],
-      { environment: dockerEnvironment(dockerHost), log: "lock", onLine: (line) => show(line, progress) },
-    );
+    copyLists(work);
+    await run("docker", lockArguments(image, work, args), {
+      environment: dockerEnvironment(readMachine().dockerHost),
+      log: "lock",
+      onLine: (line) => show(line, progress),
+    });
     return Object.entries(directories)
-      .map(([name, directory]) => ({ lock: `${name}.txt`, target: `${directory}/${name}.txt` }))
-      .filter(({ lock, target }) => replaceIfChanged(path.join(work, lock), path.join(projectRoot, target)))
+      .map(([name, directory]) => ({ lockFile: `${name}.txt`, target: `${directory}/${name}.txt` }))
+      .filter(({ lockFile, target }) => replaceIfChanged(path.join(work, lockFile), path.join(projectRoot, target)))
       .map(({ target }) => target);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Copies the lists, and those of their lock files that exist, into one directory. */
+function copyLists(work: string): void {
+  const lists = Object.entries(directories).flatMap(([name, directory]) => [
+    `${directory}/${name}.in`,
+    `${directory}/${name}.txt`,
+  ]);
+  const existing = lists.filter((file) => fs.existsSync(path.join(projectRoot, file)));
+  for (const file of [...existing, tools]) {
+    fs.copyFileSync(path.join(projectRoot, file), path.join(work, path.basename(file)));
+  }
+}
+
+/** @param more options that the caller of `./archon lock` gave */
+function lockArguments(image: string, work: string, more: readonly string[]): string[] {
+  const { caBundle } = readMachine();
+  const { pythonIndex, pythonExtraIndexes } = packageIndexes();
+  const trust =
+    caBundle === undefined
+      ? []
+      : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"];
+  return [
+    "run",
+    "--rm",
+    "--init",
+    "--label=io.archon.component=lock",
+    `--volume=${work}:/lists`,
+    `--volume=${wheelVolume}:/scratch`,
+    ...trust,
+    image,
+    "lock",
+    `--minimal=/lists/${minimal}.in`,
+    `--ml=/lists/${ml}.in`,
+    `--also=/lists/${tests}.in`,
+    "--output=/lists",
+    "--scratch=/scratch",
+    ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
+    ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
+    ...more,
+  ];
 }
 
 /** Lines of uv only update the progress; messages of the store tool stay on the screen. */
@@ -120,7 +128,7 @@ function show(line: string, progress: Progress): void {
   }
 }
 
-/** Whether the new lock differs from the old one, which it then replaces. */
+/** Replaces the old lock file with the new one. Returns whether they differ. */
 function replaceIfChanged(from: string, to: string): boolean {
   const text = fs.readFileSync(from, "utf8");
   const changed = !fs.existsSync(to) || fs.readFileSync(to, "utf8") !== text;

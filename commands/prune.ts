@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { archon } from "../lib/command-line";
+import { readMachine } from "../config/machine";
 import { imageSize, imagesOfContainers, removeImage } from "./lib/docker";
 import { examples, repeatable, stackFlag, stackOption } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
 import { bytes } from "./lib/render";
 import { ensureSetup } from "./setup/ensure";
-import { readMachine } from "../config/machine";
 import { engineUsage, otherReferences } from "./store/engine-usage";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
@@ -73,6 +73,8 @@ async function pruneImages(
   engine: string | undefined,
   progress: Progress,
 ): Promise<string[]> {
+  const remove = async (reference: string): Promise<string | undefined> =>
+    dryRun ? undefined : removeImage(reference, engine);
   const report: string[] = [];
   const used = await imagesOfContainers(engine);
   for (const [index, reference] of references.entries()) {
@@ -81,17 +83,8 @@ async function pruneImages(
     if (size === undefined) {
       continue;
     }
-    const kept = await reasonToKeep(reference);
-    report.push(
-      kept === undefined ? `image  ${reference}  up to ${bytes(size)}` : `image  ${reference}  stays: ${kept}`,
-    );
+    const reason = used.has(reference) ? "a container uses it" : await remove(reference);
+    report.push(`image  ${reference}  ${reason === undefined ? `up to ${bytes(size)}` : `stays: ${reason}`}`);
   }
   return report;
-
-  async function reasonToKeep(reference: string): Promise<string | undefined> {
-    if (used.has(reference)) {
-      return "a container uses it";
-    }
-    return dryRun ? undefined : removeImage(reference, engine);
-  }
 }

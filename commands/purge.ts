@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { archon } from "../lib/command-line";
+import { UserError } from "../lib/errors";
+import { readMachine } from "../config/machine";
 import { ask } from "./lib/prompt";
 import { liveContainers } from "./lib/docker";
-import { UserError } from "../lib/errors";
 import { examples, stackOption } from "./lib/options";
 import { silent, Steps } from "./lib/progress";
 import { ensureSetup } from "./setup/ensure";
-import { readMachine } from "../config/machine";
 import { describeInventory, parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 import { describeUsers, usersOf } from "./store/users";

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { examples, stackFlag, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
-import { readLedger, withLosses } from "./releases/ledger";
+import { readLedger, checkReleases } from "./releases/ledger";
 import { describeReleases } from "./releases/table";
 import { ensureSetup } from "./setup/ensure";
 
@@ -15,7 +15,7 @@ export function define(command: Command): void {
       // stdout is for the answer alone: scripts read it.
       await ensureSetup(new Steps({ output: process.stderr }));
       const ledger = await readLedger(stack);
-      const releases = withLosses(ledger);
+      const releases = checkReleases(ledger);
       if (json) {
         const listed = releases.map((release) => ({
           ...release,

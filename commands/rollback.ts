@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import { parseLedger } from "../release/ledger";
 import { archon } from "../lib/command-line";
+import { UserError } from "../lib/errors";
 import { describePreview } from "./preview/format";
 import { previewStack } from "./preview/run";
-import { findRelease, readLedger, withLosses } from "./releases/ledger";
+import { findRelease, readLedger, checkReleases } from "./releases/ledger";
 import { pinnedRelease, withPinnedRelease } from "./rollback/pinned-release";
 import { describeOutcome, notRestorable } from "./rollback/format";
 import { ensureSetup } from "./setup/ensure";
 import { deploy } from "./start/deploy";
 import type { StackOutputs } from "./start/outputs";
 import { confirm } from "./lib/prompt";
-import { UserError } from "../lib/errors";
 import { examples, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { CommandError } from "./lib/run";
@@ -45,10 +45,10 @@ export function define(command: Command): void {
     });
 }
 
-async function rollback(wanted: string | undefined, { stack, yes }: Options): Promise<number> {
+async function rollback(requested: string | undefined, { stack, yes }: Options): Promise<number> {
   const steps = new Steps();
   await ensureSetup(steps);
-  const id = wanted === undefined ? undefined : await restorable(wanted, stack);
+  const id = requested === undefined ? undefined : await restorableId(requested, stack);
   if (id === undefined && pinnedRelease(stack) === undefined) {
     console.log(
       `The stack "${stack}" is not pinned to a release: it runs what the checkout makes. \`${archon(`pulumi up --stack ${stack}`)}\` updates it.`,
@@ -57,7 +57,7 @@ async function rollback(wanted: string | undefined, { stack, yes }: Options): Pr
   }
   let outputs: StackOutputs | undefined;
   await withPinnedRelease(stack, id, async () => {
-    // The update itself refuses what the preview would refuse. A preview that nobody reads takes as long as the update.
+    // With --yes nobody reads a preview, and it takes as long as the update, which refuses the same things.
     if (!yes && !(await previewAndConfirm(stack, id, steps))) {
       return false;
     }
@@ -96,10 +96,10 @@ async function previewAndConfirm(stack: string, id: string | undefined, steps: S
   return confirmed;
 }
 
-/** The id of the release that is meant. @throws UserError when there is none, or a part of it is missing */
-async function restorable(wanted: string, stack: string): Promise<string> {
+/** The id of the requested release. @throws UserError when there is none, or a part of it is missing */
+async function restorableId(requested: string, stack: string): Promise<string> {
   const ledger = await readLedger(stack);
-  const { id, lost, commit } = findRelease(wanted, { running: ledger.running, releases: withLosses(ledger) });
+  const { id, lost, commit } = findRelease(requested, { running: ledger.running, releases: checkReleases(ledger) });
   if (lost !== undefined) {
     throw new UserError(notRestorable(id, lost, commit));
   }

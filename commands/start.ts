@@ -1,16 +1,17 @@
 import type { Command } from "commander";
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../lib/command-line";
-import { ensureSetup } from "./setup/ensure";
 import { readMachine } from "../config/machine";
 import { devStack } from "../config/stack";
-import { ArchonClient } from "./start/archon-client";
-import { deploy } from "./start/deploy";
-import { describeAnswer, describeDeployment, describeTimes } from "./start/report";
-import { measure } from "./start/sizes";
 import { UserError } from "../lib/errors";
+import { sha256 } from "../lib/hashing";
+import { ensureSetup } from "./setup/ensure";
+import { ArchonClient, type SearchReply } from "./start/archon-client";
+import { deploy } from "./start/deploy";
+import type { StackOutputs } from "./start/outputs";
+import { describeAnswer, describeDeployment, describeTimes } from "./start/report";
+import { deploymentSizes } from "./start/sizes";
 import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { columnsOf } from "./lib/render";
@@ -41,22 +42,31 @@ async function start(): Promise<void> {
     async (progress) => {
       await client.waitUntilHealthy();
       const content = fs.readFileSync(documentFile, "utf8");
-      const contentTag = `sha256:${createHash("sha256").update(content).digest("hex").slice(0, 16)}`;
+      const contentTag = `sha256:${sha256(content).slice(0, 16)}`;
       return client.ensureDocument({ filename, content, contentTag }, progress);
     },
     (uploaded) => `${filename} ${uploaded ? "uploaded" : "already there"}`,
   );
   const reply = await steps.run("Search", () => client.search(question, matchCount));
 
-  const sizes = await measure(outputs, readMachine().dockerHost);
+  const sizes = await deploymentSizes(outputs, readMachine().dockerHost);
   console.log(["", ...describeAnswer(question, reply, columnsOf(process.stdout, 100))].join("\n"));
   console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
 
-  const unranked = reply.results.filter(({ rerank_score }) => typeof rerank_score !== "number");
-  if (reply.results.length === 0 || (outputs.models.length > 0 && unranked.length > 0)) {
+  checkReply(reply, outputs);
+}
+
+/** @throws UserError when the search found nothing, or when the release has models and did not rerank */
+function checkReply({ results }: SearchReply, { models, url }: StackOutputs): void {
+  const unranked = results.filter(({ rerank_score }) => typeof rerank_score !== "number");
+  const hint = `${url}/health/ml shows the state of its models.`;
+  if (results.length === 0) {
+    throw new UserError(`The search found nothing in the document. ${hint}`);
+  }
+  if (models.length > 0 && unranked.length > 0) {
+    const names = models.map(({ name }) => name).join(", ");
     throw new UserError(
-      `${reply.results.length === 0 ? "The search found nothing in the document" : `${unranked.length} passages came without a rerank score`}, ` +
-        `though the release has ${outputs.models.map(({ name }) => name).join(", ") || "no model"}. ${outputs.url}/health/ml shows the state of its models.`,
+      `${unranked.length} passages came without a rerank score, though the release has ${names}. ${hint}`,
     );
   }
 }

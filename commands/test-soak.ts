@@ -18,12 +18,12 @@ interface Options {
   seed?: number;
 }
 
-/** What every part does when no number is given: some hours, for every night. */
+/** The numbers of all parts when none is given: they take some hours. */
 const nightly = { runs: 300, up: 30, rounds: 5, fuzz: 20 };
 
-/*
- * What takes hours; `npm test` contains a short run of each part. The seed repeats the choices. The moments at which
- * something is killed depend on the machine.
+/**
+ * Tests that take hours; `npm test` contains a short run of each part. The seed repeats the choices, but the moments at
+ * which something is killed depend on the machine.
  */
 export function define(command: Command): void {
   command
@@ -95,7 +95,7 @@ function rollouts(rounds: number): Promise<Counts> {
   return runJest("engine", environment, print, "--runInBand", "--testPathPattern", "/engine/rollout\\.test\\.ts$");
 }
 
-/** The usual number of examples is 100: jest runs once with more, pytest several times, each with another seed. */
+/** Runs jest once with `times` as many examples as usual (100), and pytest `times` times, each with another seed. */
 async function propertyTests(times: number, seed: number): Promise<Counts> {
   const environment = { ...process.env, ARCHON_TEST_EXAMPLES: String(100 * times), ARCHON_TEST_SEED: String(seed) };
   const results = [await runJest("unit", environment, print, "--testTimeout=600000")];

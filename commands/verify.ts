@@ -9,8 +9,8 @@ import { sourcesOf } from "./store/repair";
 import { parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 
-/** What the store tool exits with when it did its work and found damage. */
-const damaged = "failed with exit code 1";
+/** Exit code of the store tool when it has done its work and found damage. */
+const exitDamaged = 1;
 
 interface Options {
   stack: string;
@@ -46,7 +46,7 @@ async function verify({ stack, full, repair }: Options): Promise<void> {
       await steps.run("Verification", (progress) => runStoreTool({ root, command }, image, progress));
     }
   } catch (error) {
-    if (!(error instanceof CommandError) || error.outcome !== damaged) {
+    if (!(error instanceof CommandError) || error.exitCode !== exitDamaged) {
       throw error;
     }
     throw new UserError(

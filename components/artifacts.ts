@@ -2,13 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
 import type { Settings } from "../config/load";
 import type { Model } from "../config/models";
-import type { DeploymentPlan } from "./deployment-plan";
 import { snapshotOf, type ModelReference } from "../release/release";
+import type { BuildRecipe } from "../lib/images";
+import type { DeploymentPlan } from "./deployment-plan";
 import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
 import { ModelSnapshot, type SnapshotSource } from "./store/model-snapshot";
 import type { HostFacts } from "./host-facts";
-import type { BuildRecipe } from "../lib/images";
 
 export interface ArtifactsArgs {
   plan: DeploymentPlan;
@@ -34,7 +34,7 @@ export class Artifacts extends pulumi.ComponentResource {
     const job = { host: settings, bootstrapImage: bootstrap.reference };
     this.images.set(plan.sharedImages.bootstrap, bootstrap);
 
-    const releases = plan.releases.filter(({ lost: reason }) => reason === undefined);
+    const releases = plan.releases.filter(({ lost }) => lost === undefined);
     for (const reference of new Set([
       ...releases.flatMap(({ images }) => Object.values(images)),
       plan.sharedImages.gateway,
@@ -60,13 +60,13 @@ export class Artifacts extends pulumi.ComponentResource {
       releases.flatMap(({ models }) => models),
     )) {
       const { repo, revision } = model;
-      const { source, needs } = this.snapshotSource(plan, model);
+      const { source, dependsOn } = this.snapshotSource(plan, model);
       this.snapshots.set(
         snapshotOf(model),
         new ModelSnapshot(
           snapshotName(name, model),
           { ...job, repo, revision, source, missing: !facts.hasSnapshot(model) },
-          { ...child, dependsOn: needs },
+          { ...child, dependsOn },
         ),
       );
     }
@@ -74,51 +74,52 @@ export class Artifacts extends pulumi.ComponentResource {
   }
 
   image(reference: string): Image {
-    return found(this.images, reference);
+    return partOf(this.images, reference);
   }
 
   environment(key: string): Environment {
-    return found(this.environments, key);
+    return partOf(this.environments, key);
   }
 
   snapshot(model: ModelReference): ModelSnapshot {
-    return found(this.snapshots, snapshotOf(model));
+    return partOf(this.snapshots, snapshotOf(model));
   }
 
   /**
-   * Where a snapshot comes from, and what it needs first; neither for a snapshot that the checkout does not configure.
+   * Where a snapshot comes from, and which resources it depends on. There is no source for a snapshot that the checkout
+   * does not configure, nor for a derived one in a rollback.
    */
   private snapshotSource(
     plan: DeploymentPlan,
     requested: ModelReference,
-  ): { source: SnapshotSource | undefined; needs: pulumi.Resource[] } {
+  ): { source: SnapshotSource | undefined; dependsOn: pulumi.Resource[] } {
     const { models, hubEndpoint, hubMirrors, hubToken } = plan.settings;
     const model = configured(models, requested);
-    const origin = models.find(({ name }) => name === model?.from);
     if (model === undefined || (model.from !== undefined && !plan.fromCheckout)) {
-      return { source: undefined, needs: [] };
+      return { source: undefined, dependsOn: [] };
     }
-    if (origin !== undefined) {
-      const [image, environment] = [this.image(plan.active.images.server), this.environment(plan.active.environment)];
-      return {
-        source: {
-          application: plan.application,
-          derivedFrom: origin,
-          variant: model.variant,
-          serverImage: image.reference,
-          environment,
-        },
-        needs: [environment, this.snapshot(origin)],
-      };
+    if (model.directory !== undefined) {
+      return { source: { directory: model.directory }, dependsOn: [] };
     }
+    const origin = models.find(({ name }) => name === model.from);
+    if (origin === undefined) {
+      return { source: { hubEndpoint, hubMirrors, hubToken }, dependsOn: [] };
+    }
+    const environment = this.environment(plan.active.environment);
     return {
-      source: model.directory === undefined ? { hubEndpoint, hubMirrors, hubToken } : { directory: model.directory },
-      needs: [],
+      source: {
+        application: plan.application,
+        derivedFrom: origin,
+        variant: model.variant,
+        serverImage: this.image(plan.active.images.server).reference,
+        environment,
+      },
+      dependsOn: [environment, this.snapshot(origin)],
     };
   }
 }
 
-/** How to build an image; undefined for one that the engine certainly has, or that the checkout does not make. */
+/** How to build an image; undefined when the engine certainly has it, or when the checkout does not make it. */
 export function recipeFor(
   reference: string,
   recipes: readonly BuildRecipe[],
@@ -161,7 +162,7 @@ function derivedLast(settings: Settings, models: readonly ModelReference[]): Mod
   return [...once.filter((model) => !derived(model)), ...once.filter(derived)];
 }
 
-function found<T>(parts: ReadonlyMap<string, T>, key: string): T {
+function partOf<T>(parts: ReadonlyMap<string, T>, key: string): T {
   const part = parts.get(key);
   if (part === undefined) {
     throw new Error(`${key} is not a part of the retained releases.`);

@@ -17,9 +17,9 @@ export const hardened = {
 } as const satisfies Partial<docker.ContainerArgs>;
 
 /**
- * Properties that the provider plans as an update in place and then does not change in the container: a changed mount
- * reports success and the container keeps the old one. Only replacing the container applies them. A memory limit does
- * change in place, but a lower one kills a server that uses more: another server must first be ready with it.
+ * Properties whose change replaces the container. The provider plans most of them as an update in place, reports
+ * success, and changes nothing in the container. A memory limit does change in place, but a lower one kills a server
+ * that uses more: another server must first be ready with it.
  * `#initerror` makes the next update replace a container that failed to start.
  */
 export const REPLACE_ON_CHANGES = [
@@ -53,7 +53,7 @@ export function labels(
 }
 
 /**
- * A duration as the engine reports it ("2m50s", never "170s"): with another spelling every refresh finds a difference.
+ * A duration as the engine reports it ("2m50s", not "170s"): with another spelling every refresh finds a difference.
  */
 export function goDuration(seconds: number): string {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];

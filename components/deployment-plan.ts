@@ -52,10 +52,7 @@ export function planDeployment(application: Application, settings: Settings, pre
   };
 }
 
-/**
- * Without this check an update fails in the middle, in the words of a provider that names neither the address nor the
- * reason.
- */
+/** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */
 function engineError(dockerHost: string, problem: string): pulumi.RunError {
   return new pulumi.RunError(
     `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
@@ -63,17 +60,20 @@ function engineError(dockerHost: string, problem: string): pulumi.RunError {
 }
 
 function planReleases(settings: Settings, previous: Ledger, candidate: Release, facts: HostFacts): Plan {
-  // What the checkout makes again is available to the earlier releases that share it.
-  const after = ["", candidate.id].includes(settings.release) ? assumingBuilt(facts, candidate) : facts;
-  const shared = Object.values<string>({ ...previous.sharedImages });
+  // An update from the checkout makes what is missing of the candidate, also for the earlier releases that share it.
+  const fromCheckout = settings.release === "" || settings.release === candidate.id;
+  const factsAfter = fromCheckout ? assumingBuilt(facts, candidate) : facts;
+  const shared = previous.sharedImages;
+  const sharedExist =
+    shared !== undefined && [shared.bootstrap, shared.gateway].every((reference) => facts.imageMayExist(reference));
   try {
     return plan({
       candidate,
       releases: previous.releases,
-      sharedImages: shared.every((reference) => facts.imageMayExist(reference)) ? previous.sharedImages : undefined,
+      sharedImages: sharedExist ? shared : undefined,
       requestedId: settings.release,
       retain: settings.retain,
-      unavailableReason: (release) => unavailableReason(after, release),
+      unavailableReason: (release) => unavailableReason(factsAfter, release),
     });
   } catch (error) {
     if (error instanceof PlanError) {

@@ -115,9 +115,8 @@ export class Deployment extends pulumi.ComponentResource {
   }
 
   /**
-   * What a person or a script needs to know of the stack. The token is there only where one is required. They wait for
-   * the last step, so that an update that fails leaves all of them as they were, the ledger above all. A preview has no
-   * last step.
+   * The stack's outputs, with the token only where one is required. They wait for the last step, so that a failed update
+   * leaves all of them as they were, the ledger above all. In a preview there is no last step to wait for.
    */
   outputs(): pulumi.Inputs {
     const { url, release, releases, environment, images, models, services, apiToken } = this;
@@ -131,7 +130,7 @@ export class Deployment extends pulumi.ComponentResource {
   }
 }
 
-/** Beside the component, since it is one of its options. */
+/** The component takes it as an option, so it cannot be a child: it has the same parent as the component. */
 function dockerProvider(
   name: string,
   { settings }: DeploymentPlan,
@@ -140,7 +139,7 @@ function dockerProvider(
   return new docker.Provider(`${name}-docker`, { host: settings.dockerHost }, parent === undefined ? {} : { parent });
 }
 
-/** Pulumi marks a configuration key as secret as a whole, so that each variable may be one. */
+/** Pulumi marks a configuration key as secret as a whole, so each variable may be a secret. */
 function secrets(variables: Readonly<Record<string, string>>): Record<string, pulumi.Output<string>> {
   return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, pulumi.secret(value)]));
 }

@@ -4,8 +4,8 @@ import type { Host } from "../lib/host";
 import { snapshotOf, snapshotPath, type Release } from "../release/release";
 
 /**
- * Set where the program runs beside another engine than the stack's, as a preview on a build server does. Nothing
- * counts as missing there.
+ * Environment variable that says that the stack's engine is on another machine, as it is for a preview on a build
+ * server. Then nothing counts as missing.
  */
 const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 
@@ -13,7 +13,7 @@ const TIMEOUT_SECONDS = 10;
 
 /** What can be seen of the host from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
-  /** Why the engine does not answer, in its client's words; undefined when it does, or when it is elsewhere. */
+  /** The Docker client's reason why the engine does not answer; undefined when it does, or when it is elsewhere. */
   engineProblem: string | undefined;
   /** Whether the engine may have the image: it has it, or cannot be asked. */
   imageMayExist(reference: string): boolean;
@@ -40,7 +40,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
   };
 }
 
-/** The same after an update that makes whatever is missing of a release. */
+/** The facts as they will be after an update that makes whatever is missing of a release. */
 export function assumingBuilt(facts: HostFacts, release: Release): HostFacts {
   const models = release.models.map(snapshotOf);
   return {
@@ -64,10 +64,7 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
   return model && `the model ${snapshotOf(model)} is missing from the store`;
 }
 
-/**
- * The only time that a run of the program starts the Docker client: whether the engine answers, and which images it
- * has.
- */
+/** Asks the engine which images it has. A run of the program starts the Docker client only for this. */
 function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
   try {
     const listed = execFileSync("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { BuildRecipe } from "../lib/images";
 
 export interface ImageArgs {
-  /** `repository:tag`, the tag standing for everything that enters the image. */
+  /** `repository:tag`; the tag stands for everything that enters the image. */
   reference: string;
   /** How to build it; undefined for an image that the engine has, which is never built again. */
   recipe: BuildRecipe | undefined;

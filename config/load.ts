@@ -8,17 +8,18 @@ import { modelOf, type Model } from "./models";
 import { configurationError, type Problem } from "./problems";
 import { HUB_TOKEN, parseStackConfig, parseValue, type ModelEntry, type StackConfig } from "./schema";
 
-/** What the program is to make: the stack's configuration joined with the facts of this machine. Plain values only. */
+/** The stack's configuration joined with the facts of this machine. Plain values, except for the secret `hubToken`. */
 export interface Settings extends Omit<StackConfig, "models" | "activeModel" | "caBundle"> {
   /** Absolute path of the checkout. */
   project: string;
-  /** Absolute path on the host, or undefined for the image's own authorities. */
+  /** Absolute path on the host of a PEM file; undefined for the image's own authorities. */
   caBundle: string | undefined;
   /** Text of the environment's lock file. */
   lock: string;
   models: readonly Model[];
   /** The model that scores by default, or undefined in a stack without models. */
   activeModel: Model | undefined;
+  /** Address of the engine, such as `unix:///var/run/docker.sock`. */
   dockerHost: string;
   /** For repositories of the hub that require a token. */
   hubToken: pulumi.Output<string> | undefined;
@@ -60,16 +61,16 @@ function caBundleOf(choice: string, machine: Machine): string | undefined {
 }
 
 /**
- * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. In plain text
- * even where a variable of a service is secret: `Deployment` makes all of these secret again.
+ * Every key of the project's namespace, declared or not, so that the schema can refuse the unknown ones. The variables
+ * of a service are in plain text even if they are secret: `Deployment` makes all of them secret again.
  */
 function rawConfig(): Record<string, unknown> {
   const prefix = `${pulumi.getProject()}:`;
-  const values = Object.entries(pulumi.runtime.allConfig())
+  const texts = Object.entries(pulumi.runtime.allConfig())
     .filter(([key]) => key.startsWith(prefix))
-    .map(([key, value]) => [key.slice(prefix.length), value] as const);
+    .map(([key, text]) => [key.slice(prefix.length), text] as const);
   return Object.fromEntries(
-    values.filter(([key]) => key !== HUB_TOKEN).map(([key, value]) => [key, parseValue(key, value)]),
+    texts.filter(([key]) => key !== HUB_TOKEN).map(([key, text]) => [key, parseValue(key, text)]),
   );
 }
 

@@ -12,15 +12,15 @@ import { display, machineFile } from "../lib/paths";
 export const DEFAULT_BASE_IMAGE =
   "python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b";
 
-/** Where an engine listens when nobody says otherwise. */
+/** Where the Docker engine listens by default. */
 export const DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock";
 
-/** A fact that is empty or of another type is one that is not known. */
+/** A fact that is empty or of another type counts as unknown. */
 const fact = z.string().min(1).optional().catch(undefined);
 
 /** Facts about this machine that no committed file can know. The set-up writes them to `.archon/machine.json`. */
 const machineSchema = z.object({
-  /** An image of our own making, where the pinned one cannot be pulled. */
+  /** Base image that the set-up built or found because the pinned one cannot be pulled. */
   baseImage: fact,
   /** Absolute path of the PEM bundle with the certificate authorities that this machine trusts. */
   caBundle: fact,
@@ -30,7 +30,7 @@ const machineSchema = z.object({
 
 export type Machine = { [key in keyof z.infer<typeof machineSchema>]?: string };
 
-/** The facts recorded so far; none on a fresh checkout. */
+/** The facts recorded so far; none on a fresh checkout. @throws UserError for a file that is not a JSON object */
 export function readMachine(file: string = machineFile): Machine {
   if (!fs.existsSync(file)) {
     return {};
@@ -38,12 +38,12 @@ export function readMachine(file: string = machineFile): Machine {
   return withoutUnknown(parse(fs.readFileSync(file, "utf8"), file));
 }
 
-/** Records the facts in one step, so that a reader never sees half of them. A file that says the same is left alone. */
+/** Records the facts atomically. A file that says the same is left alone. */
 export function writeMachine(machine: Machine, file: string = machineFile): void {
   writeAtomically(file, `${JSON.stringify(withoutUnknown(machine), undefined, 2)}\n`, 0o644);
 }
 
-/** Where the engine listens: `DOCKER_HOST` first, then what the set-up found. */
+/** Where the engine listens: `DOCKER_HOST` first, then what the set-up found, then Docker's default socket. */
 export function dockerHostOf({ dockerHost }: Machine): string {
   return process.env["DOCKER_HOST"] || dockerHost || DEFAULT_DOCKER_HOST;
 }
@@ -58,16 +58,19 @@ function parse(text: string, file: string): Machine {
   }
 }
 
-/** In the order of the schema, so that the same facts are the same file. */
+/** The known facts in the order of the schema, so that the same facts give the same file. */
 function withoutUnknown(machine: Machine): Machine {
   const keys = Object.keys(machineSchema.shape) as (keyof Machine)[];
   return Object.fromEntries(keys.flatMap((key) => (machine[key] === undefined ? [] : [[key, machine[key]]])));
 }
 
-/** Where tools look for certificate authorities, the most general first. */
+/** Environment variables that tell tools where certificate authorities are, the most general first. */
 const caVariables = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] as const;
 
-/** The bundle that the environment points tools to: a sign that TLS here goes through an authority of its own. */
+/**
+ * The CA bundle that environment variables of this machine name: a sign that its TLS goes through an authority of its
+ * own. Undefined when none of them names a readable file by an absolute path.
+ */
 export function findCaBundle(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   return caVariables
     .map((name) => environment[name])

@@ -7,6 +7,7 @@ export interface Model {
   name: string;
   /** `<organisation>/<name>` on the hub; `local/<name>` for a model that does not come from there. */
   repo: string;
+  /** Commit, 40 hex digits. */
   revision: string;
   /** Precision of its weights in memory; "auto" is what suits the processor. */
   variant: "auto" | "float32" | "bfloat16" | "int8";
@@ -17,8 +18,9 @@ export interface Model {
 }
 
 /**
- * The model that an entry of `archon:models` stands for. One from a directory of the checkout gets its commit from its
+ * The model that an entry of `archon:models` stands for. The commit of a model from a directory is computed from its
  * files.
+ * @param project absolute path of the checkout
  */
 export function modelOf(project: string, entry: ModelEntry): Model {
   if ("repo" in entry) {

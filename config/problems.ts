@@ -31,7 +31,7 @@ function keyName([key = "", ...rest]: readonly PropertyKey[]): string {
     );
 }
 
-/** The variables of a service may be secrets. */
+/** Replaces the variables of a service, which may be secrets, in a value that is shown. */
 function withoutVariables(key: string, value: unknown): unknown {
   return key === "variables" ? "not shown" : value;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Problem } from "./problems";
 
-/** A secret is an Output from the beginning, so that neither the schema nor a message ever sees it. */
+/** Key of the hub's token. The schema does not contain it: a secret is read as an Output, so that no message shows it. */
 export const HUB_TOKEN = "hubToken";
 
 const name = z
@@ -42,7 +42,7 @@ const service = z.strictObject({
     .default({}),
 });
 
-/** Every key but the secret one. */
+/** Every key except {@link HUB_TOKEN}. */
 export const schema = z.strictObject({
   root: absolutePath,
   baseImage: z.string().min(1),
@@ -72,10 +72,10 @@ export const schema = z.strictObject({
 /** The configuration of a stack, checked and with defaults. */
 export type StackConfig = z.infer<typeof schema>;
 
-/** Pulumi passes every value as text; a value that is not text is JSON. */
+/** Parses the value of a key as Pulumi passes it: text as it is, everything else as JSON. */
 export function parseValue(key: string, text: string): unknown {
-  const kind = schema.shape[key as keyof StackConfig] as z.ZodType | undefined;
-  if (kind === undefined || kind.safeParse(text).success) {
+  const keySchema = schema.shape[key as keyof StackConfig] as z.ZodType | undefined;
+  if (keySchema === undefined || keySchema.safeParse(text).success) {
     return text;
   }
   try {
@@ -89,6 +89,7 @@ export function parseValue(key: string, text: string): unknown {
 /**
  * Checks the values of all keys, each by itself and against one another, and adds what is wrong to `problems`.
  * @param reserved environment variables that no service may set
+ * @returns undefined when a value by itself is not allowed
  */
 export function parseStackConfig(
   raw: Record<string, unknown>,
@@ -101,36 +102,30 @@ export function parseStackConfig(
     crossCheck(result.data, problems);
     return result.data;
   }
-  for (const issue of result.error.issues) {
-    if (issue.code === "unrecognized_keys") {
-      const allowed = [...Object.keys(schema.shape), HUB_TOKEN].join(", ");
-      issue.keys.forEach((key) =>
-        problems.push({
-          path: [...issue.path, key],
-          reason:
-            issue.path.length === 0
-              ? `unknown key; the keys are ${allowed}`
-              : "unknown key; remove it or correct its spelling",
-        }),
-      );
-    } else {
-      // The value of a variable may be a secret.
-      const received = issue.path.includes("variables") ? undefined : valueAt(raw, issue.path);
-      problems.push({
-        path: issue.path,
-        received,
-        reason: issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message,
-      });
-    }
-  }
+  problems.push(...result.error.issues.flatMap((issue) => problemsOf(issue, raw)));
   return undefined;
+}
+
+function problemsOf(issue: z.core.$ZodIssue, raw: Record<string, unknown>): Problem[] {
+  const { path } = issue;
+  if (issue.code === "unrecognized_keys") {
+    const remedy =
+      path.length === 0
+        ? `the keys are ${[...Object.keys(schema.shape), HUB_TOKEN].join(", ")}`
+        : "remove it or correct its spelling";
+    return issue.keys.map((key) => ({ path: [...path, key], reason: `unknown key; ${remedy}` }));
+  }
+  const reason = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
+  // The value of a variable may be a secret.
+  const received = path.includes("variables") ? undefined : valueAt(raw, path);
+  return [{ path, received, reason }];
 }
 
 const variablesOnly = z
   .array(z.object({ variables: z.record(z.string(), z.unknown()).catch({}) }).catch({ variables: {} }))
   .catch([]);
 
-/** By itself, so that these problems come together with those of every other key. */
+/** Reads the raw values, so that these problems are reported even when another key is wrong. */
 function checkReserved(services: unknown, reserved: readonly string[], problems: Problem[]): void {
   variablesOnly.parse(services).forEach(({ variables }, index) => {
     for (const variable of Object.keys(variables).filter((each) => reserved.includes(each))) {
@@ -143,26 +138,10 @@ function checkReserved(services: unknown, reserved: readonly string[], problems:
 }
 
 function crossCheck({ services, models, activeModel, requireToken }: StackConfig, problems: Problem[]): void {
-  duplicates(models.map((model) => model.name)).forEach((index) =>
-    problems.push({
-      path: ["models", index, "name"],
-      received: models[index]?.name,
-      reason: "is already the name of an earlier model; give each model its own name",
-    }),
-  );
-  duplicates(services.map((each) => each.name)).forEach((index) =>
-    problems.push({
-      path: ["services", index, "name"],
-      received: services[index]?.name,
-      reason: "is already the name of an earlier service; give each service its own name",
-    }),
-  );
-  duplicates(services.map((each) => String(each.port))).forEach((index) =>
-    problems.push({
-      path: ["services", index, "port"],
-      received: services[index]?.port,
-      reason: "is already the port of an earlier service; give each service its own port",
-    }),
+  problems.push(
+    ...duplicates("models", "name", models),
+    ...duplicates("services", "name", services),
+    ...duplicates("services", "port", services),
   );
   models.forEach((model, index) => {
     if ("from" in model && !models.some((other) => other.name === model.from && !("from" in other))) {
@@ -192,9 +171,25 @@ function crossCheck({ services, models, activeModel, requireToken }: StackConfig
   });
 }
 
-/** Positions of the values that occur earlier in the list. */
-function duplicates(values: readonly string[]): number[] {
-  return values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []));
+/** Entries of a list whose value of a field an earlier entry has already. */
+function duplicates<F extends string>(
+  list: "models" | "services",
+  field: F,
+  entries: readonly Readonly<Record<F, unknown>>[],
+): Problem[] {
+  const noun = list.slice(0, -1);
+  const values = entries.map((entry) => entry[field]);
+  return values.flatMap((received, index) =>
+    values.indexOf(received) === index
+      ? []
+      : [
+          {
+            path: [list, index, field],
+            received,
+            reason: `is already the ${field} of an earlier ${noun}; give each ${noun} its own ${field}`,
+          },
+        ],
+  );
 }
 
 function isLoopback(address: string): boolean {

@@ -8,9 +8,8 @@ import { modelOf, type Model } from "./models";
 import { modelEntry, schema, type StackConfig } from "./schema";
 
 /*
- * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that
- * Pulumi.yaml or the schema does not allow counts as missing: the program reports it better, together with everything
- * else that is wrong.
+ * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that the
+ * schema does not allow counts as missing: the program reports it, together with everything else that is wrong.
  */
 
 /** The Pulumi project, as Pulumi.yaml names it. */
@@ -19,7 +18,7 @@ export const project = "archon";
 /** The stack that `./archon start` runs. */
 export const devStack = "dev";
 
-/** The committed configuration of a stack. */
+/** Absolute path of the committed configuration of a stack. */
 export function stackFile(stack: string): string {
   return path.join(projectRoot, `Pulumi.${stack}.yaml`);
 }
@@ -34,7 +33,7 @@ export function chosenBaseImage(): string {
 
 /** `archon:baseImage` of the stack `dev`, unless it leaves the choice to the set-up. */
 export function configuredBaseImage(): string | undefined {
-  const choice = statedValue("baseImage", devStack);
+  const choice = explicitValue("baseImage", devStack);
   return choice === "auto" ? undefined : choice;
 }
 
@@ -42,14 +41,14 @@ export function configuredBaseImage(): string | undefined {
 export function packageIndexes(stack: string = devStack): { pythonIndex: string; pythonExtraIndexes: string[] } {
   const { element } = schema.shape.pythonExtraIndexes;
   return {
-    pythonIndex: statedValue("pythonIndex", stack) ?? "",
-    pythonExtraIndexes: items("pythonExtraIndexes", stack).flatMap((url) => element.safeParse(url).data ?? []),
+    pythonIndex: explicitValue("pythonIndex", stack) ?? "",
+    pythonExtraIndexes: listItems("pythonExtraIndexes", stack).flatMap((url) => element.safeParse(url).data ?? []),
   };
 }
 
 /** The models of a stack, without the entries that are not allowed. */
 export function configuredModels(stack: string, checkout: string = projectRoot): Model[] {
-  return items("models", stack).flatMap((entry) => {
+  return listItems("models", stack).flatMap((entry) => {
     const { data } = modelEntry.safeParse(entry);
     return data === undefined ? [] : [modelOf(checkout, data)];
   });
@@ -57,23 +56,23 @@ export function configuredModels(stack: string, checkout: string = projectRoot):
 
 /** The value of a key: what the stack's file says, else the default of Pulumi.yaml. */
 export function configuredValue<K extends keyof StackConfig>(key: K, stack: string): StackConfig[K] {
-  return statedValue(key, stack) ?? kindOf(key).parse(declaredDefaults()[key]?.default);
+  return explicitValue(key, stack) ?? keySchema(key).parse(declaredDefaults()[key]?.default);
 }
 
-/** The value that the stack's file gives a key; undefined where it gives none. */
-export function statedValue<K extends keyof StackConfig>(key: K, stack: string): StackConfig[K] | undefined {
-  return kindOf(key).safeParse(readKey(key, stack)).data;
+/** The value that the stack's file gives a key; undefined when it gives none, or one that is not allowed. */
+export function explicitValue<K extends keyof StackConfig>(key: K, stack: string): StackConfig[K] | undefined {
+  return keySchema(key).safeParse(readKey(key, stack)).data;
 }
 
-function kindOf<K extends keyof StackConfig>(key: K): z.ZodType<StackConfig[K]> {
+function keySchema<K extends keyof StackConfig>(key: K): z.ZodType<StackConfig[K]> {
   return schema.shape[key] as unknown as z.ZodType<StackConfig[K]>;
 }
 
-function items(key: keyof StackConfig, stack: string): unknown[] {
+function listItems(key: keyof StackConfig, stack: string): unknown[] {
   return z.array(z.unknown()).catch([]).parse(readKey(key, stack));
 }
 
-/** What a stack's file says of a key, unchecked; undefined where it says nothing. A secret is an object here. */
+/** The unchecked value of a key in a stack's file; undefined when it has none. A secret is an encrypted object. */
 export function readKey(key: string, stack: string): unknown {
   const file = stackFile(stack);
   const settings = fs.existsSync(file)

@@ -4,8 +4,8 @@ import * as path from "node:path";
 import { digest, digestFiles, readFile, readTree, type SourceFile } from "./hashing";
 
 /**
- * Paths of the build context that a Dockerfile reads: the sources of COPY and ADD and of bind mounts, but not those
- * that come from another stage or image.
+ * Paths of the build context that a Dockerfile reads: the sources of COPY, ADD and bind mounts, except those that come
+ * from another stage or image.
  */
 export function contextSources(dockerfile: string): string[] {
   const sources = new Set<string>();

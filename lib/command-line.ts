@@ -1,6 +1,6 @@
 /**
- * What a person types to run a command of this project: `./archon rollback --forward`. Messages that say what to run
- * next use it, so that this is the only place that knows how the command line is started.
+ * What a person types to run a command of this project, such as `./archon rollback --forward`. Every message that says
+ * what to run next uses it.
  */
 export function archon(words: string): string {
   return `./archon ${words}`;

@@ -1,8 +1,8 @@
 /** Where a container finds the host's certificate authorities. */
 export const CA_BUNDLE = "/run/ca-bundle.pem";
 
-/** What the store tool needs to give files of the store their owner and mode, and no more. */
-export const STORE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"] as const;
+/** The capabilities that the store tool needs to give files of the store their owner and mode. */
+const STORE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"] as const;
 
 /** A path of the host inside the container. */
 export interface Mount {
@@ -14,7 +14,7 @@ export interface Mount {
   create?: boolean;
 }
 
-/** What of `docker run` a job chooses. Everything else is the same for all of them, and no job can loosen it. */
+/** The options of `docker run` that a job chooses. All others are the same for every job, and no job can loosen them. */
 export interface JobOptions {
   /** Name of the container. @default one that Docker makes up */
   name?: string;
@@ -31,8 +31,8 @@ export interface JobOptions {
   /** Environment variables of the container. @default none */
   variables?: Readonly<Record<string, string>>;
   /**
-   * Names of variables whose values it takes from the process that starts Docker: values in arguments are seen by
-   * everybody. @default none
+   * Names of variables whose values come from the process that starts Docker, because every user of the machine can see
+   * the values in its arguments. @default none
    */
   inherited?: readonly string[];
   /** PEM file of the host with the authorities to trust. @default the image's own */
@@ -99,7 +99,7 @@ function mountOption({ source, target, writable = false, create = false }: Mount
   return `--mount=type=bind,source=${source},target=${target}${writable ? "" : ",readonly"}`;
 }
 
-/** Arguments for a script, one a line. @throws Error for one that itself has a line break */
+/** Arguments for a script, one a line. @throws Error for an argument that contains a line break */
 export function toLines(args: readonly string[]): string {
   const broken = args.find((each) => each.includes("\n"));
   if (broken !== undefined) {
@@ -108,11 +108,11 @@ export function toLines(args: readonly string[]): string {
   return args.join("\n");
 }
 
-/** What a job of an update is about, from the environment variables of the command that runs it. */
+/** What a store job of an update works on, from the environment variables of the command that runs it. */
 export interface JobInputs {
-  /** Arguments of the store tool, its verb first; empty where they cannot be read. */
+  /** Arguments of the store tool, its subcommand first; empty when they cannot be read. */
   command: string[];
-  /** Directory of the checkout that it reads; undefined where it reads none. */
+  /** Directory of the checkout that it reads; undefined when it reads none. */
   directory: string | undefined;
 }
 

@@ -1,9 +1,9 @@
-/** Something outside the program is not as it must be. The message says what, and what to do; no stack is shown. */
+/** The user can correct what is wrong: the message says what it is and what to do. Printed without a stack trace. */
 export class UserError extends Error {
   override readonly name = "UserError";
 }
 
-/** The person (or the supervisor) stopped the command. */
+/** A signal stopped the command: Ctrl-C, or a supervisor. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 

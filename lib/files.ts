@@ -1,7 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** Writes `file` by renaming a complete one over it; does nothing when it already holds `text`. */
+/**
+ * Writes a file, and its directory if need be, so that a reader sees the old text or the new one, never a part. Does
+ * nothing when the file already holds `text`.
+ * @param mode permissions of a new file, such as `0o600`
+ */
 export function writeAtomically(file: string, text: string, mode: number): void {
   if (fs.existsSync(file) && fs.readFileSync(file, "utf8") === text) {
     return;

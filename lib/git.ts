@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 
 /**
- * Commit of a checkout, with `-dirty` when tracked files differ from it, and the first line of its message; nothing
- * outside one.
+ * Commit of a checkout, with `-dirty` when tracked files differ from it, and the first line of its message. Empty
+ * outside a git checkout.
  */
 export function gitCommit(directory: string): { commit?: string; message?: string } {
   const git = (...args: string[]): string =>

@@ -9,12 +9,12 @@ export interface SourceFile {
   bytes: Uint8Array;
 }
 
-/** Lower-case sha256 of a text in UTF-8. */
-export function textHash(text: string): string {
-  return crypto.createHash("sha256").update(text, "utf8").digest("hex");
+/** Lower-case sha256 of bytes, or of a text in UTF-8: 64 hex digits. */
+export function sha256(content: string | Uint8Array): string {
+  return crypto.createHash("sha256").update(content).digest("hex");
 }
 
-/** Lower-case sha256 of the parts, each preceded by its length, so that no two lists run together. 64 hex digits. */
+/** Lower-case sha256 of the parts, 64 hex digits. Each is preceded by its length: `"ab", "c"` is not `"a", "bc"`. */
 export function digest(...parts: readonly (string | Uint8Array)[]): string {
   const hash = crypto.createHash("sha256");
   for (const part of parts) {
@@ -25,8 +25,8 @@ export function digest(...parts: readonly (string | Uint8Array)[]): string {
 }
 
 /**
- * Hash of a set of files by relative path, executable bit and bytes. Nothing else of the machine takes part: no
- * absolute path, owner, umask or time, so two checkouts of one commit agree.
+ * Hash of a set of files by relative path, executable bit and bytes, 64 hex digits. Absolute path, owner, umask and time
+ * do not take part, so two checkouts of one commit agree.
  */
 export function digestFiles(files: readonly SourceFile[]): string {
   const sorted = [...files].sort((a, b) => compareBytes(a.path, b.path));
@@ -34,19 +34,19 @@ export function digestFiles(files: readonly SourceFile[]): string {
 }
 
 /**
- * Commit of a model that comes from a directory: the first 40 hex digits of the sha256 over the lines `<sha256>
- * <path>`. The store tool computes the same from what it received. Dot files and `__pycache__` do not take part.
+ * Commit of a model that comes from a directory: the first 40 hex digits of the sha256 over the lines
+ * `<sha256>  <path>`. The store tool computes the same from the files that it receives.
  */
 export function directoryRevision(files: readonly SourceFile[]): string {
   const lines = [...files]
     .sort((a, b) => compareBytes(a.path, b.path))
-    .map((file) => `${crypto.createHash("sha256").update(file.bytes).digest("hex")}  ${file.path}\n`);
-  return crypto.createHash("sha256").update(lines.join("")).digest("hex").slice(0, 40);
+    .map((file) => `${sha256(file.bytes)}  ${file.path}\n`);
+  return sha256(lines.join("")).slice(0, 40);
 }
 
 /**
  * Regular files below a directory. Symbolic links are left out: what they point to may lie outside the checkout.
- * @param keep is asked with the relative path of every file and directory; what it refuses is not entered.
+ * @param keep gets the relative path of every file and directory; a file or directory that it refuses is left out
  */
 export function readTree(directory: string, keep: (relative: string) => boolean): SourceFile[] {
   const files: SourceFile[] = [];
@@ -72,7 +72,7 @@ export function readFile(directory: string, relative: string): SourceFile {
   return { path: relative, executable: (fs.statSync(absolute).mode & 0o100) !== 0, bytes: fs.readFileSync(absolute) };
 }
 
-/** Whether a path belongs to a model directory's content. */
+/** Whether a path belongs to a model directory's content: dot files and `__pycache__` do not. */
 export function isModelFile(relative: string): boolean {
   return relative.split("/").every((part) => !part.startsWith(".") && part !== "__pycache__");
 }

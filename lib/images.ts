@@ -41,7 +41,10 @@ export interface BuildRecipe {
   logFile: string;
 }
 
-/** @param more build arguments of this image alone; part of its tag */
+/**
+ * How to build an image with what the configuration says.
+ * @param more build arguments of this image alone; part of its tag. @default none
+ */
 export function buildRecipe(
   { repository, context: directory, dockerfile }: ImageDefinition,
   choices: BuildChoices,
@@ -65,8 +68,8 @@ export function contentArguments(baseImage: string): Record<string, string> {
 }
 
 /**
- * Build arguments that say where packages come from. They are not part of a tag: what comes is fixed by hashes. They
- * stand in the image's history, so an address must not carry a password.
+ * Build arguments that say where packages come from. They are not part of a tag, because hashes fix the packages. The
+ * image's history shows them, so an address must not hold a password.
  */
 function indexArguments({ pythonIndex, pythonExtraIndexes, npmRegistry }: BuildChoices): Record<string, string> {
   return { PYTHON_INDEX: pythonIndex, PYTHON_EXTRA_INDEX: pythonExtraIndexes.join(" "), NPM_REGISTRY: npmRegistry };

@@ -34,8 +34,9 @@ const outputs = z.object({
 export const LEDGER_OUTPUTS = Object.keys(outputs.shape);
 
 /**
- * Reads the ledger from a stack's outputs. A stack that has none yet has an empty one.
- * @throws Error when it is there and of another shape, since garbage collection would remove what it kept alive.
+ * Reads the ledger from a stack's outputs. A stack without these outputs has an empty ledger.
+ * @throws Error when they have another shape. Taking that for an empty ledger would let garbage collection remove what
+ * the releases need.
  */
 export function parseLedger(values: unknown): Ledger {
   const result = outputs.safeParse(values);

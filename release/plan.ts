@@ -20,19 +20,19 @@ export interface PlanInput {
 export interface Plan {
   /** The release to run. */
   active: Release;
-  /** Whether the checkout makes it, so that whatever of it is missing can be made. */
+  /** Whether the checkout makes the active release: then the update can make parts of it that are missing. */
   fromCheckout: boolean;
   sharedImages: SharedImages;
   /** The release to roll back to when this one fails; undefined when there is none that can run. */
   rollbackTarget: Release | undefined;
   /** The ledger after the update: the active release first, then the latest run ones. */
   releases: Release[];
-  /** What of the store and the engine the ledger needs, whether it is still there or not. */
+  /** What the ledger needs of the store and the engine, whether it still exists or not. */
   retained: Retained;
 }
 
 /**
- * What garbage collection must leave alone. Every list is sorted and without doubles. The keys are stable: the store
+ * What garbage collection must leave alone. Every list is sorted and has no duplicates. The keys are stable: the store
  * tool reads them.
  */
 export interface Retained {
@@ -42,7 +42,7 @@ export interface Retained {
   models: string[];
 }
 
-/** The requested release cannot run; the message says why, and which ones can. */
+/** The requested release cannot run. The message says why, and which releases can run. */
 export class PlanError extends Error {}
 
 /**
@@ -87,7 +87,7 @@ function requestedRelease({ releases, requestedId, unavailableReason }: PlanInpu
  * What the releases and the shared images consist of. A release with a missing part keeps its other parts: the missing
  * one may come back.
  */
-export function retainedBy(releases: readonly Release[], sharedImages: SharedImages): Retained {
+function retainedBy(releases: readonly Release[], sharedImages: SharedImages): Retained {
   const { bootstrap, gateway } = sharedImages;
   return {
     images: unique([...releases.flatMap(({ images }) => Object.values(images)), bootstrap, gateway]),

@@ -4,13 +4,13 @@ import { digest } from "../lib/hashing";
 /**
  * Version of the store's layout and of what the store tool puts into an environment; the tool refuses another. Stable.
  */
-export const STORE_FORMAT = 1;
+const STORE_FORMAT = 1;
 
-/** What an environment is made from. Another one of these is another environment. */
+/** What an environment is made from. A change of any of these makes another environment. */
 export interface EnvironmentContent {
   /** Text of the lock file. */
   lock: string;
-  /** Reference of the image that it is made for. */
+  /** Reference of the base image that it is made for. */
   baseImage: string;
   /** What the lock file was resolved for, such as `{ abi: "cp311", platform: "linux/amd64" }`. */
   python: { abi: string; platform: string };
@@ -18,7 +18,7 @@ export interface EnvironmentContent {
 
 /**
  * Key of an environment: 16 hex digits of the lock file's text, interpreter, platform, base image reference and store
- * format. What only matters while populating (index addresses, modules to import) takes no part.
+ * format. What matters only while populating (index addresses, modules to import) does not take part.
  */
 export function environmentKey({ lock, baseImage, python }: EnvironmentContent): string {
   return digest("environment", String(STORE_FORMAT), python.abi, python.platform, baseImage, lock).slice(0, 16);
@@ -88,7 +88,7 @@ export function snapshotPath({ repo, revision }: Pick<ModelReference, "repo" | "
   return `models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`;
 }
 
-/** What of a model makes a release another one: the snapshot, and the precision in which it is loaded. */
+/** The part of a model that is part of a release's id: the snapshot, and the precision in which it is loaded. */
 export function contentOf(model: Pick<ModelReference, "repo" | "revision" | "variant">): string {
   return model.variant === undefined || model.variant === "auto"
     ? snapshotOf(model)

@@ -4,7 +4,7 @@ import type { Application } from "../application";
 const port = 8181;
 const data = "/data";
 
-/** These names are stable: today's program also starts the images of older releases. */
+/** The module and its options are stable: today's program also runs the server images of older releases. */
 const derive = ({ repo, revision, variant }: { repo: string; revision: string; variant: string }): string[] => [
   "python3",
   "-m",

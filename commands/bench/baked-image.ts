@@ -4,9 +4,9 @@ import * as path from "node:path";
 import { contentArguments } from "../../lib/images";
 import { readMachine } from "../../config/machine";
 import { chosenBaseImage } from "../../config/stack";
+import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment, imageSize } from "../lib/docker";
 import { buildCommand, searchPath } from "../lib/images";
-import { projectRoot } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
@@ -14,9 +14,8 @@ const reference = "archon-bench:baked";
 const application = path.join(projectRoot, "applications", "reference");
 
 /**
- * The way that this project replaces: every package, ML or not, installed by pip in the image. The same lock files,
- * index and base, so that nothing else differs. As there, no cache mount: changed requirements reinstall the whole
- * layer.
+ * The approach that this project replaces: pip installs every package, ML or not, in the image. Lock files, index and
+ * base image are the same. There is no cache mount, as in the original: changed requirements reinstall the whole layer.
  */
 const recipe = `ARG BASE_IMAGE
 FROM \${BASE_IMAGE}
@@ -29,6 +28,7 @@ RUN --mount=type=secret,id=ca-bundle \\
 COPY archon_server /opt/archon/archon_server
 `;
 
+/** The server image with its packages baked in, and the build context that it is made from. */
 export class BakedImage {
   private readonly context = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-"));
 
@@ -47,14 +47,14 @@ export class BakedImage {
 
   async build(progress: Progress): Promise<void> {
     const { caBundle, dockerHost } = readMachine();
-    // Under its name the next one would leave it behind, with 7 GB.
+    // A new image takes over the name of the old one, which would stay without a name, with 7 GB.
     await this.removeImage();
     const [client, ...build] = await buildCommand(searchPath());
     const args = Object.entries(contentArguments(chosenBaseImage())).map(
       ([name, value]) => `--build-arg=${name}=${value}`,
     );
     const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
-    // Layers of an earlier run must not be reused. Within a run none could be: the requirements come first.
+    // Layers of an earlier run must not be reused.
     await run(
       client,
       [...build, "--no-cache", "--progress=plain", `--tag=${reference}`, ...args, ...secret, this.context],

@@ -1,17 +1,17 @@
-import { referenceServer } from "../../applications/reference/application";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { referenceServer } from "../../applications/reference/application";
 import { readMachine } from "../../config/machine";
-import { dockerEnvironment } from "../lib/docker";
 import { projectRoot } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
-/** A store of the bench's own, filled by the store tool as an update does it. */
+/** A temporary store, filled by the store tool as in an update. */
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
-  /** The lock of the stack's environments. */
+  /** Text of the lock file of the ML environment. */
   readonly lock = fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8");
 
   constructor(private readonly image: string) {}
@@ -41,8 +41,8 @@ export class BenchStore {
   }
 
   private tool(args: readonly string[], input: string, progress?: Progress): Promise<string> {
-    const [verb = "", ...rest] = args;
-    return this.container([], [verb, "--store", "/store", ...rest], input, progress);
+    const [subcommand = "", ...rest] = args;
+    return this.container([], [subcommand, "--store", "/store", ...rest], input, progress);
   }
 
   private container(

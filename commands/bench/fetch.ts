@@ -12,9 +12,9 @@ import { run } from "../lib/run";
 const image: ImageDefinition = { repository: "archon-bench", context: "commands/bench", dockerfile: "Dockerfile" };
 
 /**
- * Fetching a model of 1.19 GB over loopback against curl and sha256sum, and what 50 kills cost:
- * store/mlenv/tests/bench_fetch.py, in the store tool's image with curl beside it. Takes about four minutes and 4 GB of
- * disk for a while.
+ * Compares the download of a model of 1.19 GB over loopback with curl and sha256sum, and measures what 50 kills cost.
+ * Runs store/mlenv/tests/bench_fetch.py in the store tool's image with curl. Takes about four minutes and, for a while,
+ * 4 GB of disk.
  *
  * @throws CommandError when a measurement misses its target
  */
@@ -35,13 +35,15 @@ export async function benchFetch(steps: Steps): Promise<void> {
       run(
         "docker",
         [
-          ...["run", "--rm", "--init", "--label=io.archon.project=archon", "--label=io.archon.component=bench"],
-          ...[
-            `--volume=${path.join(projectRoot, "store")}:/src:ro`,
-            `--volume=${work}:/scratch`,
-            "--workdir=/src",
-            bench,
-          ],
+          "run",
+          "--rm",
+          "--init",
+          "--label=io.archon.project=archon",
+          "--label=io.archon.component=bench",
+          `--volume=${path.join(projectRoot, "store")}:/src:ro`,
+          `--volume=${work}:/scratch`,
+          "--workdir=/src",
+          bench,
         ],
         {
           environment: dockerEnvironment(readMachine().dockerHost),

@@ -1,10 +1,10 @@
-import { referenceServer } from "../../applications/reference/application";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { referenceServer } from "../../applications/reference/application";
 import { readMachine } from "../../config/machine";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { runningServer } from "./running-server";
@@ -18,22 +18,22 @@ export interface RelevanceOptions {
 interface Arguments {
   /** Models of the store, like "Org/Name"; all of them when empty. */
   models: readonly string[];
-  /** Own documents and questions about them, both paths of this machine. */
+  /** Absolute paths of the user's own documents and of questions about them. @default the labelled ones of demo/ */
   own?: { documents: string; questions: string };
 }
 
 /** NDCG@10 and MRR of retrieval alone, and reranked by the models of the store. */
 export async function benchRelevance(steps: Steps, options: RelevanceOptions): Promise<void> {
-  const chosen = choose(options);
+  const checked = checkOptions(options);
   const table = await steps.run(
     "Relevance",
-    () => relevance(chosen),
+    () => relevance(checked),
     () => "measured",
   );
   console.log(`\n${table}`);
 }
 
-function choose({ model, documents, questions }: RelevanceOptions): Arguments {
+function checkOptions({ model, documents, questions }: RelevanceOptions): Arguments {
   if (documents === undefined && questions === undefined) {
     return { models: model };
   }
@@ -43,7 +43,7 @@ function choose({ model, documents, questions }: RelevanceOptions): Arguments {
   return { models: model, own: { documents: existing(documents), questions: existing(questions) } };
 }
 
-/** With the image, environment and models of the running server, in a container of its own without a network. */
+/** Runs the measurement in a container without a network, with the image, environment and models of the running server. */
 async function relevance({ models, own }: Arguments): Promise<string> {
   const server = await runningServer();
   const mounts = [
@@ -55,25 +55,31 @@ async function relevance({ models, own }: Arguments): Promise<string> {
   return run(
     "docker",
     [
-      ...[
-        "run",
-        "--rm",
-        "--init",
-        "--network=none",
-        "--read-only",
-        "--tmpfs=/tmp",
-        "--cap-drop=ALL",
-        "--label=io.archon.component=bench",
-      ],
+      "run",
+      "--rm",
+      "--init",
+      "--network=none",
+      "--read-only",
+      "--tmpfs=/tmp",
+      "--cap-drop=ALL",
+      "--label=io.archon.component=bench",
       ...mounts.map((mount) => `--volume=${mount}`),
-      ...["--workdir=/src", "--env=PYTHONPATH=/src", "--env=HF_HUB_OFFLINE=1", "--env=HF_HUB_DISABLE_PROGRESS_BARS=1"],
-      ...[server.image, "python3", "-m", "relevance", ...models.map((model) => `--model=${model}`)],
+      "--workdir=/src",
+      "--env=PYTHONPATH=/src",
+      "--env=HF_HUB_OFFLINE=1",
+      "--env=HF_HUB_DISABLE_PROGRESS_BARS=1",
+      server.image,
+      "python3",
+      "-m",
+      "relevance",
+      ...models.map((model) => `--model=${model}`),
       ...(own === undefined ? [] : ["--documents=/own/documents", "--questions=/own/questions.json"]),
     ],
     { environment: dockerEnvironment(readMachine().dockerHost), log: "bench-relevance" },
   );
 }
 
+/** Absolute path of a file. @throws UserError when it does not exist */
 function existing(file: string): string {
   const absolute = path.resolve(file);
   if (!fs.existsSync(absolute)) {

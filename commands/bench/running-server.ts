@@ -1,13 +1,14 @@
+import { z } from "zod";
 import { referenceServer } from "../../applications/reference/application";
 import { archon } from "../../lib/command-line";
-import { z } from "zod";
 import { readMachine } from "../../config/machine";
 import { devStack, project } from "../../config/stack";
-import { dockerEnvironment } from "../lib/docker";
+import { gatewayUrl } from "../../components/service/gateway";
 import { UserError } from "../../lib/errors";
+import { dockerEnvironment } from "../lib/docker";
 import { run } from "../lib/run";
 
-/** What a running server stands on: its image, and the directories of the host that it mounts. */
+/** A running server container, with its image and the directories of the host that it mounts. */
 export interface RunningServer {
   container: string;
   image: string;
@@ -55,14 +56,13 @@ export async function runningServer(): Promise<RunningServer> {
  *
  * @throws UserError when none runs
  */
-export async function gatewayUrl(): Promise<string> {
+export async function runningGatewayUrl(): Promise<string> {
   const gateway = await running("gateway");
   const [published] = Object.values(gateway.NetworkSettings.Ports).flatMap((ports) => ports ?? []);
   if (published === undefined) {
     throw new UserError(`The container ${gateway.Name} publishes no port.`);
   }
-  const host = published.HostIp === "0.0.0.0" ? "127.0.0.1" : published.HostIp;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${published.HostPort}`;
+  return gatewayUrl(published.HostIp, Number(published.HostPort));
 }
 
 async function running(component: string): Promise<z.infer<typeof inspected>[number]> {

@@ -3,7 +3,7 @@ import { readMachine } from "../../config/machine";
 import { dockerEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
-import { gatewayUrl, runningServer } from "./running-server";
+import { runningGatewayUrl, runningServer } from "./running-server";
 
 /** Where a server answers, which container it is, and its API token if it requires one. */
 export interface LoadTarget {
@@ -17,21 +17,18 @@ export interface LoadOptions {
   clients?: number;
   /** Seconds of load that is measured. @default 600 */
   seconds?: number;
-  /** Seconds of load before that, after which memory is taken as settled. @default 60 */
+  /** Seconds of load before that, until the memory of the server no longer grows. @default 60 */
   warmUpSeconds?: number;
 }
 
 export interface LoadResult {
   requests: number;
-  /** Answers that were no 2xx, connections that broke, and requests that timed out. */
+  /** Answers with another status than 2xx, broken connections, and requests that timed out. */
   failures: number;
   requestsPerSecond: number;
-  /** Milliseconds of a search, as clients saw them. */
+  /** Milliseconds of a search, as seen by the clients. */
   search: { p50: number; p95: number; p99: number };
-  /**
-   * Bytes of the container's memory that are its processes' own, after the warm-up and at the end, and the growth in
-   * percent.
-   */
+  /** Bytes of anonymous memory of the container's processes after the warm-up and at the end, and the growth in percent. */
   memory: { before: number; after: number; growth: number };
 }
 
@@ -49,47 +46,37 @@ const searches = [
  * variable ARCHON_API_TOKEN holds it.
  */
 export async function benchServer(steps: Steps): Promise<void> {
-  const [{ container }, url] = await Promise.all([runningServer(), gatewayUrl()]);
+  const [{ container }, url] = await Promise.all([runningServer(), runningGatewayUrl()]);
   const token = process.env["ARCHON_API_TOKEN"];
   const target = { url, container, ...(token === undefined ? {} : { token }) };
-  const {
-    requests: made,
-    failures,
-    requestsPerSecond,
-    search,
-    memory: anonymous,
-  } = await steps.run(
+  const { requests, failures, requestsPerSecond, search, memory } = await steps.run(
     "Load, 11 minutes",
     () => load(target),
-    ({ requests: count }) => `${String(count)} requests`,
+    (result) => `${result.requests} requests`,
   );
+  const milliseconds = [search.p50, search.p95, search.p99].map((time) => time.toFixed(0));
+  const megabytes = [memory.before, memory.after].map((bytes) => (bytes / 1e6).toFixed(0));
   console.table([
-    { what: "requests, failures", value: `${String(made)}, ${String(failures)}` },
+    { what: "requests, failures", value: `${requests}, ${failures}` },
     { what: "requests a second", value: requestsPerSecond.toFixed(1) },
-    {
-      what: "search p50, p95, p99, ms",
-      value: [search.p50, search.p95, search.p99].map((time) => time.toFixed(0)).join(", "),
-    },
-    {
-      what: "memory after warm-up, at the end, MB",
-      value: [anonymous.before, anonymous.after].map((bytes) => (bytes / 1e6).toFixed(0)).join(", "),
-    },
-    { what: "growth of memory, %", value: anonymous.growth.toFixed(1) },
+    { what: "search p50, p95, p99, ms", value: milliseconds.join(", ") },
+    { what: "memory after warm-up, at the end, MB", value: megabytes.join(", ") },
+    { what: "growth of memory, %", value: memory.growth.toFixed(1) },
   ]);
 }
 
 /**
- * Mixed load as people make it: of ten requests seven search, one lists, one asks for the models, one uploads a small
- * document. Everything uploaded is removed at the end.
+ * Sends a mix of requests: of ten, seven search, one lists the documents, one lists the models, and one uploads a small
+ * document. Every upload is removed at the end.
  */
 export async function load(target: LoadTarget, options: LoadOptions = {}): Promise<LoadResult> {
   const { clients = 4, seconds = 600, warmUpSeconds = 60 } = options;
-  await fire(target, clients, warmUpSeconds);
+  await sendLoad(target, clients, warmUpSeconds);
   await removeUploads(target);
-  const before = await memory(target.container);
-  const { result, searchTimes } = await fire(target, clients, seconds);
+  const before = await memoryOf(target.container);
+  const { result, searchTimes } = await sendLoad(target, clients, seconds);
   await removeUploads(target);
-  const after = await memory(target.container);
+  const after = await memoryOf(target.container);
   const at = (share: number): number =>
     searchTimes[Math.min(searchTimes.length - 1, Math.floor(share * searchTimes.length))] ?? NaN;
   return {
@@ -104,11 +91,8 @@ export async function load(target: LoadTarget, options: LoadOptions = {}): Promi
 const marker = "bench-load";
 const boundary = "archon-bench";
 
-/**
- * The requests of one client, which it makes in turn. Only searches come between others, so that their times can be
- * distinguished.
- */
-function requests(authorization: Record<string, string>): autocannon.Request[] {
+/** The requests that each client sends one after the other. */
+function requestsOfClient(authorization: Record<string, string>): autocannon.Request[] {
   const json = { ...authorization, "content-type": "application/json" };
   const upload = [
     `--${boundary}`,
@@ -138,13 +122,13 @@ function requests(authorization: Record<string, string>): autocannon.Request[] {
   ];
 }
 
-function fire(
+function sendLoad(
   target: LoadTarget,
   connections: number,
   duration: number,
 ): Promise<{ result: autocannon.Result; searchTimes: number[] }> {
   const searchTimes: number[] = [];
-  const sequence = requests(authorization(target));
+  const sequence = requestsOfClient(authorization(target));
   const turns = new WeakMap<object, number>();
   return new Promise((resolve, reject) => {
     const instance = autocannon(
@@ -185,10 +169,8 @@ async function removeUploads(target: LoadTarget): Promise<void> {
   }
 }
 
-/**
- * Anonymous memory of all processes of the container: file pages come and go with the load and are not the server's.
- */
-async function memory(container: string): Promise<number> {
+/** Bytes of anonymous memory of all processes of a container. Pages of files do not count: they come and go. */
+async function memoryOf(container: string): Promise<number> {
   const script =
     "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";
   const kibibytes = await run("docker", ["exec", container, "python3", "-c", script], {

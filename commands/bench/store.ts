@@ -31,23 +31,23 @@ export async function benchStore(steps: Steps): Promise<void> {
       steps.run("Store: first environment", (progress) => store.populate("first", store.lock, progress)),
     );
     const firstBytes = await store.bytes();
-    const again = await timed(() =>
+    const second = await timed(() =>
       steps.run("Store: one package changed", (progress) =>
         store.populate("second", changedLock(store.lock), progress),
       ),
     );
-    const againBytes = (await store.bytes()) - firstBytes;
+    const secondBytes = (await store.bytes()) - firstBytes;
     const bakedFirst = await timed(() => steps.run("Baked: first image", (progress) => baked.build(progress)));
     const bakedBytes = await baked.bytes();
     baked.changeLock(changedLock);
-    const bakedAgain = await timed(() => steps.run("Baked: one package changed", (progress) => baked.build(progress)));
+    const bakedSecond = await timed(() => steps.run("Baked: one package changed", (progress) => baked.build(progress)));
     const serverBytes = (await imageSize(server, readMachine().dockerHost)) ?? 0;
 
     console.table([
       row("first time, s", bakedFirst, first),
-      row("one package changed, s", bakedAgain, again),
+      row("one package changed, s", bakedSecond, second),
       row("image to move to a host, MB", bakedBytes / 1e6, serverBytes / 1e6),
-      row("new on the disk for one package changed, MB", bakedBytes / 1e6, againBytes / 1e6),
+      row("new on the disk for one package changed, MB", bakedBytes / 1e6, secondBytes / 1e6),
     ]);
     console.log(
       "The engine keeps the layers of the baked images in its build cache; `docker builder prune` frees them.",

@@ -1,11 +1,12 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import type { Writable } from "node:stream";
 import { snapshotOf, type Release } from "../../release/release";
 import { readMachine } from "../../config/machine";
-import { storeImage, storeToolArguments } from "../store/store-tool";
 import { chosenBaseImage } from "../../config/stack";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
+import { storeImage, storeToolArguments, storeToolMessage, type StoreJob } from "../store/store-tool";
+import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { bytes } from "../lib/render";
 import { runStreaming } from "../lib/stream";
@@ -14,7 +15,7 @@ import { FORMAT, IMAGES_MEMBER, INDEX_MEMBER, STORE_MEMBER, type BundleIndex } f
 
 export interface ExportRequest {
   releases: readonly Release[];
-  /** Images that an update needs besides: the store tool and the gateway that run now. */
+  /** Further images that an update needs: the store tool and the gateway that run now. */
   sharedImages: readonly string[];
   /** The store on the Docker host. */
   root: string;
@@ -22,8 +23,8 @@ export interface ExportRequest {
   file: string;
 }
 
-/** Images and targets of the store tool that releases consist of, each once, sorted. */
-export function contentOf(
+/** Images, and targets of the store tool, that releases consist of, each once, sorted. */
+export function bundleContents(
   releases: readonly Release[],
   sharedImages: readonly string[],
 ): { images: string[]; targets: string[] } {
@@ -36,7 +37,7 @@ export function contentOf(
 }
 
 /**
- * Writes releases into one file. It gets its name when it is complete; the next export overwrites what a failed or
+ * Writes releases into one file. The file gets its name when it is complete; the next export overwrites what a failed or
  * killed one left.
  */
 export async function exportBundle(
@@ -46,52 +47,30 @@ export async function exportBundle(
   if (fs.existsSync(file)) {
     throw new UserError(`${file} exists already. Remove it, or name another file.`);
   }
-  const image = await storeImage(progress);
-  const { images, targets } = contentOf(releases, [...sharedImages, image]);
-  const { dockerHost } = readMachine();
-  const environment = dockerEnvironment(dockerHost);
+  const tool = await storeImage(progress);
+  const { images, targets } = bundleContents(releases, [...sharedImages, tool]);
   const partial = `${file}.partial`;
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const descriptor = fs.openSync(partial, "w");
-  const onLine = (line: string): void => {
-    progress.message(line);
-  };
   try {
     const archive = new TarWriter(descriptor);
+    const imagesMember = await archive.add(IMAGES_MEMBER, (to) => saveImages(images, to, progress));
+    progress.message(`${images.length} images, ${bytes(imagesMember.bytes)}`);
     let store = "";
-    const saved = await archive.add(IMAGES_MEMBER, (to) =>
-      runStreaming("docker", ["save", ...images], { environment, to, onLine }),
-    );
-    progress.message(`${images.length} images, ${bytes(saved.bytes)}`);
-    const content = await archive.add(STORE_MEMBER, (to) =>
-      runStreaming(
-        "docker",
-        storeToolArguments({ root, command: ["export", "--output", "-", ...targets] }, image, undefined),
-        {
-          environment,
-          to,
-          onLine: (line) => {
-            store = /^bundle ([0-9a-f]{64}): /.exec(line)?.[1] ?? store;
-            progress.message(line.replace(/^mlenv: error: /, ""));
-          },
-        },
-      ),
-    );
+    const storeMember = await archive.add(STORE_MEMBER, async (to) => {
+      store = await exportFromStore({ root, command: ["export", "--output", "-", ...targets] }, tool, to, progress);
+    });
     const index: BundleIndex = {
       format: FORMAT,
       created: new Date().toISOString(),
-      tool: image,
+      tool,
       baseImage: chosenBaseImage(),
       releases: [...releases],
       images,
       store,
-      members: [saved, content],
+      members: [imagesMember, storeMember],
     };
-    await archive.add(INDEX_MEMBER, async (to) => {
-      await new Promise<void>((resolve, reject) =>
-        to.write(`${JSON.stringify(index, undefined, 1)}\n`, (error) => (error ? reject(error) : resolve())),
-      );
-    });
+    await archive.add(INDEX_MEMBER, (to) => writeText(to, `${JSON.stringify(index, undefined, 1)}\n`));
     archive.finish();
     fs.renameSync(partial, file);
     return index;
@@ -101,4 +80,29 @@ export async function exportBundle(
   } finally {
     fs.closeSync(descriptor);
   }
+}
+
+function saveImages(images: readonly string[], to: Writable, progress: Progress): Promise<void> {
+  const environment = dockerEnvironment(readMachine().dockerHost);
+  return runStreaming("docker", ["save", ...images], { environment, to, onLine: (line) => progress.message(line) });
+}
+
+/** Runs an export of the store tool. Returns the name that the tool gives the content: 64 hex digits. */
+async function exportFromStore(job: StoreJob, tool: string, to: Writable, progress: Progress): Promise<string> {
+  let name = "";
+  await runStreaming("docker", storeToolArguments(job, tool, undefined), {
+    environment: dockerEnvironment(readMachine().dockerHost),
+    to,
+    onLine: (line) => {
+      name = /^bundle ([0-9a-f]{64}): /.exec(line)?.[1] ?? name;
+      progress.message(storeToolMessage(line));
+    },
+  });
+  return name;
+}
+
+function writeText(to: Writable, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    to.write(text, (error) => (error ? reject(error) : resolve()));
+  });
 }

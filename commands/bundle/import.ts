@@ -1,17 +1,19 @@
-import { archon } from "../../lib/command-line";
 import * as fs from "node:fs";
 import type { Readable } from "node:stream";
+import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
-import { storeToolArguments } from "../store/store-tool";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
+import { storeToolArguments, storeToolMessage } from "../store/store-tool";
+import { dockerEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
 
 /**
  * Imports a bundle: images into the engine, environments and models into the store at `root`. Everything is compared
- * with its hash before anything can use it. What already exists stays. After a kill, run the import again.
+ * with its hash before anything can use it. What already exists stays. An import that was killed can be run again.
+ *
+ * @throws UserError for a file that is not a bundle, or is damaged
  */
 export async function importBundle(file: string, root: string, steps: Steps): Promise<BundleIndex> {
   const descriptor = open(file);
@@ -20,20 +22,20 @@ export async function importBundle(file: string, root: string, steps: Steps): Pr
     const environment = dockerEnvironment(readMachine().dockerHost);
     const { tool } = index;
     await steps.run("Hashes of the images", () => checkMember(file, images, index));
-    const stream = (what: string, args: readonly string[], from?: Readable): Promise<void> =>
-      steps.run(what, (progress) =>
+    const runStep = (title: string, args: readonly string[], from?: Readable): Promise<void> =>
+      steps.run(title, (progress) =>
         runStreaming("docker", args, {
           environment,
           ...(from === undefined ? {} : { from }),
           onLine: (line) => {
-            progress.message(line.replace(/^mlenv: error: /, ""));
+            progress.message(storeToolMessage(line));
           },
         }),
       );
-    await stream("Images", ["load"], readMember(file, images));
+    await runStep("Images", ["load"], readMember(file, images));
     fs.mkdirSync(root, { recursive: true });
-    await stream("Store", storeToolArguments({ root, command: ["init"] }, tool, undefined));
-    await stream(
+    await runStep("Store", storeToolArguments({ root, command: ["init"] }, tool, undefined));
+    await runStep(
       "Environments and models",
       storeToolArguments({ root, command: ["import", "--expect", index.store] }, tool, undefined),
       readMember(file, store),

@@ -1,10 +1,10 @@
-import { archon } from "../../lib/command-line";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { z } from "zod";
+import { archon } from "../../lib/command-line";
 import { releaseSchema } from "../../release/release";
 import { UserError } from "../../lib/errors";
-import { readPlaces, type Place } from "./tar";
+import { readEntries, type TarEntry } from "./tar";
 
 export const IMAGES_MEMBER = "images.tar";
 export const STORE_MEMBER = "store.tar";
@@ -17,7 +17,7 @@ const longestIndex = 10_000_000;
 const member = z.object({ name: z.string(), bytes: z.number(), sha256: z.string() });
 
 /** The last member of a bundle: what is in it, with the hashes of the others. */
-export const indexSchema = z.object({
+const indexSchema = z.object({
   format: z.literal(FORMAT),
   created: z.string(),
   /** What environments are made for: the other host must be configured with the same. */
@@ -25,7 +25,7 @@ export const indexSchema = z.object({
   /** Entries of the ledger, the one that ran when it was exported first. */
   releases: z.array(releaseSchema).min(1),
   images: z.array(z.string()),
-  /** The one of them whose store tool can read the content of the store. */
+  /** The image, one of them, whose store tool can import the content of the store. */
   tool: z.string(),
   /** Name that the store tool gave the content of the store: 64 hex digits. */
   store: z.string().regex(/^[0-9a-f]{64}$/),
@@ -35,8 +35,8 @@ export type BundleIndex = z.infer<typeof indexSchema>;
 
 export interface OpenBundle {
   index: BundleIndex;
-  images: Place;
-  store: Place;
+  images: TarEntry;
+  store: TarEntry;
 }
 
 /**
@@ -44,9 +44,9 @@ export interface OpenBundle {
  * a newer format
  */
 export function openBundle(descriptor: number, file: string): OpenBundle {
-  const places = readPlaces(descriptor, file);
-  const place = (name: string): Place => {
-    const found = places.filter((each) => each.name === name);
+  const entries = readEntries(descriptor, file);
+  const entryOf = (name: string): TarEntry => {
+    const found = entries.filter((each) => each.name === name);
     if (found.length !== 1 || found[0] === undefined) {
       throw new UserError(
         `${file} is not a bundle: it has ${found.length === 0 ? "no" : "more than one"} ${name}. \`${archon("bundle export")}\` makes one.`,
@@ -54,9 +54,9 @@ export function openBundle(descriptor: number, file: string): OpenBundle {
     }
     return found[0];
   };
-  const index = parseIndex(descriptor, place(INDEX_MEMBER), file);
-  const images = place(IMAGES_MEMBER);
-  const store = place(STORE_MEMBER);
+  const index = parseIndex(descriptor, entryOf(INDEX_MEMBER), file);
+  const images = entryOf(IMAGES_MEMBER);
+  const store = entryOf(STORE_MEMBER);
   for (const each of [images, store]) {
     if (index.members.find(({ name }) => name === each.name)?.bytes !== each.bytes) {
       throw new UserError(`${file} was changed: ${each.name} has ${each.bytes} bytes, but its index says otherwise.`);
@@ -66,28 +66,28 @@ export function openBundle(descriptor: number, file: string): OpenBundle {
 }
 
 /** Compares a member with the hash that the index has of it. @throws UserError when they differ */
-export async function checkMember(file: string, place: Place, index: BundleIndex): Promise<void> {
+export async function checkMember(file: string, entry: TarEntry, index: BundleIndex): Promise<void> {
   const digest = createHash("sha256");
-  for await (const chunk of readMember(file, place)) {
+  for await (const chunk of readMember(file, entry)) {
     digest.update(chunk as Buffer);
   }
   const found = digest.digest("hex");
-  const expected = index.members.find(({ name }) => name === place.name)?.sha256;
+  const expected = index.members.find(({ name }) => name === entry.name)?.sha256;
   if (found !== expected) {
     throw new UserError(
-      `${file} is damaged: ${place.name} has sha256 ${found}, its index says ${expected ?? "none"}. Copy it again.`,
+      `${file} is damaged: ${entry.name} has sha256 ${found}, its index says ${expected ?? "none"}. Copy it again.`,
     );
   }
 }
 
 /** The bytes of a member as a stream. */
-export function readMember(file: string, { offset, bytes }: Place): fs.ReadStream {
+export function readMember(file: string, { offset, bytes }: TarEntry): fs.ReadStream {
   return fs.createReadStream(file, { start: offset, end: offset + bytes - 1, highWaterMark: 1 << 20 });
 }
 
-function parseIndex(descriptor: number, place: Place, file: string): BundleIndex {
-  const text = Buffer.alloc(Math.min(place.bytes, longestIndex));
-  fs.readSync(descriptor, text, 0, text.length, place.offset);
+function parseIndex(descriptor: number, entry: TarEntry, file: string): BundleIndex {
+  const text = Buffer.alloc(Math.min(entry.bytes, longestIndex));
+  fs.readSync(descriptor, text, 0, text.length, entry.offset);
   let value: unknown;
   try {
     value = JSON.parse(text.toString("utf8"));

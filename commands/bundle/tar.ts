@@ -22,7 +22,7 @@ export class TarWriter {
 
   constructor(private readonly descriptor: number) {}
 
-  /** Adds a member with what `produce` writes to the stream it gets. */
+  /** Adds a member with what `produce` writes to its stream. */
   async add(name: string, produce: (stream: Writable) => Promise<void>): Promise<Member> {
     const start = this.#position;
     const digest = createHash("sha256");
@@ -52,37 +52,37 @@ export class TarWriter {
   }
 }
 
-export interface Place {
+export interface TarEntry {
   name: string;
-  /** Of the first byte in the file. */
+  /** Position of its first byte in the file. */
   offset: number;
   bytes: number;
 }
 
-/** Where the members of such a file are. @throws UserError for a file that is not a bundle or ends early */
-export function readPlaces(descriptor: number, file: string): Place[] {
+/** The members of such a file, in order. @throws UserError for a file that is not a bundle or ends early */
+export function readEntries(descriptor: number, file: string): TarEntry[] {
   const { size } = fs.fstatSync(descriptor);
-  const places: Place[] = [];
+  const entries: TarEntry[] = [];
   const head = Buffer.alloc(block);
   for (let position = 0; ;) {
     if (fs.readSync(descriptor, head, 0, block, position) < block) {
       throw new UserError(`${file} is not a bundle, or it ends early: it has ${size} bytes and no end marker.`);
     }
     if (head.every((byte) => byte === 0)) {
-      return places;
+      return entries;
     }
     const name = head.subarray(0, 100).toString("latin1").replace(/\0.*$/s, "");
     if (!header(name, readSize(head)).equals(head)) {
       throw new UserError(`${file} is not a bundle, or it was changed (at byte ${position}).`);
     }
-    const place = { name, offset: position + block, bytes: readSize(head) };
-    if (place.offset + place.bytes > size) {
+    const entry = { name, offset: position + block, bytes: readSize(head) };
+    if (entry.offset + entry.bytes > size) {
       throw new UserError(
-        `${file} ends early: it has ${size} bytes, but ${name} would end at byte ${place.offset + place.bytes}.`,
+        `${file} ends early: it has ${size} bytes, but ${name} would end at byte ${entry.offset + entry.bytes}.`,
       );
     }
-    places.push(place);
-    position = place.offset + Math.ceil(place.bytes / block) * block;
+    entries.push(entry);
+    position = entry.offset + Math.ceil(entry.bytes / block) * block;
   }
 }
 

@@ -2,5 +2,5 @@ import { archon } from "../../lib/command-line";
 import { main } from "./main";
 import { runProgram } from "./program";
 
-const [verb = "--help"] = process.argv.slice(2);
-main(runProgram, archon(verb));
+const [command = "--help"] = process.argv.slice(2);
+main(runProgram, archon(command));

@@ -1,6 +1,9 @@
 import { CommandError, run } from "./run";
 
-/** The environment with which docker and everything that starts it reach the engine at `host`. */
+/**
+ * The environment variables with which a Docker client reaches the engine at `host`.
+ * @param host address of the engine; undefined for the one that `environment` says
+ */
 export function dockerEnvironment(
   host: string | undefined,
   environment: NodeJS.ProcessEnv = process.env,
@@ -44,7 +47,7 @@ interface Inspected {
   Mounts: { Type: string; Source: string }[];
 }
 
-/** Containers may be removed between `docker ps` and `docker inspect`. So many times the engine is asked. */
+/** How often the engine is asked: a container may be removed between `docker ps` and `docker inspect`. */
 const inspections = 5;
 
 /** Every live container of the engine at `host`, whoever owns it. */

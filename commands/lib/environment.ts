@@ -1,14 +1,14 @@
-import { archon } from "../../lib/command-line";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import { readMachine, type Machine } from "../../config/machine";
-import { pulumiEnvironment as toolsEnvironment, type PulumiTools } from "../setup/pulumi";
 import { UserError } from "../../lib/errors";
 import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../lib/paths";
+import { toolsEnvironment, type PulumiTools } from "../setup/pulumi";
 
 /**
- * The environment in which everything here runs Pulumi: the tool chain that the set-up found or made, the state inside
- * the checkout, and the engine. A backend or passphrase that the person has set is for their other stacks and is not
+ * The environment variables with which the commands run Pulumi: the tool chain that the set-up found or made, the state
+ * inside the checkout, and the engine. A backend or passphrase that the user has set is for other projects and is not
  * used.
  *
  * @throws UserError before the first set-up
@@ -28,7 +28,7 @@ export function buildPulumiEnvironment(
     PULUMI_BACKEND_URL: `file://${stateDirectory}`,
     PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
   };
-  // It would win over the file.
+  // It would take precedence over the file.
   delete environment.PULUMI_CONFIG_PASSPHRASE;
   const dockerHost = base.DOCKER_HOST || machine.dockerHost;
   if (dockerHost) {
@@ -37,14 +37,18 @@ export function buildPulumiEnvironment(
   return environment;
 }
 
-/** The same for a shell: `export` lines to evaluate, with the `pulumi` of `./archon pulumi` first on PATH. */
+/**
+ * The lines with which a shell gets an environment: `export` and `unset`, with the `pulumi` of `./archon pulumi` first on
+ * PATH.
+ * @param base the environment of the shell
+ */
 export function shellExports(environment: NodeJS.ProcessEnv, base: NodeJS.ProcessEnv): string {
-  const wanted: NodeJS.ProcessEnv = { ...environment, PATH: [shimDirectory, environment.PATH].join(path.delimiter) };
-  const exports = Object.entries(wanted)
+  const target: NodeJS.ProcessEnv = { ...environment, PATH: [shimDirectory, environment.PATH].join(path.delimiter) };
+  const exports = Object.entries(target)
     .filter(([name, value]) => value !== undefined && value !== base[name])
     .map(([name, value]) => `export ${name}=${quote(value ?? "")}`);
   const removed = Object.keys(base)
-    .filter((name) => wanted[name] === undefined)
+    .filter((name) => target[name] === undefined)
     .map((name) => `unset ${name}`);
   return [...exports, ...removed].sort().join("\n");
 }
@@ -69,7 +73,7 @@ function withoutDirectory(directory: string | undefined, searchPath: string): st
     .join(path.delimiter);
 }
 
-/** The Pulumi that the last set-up of this checkout chose. */
+/** The Pulumi that the last set-up of this checkout chose. @throws UserError before the first set-up */
 export function readTools(): PulumiTools {
   const record = readToolsRecord();
   if (record === undefined) {

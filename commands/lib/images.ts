@@ -2,20 +2,19 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { buildRecipe, type ImageDefinition } from "../../lib/images";
 import { readMachine } from "../../config/machine";
-import { devStack } from "../../config/stack";
-import { chosenBaseImage, configuredValue, packageIndexes } from "../../config/stack";
-import { dockerEnvironment, imageExists } from "./docker";
+import { chosenBaseImage, configuredValue, devStack, packageIndexes } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
+import { dockerEnvironment, imageExists } from "./docker";
 import type { Progress } from "./progress";
 import { CommandError, run } from "./run";
 import { atLeast } from "./version";
 
 /**
  * Builds an image of this project unless the engine has it; returns its reference, whose tag stands for its content.
- * Pulumi computes the same reference for the stack `dev`.
+ * The Pulumi program computes the same reference for the stack `dev`.
  *
- * @param more build arguments of this image alone
+ * @param more build arguments of this image alone. @default none
  */
 export async function ensureImage(
   image: ImageDefinition,
@@ -56,13 +55,17 @@ export async function ensureImage(
   return reference;
 }
 
+/** The directories on PATH. */
 export function searchPath(): string[] {
   return (process.env.PATH ?? "").split(path.delimiter).filter((directory) => directory !== "");
 }
 
 /**
- * A client that builds with BuildKit, and its arguments up to the options. From release 23 on a client needs the plugin
- * buildx for that; an older client elsewhere on PATH, such as Debian's, does not.
+ * A client that builds with BuildKit, and the arguments that come before the options. Since release 23 a client needs the
+ * plugin buildx for that. An older client elsewhere on PATH, such as Debian's, does not.
+ *
+ * @param directories where to look for clients, in this order
+ * @throws UserError when no client can build
  */
 export async function buildCommand(directories: readonly string[]): Promise<[client: string, ...args: string[]]> {
   const clients = directories.map((directory) => path.join(directory, "docker")).filter((file) => fs.existsSync(file));

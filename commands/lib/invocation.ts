@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** What a call of Pulumi is about, as far as its stack file is concerned. */
+/** What a call of Pulumi does with stack files. */
 export interface Invocation {
   /** Reads or writes the configuration of a stack. */
   usesConfig: boolean;
@@ -11,7 +11,7 @@ export interface Invocation {
   copiesConfig: boolean;
   /** The stack named on the command line, without organization and project. */
   stack: string | undefined;
-  /** Names a directory or file of its own, so this project's stack files are not meant. */
+  /** Names another directory or configuration file, so it does not use this project's stack files. */
   elsewhere: boolean;
 }
 
@@ -32,7 +32,7 @@ const configCommands = new Set([
 ]);
 const createCommands = new Set(["new", "init", "create", "setup"]);
 
-/** Options with a value in the next argument that may stand before the command or decide something here. */
+/** Options whose value is the next argument: those that may come before the command, and those that matter here. */
 const valueOptions = new Set([
   "-s",
   "--stack",
@@ -46,7 +46,7 @@ const valueOptions = new Set([
   "--secrets-provider",
 ]);
 
-/** Reads the arguments of a call of Pulumi. Unknown ones are Pulumi's business. */
+/** Reads the arguments of a call of Pulumi, and ignores unknown ones. */
 export function parseInvocation(args: readonly string[]): Invocation {
   const options = new Map<string, string>();
   const positional: string[] = [];
@@ -79,7 +79,7 @@ function shortName(stack: string): string {
   return stack.slice(stack.lastIndexOf("/") + 1);
 }
 
-/** Whether Pulumi, started in `directory`, would take the project in `root`: it looks upwards for the nearest one. */
+/** Whether Pulumi, started in `directory`, would use the project in `root`: it takes the nearest one upwards. */
 export function isInProject(directory: string, root: string): boolean {
   const hasProject = ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].some((name) =>
     fs.existsSync(path.join(directory, name)),

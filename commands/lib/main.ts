@@ -3,20 +3,21 @@ import { exitCodeOf, handleInterruptions } from "./signals";
 import { withoutShims } from "./environment";
 
 /**
- * Runs work to its exit code, and turns what it throws into a message.
+ * Runs a command and sets the exit code of this process. Turns what the command throws into a message.
  *
+ * @param work resolves to the exit code; nothing means 0
  * @param again what to type after an interruption
  */
 export function main(work: (args: string[]) => Promise<number | void>, again: string): void {
   handleInterruptions();
-  // A reader that closes the pipe early, such as `head`, is not a failure.
+  // It is no failure when a reader such as `head` closes the pipe early.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") {
       throw error;
     }
     process.exit(0);
   });
-  // A shell that evaluated `archon env` has our own `pulumi` first on PATH: found from here, it would start itself.
+  // In a shell that evaluated `archon env`, our own `pulumi` is first on PATH: started from here, it would start itself.
   process.env.PATH = withoutShims(process.env.PATH);
   work(process.argv.slice(2)).then(
     (code) => {

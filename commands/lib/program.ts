@@ -3,14 +3,14 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
 import { projectRoot } from "../../lib/paths";
-import { groups, type Verb } from "./verbs";
+import { groups, type CommandEntry } from "./command-list";
 
 /** Exit codes, as `--help` documents them. A signal adds its number to 128, as in a shell. */
-export const EXIT_OK = 0;
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
 
-const verbs: readonly Verb[] = groups.flatMap((group) => group.verbs);
+const commands: readonly CommandEntry[] = groups.flatMap((group) => group.commands);
 
 const epilogue = `
 Examples:
@@ -23,7 +23,7 @@ Exit codes: ${EXIT_OK} done, ${EXIT_FAILED} failed, ${EXIT_USAGE} wrong usage, 1
 \`pulumi\` exits as Pulumi does.`;
 
 /**
- * Runs the command line. A verb that ends well but found something wrong sets \`process.exitCode\` itself.
+ * Runs the command line. A command that does its work but finds something wrong sets `process.exitCode` itself.
  *
  * @param args what follows the program's name
  * @returns the exit code
@@ -42,20 +42,20 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The program with every verb, of which only the chosen one is loaded and knows its arguments. */
-export async function buildProgram(args: readonly string[]): Promise<Command> {
+/** The program with every command. Only the chosen one is loaded and knows its arguments. */
+async function buildProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("archon")
-    .usage("<verb> [options]")
+    .usage("<command> [options]")
     .description("Keeps ML environments and models out of Docker images, and deploys the servers that use them.")
     .version(version(), "--version", "show the version of this checkout")
-    .helpOption("--help", `show this help; \`${archon("VERB --help")}\` shows that of a verb`)
+    .helpOption("--help", `show this help; \`${archon("COMMAND --help")}\` shows that of a command`)
     .helpCommand(false)
     .enablePositionalOptions()
-    .showHelpAfterError(`\`${archon("--help")}\` lists the verbs.`)
+    .showHelpAfterError(`\`${archon("--help")}\` lists the commands.`)
     .exitOverride()
     .addHelpText("after", epilogue);
   const [chosen] = args;
-  for (const { title, verbs: members } of groups) {
+  for (const { title, commands: members } of groups) {
     for (const { name, summary, load } of members) {
       const command = program.command(name).summary(summary).description(capitalised(summary)).helpGroup(title);
       command.helpOption("--help", "show this help").helpCommand(false);
@@ -69,14 +69,14 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
 }
 
 /**
- * `models --json` means `models list --json`. Named here and not as Commander's default, so that a mistyped subcommand
- * is answered with the nearest one.
+ * `models --json` means `models list --json`. Commander's own default subcommand is not used: with it, Commander takes
+ * a mistyped subcommand for an argument and does not suggest the nearest one.
  */
 function withDefaultSubcommand(args: readonly string[]): string[] {
   const [name = "", next] = args;
-  const subcommand = verbs.find((verb) => verb.name === name)?.defaultSubcommand;
-  const named = next !== undefined && (!next.startsWith("-") || next === "--help");
-  return subcommand === undefined || named ? [...args] : [name, subcommand, ...args.slice(1)];
+  const subcommand = commands.find((each) => each.name === name)?.defaultSubcommand;
+  const isNamed = next !== undefined && (!next.startsWith("-") || next === "--help");
+  return subcommand === undefined || isNamed ? [...args] : [name, subcommand, ...args.slice(1)];
 }
 
 function capitalised(sentence: string): string {

@@ -8,7 +8,7 @@ export interface Progress {
   update(done: number, total: number, detail: string): void;
 }
 
-/** For callers that show nothing. */
+/** Shows nothing. */
 export const silent: Progress = { message: () => undefined, update: () => undefined };
 
 /** The part of a terminal or file stream that {@link Steps} needs. */
@@ -118,7 +118,7 @@ export class Steps {
     };
   }
 
-  /** Lines for logs: the title once there is something to say below it, and updates now and then. */
+  /** Lines for logs: the title once a line follows below it, and an update from time to time. */
   #plainLines(number: number, title: string, start: number): Progress & { clear(): void } {
     let titled = false;
     let shown = { tenth: 0, at: start };

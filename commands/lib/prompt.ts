@@ -5,7 +5,7 @@ import { interruption } from "./signals";
 /**
  * Asks the person at the terminal; returns what was typed.
  *
- * @param instead what to do where nobody can answer, such as "Add --yes to continue without a question."
+ * @param instead what to do without a terminal, such as "Add --yes to continue without a question."
  * @throws UserError without a terminal
  */
 export async function ask(question: string, instead: string): Promise<string> {

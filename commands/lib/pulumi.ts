@@ -1,12 +1,12 @@
-import { archon } from "../../lib/command-line";
 import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
 import * as path from "node:path";
-import { pulumiEnvironment, readTools } from "./environment";
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
+import { projectRoot } from "../../lib/paths";
+import { pulumiEnvironment, readTools } from "./environment";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
-import { projectRoot } from "../../lib/paths";
 import { CommandError, keepLast, lineSplitter, openLog, run, type RunOptions } from "./run";
 import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 
@@ -75,7 +75,7 @@ export async function updateStack(
       }
       stdout.end();
       stderr.end();
-      throw new CommandError(command, "failed", lines, String(log.path));
+      throw new CommandError(command, "failed", lines, { log: String(log.path) });
     } finally {
       await new Promise((resolve) => log.end(resolve));
     }
@@ -94,8 +94,8 @@ async function automationStack(name: string, environment: NodeJS.ProcessEnv): Pr
   // `pulumi stack select` would make it the stack that plain `pulumi up` takes from now on.
   workspace.selectStack = () => Promise.resolve();
   const stack = await automation.Stack.select(name, workspace);
-  // An update reads its entry of the history, for which Pulumi would write the passphrase's salt into the committed
-  // stack file.
+  // After an update, the API reads its entry in the history. For that, Pulumi would write the passphrase's salt into the
+  // committed stack file.
   stack.info = () => Promise.resolve(undefined);
   return stack;
 }
@@ -106,18 +106,18 @@ function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string
   );
 }
 
-/** Hands this terminal over to Pulumi, with the arguments as they are. Returns its exit code. */
+/** Runs Pulumi in this terminal with the arguments as they are. Returns its exit code. */
 export async function runInteractive(args: readonly string[]): Promise<number> {
   const invocation = parseInvocation(args);
-  const ours =
+  const usesOurStacks =
     !invocation.elsewhere &&
     process.env.PULUMI_OPTION_CONFIG_FILE === undefined &&
     isInProject(process.cwd(), projectRoot);
-  const start = (environment: NodeJS.ProcessEnv): Promise<number> => attached(args, environment);
-  if (ours && invocation.creates !== undefined) {
+  const start = (environment: NodeJS.ProcessEnv): Promise<number> => runAttached(args, environment);
+  if (usesOurStacks && invocation.creates !== undefined) {
     return withoutNewSalt(invocation.creates, invocation.copiesConfig, () => start(pulumiEnvironment()));
   }
-  const stack = ours && invocation.usesConfig ? (invocation.stack ?? (await selectedStack())) : undefined;
+  const stack = usesOurStacks && invocation.usesConfig ? (invocation.stack ?? (await selectedStack())) : undefined;
   return stack === undefined ? start(pulumiEnvironment()) : withConfig(stack, start);
 }
 
@@ -138,7 +138,7 @@ async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEn
 
 /** The salt of a stack that was made without this command. */
 async function saltFromState(stack: string): Promise<string | undefined> {
-  const exported = await answer(["stack", "export", "--stack", stack]);
+  const exported = await outputOf(["stack", "export", "--stack", stack]);
   if (exported === undefined) {
     return undefined;
   }
@@ -149,11 +149,12 @@ async function saltFromState(stack: string): Promise<string | undefined> {
 /** The stack that Pulumi takes when none is named. */
 async function selectedStack(): Promise<string | undefined> {
   return (
-    process.env.PULUMI_OPTION_STACK ?? process.env.PULUMI_STACK ?? (await answer(["stack", "--show-name"]))?.trim()
+    process.env.PULUMI_OPTION_STACK ?? process.env.PULUMI_STACK ?? (await outputOf(["stack", "--show-name"]))?.trim()
   );
 }
 
-async function answer(args: readonly string[]): Promise<string | undefined> {
+/** What Pulumi prints; undefined when it fails. */
+async function outputOf(args: readonly string[]): Promise<string | undefined> {
   try {
     return await run("pulumi", [...args, "--non-interactive"], { environment: pulumiEnvironment() });
   } catch (error) {
@@ -164,9 +165,9 @@ async function answer(args: readonly string[]): Promise<string | undefined> {
   }
 }
 
-function attached(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+function runAttached(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
-    // Without it `pulumi stack rm` removes the committed stack file too.
+    // Without PULUMI_OPTION_PRESERVE_CONFIG, `pulumi stack rm` removes the committed stack file too.
     const child = spawn("pulumi", args, {
       env: { PULUMI_OPTION_PRESERVE_CONFIG: "true", ...environment },
       stdio: "inherit",

@@ -37,12 +37,15 @@ export function bytes(count: number): string {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 ? value : value >= 100 ? value.toFixed(0) : value.toPrecision(3)} ${units[unit]}`;
+  if (unit === 0) {
+    return `${value} B`;
+  }
+  return `${value >= 100 ? value.toFixed(0) : value.toPrecision(3)} ${units[unit]}`;
 }
 
-/** Columns of a terminal; one that does not say how wide it is, or is none, counts as `unknown` wide. */
-export function columnsOf(output: { readonly columns?: number }, unknown: number): number {
-  return output.columns !== undefined && output.columns > 0 ? output.columns : unknown;
+/** Columns of a terminal, or `fallback` for an output that does not say how wide it is. */
+export function columnsOf(output: { readonly columns?: number }, fallback: number): number {
+  return output.columns !== undefined && output.columns > 0 ? output.columns : fallback;
 }
 
 /** `text` cut to `width` columns, with an ellipsis where something is missing. */
@@ -65,7 +68,10 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-/** Rows as columns, each as wide as its widest cell; numbers (by `alignRight`) end at the same place. */
+/**
+ * Lays rows out in columns, each as wide as its widest cell.
+ * @param alignRight positions of the columns that are aligned to the right. @default none
+ */
 export function table(rows: readonly (readonly string[])[], alignRight: readonly number[] = []): string[] {
   const widths: number[] = [];
   for (const row of rows) {

@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { UserError } from "../../lib/errors";
-import { forwardSignals, interruption, kill } from "./signals";
 import { display, logDirectory, projectRoot } from "../../lib/paths";
+import { forwardSignals, interruption, kill } from "./signals";
 
 export interface RunOptions {
   /** @default the checkout */
@@ -26,15 +26,26 @@ export interface RunOptions {
   uninterruptible?: boolean;
 }
 
-/** A child process that failed: its command line, how it ended, its last lines, and the file with all of them. */
+export interface FailureDetails {
+  /** File with all of its output. @default none */
+  log?: string | undefined;
+  /** Everything that it wrote to stdout. @default nothing */
+  stdout?: string;
+  /** @default none: it did not exit by itself */
+  exitCode?: number | undefined;
+}
+
+/** A child process that failed. The message has its command line, how it ended, its last lines and the path of its log. */
 export class CommandError extends UserError {
+  readonly stdout: string;
+  readonly exitCode: number | undefined;
+
   constructor(
     readonly command: string,
+    /** How it ended, such as `failed with exit code 1`. */
     readonly outcome: string,
     readonly lastLines: readonly string[],
-    readonly log?: string,
-    /** Everything that it wrote to stdout. */
-    readonly stdout: string = "",
+    { log, stdout = "", exitCode }: FailureDetails = {},
   ) {
     super(
       [
@@ -43,13 +54,15 @@ export class CommandError extends UserError {
         ...(log === undefined ? [] : [`All of its output: ${display(log)}`]),
       ].join("\n"),
     );
+    this.stdout = stdout;
+    this.exitCode = exitCode;
   }
 }
 
-/** The number of lines of a failed child that its error repeats. */
+/** How many of the last lines of a failed child its error repeats. */
 const lastLineCount = 15;
 
-/** Adds a line to those that an error may repeat, and drops the oldest. */
+/** Adds a line to the last lines of a child, and drops the oldest. */
 export function keepLast(lines: string[], line: string): void {
   lines.push(line);
   lines.splice(0, lines.length - lastLineCount);
@@ -75,8 +88,7 @@ export async function run(command: string, args: readonly string[], options: Run
     options.onLine?.(line);
   };
 
-  // A process group of its own: the terminal's Ctrl-C then comes once, through `forwardSignals`, and reaches
-  // grandchildren.
+  // In a process group of its own, the child gets Ctrl-C once, through `forwardSignals`, and so do its own children.
   const child = spawn(command, args, {
     cwd: options.cwd ?? projectRoot,
     env: options.environment ?? process.env,
@@ -94,34 +106,44 @@ export async function run(command: string, args: readonly string[], options: Run
   splitLines(child.stderr, receive);
   feed(child, options.input);
 
-  const outcome = await ended(child, command);
+  const failure = await failureOf(child, command);
   clearTimeout(timer?.handle);
   await new Promise((resolve) => (log === undefined ? resolve(undefined) : log.end(resolve)));
   interruption.throwIfAborted();
-  if (outcome !== undefined) {
-    const reason = timer?.expired === true ? `was still running after ${options.timeoutSeconds} s` : outcome;
-    throw new CommandError(shown, reason, lastLines, log === undefined ? undefined : String(log.path), stdout.join(""));
+  if (failure !== undefined) {
+    const outcome = timer?.expired === true ? `was still running after ${options.timeoutSeconds} s` : failure.outcome;
+    throw new CommandError(shown, outcome, lastLines, {
+      log: log && String(log.path),
+      stdout: stdout.join(""),
+      exitCode: failure.exitCode,
+    });
   }
   return stdout.join("");
 }
 
-/** Resolves to what went wrong, or to undefined when the child exited with 0. */
-function ended(child: ChildProcess, command: string): Promise<string | undefined> {
+/** Resolves when the child has ended: to what went wrong, or to undefined when it exited with 0. */
+export function failureOf(
+  child: ChildProcess,
+  command: string,
+): Promise<{ outcome: string; exitCode?: number } | undefined> {
   return new Promise((resolve) => {
-    child.once("error", (error: NodeJS.ErrnoException) =>
-      resolve(
-        error.code === "ENOENT"
-          ? `could not be started: no program "${command}" on PATH`
-          : `could not be started: ${error.message}`,
-      ),
-    );
+    child.once("error", ({ code, message }: NodeJS.ErrnoException) => {
+      const reason = code === "ENOENT" ? `no program "${command}" on PATH` : message;
+      resolve({ outcome: `could not be started: ${reason}` });
+    });
     child.once("close", (code, signal) => {
-      resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
+      if (code === 0) {
+        resolve(undefined);
+      } else if (code === null) {
+        resolve({ outcome: `was ended by ${signal}` });
+      } else {
+        resolve({ outcome: `failed with exit code ${code}`, exitCode: code });
+      }
     });
   });
 }
 
-/** Cuts a stream of text into lines. Progress bars end theirs with a carriage return, so that ends a line too. */
+/** Cuts a stream of text into lines. A carriage return ends a line too, because progress bars end theirs with one. */
 export function lineSplitter(onLine: (line: string) => void): { push(chunk: string): void; end(): void } {
   let rest = "";
   return {
@@ -169,7 +191,10 @@ function startTimer(
   return timer;
 }
 
-/** Opens a log in `.archon/logs/`, which begins with the time and the command. */
+/**
+ * Opens a log in `.archon/logs/`, which begins with the time and the command. It replaces an earlier log of that name.
+ * @param name of the file, without `.log`
+ */
 export function openLog(name: string, command: string): fs.WriteStream {
   fs.mkdirSync(logDirectory, { recursive: true });
   const stream = fs.createWriteStream(path.join(logDirectory, `${name}.log`));

@@ -6,14 +6,14 @@ import { Interrupted } from "../../lib/errors";
 const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 const controller = new AbortController();
 const children = new Set<ChildProcess>();
-const guests = new Set<Guest>();
+const attached = new Set<Attached>();
 
-/** A process that shares this terminal and process group and ends by itself after a signal. */
-interface Guest {
+/** A process that shares this terminal and process group, and ends by itself after a signal. */
+interface Attached {
   kill(signal: NodeJS.Signals): unknown;
 }
 
-/** Aborted, with an {@link Interrupted} as its reason, by the first Ctrl-C. Pass it to everything that waits. */
+/** Aborted by the first Ctrl-C, with an {@link Interrupted} as its reason. Pass it to everything that waits. */
 export const interruption: AbortSignal = controller.signal;
 
 /** Time for clean-up after an interruption while no child process runs. */
@@ -21,7 +21,7 @@ const graceMilliseconds = 5_000;
 
 /**
  * From now on a signal no longer ends this process: it aborts {@link interruption} and goes to the children at work,
- * so that `finally` blocks run. A second Ctrl-C reaches the children too; Pulumi takes that as "at once".
+ * so that `finally` blocks run. The children get a second Ctrl-C too, which to Pulumi means "stop at once".
  */
 export function handleInterruptions(): void {
   for (const signal of signals) {
@@ -30,14 +30,14 @@ export function handleInterruptions(): void {
       for (const child of children) {
         kill(child, signal);
       }
-      for (const guest of guests) {
-        // The terminal's Ctrl-C reaches the whole foreground group, so the guest has it already; twice means "at once"
-        // to Pulumi.
+      for (const each of attached) {
+        // A terminal sends Ctrl-C to the whole foreground group, so the process has it already; a second one would mean
+        // "stop at once" to Pulumi.
         if (signal !== "SIGINT" || !process.stdin.isTTY) {
-          guest.kill(signal);
+          each.kill(signal);
         }
       }
-      if (children.size + guests.size === 0) {
+      if (children.size + attached.size === 0) {
         setTimeout(() => process.exit(exitCodeOf(signal)), graceMilliseconds).unref();
       }
     });
@@ -53,23 +53,23 @@ export function forwardSignals(child: ChildProcess): void {
 
 /** Lets `child`, which has this terminal and process group, deal with signals itself until it has exited. */
 export function leaveSignalsTo(child: ChildProcess): void {
-  guests.add(child);
-  child.once("exit", () => guests.delete(child));
-  child.once("error", () => guests.delete(child));
+  attached.add(child);
+  child.once("exit", () => attached.delete(child));
+  child.once("error", () => attached.delete(child));
 }
 
 /**
- * Runs `work`, whose child processes share this process group, until they have ended by themselves. Its signal is
- * aborted where they do not get the terminal's Ctrl-C.
+ * Runs `work`, whose child processes share this process group and end by themselves after a signal. `work` gets an
+ * AbortSignal that is aborted when they do not get the signal from the terminal.
  */
 export async function abortable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stopping = new AbortController();
-  const guest: Guest = { kill: () => stopping.abort() };
-  guests.add(guest);
+  const entry: Attached = { kill: () => stopping.abort() };
+  attached.add(entry);
   try {
     return await work(stopping.signal);
   } finally {
-    guests.delete(guest);
+    attached.delete(entry);
   }
 }
 

@@ -4,14 +4,14 @@ import { writeAtomically } from "../../lib/files";
 import { archonPath } from "../../lib/paths";
 
 /*
- * Pulumi keeps the salt of a stack's passphrase in Pulumi.<stack>.yaml and writes that file whenever the salt is
- * missing. Ours is committed, and the passphrase belongs to one checkout. So Pulumi works on a copy below .archon/ that
+ * Pulumi keeps the salt of a stack's passphrase in Pulumi.<stack>.yaml and writes it there whenever it is missing. Our
+ * stack files are committed, but the passphrase belongs to one checkout. So Pulumi works on a copy below .archon/ that
  * has the salt, and what a person changes through `pulumi config` goes back to the committed file without it.
  */
 
 const saltLine = /^encryptionsalt:[ \t]*(\S+)[ \t]*(?:\r?\n|$)/m;
 
-/** A committed file with secrets settings of its own is a team's decision: Pulumi then works on it directly. */
+/** A team may commit secrets settings: Pulumi then works on the committed file directly. */
 const ownSecretsSettings = /^(?:encryptionsalt|encryptedkey|secretsprovider):/m;
 
 export function saltOf(text: string): string | undefined {
@@ -71,7 +71,7 @@ export async function withStackFile<T>(
 /**
  * Runs `work`, which may create the stack, and then removes the salt that Pulumi wrote into the committed file.
  *
- * @param keepChanges the file may have got more than the salt, because configuration was copied into it
+ * @param keepChanges whether to keep what else was written to the file, because configuration was copied into it
  */
 export async function withoutNewSalt<T>(stack: string, keepChanges: boolean, work: () => Promise<T>): Promise<T> {
   const file = stackFile(stack);

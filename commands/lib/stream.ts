@@ -1,22 +1,22 @@
 import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { forwardSignals, interruption, kill } from "./signals";
 import { projectRoot } from "../../lib/paths";
-import { CommandError, keepLast, lineSplitter } from "./run";
+import { forwardSignals, interruption, kill } from "./signals";
+import { CommandError, failureOf, keepLast, lineSplitter } from "./run";
 
 export interface StreamOptions {
   environment: NodeJS.ProcessEnv;
   /** What the child reads from stdin. @default nothing */
   from?: Readable;
-  /** Gets its stdout as raw bytes. It is not closed at the end. @default to `onLine` */
+  /** Gets its stdout as raw bytes, and is not closed at the end. @default `onLine` gets its stdout too */
   to?: Writable;
-  /** Called with every line for people. */
+  /** Called with every line of stderr. */
   onLine: (line: string) => void;
 }
 
 /**
- * Runs a program that reads or writes more than fits into memory.
+ * Runs a program whose input or output may not fit into memory.
  *
  * @throws CommandError when it cannot be started or exits with another code than 0
  * @throws the error with which reading `from` or writing `to` failed
@@ -42,13 +42,9 @@ export async function runStreaming(
     keepLast(lastLines, line);
     onLine(line);
   };
-  const outcome = new Promise<string | undefined>((resolve) => {
-    child.once("error", (error) => resolve(`could not be started: ${error.message}`));
-    child.once("close", (code, signal) =>
-      resolve(code === 0 ? undefined : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`),
-    );
-  });
-  const stopping = async (work: Promise<unknown>): Promise<Error | undefined> =>
+  const childFailure = failureOf(child, command);
+  /** Stops the child when a stream fails. Resolves to the stream's error. */
+  const errorOf = async (work: Promise<unknown>): Promise<Error | undefined> =>
     work.then(
       () => undefined,
       (error: unknown) => {
@@ -56,23 +52,24 @@ export async function runStreaming(
         return error instanceof Error ? error : new Error(String(error));
       },
     );
-  const [given, taken] = await Promise.all([
-    from === undefined ? undefined : stopping(pipeline(from, child.stdin)),
-    stopping(to === undefined ? lines(child.stdout, receive) : pipeline(child.stdout, to, { end: false })),
+  const [inputError, outputError] = await Promise.all([
+    from === undefined ? undefined : errorOf(pipeline(from, child.stdin)),
+    errorOf(to === undefined ? lines(child.stdout, receive) : pipeline(child.stdout, to, { end: false })),
     lines(child.stderr, receive),
   ]);
-  const ended = await outcome;
+  const failure = await childFailure;
   interruption.throwIfAborted();
   // If `to` fails, its error is the cause, whatever the child prints then. If the child ended early, its own output
   // says why, and the broken pipe to it adds nothing.
-  if (taken !== undefined) {
-    throw taken;
+  if (outputError !== undefined) {
+    throw outputError;
   }
-  if (ended !== undefined && (given === undefined || lastLines.length > 0)) {
-    throw new CommandError([command, ...args].join(" "), ended, lastLines);
+  if (failure !== undefined && (inputError === undefined || lastLines.length > 0)) {
+    const { outcome, exitCode } = failure;
+    throw new CommandError([command, ...args].join(" "), outcome, lastLines, { exitCode });
   }
-  if (given !== undefined) {
-    throw given;
+  if (inputError !== undefined) {
+    throw inputError;
   }
 }
 

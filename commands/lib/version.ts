@@ -1,12 +1,16 @@
 /**
- * Whether `version` is `minimum` or newer. Compares the numbers before the first other character, so that the
- * builds of distributions count as what they are: `20.10.24+dfsg1` is 20.10.24.
+ * Whether `version` is `minimum` or newer. Ignores what follows the numbers: a distribution's `20.10.24+dfsg1` counts as
+ * 20.10.24.
  */
 export function atLeast(version: string, minimum: string): boolean {
   const actual = numbers(version);
-  return (
-    numbers(minimum).reduce<number>((order, wanted, index) => order || Math.sign((actual[index] ?? 0) - wanted), 0) >= 0
-  );
+  for (const [index, required] of numbers(minimum).entries()) {
+    const difference = (actual[index] ?? 0) - required;
+    if (difference !== 0) {
+      return difference > 0;
+    }
+  }
+  return true;
 }
 
 function numbers(version: string): number[] {

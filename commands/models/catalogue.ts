@@ -1,6 +1,6 @@
-import { archon } from "../../lib/command-line";
 import * as path from "node:path";
-import { configuredModels, statedValue } from "../../config/stack";
+import { archon } from "../../lib/command-line";
+import { configuredModels, explicitValue } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
 import { snapshotOf } from "../../release/release";
 import { bytes, table } from "../lib/render";
@@ -22,7 +22,7 @@ export interface CatalogueEntry extends ConfiguredModel {
   present: boolean;
   /** Bytes of its files; undefined while it is not in the store. */
   bytes: number | undefined;
-  /** Whether a server has recorded its baseline. */
+  /** Whether its baseline is recorded. The name is stable: `models --json` prints it. */
   proven: boolean;
   /** Stacks that keep it, as `<project>-<stack>`. */
   usedBy: readonly string[];
@@ -41,7 +41,7 @@ export function stackModels(stack: string): { models: ConfiguredModel[]; active:
     snapshot: snapshotOf(model),
     directory: model.directory && path.relative(projectRoot, model.directory),
   }));
-  return { models, active: statedValue("activeModel", stack) || models[0]?.name };
+  return { models, active: explicitValue("activeModel", stack) || models[0]?.name };
 }
 
 /** Joins what is configured with what the store holds. */
@@ -77,7 +77,7 @@ export function describeCatalogue(stack: string, { configured, others }: Catalog
               name,
               short(snapshot),
               size === undefined ? "" : bytes(size),
-              present ? (proven ? "proven" : "there, not proven yet") : "not in the store",
+              stateOf(present, proven),
               usedBy.join(", ") || "no stack",
             ]),
           ],
@@ -92,7 +92,14 @@ export function describeCatalogue(stack: string, { configured, others }: Catalog
   return [...lines, ...(rest.length === 0 ? [] : ["", "Also in the store:", ...rest]), ...missing];
 }
 
-/** With twelve digits of the commit. */
+function stateOf(present: boolean, proven: boolean): string {
+  if (!present) {
+    return "not in the store";
+  }
+  return proven ? "baseline recorded" : "no baseline yet";
+}
+
+/** `repo@commit` with twelve digits of the commit. */
 function short(snapshot: string): string {
   return snapshot.replace(/@([0-9a-f]{12})[0-9a-f]+$/, "@$1");
 }

@@ -4,18 +4,19 @@ import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { project } from "../../config/stack";
 import type { Ledger } from "../../release/ledger";
+import { UserError } from "../../lib/errors";
 import { readLedger } from "../releases/ledger";
 import { dockerEnvironment } from "../lib/docker";
-import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
-/** The variant that is a snapshot of its own. The others are only other ways to load a snapshot. */
+/** The only variant that is a snapshot of its own. The others are ways to load a snapshot. */
 const variant = "int8";
 
 /**
  * Makes the variant once without keeping it, to learn its revision: the same snapshot always gives the same revision.
  * @returns lines to print
+ * @throws UserError when the stack runs nothing, or its running release does not have the model
  */
 export async function deriveModel(stack: string, name: string, progress: Progress): Promise<string[]> {
   const job = deriveJob(await readLedger(stack), stack, name);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../lib/errors";
 import { bytes } from "../lib/render";
 
-/** What the store tool says a branch stands for, and which files an update would fetch. */
+/** The store tool's answer: the commit that a branch stands for, and the files that an update would fetch. */
 const resolved = z.object({
   repo: z.string(),
   revision: z.string().regex(/^[0-9a-f]{40}$/),
@@ -16,13 +16,13 @@ export interface PinRequest {
   stack: string;
   /** Bytes above which a model is refused. */
   maxBytes: number;
-  /** Pin it anyway. */
+  /** Pin it even if it is larger. */
   force: boolean;
   /** What the application is configured to load (its RERANKING_MODEL); undefined when it is not known. */
   application: string | undefined;
 }
 
-/** Reads what `mlenv resolve` printed. */
+/** Reads what `mlenv resolve` printed. @throws UserError for another format */
 export function parseResolved(stdout: string): Resolved {
   const line = stdout.split("\n").findLast((each) => each.startsWith("{")) ?? "";
   try {

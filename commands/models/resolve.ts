@@ -1,15 +1,16 @@
 import { containerJob } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
-import { project } from "../../config/stack";
-import { configuredValue, readKey } from "../../config/stack";
+import { configuredValue, project, readKey } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
+import { storeToolMessage } from "../store/store-tool";
 import { parseResolved, type Resolved } from "./pin";
 
 /**
- * Asks the hub that a stack is configured for, in a container of the store tool, with the stack's token if it has one.
+ * Asks a stack's hub which commit a branch, tag or commit stands for, and which files it has. Runs the store tool in a
+ * container, with HF_TOKEN or the stack's token if there is one.
  */
 export async function resolveBranch(
   stack: string,
@@ -35,7 +36,7 @@ export async function resolveBranch(
       log: "models-pin",
       onLine: (line) => {
         if (!line.startsWith("{")) {
-          progress.message(line.replace(/^mlenv: error: /, ""));
+          progress.message(storeToolMessage(line));
         }
       },
     },
@@ -52,12 +53,12 @@ export interface ResolveJob {
   withToken: boolean;
 }
 
-/** The arguments of `docker`. The token goes by its name alone: arguments are in logs and process lists. */
+/** The arguments of `docker`. They hold only the name of the token's variable: logs and process lists show arguments. */
 export function resolveArguments({ repo, branch, endpoint, image, caBundle, withToken }: ResolveJob): string[] {
   return containerJob({
     image,
     command: ["resolve", `--repo=${repo}`, `--revision=${branch}`, `--endpoint=${endpoint}`],
-    // Stable: the label's value is older than the word store job.
+    // The value of the label is stable.
     labels: { project, component: "one-shot" },
     network: true,
     inherited: withToken ? ["HF_TOKEN"] : [],

@@ -1,13 +1,13 @@
-import { archon } from "../../lib/command-line";
 import { z } from "zod";
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 
 const state = z.object({
   inputs: z.record(z.string(), z.unknown()).default({}),
   outputs: z.record(z.string(), z.unknown()).default({}),
-  /** The thing stays on the host when the resource is removed from the state. */
+  /** What the resource made stays on the host when the resource is removed from the state. */
   retainOnDelete: z.boolean().default(false),
-  /** The old one is removed before the new one is made. */
+  /** The old resource is removed before the new one is made. */
   pendingReplacement: z.boolean().default(false),
   /** Replaced earlier, and not removed yet: by this update, or by one that failed. */
   delete: z.boolean().default(false),
@@ -41,9 +41,9 @@ export type PreviewDocument = z.infer<typeof document>;
 /**
  * Reads what `pulumi preview --json` prints.
  *
- * @param from names it in an error
- * @param hide removes secrets from every text in it
- * @throws UserError that says what is wrong with it
+ * @param from what an error calls the text, such as a file's name
+ * @param hide removes secrets from every string. @default removes nothing
+ * @throws UserError for a text that is not such a preview
  */
 export function parsePreview(
   text: string,

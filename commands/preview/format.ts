@@ -31,23 +31,25 @@ export function fetchTotal({ changes }: PreviewSummary): string {
   }
   return [
     ...(known.length === 0 ? [] : [`at most ${bytes(known.reduce((sum, count) => sum + count, 0))}`]),
-    ...(unknown === 0 ? [] : [`${unknown} of a size unknown until fetched`]),
+    ...(unknown === 0 ? [] : [`${unknown} of unknown size`]),
   ].join(", and ");
 }
 
-/** `46b0aadebc77 → 5f0c…`, or that it stays. */
-export function releaseLine({ release: { now, then }, changes }: PreviewSummary): string {
-  if (now === undefined) {
-    return then === undefined ? "the first one" : `${then}, the first one`;
+/** `46b0aadebc77 → 5f0c…`, or `46b0aadebc77, as now`. */
+export function releaseLine({ release: { current, next }, changes }: PreviewSummary): string {
+  if (current === undefined) {
+    return next === undefined ? "the first one" : `${next}, the first one`;
   }
-  if (then === undefined) {
-    return changes.some(makesAnother) ? `${now} → another one (its id is not in this preview)` : `${now}, as now`;
+  if (next === undefined) {
+    return changes.some(changesRelease)
+      ? `${current} → another one (its id is not in this preview)`
+      : `${current}, as now`;
   }
-  return now === then ? `${now}, as now` : `${now} → ${then}`;
+  return current === next ? `${current}, as now` : `${current} → ${next}`;
 }
 
 /** Whether a change by itself shows that the release changes. */
-function makesAnother({ action, what, reasons }: Change): boolean {
+function changesRelease({ action, what, reasons }: Change): boolean {
   return (
     ((action === "build" || action === "fetch") && !reasons.includes(missing)) ||
     (action === "replace" &&

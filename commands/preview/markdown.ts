@@ -1,7 +1,7 @@
 import { actions, type Change, type PreviewSummary } from "./summary";
 import { details, downtimeLine, fetchTotal, headings, headline, releaseLine } from "./format";
 
-/** Characters that GitHub takes in one comment. */
+/** The most characters that GitHub accepts in one comment. */
 export const commentLimit = 65_536;
 
 /**

@@ -1,12 +1,12 @@
-import { referenceServer } from "../../applications/reference/application";
 import * as path from "node:path";
 import { z } from "zod";
+import { referenceServer } from "../../applications/reference/application";
 import type { PreviewStep } from "./document";
-import { variablesOf } from "./resource";
+import { labelsOf, variablesOf } from "./resource";
 
 type Inputs = Readonly<Record<string, unknown>>;
 
-/** Names for the variables of a server, for people. */
+/** How a reason names a variable of a server. */
 const variableWords: Readonly<Record<string, string>> = {
   ARCHON_RELEASE: "release",
   ARCHON_MODELS: "models",
@@ -14,10 +14,10 @@ const variableWords: Readonly<Record<string, string>> = {
   ARCHON_API_TOKEN: "API token",
 };
 
-/** The environment's key; the mount that changes with it says more. */
-const toldByMount = "ARCHON_ENVIRONMENT_KEY";
+/** Variable with the environment's key. It changes together with the mount, which shows both keys. */
+const shownByMount = "ARCHON_ENVIRONMENT_KEY";
 
-/** Names for the inputs whose values are not shown, for people. */
+/** How a reason names an input whose values are not shown. */
 const inputWords: Readonly<Record<string, string>> = {
   "#initerror": "it did not become ready last time",
   capabilities: "capabilities",
@@ -85,45 +85,43 @@ function changedVariables(before: Inputs, after: Inputs): string[] {
   if (old === undefined || now === undefined) {
     return ["settings (some are secret)"];
   }
-  const names = [...new Set([...old.keys(), ...now.keys()])].filter(
-    (name) => old.get(name) !== now.get(name) && name !== toldByMount,
-  );
-  return names.map((name) => variableWords[name] ?? `setting ${name}`);
+  return changedKeys(old, now)
+    .filter((name) => name !== shownByMount)
+    .map((name) => variableWords[name] ?? `setting ${name}`);
 }
 
 /** Labels of a server that say what it runs. */
 const labelWords: Readonly<Record<string, string>> = { "io.archon.release": "release", "io.archon.models": "models" };
 
-const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });
-
 function changedLabels(before: Inputs, after: Inputs): string[] {
-  const [old, now] = [before, after].map(
-    (inputs) => new Map((labelled.safeParse(inputs).data?.labels ?? []).map(({ label, value }) => [label, value])),
-  );
-  const names = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter(
-    (name) => old?.get(name) !== now?.get(name),
-  );
+  const names = changedKeys(labelsOf(before), labelsOf(after));
   return names.length === 0 ? ["labels"] : names.map((name) => labelWords[name] ?? "labels");
 }
 
 const mounted = z.object({ mounts: z.array(z.object({ source: z.string(), target: z.string() })) });
 
+/** The sources of a container's mounts by target; none when they cannot be read. */
+function mountsOf(inputs: Inputs): Map<string, string> {
+  return new Map((mounted.safeParse(inputs).data?.mounts ?? []).map(({ source, target }) => [target, source]));
+}
+
 /** Where an environment is mounted. */
 const environmentTarget = referenceServer.mounts.environment;
 
 function changedMounts(before: Inputs, after: Inputs): string[] {
-  const [old, now] = [before, after].map(
-    (inputs) => new Map((mounted.safeParse(inputs).data?.mounts ?? []).map(({ source, target }) => [target, source])),
-  );
-  const targets = [...new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])].filter(
-    (target) => old?.get(target) !== now?.get(target),
-  );
-  const words = targets.map((target) =>
+  const old = mountsOf(before);
+  const now = mountsOf(after);
+  const words = changedKeys(old, now).map((target) =>
     target === environmentTarget
-      ? change("environment", basename(old?.get(target)), basename(now?.get(target)))
+      ? change("environment", basename(old.get(target)), basename(now.get(target)))
       : `mount at ${target}`,
   );
   return words.length === 0 ? ["mounts"] : words;
+}
+
+/** Keys whose values differ, those of the old map first. */
+function changedKeys(old: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string[] {
+  return [...new Set([...old.keys(), ...now.keys()])].filter((key) => old.get(key) !== now.get(key));
 }
 
 function basename(file: string | undefined): string | undefined {

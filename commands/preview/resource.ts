@@ -2,13 +2,13 @@ import { z } from "zod";
 import { readJobInputs, type JobInputs } from "../../lib/container-job";
 import type { PreviewStep, State } from "./document";
 
-/** What a resource is to this project. A resource that fits no other role is `other`, so no change is hidden. */
+/** What a resource does in this project. One that fits no other role is `other`, so that no change is hidden. */
 export type Role =
   | "image"
   | "environment"
   | "model"
   | "server"
-  | "room"
+  | "stop-old"
   | "gateway"
   | "collection"
   | "store"
@@ -22,11 +22,11 @@ export interface Resource {
   title: string;
 }
 
-/** Roles of a resource by its own type and that of the component around it; the first that fits. */
+/** Roles by the type of a resource, its name and the type of its parent. The first that fits counts. */
 const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
   // The stack, components and providers exist only in the state.
   { type: /^(pulumi|archon):/, role: "hidden" },
-  // A gate waits for the server that it belongs to. Holds and proofs (type names, stable) only record a state.
+  // The readiness gate waits for its server. The jobs of GC roots (type Hold) and of a baseline (type Proof) only record.
   { parent: /:(ArchonServer|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
   // The change that adds new servers already implies that the old ones are removed.
   { parent: /:Service$/, name: /-drain$/, type: /:Command$/, role: "hidden" },
@@ -34,7 +34,7 @@ const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role
   { parent: /:Environment$/, type: /:Command$/, role: "environment" },
   { parent: /:ModelSnapshot$/, type: /:Command$/, role: "model" },
   { parent: /:ArchonServer$/, type: /:Container$/, role: "server" },
-  { parent: /:Service$/, type: /:Command$/, role: "room" },
+  { parent: /:Service$/, type: /:Command$/, role: "stop-old" },
   { parent: /:Gateway$/, type: /:Container$/, role: "gateway" },
   { parent: /:Collection$/, type: /:Command$/, role: "collection" },
   { parent: /:HostStore$/, type: /:Command$/, role: "store" },
@@ -62,11 +62,11 @@ function titleOf(role: Role, name: string, type: string, state: State | undefine
     case "environment":
       return `environment ${jobArgument(inputs, "--key") ?? jobTarget(inputs, "envs/") ?? name}`;
     case "model":
-      return `model ${modelOf(inputs) ?? name}`;
+      return `model ${snapshotOf(inputs) ?? name}`;
     case "server":
       return `server ${name}`;
-    case "room":
-      return `room for the new servers (${name})`;
+    case "stop-old":
+      return `stop of the old servers (${name})`;
     case "gateway":
       return `gateway of the service ${labelOf(inputs, "io.archon.service") ?? name}`;
     case "collection":
@@ -83,7 +83,7 @@ function titleOf(role: Role, name: string, type: string, state: State | undefine
 }
 
 /** `repo@commit`, the commit shortened. */
-function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined {
+function snapshotOf(inputs: Readonly<Record<string, unknown>>): string | undefined {
   const repo = jobArgument(inputs, "--repo");
   const revision = jobArgument(inputs, "--revision");
   const model = repo !== undefined && revision !== undefined ? `${repo}@${revision}` : jobTarget(inputs, "models/");
@@ -92,45 +92,50 @@ function modelOf(inputs: Readonly<Record<string, unknown>>): string | undefined 
 
 const job = z.object({ environment: z.record(z.string(), z.unknown()) });
 
-/** What a job of the store tool is about; nothing where its inputs cannot be read. */
+/** What a store job works on; empty when its inputs cannot be read. */
 function jobOf(inputs: Readonly<Record<string, unknown>>): JobInputs {
   return readJobInputs(job.safeParse(inputs).data?.environment ?? {});
 }
 
-/** The arguments of a job of the store tool, its verb first; none where they cannot be read. */
+/** The arguments of the store tool, its subcommand first; none when they cannot be read. */
 export function jobArguments(inputs: Readonly<Record<string, unknown>>): string[] {
   return jobOf(inputs).command;
 }
 
-/** The value of an option of a job for the store. */
+/** The value of an option of a store job. */
 export function jobArgument(inputs: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const args = jobArguments(inputs);
   const index = args.indexOf(name);
   return index === -1 ? undefined : args[index + 1];
 }
 
-/** The part of the store that a job works on, below a directory. */
+/** The path below a directory of the store that a store job works on. */
 function jobTarget(inputs: Readonly<Record<string, unknown>>, directory: string): string | undefined {
   return jobArguments(inputs)
     .find((each) => each.startsWith(directory))
     ?.slice(directory.length);
 }
 
-/** The directory of the checkout that a job reads, if it reads one. */
+/** The directory of the checkout that a store job reads, if it reads one. */
 export function jobDirectory(inputs: Readonly<Record<string, unknown>>): string | undefined {
   return jobOf(inputs).directory;
 }
 
 const labelled = z.object({ labels: z.array(z.object({ label: z.string(), value: z.string() })) });
 
-/** The value of a label of a container. */
+/** The labels of a container or network by name; none when they cannot be read. */
+export function labelsOf(inputs: Readonly<Record<string, unknown>>): Map<string, string> {
+  return new Map((labelled.safeParse(inputs).data?.labels ?? []).map(({ label, value }) => [label, value]));
+}
+
+/** The value of a label of a container or network. */
 export function labelOf(inputs: Readonly<Record<string, unknown>>, label: string): string | undefined {
-  return labelled.safeParse(inputs).data?.labels.find((each) => each.label === label)?.value;
+  return labelsOf(inputs).get(label);
 }
 
 const configured = z.object({ envs: z.array(z.string()) });
 
-/** The environment variables of a container; undefined if one of them is secret, because then all of them are. */
+/** The environment variables of a container; undefined if one is secret, because Pulumi then hides all of them. */
 export function variablesOf(inputs: Readonly<Record<string, unknown>>): Map<string, string> | undefined {
   const envs = configured.safeParse(inputs).data?.envs;
   return envs && new Map(envs.map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]));

@@ -6,7 +6,7 @@ import { CommandError } from "../lib/run";
 import { directorySize } from "../start/sizes";
 import { parsePreview } from "./document";
 import { redact, secretsOf } from "./redact";
-import { summarise, type PreviewSummary, type Sizes } from "./summary";
+import { summarise, type PreviewSummary, type SizeLookup } from "./summary";
 
 /** Previews the update of a stack. The summary of one that would fail lists its problems. */
 export async function previewStack(stack: string): Promise<PreviewSummary> {
@@ -43,7 +43,7 @@ function hide(text: string): string {
 function failed(stack: string, problem: string): PreviewSummary {
   return {
     stack,
-    release: { now: undefined, then: undefined },
+    release: { current: undefined, next: undefined },
     changes: [],
     unchanged: 0,
     downtime: { expected: false, reasons: [] },
@@ -52,8 +52,8 @@ function failed(stack: string, problem: string): PreviewSummary {
   };
 }
 
-/** Sizes as this checkout knows them. */
-export const checkoutSizes: Sizes = {
+/** Sizes that follow from the files of this checkout. */
+const checkoutSizes: SizeLookup = {
   environment: (lock) => {
     const file = path.resolve(projectRoot, lock);
     return fs.existsSync(file) ? installedBytes(fs.readFileSync(file, "utf8")) : undefined;

@@ -8,7 +8,7 @@ export interface Change {
   action: Action;
   /** `environment 6090c02ee441611f` */
   what: string;
-  /** What differs; for a removal, what becomes of the thing. */
+  /** What differs; for a removal, what happens to it on the host. */
   reasons: string[];
   /** Bytes that a fetch adds to the store; undefined where it is not known in advance. */
   bytes?: number | undefined;
@@ -20,17 +20,17 @@ export interface Downtime {
   reasons: string[];
 }
 
-/** What an update would do, in the words of this project. */
+/** What an update would do, in terms of releases, servers and models instead of resources. */
 export interface PreviewSummary {
   stack: string;
-  /** Ids; undefined where there is none or the preview does not contain it. */
-  release: { now: string | undefined; then: string | undefined };
+  /** Ids of the running and of the next release; undefined if there is none, or if the preview does not contain it. */
+  release: { current: string | undefined; next: string | undefined };
   /** In the order of {@link actions}. */
   changes: Change[];
   /** Resources that stay as they are. */
   unchanged: number;
   downtime: Downtime;
-  /** Why the update is refused or would fail. The other fields then mean little. */
+  /** Why the update is refused or would fail. Then the other fields are incomplete. */
   problems: string[];
   warnings: string[];
 }
@@ -42,7 +42,7 @@ export const actions: readonly Action[] = ["build", "fetch", "create", "replace"
 export const missing = "it is missing on the host";
 
 /** Sizes that the preview itself does not contain. */
-export interface Sizes {
+export interface SizeLookup {
   /** Bytes of an environment by its lock file, relative to the checkout. */
   environment(lock: string): number | undefined;
   /** Bytes of a model in a directory. */
@@ -50,52 +50,54 @@ export interface Sizes {
 }
 
 /** Turns a preview into what a reviewer wants to know. */
-export function summarise(preview: PreviewDocument, stack: string, sizes: Sizes): PreviewSummary {
-  const things = preview.steps.flatMap((step) => {
+export function summarise(preview: PreviewDocument, stack: string, sizes: SizeLookup): PreviewSummary {
+  const all = preview.steps.flatMap((step) => {
     const resource = resourceOf(step);
     return resource === undefined ? [] : [{ step, resource }];
   });
-  const serves = releaseNow(preview) !== undefined;
+  const current = currentRelease(preview);
+  const isRunning = current !== undefined;
   const changes = [
-    ...mergeReplacements(things).flatMap((thing) => changeOf(thing, preview, sizes)),
-    ...(serves ? unseen(things) : []),
+    ...mergeReplacements(all).flatMap((each) => changeOf(each, preview, sizes)),
+    ...(isRunning ? unreportedReplacements(all) : []),
   ];
   return {
     stack,
-    release: { now: releaseNow(preview), then: releaseThen(preview, things) },
+    release: { current, next: nextRelease(preview, all) },
     changes: changes.sort((one, other) => actions.indexOf(one.action) - actions.indexOf(other.action)),
     unchanged: preview.changeSummary["same"] ?? 0,
-    downtime: downtimeOf(things, serves),
+    downtime: downtimeOf(all, isRunning),
     problems: messages(preview, "error"),
     warnings: messages(preview, "warning"),
   };
 }
 
-interface Thing {
+/** A step of a preview, with the resource that it is for. */
+interface ResourceStep {
   step: PreviewStep;
   resource: Resource;
 }
 
 /** Pulumi may report a replacement in up to three steps. */
-function mergeReplacements(things: readonly Thing[]): Thing[] {
-  const isReplacement = ({ step }: Thing): boolean => step.op === "replace" || step.op === "create-replacement";
-  const replacementOf = (urn: string): Thing | undefined =>
-    things.find((thing) => isReplacement(thing) && thing.step.urn === urn);
-  return things.filter((thing) => {
-    const part = isReplacement(thing) || thing.step.op === "delete-replaced";
-    const whole = part ? replacementOf(thing.step.urn) : undefined;
-    return whole === undefined || whole === thing;
+function mergeReplacements(steps: readonly ResourceStep[]): ResourceStep[] {
+  const isReplacement = ({ step }: ResourceStep): boolean => step.op === "replace" || step.op === "create-replacement";
+  const replacementOf = (urn: string): ResourceStep | undefined =>
+    steps.find((each) => isReplacement(each) && each.step.urn === urn);
+  return steps.filter((each) => {
+    const part = isReplacement(each) || each.step.op === "delete-replaced";
+    const whole = part ? replacementOf(each.step.urn) : undefined;
+    return whole === undefined || whole === each;
   });
 }
 
-function changeOf({ step, resource }: Thing, preview: PreviewDocument, sizes: Sizes): Change[] {
+function changeOf({ step, resource }: ResourceStep, preview: PreviewDocument, sizes: SizeLookup): Change[] {
   const { role, title: what } = resource;
   switch (step.op) {
     case "create":
     case "replace":
     case "create-replacement":
     case "update":
-      if (role === "room") {
+      if (role === "stop-old") {
         // The summary shows it as downtime.
         return [];
       }
@@ -128,7 +130,7 @@ function partOf(
   { op, newState }: PreviewStep,
   { role, title: what }: Resource,
   { config }: PreviewDocument,
-  sizes: Sizes,
+  sizes: SizeLookup,
 ): Change {
   const inputs = newState?.inputs ?? {};
   const again = op === "create" ? [] : [missing];
@@ -163,18 +165,17 @@ function partOf(
 function removalOf({ oldState }: PreviewStep, { role, title: what }: Resource): Change[] {
   const { retainOnDelete = false, delete: leftOver = false } = oldState ?? {};
   if (retainOnDelete) {
-    // A finished job leaves nothing to remove. A part of a release stays on the host; only the ledger no longer needs
-    // it.
+    // A finished job has nothing to remove. A part of a release stays on the host until garbage collection.
     return role === "image" || role === "environment" || role === "model"
       ? [{ action: "remove", what, reasons: ["no kept release needs it; removed when nothing uses it"] }]
       : [];
   }
-  return role === "room"
+  return role === "stop-old"
     ? []
     : [{ action: "remove", what, reasons: leftOver ? ["left over from an update that failed"] : [] }];
 }
 
-function releaseNow({ steps }: PreviewDocument): string | undefined {
+function currentRelease({ steps }: PreviewDocument): string | undefined {
   const outputs = steps.find(({ urn }) => urn.split("::")[2] === "pulumi:pulumi:Stack")?.oldState?.outputs;
   return typeof outputs?.["release"] === "string" ? outputs["release"] : undefined;
 }
@@ -183,12 +184,12 @@ function releaseNow({ steps }: PreviewDocument): string | undefined {
  * The release that the configuration names; otherwise the one in a label of the servers or, where no variable is
  * secret, in a variable.
  */
-function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): string | undefined {
+function nextRelease({ config }: PreviewDocument, steps: readonly ResourceStep[]): string | undefined {
   const chosen = config["archon:release"];
   if (typeof chosen === "string" && chosen !== "") {
     return chosen;
   }
-  const ids = things
+  const ids = steps
     .filter(({ step, resource }) => resource.role === "server" && !step.op.startsWith("delete"))
     .map(
       ({ step: { newState } }) =>
@@ -199,16 +200,16 @@ function releaseThen({ config }: PreviewDocument, things: readonly Thing[]): str
 }
 
 /** A new token has no value until it exists, so Pulumi cannot know yet that it will replace the servers that use it. */
-function unseen(things: readonly Thing[]): Change[] {
-  const token = things.some(({ step, resource }) => resource.role === "token" && step.op !== "delete");
-  const seen = things.some(({ step, resource }) => resource.role === "server" && step.op.includes("replace"));
+function unreportedReplacements(steps: readonly ResourceStep[]): Change[] {
+  const token = steps.some(({ step, resource }) => resource.role === "token" && step.op !== "delete");
+  const seen = steps.some(({ step, resource }) => resource.role === "server" && step.op.includes("replace"));
   return token && !seen ? [{ action: "replace", what: "servers", reasons: ["API token"] }] : [];
 }
 
-function downtimeOf(things: readonly Thing[], serves: boolean): Downtime {
-  const of = (...wanted: Resource["role"][]): Thing[] =>
-    things.filter(({ resource }) => wanted.includes(resource.role));
-  if (!serves) {
+function downtimeOf(steps: readonly ResourceStep[], isRunning: boolean): Downtime {
+  const of = (...roles: Resource["role"][]): ResourceStep[] =>
+    steps.filter(({ resource }) => roles.includes(resource.role));
+  if (!isRunning) {
     return { expected: false, reasons: ["nothing serves yet"] };
   }
   const reasons = [
@@ -218,7 +219,7 @@ function downtimeOf(things: readonly Thing[], serves: boolean): Downtime {
         ({ step, resource }) =>
           `${resource.title} is removed before its successor is ready (${reasonsOf(step).join(", ") || "replaced"})`,
       ),
-    ...of("room")
+    ...of("stop-old")
       .filter(({ step }) => /create|replace/.test(step.op))
       .map(() => "the old servers stop before the new ones are ready (archon:rollout is replace)"),
     ...of("gateway")
@@ -235,7 +236,7 @@ function isGap({ op, oldState }: PreviewStep): boolean {
   return op.includes("replace") && oldState?.pendingReplacement === true;
 }
 
-/** Pulumi colours its messages, by escape sequences and by marks of its own. */
+/** How Pulumi colours its messages: escape sequences, and marks of its own such as `<{%reset%}>`. */
 const colors = /\u001b\[[0-9;]*m|<\{%[^%]*%\}>/g;
 
 function messages({ diagnostics }: PreviewDocument, severity: string): string[] {

@@ -13,15 +13,16 @@ export interface LockHolder {
   timestamp: string;
 }
 
-/** The holder of a stack's lock on the backend inside the checkout, or undefined when nobody holds it. */
+/** The holder of a stack's lock in the checkout's own backend; undefined when nobody holds it. */
 export function heldLock(stack: string, state: string = stateDirectory): LockHolder | undefined {
   const [file] = lockFiles(stack, state);
   return file === undefined ? undefined : readLock(file);
 }
 
 /**
- * Removes the locks that a killed Pulumi left on a stack: those whose process ran on this machine and no longer exists.
- * @returns whether there was one
+ * Removes the locks that a killed Pulumi left on a stack: those of a process that ran on this machine and no longer
+ * exists.
+ * @returns whether it removed one
  */
 export function releaseStaleLocks(stack: string, progress: Progress, state: string = stateDirectory): boolean {
   const stale = lockFiles(stack, state).filter((file) => isStale(readLock(file)));

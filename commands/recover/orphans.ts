@@ -1,6 +1,6 @@
 import { project } from "../../config/stack";
 
-/** Something on the engine that carries a stack's labels. */
+/** A container or network of the engine with a stack's labels. */
 export interface Labelled {
   id: string;
   name: string;
@@ -30,7 +30,7 @@ export function orphans(labelled: readonly Labelled[], known: ReadonlySet<string
   return labelled.filter(({ id }) => !known.has(id));
 }
 
-/** Options of docker that select what belongs to a stack. Store jobs end and are removed by themselves. */
+/** Options of `docker` that select what belongs to a stack. Store jobs are not among it: they are removed when they end. */
 export function labelFilters(stack: string, component: "server" | "gateway" | "network"): string[] {
   return [
     `--filter=label=io.archon.project=${project}`,

@@ -1,8 +1,8 @@
 import { referenceServer } from "../../applications/reference/application";
 import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
+import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
@@ -10,8 +10,8 @@ import { heldLock, releaseStaleLocks } from "./lock";
 import { knownIds, labelFilters, orphans, type Labelled } from "./orphans";
 
 /**
- * Makes a stack ready for its next update after one was killed: releases the lock, and removes what Pulumi has lost
- * track of.
+ * Makes a stack ready for its next update after one was killed: removes the stale lock, and the containers and networks
+ * that Pulumi does not know.
  *
  * @returns what was removed
  * @throws UserError while an update is running
@@ -27,7 +27,7 @@ export async function recover(stack: string, progress: Progress): Promise<Labell
   return removeOrphans(stack, progress);
 }
 
-/** {@link recover} where an update was killed, and nothing where none was. */
+/** Recovers a stack like {@link recover} if there is a stale lock; otherwise does nothing. */
 export async function recoverIfStale(stack: string, progress: Progress): Promise<void> {
   if (releaseStaleLocks(stack, progress)) {
     await removeOrphans(stack, progress);
@@ -47,7 +47,7 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
   return orphaned;
 }
 
-/** What carries the stack's labels, containers before the network that they are in. */
+/** Containers and networks with the stack's labels, the containers before the network that they use. */
 async function labelled(stack: string): Promise<Labelled[]> {
   const containers = await Promise.all(
     (["server", "gateway"] as const).map((component) =>

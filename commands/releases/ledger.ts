@@ -11,43 +11,47 @@ export async function readLedger(stack: string): Promise<Ledger> {
 }
 
 /**
- * The releases with what is missing of them now, as far as this machine can see. The ledger itself has the state of the
- * last update.
+ * The releases of a ledger, each with the reason why it cannot run now, as far as this machine can see. The reasons in
+ * the ledger itself are those of the last update.
  */
-export function withLosses({ releases, root }: Ledger): Release[] {
+export function checkReleases({ releases, root }: Ledger): Release[] {
   const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: dockerHostOf(readMachine()) });
   return releases.map(({ ...release }) => {
     delete release.lost;
-    const lost = facts && unavailableReason(facts, release);
-    return lost === undefined ? release : { ...release, lost };
+    const reason = facts && unavailableReason(facts, release);
+    return reason === undefined ? release : { ...release, lost: reason };
   });
 }
 
 /**
- * The release that a person names by an id, the beginning of one, or `previous`: the release that ran before the
- * running one.
+ * Finds a release in a ledger.
  *
- * @throws UserError that lists the known releases
+ * @param requested an id, the beginning of one, or `previous` for the release that ran before the running one
+ * @throws UserError that lists the releases, when there is none or more than one
  */
-export function findRelease(wanted: string, { running, releases }: Pick<Ledger, "running" | "releases">): Release {
+export function findRelease(requested: string, { running, releases }: Pick<Ledger, "running" | "releases">): Release {
   const matches =
-    wanted === "previous"
+    requested === "previous"
       ? releases.filter(({ id }) => id !== running).slice(0, 1)
-      : releases.filter(({ id }) => id.startsWith(wanted));
+      : releases.filter(({ id }) => id.startsWith(requested));
   const [found, ...others] = matches;
-  if (found === undefined || others.length > 0) {
-    const reason =
-      wanted === "previous"
-        ? "There is no previous release."
-        : found === undefined
-          ? `There is no release "${wanted}" in the ledger.`
-          : `"${wanted}" is the beginning of ${matches.length} releases.`;
-    const known = releases.map(({ id, created }) => `  ${id}  ${created}${id === running ? "  runs now" : ""}`);
-    throw new UserError(
-      [reason, ...(known.length === 0 ? ["The ledger is empty."] : ["The releases in the ledger:", ...known])].join(
-        "\n",
-      ),
-    );
+  if (found !== undefined && others.length === 0) {
+    return found;
   }
-  return found;
+  const known = releases.map(({ id, created }) => `  ${id}  ${created}${id === running ? "  runs now" : ""}`);
+  throw new UserError(
+    [
+      whyNotFound(requested, matches.length),
+      ...(known.length === 0 ? ["The ledger is empty."] : ["The releases in the ledger:", ...known]),
+    ].join("\n"),
+  );
+}
+
+function whyNotFound(requested: string, matches: number): string {
+  if (matches > 1) {
+    return `"${requested}" is the beginning of ${matches} releases.`;
+  }
+  return requested === "previous"
+    ? "There is no previous release."
+    : `There is no release "${requested}" in the ledger.`;
 }

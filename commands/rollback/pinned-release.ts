@@ -1,20 +1,19 @@
 import * as fs from "node:fs";
-import { project } from "../../config/stack";
-import { statedValue } from "../../config/stack";
-import { pulumi } from "../lib/pulumi";
-import { stackFile } from "../../config/stack";
+import { explicitValue, project, stackFile } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
+import { pulumi } from "../lib/pulumi";
 
 /** The release that a stack's configuration pins; undefined if the stack runs what the checkout makes. */
 export function pinnedRelease(stack: string): string | undefined {
-  return statedValue("release", stack) || undefined;
+  return explicitValue("release", stack) || undefined;
 }
 
 /**
- * Pins a stack to a release, or unpins it, as `pulumi config` does, and runs `work`. If that returns false or fails,
- * the configuration is restored, unless someone else has changed it meanwhile.
+ * Pins a stack to a release through `pulumi config`, or unpins it, and runs `work`. If `work` returns false or throws,
+ * the configuration is restored, unless something else has changed it meanwhile.
  *
- * @param work whether to keep the choice
+ * @param id the release; undefined unpins the stack
+ * @param work returns whether to keep the changed configuration
  */
 export async function withPinnedRelease(
   stack: string,
@@ -34,7 +33,7 @@ export async function withPinnedRelease(
     kept = await work();
     return kept;
   } finally {
-    // Writes the file directly: after an interruption no process may be started.
+    // Written directly: after an interruption, no process can be started any more.
     if (!kept && before !== undefined && read(file) === written) {
       writeAtomically(file, before, 0o644);
     }

@@ -7,7 +7,7 @@ import { CommandError, run } from "../lib/run";
 /** The fields of os-release(5) that matter here. */
 export interface OsRelease {
   id: string;
-  /** Ancestors: a derivative of Debian says `debian` here. */
+  /** Distributions that this one is derived from: `debian` for a derivative of Debian. */
   idLike: readonly string[];
   codename: string | undefined;
   prettyName: string;
@@ -41,7 +41,7 @@ export function readOsRelease(): OsRelease {
   return parseOsRelease(fs.existsSync("/etc/os-release") ? fs.readFileSync("/etc/os-release", "utf8") : "");
 }
 
-/** Debian, Ubuntu and what is made from them. */
+/** Whether the system is Debian, Ubuntu or derived from one of them. */
 export function hasApt(os: OsRelease): boolean {
   return [os.id, ...os.idLike].some((id) => id === "debian" || id === "ubuntu");
 }
@@ -81,33 +81,24 @@ function words(text: string | undefined): string[] {
   return (text ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
-/** Everything that apt on this machine downloads from. */
+/** Every source that apt on this machine downloads from. */
 export function readAptSources(directory = "/etc/apt"): AptSource[] {
-  const files = [path.join(directory, "sources.list")];
   const more = path.join(directory, "sources.list.d");
-  if (fs.existsSync(more)) {
-    files.push(
-      ...fs
-        .readdirSync(more)
-        .sort()
-        .map((name) => path.join(more, name)),
-    );
-  }
-  return files
+  const names = fs.existsSync(more) ? fs.readdirSync(more).sort() : [];
+  return [path.join(directory, "sources.list"), ...names.map((name) => path.join(more, name))]
     .filter((file) => fs.existsSync(file))
     .flatMap((file) => {
       const text = fs.readFileSync(file, "utf8");
-      return file.endsWith(".sources")
-        ? parseDeb822Sources(text)
-        : file.endsWith(".list")
-          ? parseSourcesList(text)
-          : [];
+      if (file.endsWith(".sources")) {
+        return parseDeb822Sources(text);
+      }
+      return file.endsWith(".list") ? parseSourcesList(text) : [];
     });
 }
 
 /**
- * The mirror of Debian's main archive that this machine uses. It carries every current suite, so it serves for another
- * one too. Undefined on other distributions, or when apt speaks a protocol that debootstrap does not.
+ * The mirror of Debian's main archive that this machine uses. It carries every current suite, not only this machine's.
+ * Undefined on other distributions, or when apt uses a protocol that debootstrap does not.
  */
 export function debianMirror(sources: readonly AptSource[], os: OsRelease): string | undefined {
   if (os.id !== "debian") {
@@ -121,18 +112,18 @@ export function debianMirror(sources: readonly AptSource[], os: OsRelease): stri
 
 export interface AptPackages {
   required: readonly string[];
-  /** Installed too where this distribution has them: some split off what others carry in one package. */
+  /** Installed only if this distribution has them: some split into several packages what others keep in one. */
   whereKnown?: readonly string[];
 }
 
 /**
- * Installs packages and what they depend on, after a fresh package list. Announces them first.
+ * Updates the package lists, announces the packages, and installs them with what they depend on.
  *
- * @param reason what they are for
- * @throws UserError with apt's own words
+ * @param reason what they are for, for the announcement
+ * @throws UserError with apt's own message
  */
 export async function aptInstall(packages: AptPackages, reason: string, progress: Progress): Promise<void> {
-  // dpkg must not be cut short: half-configured packages need a person to repair them.
+  // dpkg must not be interrupted: a person would have to repair the half-configured packages.
   const unattended = {
     environment: { ...systemEnvironment(), DEBIAN_FRONTEND: "noninteractive" },
     uninterruptible: true,
@@ -147,8 +138,8 @@ export async function aptInstall(packages: AptPackages, reason: string, progress
     `${reason}: installing the system packages ${names.join(", ")} and what they depend on, with apt-get.`,
   );
 
-  // One repository that is down fails the update, though the packages may come from another. So the installation
-  // decides.
+  // The update fails if one repository is down, though the packages may come from another. So only the installation
+  // counts.
   const failure = await failureOf(
     run(
       "apt-get",
@@ -184,7 +175,7 @@ export async function aptInstall(packages: AptPackages, reason: string, progress
   }
 }
 
-/** The environment of root's tools. A root that came by `su` does not have their directories on PATH. */
+/** The environment variables for root's tools: after `su`, their directories may be missing from PATH. */
 export function systemEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` };
 }

@@ -1,20 +1,20 @@
 import { archon } from "../../lib/command-line";
 import { DEFAULT_BASE_IMAGE } from "../../config/machine";
-import { dockerEnvironment, imageExists } from "../lib/docker";
 import { UserError } from "../../lib/errors";
+import { dockerEnvironment, imageExists } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
 import { hasApt, readOsRelease } from "./apt";
 import { buildBaseImage } from "./debootstrap";
 import { isRoot } from "./docker";
 
-/** The name of the image that the set-up builds itself: never that of somebody else's image. */
+/** The name of the image that the set-up builds itself; no published image has it. */
 export const ownBaseImage = "archon-base:bookworm-python3.11";
 
 export interface BaseImageRequest {
-  /** `archon:baseImage` of the stack: the person's own choice, so nothing else will do. */
+  /** `archon:baseImage` of the stack, which is then the only acceptable image; undefined for "auto". */
   configured: string | undefined;
-  /** What an earlier set-up of this checkout settled on. Changing it changes the key of every environment. */
+  /** The image that an earlier set-up of this checkout chose. Another one would change the key of every environment. */
   recorded: string | undefined;
   /** PEM bundle that an image built here must trust. */
   caBundle: string | undefined;
@@ -26,41 +26,42 @@ export interface BaseImageRequest {
  * here.
  */
 export async function ensureBaseImage(request: BaseImageRequest, progress: Progress): Promise<string> {
-  const wanted = request.configured ?? DEFAULT_BASE_IMAGE;
-  const acceptable = request.configured === undefined ? [request.recorded, DEFAULT_BASE_IMAGE, ownBaseImage] : [wanted];
+  const preferred = request.configured ?? DEFAULT_BASE_IMAGE;
+  const acceptable =
+    request.configured === undefined ? [request.recorded, DEFAULT_BASE_IMAGE, ownBaseImage] : [preferred];
   for (const reference of acceptable) {
     if (reference !== undefined && (await imageExists(reference, request.engineHost))) {
       return reference;
     }
   }
-  const failure = await pull(wanted, request.engineHost, progress);
+  const failure = await pull(preferred, request.engineHost, progress);
   if (failure === undefined) {
-    return wanted;
+    return preferred;
   }
   if (request.configured !== undefined) {
     throw new UserError(
-      `The base image ${wanted} (archon:baseImage) is not in the Docker engine and cannot be pulled:\n  ${failure}\n` +
+      `The base image ${preferred} (archon:baseImage) is not in the Docker engine and cannot be pulled:\n  ${failure}\n` +
         `Load it with \`docker load\`, or choose another with \`${archon("pulumi config set archon:baseImage NAME")}\`.`,
     );
   }
   if (!hasApt(readOsRelease()) || !isRoot()) {
     throw new UserError(
-      `The base image ${wanted} cannot be pulled:\n  ${failure}\n` +
+      `The base image ${preferred} cannot be pulled:\n  ${failure}\n` +
         `Building one from Debian's packages instead needs root on Debian or Ubuntu; this is ${readOsRelease().prettyName}` +
         `${isRoot() ? "" : ", and not root"}.\n` +
         "Make the registry reachable for the Docker engine (a mirror or proxy in its daemon.json), or load an image that has Python 3.11 with " +
         `\`docker load\` and name it with \`${archon("pulumi config set archon:baseImage NAME")}\`.`,
     );
   }
-  progress.message(`${wanted} cannot be pulled (${failure}).`);
+  progress.message(`${preferred} cannot be pulled (${failure}).`);
   await buildBaseImage(ownBaseImage, request.engineHost, request.caBundle, progress);
   return ownBaseImage;
 }
 
-/** Seconds for ~50 MB, so that a registry that trickles is given up some time. */
+/** Seconds for about 50 MB, so that the set-up does not wait for ever for a slow registry. */
 const pullSeconds = 900;
 
-/** Pulls an image. Returns why it did not work, in the engine's words. */
+/** Pulls an image. Returns the engine's error message, or undefined when it worked. */
 async function pull(
   reference: string,
   engineHost: string | undefined,

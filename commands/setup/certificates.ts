@@ -23,14 +23,14 @@ function normalize(certificate: string): string {
   return certificate.replace(/\s/g, "");
 }
 
-/** Makes the Debian system below `root` trust what the machine's bundle trusts on top of Debian's own list. */
+/** Makes the Debian system below `root` trust the authorities in the machine's bundle that Debian's list does not have. */
 export async function installCaBundle(root: string, bundle: string): Promise<void> {
   const trusted = fs.readFileSync(path.join(root, "etc/ssl/certs/ca-certificates.crt"), "utf8");
   const missing = missingCertificates(fs.readFileSync(bundle, "utf8"), trusted);
   if (missing.length === 0) {
     return;
   }
-  // One file for each: update-ca-certificates links files by the hash of their first certificate only.
+  // One file for each, because update-ca-certificates links a file by the hash of its first certificate only.
   const directory = path.join(root, "usr/local/share/ca-certificates");
   fs.mkdirSync(directory, { recursive: true });
   missing.forEach((certificate, index) => {

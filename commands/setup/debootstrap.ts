@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { dockerEnvironment } from "../lib/docker";
 import { UserError } from "../../lib/errors";
-import { bytes } from "../lib/render";
 import { cacheDirectory, display } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
+import { bytes } from "../lib/render";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 import { aptInstall, debianMirror, readAptSources, readOsRelease, systemEnvironment } from "./apt";
@@ -13,10 +13,10 @@ import { findProgram } from "./docker";
 const suite = "bookworm";
 const packages = ["python3", "python3-venv", "ca-certificates"];
 
-/** Lines that debootstrap prints for these packages. It only moves the bar: a few more or fewer do no harm. */
+/** About how many lines debootstrap prints for these packages, for the progress bar. */
 const expectedLines = 570;
 
-/** Bytes of the unpacked system and its packages, with room for dpkg at work. */
+/** Bytes of the unpacked system and its packages, and of what dpkg needs while it works. */
 const neededBytes = 700e6;
 
 /** What the image must not carry: the host's own files, the kernel's file systems, and what apt can fetch again. */
@@ -60,7 +60,7 @@ export async function buildBaseImage(
       `Building the base image from Debian ${suite}'s packages${mirror === undefined ? "" : ` at ${mirror}`} (46 MB to download).`,
     );
     let lines = 0;
-    // In a mount namespace of its own debootstrap's mounts end with it, so removing `work` can never reach /dev or
+    // In a mount namespace of its own, debootstrap's mounts end with it, so that removing `work` never reaches /dev or
     // /proc.
     const args = [
       "--variant=minbase",
@@ -113,7 +113,7 @@ function makeWorkDirectory(): string {
   if (bavail * bsize < neededBytes) {
     throw new UserError(
       `Building the base image needs ${bytes(neededBytes)} in ${display(parent)}, and ${bytes(bavail * bsize)} are free. ` +
-        "Make room, or set ARCHON_CACHE to a directory on a larger disk.",
+        "Free some space, or set ARCHON_CACHE to a directory on a larger disk.",
     );
   }
   const work = path.join(parent, own);
@@ -121,7 +121,7 @@ function makeWorkDirectory(): string {
   return work;
 }
 
-/** The proxy that this machine's apt goes through: debootstrap does not read apt's configuration. */
+/** The proxy that this machine's apt uses, as a variable: debootstrap does not read apt's configuration. */
 async function aptProxy(): Promise<NodeJS.ProcessEnv> {
   const text = await run("apt-config", ["shell", "proxy", "Acquire::http::Proxy"]);
   const proxy = /^proxy='(https?:.*)'$/m.exec(text)?.[1];
@@ -144,6 +144,7 @@ async function importImage(root: string, reference: string, engineHost: string |
     "-",
     reference,
   ];
+  // Arguments of the script: the number of words of the first command, its words, and those of the second one.
   const pipe = 'set -o pipefail; "${@:2:$1}" | "${@:$1+2}"';
   await run("bash", ["-c", pipe, "bash", String(tar.length), ...tar, ...dockerImport], {
     environment: dockerEnvironment(engineHost),

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { DEFAULT_DOCKER_HOST } from "../../config/machine";
 import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
@@ -7,15 +8,17 @@ import { atLeast } from "../lib/version";
 import { aptInstall, hasApt, readOsRelease } from "./apt";
 import { hasSystemd, startEngine, type DockerEngine, type Found } from "./dockerd";
 
-/** The first engine with BuildKit's `RUN --mount` for everybody and the API that the provider speaks. */
+/** The first engine with `RUN --mount` in its builder and with the API version that the provider needs. */
 const minimumVersion = "20.10.0";
-
-const defaultSocket = "unix:///var/run/docker.sock";
 
 /** Seconds that an engine gets to answer a probe. */
 const probeSeconds = 10;
 
-/** Finds a Docker engine that answers; installs or starts one where that is possible and allowed. */
+/**
+ * Finds a Docker engine that answers. If there is none, starts the installed one, or installs one, as root.
+ * @param recordedHost where an earlier set-up found one
+ * @throws UserError that says what a person has to do
+ */
 export async function ensureDocker(recordedHost: string | undefined, progress: Progress): Promise<DockerEngine> {
   const found = await findEngine(recordedHost);
   if (found.engine !== undefined) {
@@ -33,8 +36,7 @@ export async function ensureDocker(recordedHost: string | undefined, progress: P
         "Allow it with `sudo usermod -aG docker $USER`, log in again, and run this command again.",
     );
   }
-  const daemon = findProgram("dockerd");
-  if (daemon === undefined || findProgram("docker") === undefined) {
+  if (findProgram("dockerd") === undefined || findProgram("docker") === undefined) {
     await install(found.reason, progress);
   } else if (!isRoot()) {
     throw new UserError(
@@ -45,7 +47,7 @@ export async function ensureDocker(recordedHost: string | undefined, progress: P
   return checkVersion(await startEngine(progress, () => findEngine(undefined)));
 }
 
-/** The engine that answers now, without changing anything. */
+/** The engine that answers now. Changes nothing. */
 export async function findEngine(recordedHost: string | undefined): Promise<Found> {
   if (findProgram("docker") === undefined) {
     return { reason: "there is no program `docker` on PATH" };
@@ -56,19 +58,19 @@ export async function findEngine(recordedHost: string | undefined): Promise<Foun
       const version = await run("docker", ["--host", host, "version", "--format", "{{.Server.Version}}"], {
         timeoutSeconds: probeSeconds,
       });
-      return { engine: { version: version.trim(), host: host === defaultSocket ? undefined : host } };
+      return { engine: { version: version.trim(), host: host === DEFAULT_DOCKER_HOST ? undefined : host } };
     } catch (error) {
       if (!(error instanceof CommandError)) {
         throw error;
       }
-      // The first place is the one that the person meant, so its reason is reported.
+      // The first address is the most explicit one, so its reason is reported.
       reason ||= error.lastLines.at(-1) ?? error.outcome;
     }
   }
   return { reason };
 }
 
-/** Where an engine may listen, the most explicit wish first. */
+/** Addresses where an engine may listen, the most explicit one first. */
 async function candidateHosts(recordedHost: string | undefined): Promise<string[]> {
   if (process.env.DOCKER_HOST) {
     return [process.env.DOCKER_HOST];
@@ -78,14 +80,14 @@ async function candidateHosts(recordedHost: string | undefined): Promise<string[
     () => "",
   );
   const rootless = process.env.XDG_RUNTIME_DIR ? `unix://${process.env.XDG_RUNTIME_DIR}/docker.sock` : "";
-  const hosts = [recordedHost ?? "", context, defaultSocket, rootless].filter((host) => host !== "");
+  const hosts = [recordedHost ?? "", context, DEFAULT_DOCKER_HOST, rootless].filter((host) => host !== "");
   return [...new Set(hosts)];
 }
 
 function checkVersion(engine: DockerEngine): DockerEngine {
   if (!atLeast(engine.version, minimumVersion)) {
     throw new UserError(
-      `The Docker engine at ${engine.host ?? defaultSocket} is version ${engine.version}; at least ${minimumVersion} is needed ` +
+      `The Docker engine at ${engine.host ?? DEFAULT_DOCKER_HOST} is version ${engine.version}; at least ${minimumVersion} is needed ` +
         "(images are built with BuildKit). Upgrade it, or point DOCKER_HOST to a newer one.",
     );
   }
@@ -106,7 +108,7 @@ async function install(reason: string, progress: Progress): Promise<void> {
         "Run `sudo apt-get install docker.io && sudo usermod -aG docker $USER`, log in again, and run this command again.",
     );
   }
-  // Newer releases split the client and its builder off; on older ones docker.io carries both.
+  // Newer releases have the client and its builder in packages of their own; older ones have both in docker.io.
   await aptInstall(
     { required: ["docker.io", "iptables", "ca-certificates"], whereKnown: ["docker-cli", "docker-buildx"] },
     `No Docker engine answers (${reason})`,
@@ -114,7 +116,7 @@ async function install(reason: string, progress: Progress): Promise<void> {
   );
 }
 
-/** Absolute path of a program on PATH. Daemons often are in directories that only root's PATH has. */
+/** Absolute path of a program on PATH, or in the directories for daemons that only root's PATH contains. */
 export function findProgram(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? "").split(path.delimiter), "/usr/sbin", "/sbin"];
   return directories

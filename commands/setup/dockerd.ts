@@ -8,7 +8,7 @@ import { systemEnvironment } from "./apt";
 
 export interface DockerEngine {
   version: string;
-  /** Where it listens, when that is not Docker's default socket. */
+  /** Where it listens; undefined for Docker's default socket. */
   host: string | undefined;
 }
 
@@ -17,12 +17,10 @@ export type Found = { engine: DockerEngine; reason?: undefined } | { engine?: un
 
 type Find = () => Promise<Found>;
 
-/** Seconds that a started engine gets to come up. */
+/** Seconds after which an engine that was started must answer. */
 const startSeconds = 60;
 
-/**
- * Where an engine that this set-up starts without an init system writes; Debian's own init script uses the same file.
- */
+/** Log of an engine that the set-up starts without an init system; Debian's own init script uses the same file. */
 const daemonLog = "/var/log/docker.log";
 
 /** The engine's PID files: its own, and that of its containerd. */
@@ -36,10 +34,10 @@ export async function startEngine(progress: Progress, find: Find): Promise<Docke
     return waitForEngine(find, () => undefined, "journalctl --unit docker");
   }
   progress.message(`Starting the Docker engine: dockerd (its log: ${daemonLog})`);
-  pidFiles.forEach(forgetCrashed);
+  pidFiles.forEach(removeCrashedPidFile);
   const log = fs.openSync(daemonLog, "a");
   const logStart = fs.fstatSync(log).size;
-  // Its own session: the engine outlives this command and the terminal it was started from.
+  // In a session of its own, the engine outlives this command and its terminal.
   const daemon = spawn("dockerd", [], { detached: true, stdio: ["ignore", log, log], env: systemEnvironment() });
   fs.closeSync(log);
   daemon.unref();
@@ -48,19 +46,17 @@ export async function startEngine(progress: Progress, find: Find): Promise<Docke
   daemon.once("exit", (code, signal) => (end = `it ended with ${signal ?? `exit code ${code}`}`));
   return waitForEngine(
     find,
-    () => {
-      return end === undefined ? undefined : `${end}. Its last lines:\n${lastLines(daemonLog, logStart)}`;
-    },
+    () => (end === undefined ? undefined : `${end}. Its last lines:\n${lastLines(daemonLog, logStart)}`),
     daemonLog,
   );
 }
 
 /**
  * Removes the PID file of a process that has crashed. Without an init system that reaps children, a crashed process
- * stays a zombie. A new engine takes a zombie for a running process: it refuses to start, or waits for its containerd
- * in vain.
+ * stays a zombie. A new engine takes a zombie for a running process: it refuses to start, or waits for a containerd that
+ * never answers.
  */
-export function forgetCrashed(pidFile: string): void {
+export function removeCrashedPidFile(pidFile: string): void {
   const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
   const pid = read(pidFile);
   if (/^\d+$/.test(pid) && /^State:\tZ/m.test(read(`/proc/${pid}/status`))) {
@@ -68,7 +64,11 @@ export function forgetCrashed(pidFile: string): void {
   }
 }
 
-/** Waits until an engine answers, `failure` knows why none will, or the time has run out. */
+/**
+ * Waits until an engine answers.
+ * @param failure why none will answer any more; undefined while one may
+ * @throws UserError when none will, or when the time has run out
+ */
 async function waitForEngine(find: Find, failure: () => string | undefined, log: string): Promise<DockerEngine> {
   const deadline = Date.now() + startSeconds * 1000;
   for (;;) {

@@ -1,18 +1,16 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { DEFAULT_BASE_IMAGE } from "../../config/machine";
-import { chosenBaseImage, configuredBaseImage } from "../../config/stack";
+import { DEFAULT_BASE_IMAGE, findCaBundle, readMachine, writeMachine, type Machine } from "../../config/machine";
+import { chosenBaseImage, configuredBaseImage, devStack } from "../../config/stack";
+import { writeAtomically } from "../../lib/files";
+import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { imageExists } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
-import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { Steps } from "../lib/progress";
 import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine } from "./docker";
-import { findCaBundle, readMachine, writeMachine, type Machine } from "../../config/machine";
-import { writeAtomically } from "../../lib/files";
 import { ensurePulumi } from "./pulumi";
-import { devStack } from "../../config/stack";
 import { ensureStack, hasStack } from "./stack";
 
 /** Runs the set-up if a part of it is missing, and prints nothing otherwise. */
@@ -39,9 +37,9 @@ export async function setUp(steps: Steps): Promise<void> {
       ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
     (reference) => reference,
   );
-  const ownImage =
-    baseImage === configured ? recorded.baseImage : baseImage === DEFAULT_BASE_IMAGE ? undefined : baseImage;
-  const machine = facts(ownImage, caBundle, engine.host);
+  // What the stack configures says nothing about this machine.
+  const found = baseImage === configured ? recorded.baseImage : baseImage;
+  const machine = machineOf(found === DEFAULT_BASE_IMAGE ? undefined : found, caBundle, engine.host);
   writeMachine(machine);
 
   const tools = await steps.run(
@@ -60,7 +58,7 @@ export async function setUp(steps: Steps): Promise<void> {
 }
 
 /** Whether every step of the set-up is already done. Takes a fraction of a second. */
-export async function isSetUp(): Promise<boolean> {
+async function isSetUp(): Promise<boolean> {
   const record = readToolsRecord();
   if (record?.fingerprint !== toolsFingerprint() || !isInstalled(record) || !hasStack(devStack)) {
     return false;
@@ -76,7 +74,11 @@ export async function isSetUp(): Promise<boolean> {
   return found.engine !== undefined && present;
 }
 
-function facts(baseImage: string | undefined, caBundle: string | undefined, dockerHost: string | undefined): Machine {
+function machineOf(
+  baseImage: string | undefined,
+  caBundle: string | undefined,
+  dockerHost: string | undefined,
+): Machine {
   return {
     ...(baseImage === undefined ? {} : { baseImage }),
     ...(caBundle === undefined ? {} : { caBundle }),
@@ -91,7 +93,7 @@ function isInstalled({ tools }: ToolsRecord): boolean {
   );
 }
 
-/** Changes when another release of Pulumi, its SDKs or its plugins is wanted. */
+/** Changes with the pinned releases of Pulumi, its SDKs and its plugins. */
 function toolsFingerprint(): string {
   const hash = createHash("sha256");
   const lock = path.join(projectRoot, "package-lock.json");

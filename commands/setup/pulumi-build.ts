@@ -39,9 +39,9 @@ export const binaries: readonly Binary[] = [
   { name: "pulumi-resource-command", module: "command", package: ".", flags: ["-ldflags", "-s -w"], seconds: 40 },
 ];
 
-export const buildSeconds = binaries.reduce((sum, { seconds }) => sum + seconds, 0);
+const buildSeconds = binaries.reduce((sum, { seconds }) => sum + seconds, 0);
 
-/** Complete builds of these sources, with any release of Go: they also work without Go on PATH. */
+/** A complete build of these sources, made with any release of Go. Needs no Go on PATH. */
 export function findBuiltTools(root: string, sources = toolchainSources): PulumiTools | undefined {
   const prefix = directoryPrefix(sources);
   const names = fs.existsSync(root) ? fs.readdirSync(root) : [];
@@ -86,7 +86,7 @@ export async function buildTools(root: string, progress: Progress, sources = too
   return publish(staging, directory, pulumiVersion, "built");
 }
 
-/** @returns false when the executable was there already */
+/** Builds one executable. @returns false when it was built before */
 async function buildOnce(binary: Binary, staging: string, source: string, report: Report): Promise<boolean> {
   const file = path.join(staging, "bin", binary.name);
   if (fs.existsSync(file)) {
@@ -94,10 +94,10 @@ async function buildOnce(binary: Binary, staging: string, source: string, report
     return false;
   }
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  // A name of this process: a go that outlived a killed set-up may still be writing its own.
-  const draft = `${file}.${process.pid}.partial`;
-  await compile(binary, source, draft, report);
-  fs.renameSync(draft, file);
+  // The name contains this process: a `go build` that outlived a killed set-up may still be writing to another one.
+  const partial = `${file}.${process.pid}.partial`;
+  await compile(binary, source, partial, report);
+  fs.renameSync(partial, file);
   return true;
 }
 
@@ -114,7 +114,10 @@ async function requireGo(sources: string): Promise<string> {
   return found;
 }
 
-/** Asked inside the module: Go 1.21 and newer may fetch, for what a go.mod demands, a newer release of itself. */
+/**
+ * The release of Go that builds a module. Go is asked inside the module, because since 1.21 it may download the newer
+ * release that a go.mod requires.
+ */
 async function goVersion(module: string, remedy: string): Promise<string> {
   try {
     return (
@@ -126,8 +129,8 @@ async function goVersion(module: string, remedy: string): Promise<string> {
 }
 
 /**
- * Names what is built: the platform, the recipe, and every source file with its name. Tests and notes change no
- * executable.
+ * Beginning of the directory's name: a hash of the platform, the recipe and the source files. Tests and documents do not
+ * count, because they change no executable.
  */
 function directoryPrefix(sources: string): string {
   const recipe = binaries.map(({ name, module, package: what, flags }) => [name, module, what, flags]);

@@ -10,7 +10,7 @@ export interface Binary {
   package: string;
   /** Further arguments of `go build`. */
   flags: readonly string[];
-  /** What it takes on 2 cores with empty caches, downloads included: its share of the progress. */
+  /** Seconds on 2 cores with empty caches, downloads included: its share of the progress. */
   seconds: number;
 }
 
@@ -57,7 +57,7 @@ export async function compile(binary: Binary, source: string, file: string, repo
   report(1, "built");
 }
 
-/** No C compiler, no workspace above the checkout, and never a change of the committed go.mod and go.sum. */
+/** Variables for a build without a C compiler and without a workspace, which does not change go.mod and go.sum. */
 export function goEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "-mod=readonly -buildvcs=false" };
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../lib/errors";
+import { sha256 } from "../../lib/hashing";
 import { interruption } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 import { bytes } from "../lib/render";
@@ -16,16 +17,13 @@ const supportedPlatforms = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-ar
 
 /**
  * Seconds until the first byte of an answer, and between two pieces of it. The first is short: if the site cannot be
- * reached, building is the next way.
+ * reached, Pulumi is built instead.
  */
 const answerSeconds = 6;
 const stallSeconds = 30;
 
-const identity = createHash("sha256")
-  .update(JSON.stringify([pulumiVersion, platform, plugins]))
-  .digest("hex");
-
 function directoryOf(root: string): string {
+  const identity = sha256(JSON.stringify([pulumiVersion, platform, plugins]));
   return path.join(root, `download-${identity.slice(0, 12)}`);
 }
 
@@ -36,8 +34,8 @@ export function findDownloadedTools(root: string): PulumiTools | undefined {
 /**
  * Downloads the CLI and lets it download its plugins.
  *
- * The archive is compared with the checksums that its publisher keeps beside it, which shows that it arrived complete
- * and unchanged. Trust in the site itself rests on TLS. Pulumi checks its plugins by the same means.
+ * The archive is compared with the checksum that its publisher keeps beside it, which shows that it arrived complete and
+ * unchanged. That it comes from the publisher is shown by TLS alone. Pulumi checks its plugins in the same way.
  */
 export async function downloadTools(root: string, progress: Progress): Promise<PulumiTools> {
   if (!supportedPlatforms.includes(platform)) {
@@ -110,8 +108,9 @@ async function unpack(archive: string, staging: string, bin: string): Promise<vo
 }
 
 /**
- * Yields a body piece by piece; `total` is its announced size in bytes, 0 when unknown. Ctrl-C, a stall and a refusal
- * are errors.
+ * Yields the body of a response piece by piece; `total` is its announced size in bytes, 0 when unknown.
+ * @throws UserError for a status that is not 2xx, and when no data arrives in time
+ * @throws Interrupted after Ctrl-C
  */
 async function* fetchBody(url: string): AsyncGenerator<{ bytes: Uint8Array; total: number }> {
   interruption.throwIfAborted();

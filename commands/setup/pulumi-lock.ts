@@ -4,10 +4,10 @@ import * as path from "node:path";
 import { sleep } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 
-/** The holder shows that it lives by touching its lock this often. */
+/** How often the holder touches its lock, to show that it is alive. */
 const heartbeatMilliseconds = 5_000;
 
-/** A lock that its holder has not touched for so long, as seen by another process, is abandoned. */
+/** How long another process must see a lock untouched before it counts as abandoned. */
 const abandonedMilliseconds = 30_000;
 const pollMilliseconds = 300;
 
@@ -17,8 +17,8 @@ interface Owner {
 }
 
 /**
- * Runs `work` with an exclusive lock on `file`; waits until it is free. The lock of a killed process is taken over: at
- * once if it ran on this host, after half a minute if that cannot be known (another container, another machine).
+ * Runs `work` with an exclusive lock on `file`; waits until it is free. The lock of a killed process is removed: at once
+ * if the process ran on this host, otherwise (another container, another machine) after half a minute.
  */
 export async function withLock<T>(file: string, progress: Progress, work: () => Promise<T>): Promise<T> {
   const mine = JSON.stringify({ host: os.hostname(), pid: process.pid } satisfies Owner);
@@ -44,7 +44,7 @@ async function acquire(file: string, mine: string, progress: Progress): Promise<
     }
     const owner = JSON.parse(held.text) as Owner;
     if (isDead(owner)) {
-      takeAway(file, held);
+      removeAbandoned(file, held);
       continue;
     }
     if (watched === undefined) {
@@ -54,19 +54,19 @@ async function acquire(file: string, mine: string, progress: Progress): Promise<
       watched = { state: held, since: performance.now() };
     }
     if (performance.now() - watched.since > abandonedMilliseconds) {
-      takeAway(file, held);
+      removeAbandoned(file, held);
     } else {
       await sleep(pollMilliseconds);
     }
   }
 }
 
-/** Written aside and linked: nobody ever reads a lock without its owner. */
+/** Creates the lock if there is none. It is written elsewhere and linked, so that nobody reads a lock without an owner. */
 function create(file: string, text: string): boolean {
-  const draft = `${file}.${process.pid}`;
-  fs.writeFileSync(draft, text);
+  const temporary = `${file}.${process.pid}`;
+  fs.writeFileSync(temporary, text);
   try {
-    fs.linkSync(draft, file);
+    fs.linkSync(temporary, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
@@ -74,13 +74,13 @@ function create(file: string, text: string): boolean {
     }
     return false;
   } finally {
-    fs.rmSync(draft, { force: true });
+    fs.rmSync(temporary, { force: true });
   }
 }
 
 interface Held {
   text: string;
-  /** Modification time: compared with itself only, as clocks of two machines may differ. */
+  /** Modification time. Compared only with an earlier one of the same file: the clocks of two machines may differ. */
   touched: number;
 }
 
@@ -108,10 +108,10 @@ function isDead({ host, pid }: Owner): boolean {
 }
 
 /**
- * Of several that see the same dead owner one alone moves the file away; one that got hold of its successor's lock puts
- * it back.
+ * Removes a lock. If several processes do so at the same time, only one of them moves the file away. A process that
+ * moved away the lock of the next holder puts it back.
  */
-function takeAway(file: string, held: Held): void {
+function removeAbandoned(file: string, held: Held): void {
   const aside = `${file}.abandoned-${process.pid}`;
   try {
     fs.renameSync(file, aside);
@@ -130,6 +130,6 @@ function takeAway(file: string, held: Held): void {
 
 function touch(file: string): void {
   const now = new Date();
-  // A beat that is lost does no harm: the next one follows long before the lock counts as abandoned.
+  // A failure does no harm: the next attempt follows long before the lock counts as abandoned.
   fs.utimes(file, now, now, () => undefined);
 }

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../../lib/errors";
+import { sha256 } from "../../lib/hashing";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 import { atLeast } from "../lib/version";
@@ -15,7 +15,7 @@ interface AdoptedRecord {
   version: string;
 }
 
-/** The CLI on PATH, when it was adopted before and is still the same file. */
+/** The CLI on PATH, if an earlier set-up adopted it and it is still the same file. */
 export function findAdoptedTools(root: string): PulumiTools | undefined {
   const pulumi = findForeignPulumi(root);
   const record = pulumi && readRecord<AdoptedRecord>(directoryOf(root, pulumi));
@@ -42,7 +42,7 @@ export async function adoptPathTools(root: string, progress: Progress): Promise<
   return { ...record, binDirectory: undefined, origin: "path" };
 }
 
-/** The user's own home if it holds every plugin already, otherwise one of ours into which they are downloaded. */
+/** The user's own Pulumi home if it holds every plugin, otherwise one of ours, into which they are downloaded. */
 async function provideHome(pulumi: string, directory: string, progress: Progress): Promise<string> {
   const own = process.env.PULUMI_HOME ?? path.join(process.env.HOME ?? os.homedir(), ".pulumi");
   if (hasPlugins(own)) {
@@ -56,18 +56,16 @@ async function provideHome(pulumi: string, directory: string, progress: Progress
   return home;
 }
 
-/** The `pulumi` on PATH, unless this set-up made it: that one has its own record. */
+/** The `pulumi` on PATH, unless the set-up downloaded or built it. */
 function findForeignPulumi(root: string): string | undefined {
   const found = findProgram("pulumi");
   const pulumi = found && fs.realpathSync(found);
   return pulumi?.startsWith(root + path.sep) ? undefined : pulumi;
 }
 
-/** One directory for one state of the executable: after an upgrade it is checked again. */
+/** Directory of what was found out about this state of the executable: after an upgrade it is another one. */
 function directoryOf(root: string, pulumi: string): string {
   const { size, mtimeMs } = fs.statSync(pulumi);
-  const identity = createHash("sha256")
-    .update(JSON.stringify([pulumi, size, mtimeMs, plugins]))
-    .digest("hex");
+  const identity = sha256(JSON.stringify([pulumi, size, mtimeMs, plugins]));
   return path.join(root, `path-${identity.slice(0, 12)}`);
 }

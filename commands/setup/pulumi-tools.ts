@@ -39,7 +39,7 @@ export function writeRecord(directory: string, record: object): void {
   fs.writeFileSync(path.join(directory, recordName), `${JSON.stringify(record)}\n`);
 }
 
-/** Puts a staged directory with `bin/` and `home/` in place: complete or not at all. */
+/** Moves a finished directory with `bin/` and `home/` into place in one step. */
 export function publish(
   staging: string,
   directory: string,
@@ -47,13 +47,13 @@ export function publish(
   origin: PulumiTools["origin"],
 ): PulumiTools {
   writeRecord(staging, { version });
-  // A directory that is here has no record: it was only partly deleted.
+  // An existing directory has no record, or it would have been used: it was deleted in part.
   fs.rmSync(directory, { recursive: true, force: true });
   fs.renameSync(staging, directory);
   return toolsIn(directory, version, origin);
 }
 
-/** The tools of a published directory, undefined when it is not complete. */
+/** The tools of a published directory; undefined when it is not complete. */
 export function findPublished(directory: string, origin: PulumiTools["origin"]): PulumiTools | undefined {
   const record = readRecord<{ version: string }>(directory);
   return record && toolsIn(directory, record.version, origin);
@@ -66,10 +66,7 @@ function toolsIn(directory: string, version: string, origin: PulumiTools["origin
 /** Seconds for the download of one plugin: about 30 MB on a slow connection. */
 const installSeconds = 300;
 
-/**
- * Whether a home holds every plugin. Pulumi leaves a file with the suffix `.partial` beside one that it has not
- * finished.
- */
+/** Whether a Pulumi home holds every plugin. Pulumi leaves a file `….partial` beside an unfinished one. */
 export function hasPlugins(home: string): boolean {
   return plugins.every((plugin) => hasPlugin(home, plugin));
 }
@@ -106,11 +103,11 @@ export async function installPlugins(
   }
 }
 
-/** Pulumi tries five times and says the same each time. */
+/** Pulumi tries five times and prints the same error each time. */
 function withoutRepeats(error: unknown): never {
   if (!(error instanceof CommandError)) {
     throw error;
   }
   const lines = error.lastLines.filter((line) => !line.startsWith("Will retry"));
-  throw new CommandError(error.command, error.outcome, [...new Set(lines)]);
+  throw new CommandError(error.command, error.outcome, [...new Set(lines)], { exitCode: error.exitCode });
 }

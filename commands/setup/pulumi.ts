@@ -29,14 +29,14 @@ export async function ensurePulumi(cacheDirectory: string, progress: Progress): 
   return (
     findTools(root) ??
     (await withLock(path.join(root, "lock"), progress, async () => {
-      // Another set-up may have finished them while this one waited.
+      // Another set-up may have provided them while this one waited.
       return findTools(root) ?? (await obtainTools(root, progress));
     }))
   );
 }
 
-/** The environment variables for these tools: they use no other plugins and download nothing on their own. */
-export function pulumiEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+/** The environment variables with which these tools use no other plugins and download nothing on their own. */
+export function toolsEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const searchPath = [tools.binDirectory, environment.PATH].filter((part) => part !== undefined && part !== "");
   return {
     ...environment,

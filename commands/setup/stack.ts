@@ -1,15 +1,15 @@
-import { archon } from "../../lib/command-line";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import { project } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
+import { writeAtomically } from "../../lib/files";
 import { CommandError, run } from "../lib/run";
 import { rememberSalt, saltOf } from "../lib/stack-file";
-import { writeAtomically } from "../../lib/files";
 
-/** Whether this checkout has its stack, seen from its files alone. */
+/** Whether this checkout has the stack, by its files alone: Pulumi is not started. */
 export function hasStack(stack: string): boolean {
   const directory = path.join(stateDirectory, ".pulumi", "stacks", project);
   return (
@@ -23,7 +23,7 @@ export function hasStack(stack: string): boolean {
  * Makes a stack on the file backend inside the checkout, with a passphrase that only this checkout knows, and selects
  * it if none is selected. Writes no committed file.
  *
- * @param environment as `pulumiEnvironment()` gives it
+ * @param environment with which Pulumi runs, see `pulumiEnvironment`
  */
 export async function ensureStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
   fs.mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
@@ -61,7 +61,7 @@ function writeShim(): void {
 }
 
 async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
-  // Pulumi writes the salt of the passphrase into the stack file beside Pulumi.yaml: here a throw-away one.
+  // Pulumi writes the salt of the passphrase into the stack file beside Pulumi.yaml, so it gets temporary ones.
   const directory = fs.mkdtempSync(archonPath("stack-"));
   try {
     fs.writeFileSync(path.join(directory, "Pulumi.yaml"), `name: ${project}\nruntime: nodejs\n`);

@@ -40,7 +40,7 @@ const uploadSeconds = 300;
 const healthySeconds = 60;
 const pollMilliseconds = 250;
 
-/** What to type when the server says something unexpected. */
+/** How to find out why the server answers something unexpected. */
 const whereToLook =
   "`docker ps --filter label=io.archon.component=server` names its container, `docker logs NAME` shows its log.";
 
@@ -111,10 +111,7 @@ export class ArchonClient {
     return { known, others: same.filter((item) => item !== known) };
   }
 
-  /**
-   * How far an upload is. Only the replica that took it knows. If another replica answers, look for the document
-   * itself.
-   */
+  /** How far an upload is. Only the replica that took it knows: if another one answers, looks for the document itself. */
   async #progressOf(id: string, document: Document): Promise<UploadProgress> {
     try {
       return await this.#json<UploadProgress>("GET", `/api/progress/${encodeURIComponent(id)}`);
@@ -185,7 +182,7 @@ export class ArchonClient {
   }
 }
 
-/** fetch hides what happened in the cause of a "fetch failed". */
+/** The reason of a failed request: `fetch` says only "fetch failed" and has the reason as the cause of the error. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return cause instanceof Error ? cause.message || cause.name : String(cause);

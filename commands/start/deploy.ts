@@ -4,14 +4,14 @@ import { updateStack } from "../lib/pulumi";
 import { recoverIfStale } from "../recover/recover";
 import { parseOutputs, type StackOutputs } from "./outputs";
 
-export interface Deployment {
+export interface DeployResult {
   outputs: StackOutputs;
-  /** What it did, such as `3 created, 12 unchanged`. */
+  /** What the update did, such as `3 created, 12 unchanged`. */
   changes: string;
 }
 
-/** Updates a stack and shows what happens. */
-export async function deploy(stack: string, progress: Progress): Promise<Deployment> {
+/** Updates a stack, after recovering it if an update was killed, and shows what happens. */
+export async function deploy(stack: string, progress: Progress): Promise<DeployResult> {
   await recoverIfStale(stack, progress);
   const { outputs, changes } = await updateStack(stack, (event) => {
     const shown = describeEvent(event);
@@ -24,8 +24,8 @@ export async function deploy(stack: string, progress: Progress): Promise<Deploym
   return { outputs: parseOutputs(outputs), changes: describeChanges(changes) };
 }
 
-/** Operations that change something, in the past tense. A replacement is shown by its creation and its deletion. */
-const done: Partial<Record<OpType, string>> = {
+/** Operations that change something on the host, in the past tense. A replacement is shown by its creation and its deletion. */
+const pastTense: Partial<Record<OpType, string>> = {
   create: "created",
   "create-replacement": "created anew",
   update: "updated",
@@ -42,12 +42,12 @@ export function describeEvent(event: EngineEvent): { text: string; lasting: bool
   const { resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent } = event;
   const started = resourcePreEvent?.metadata;
   if (started !== undefined) {
-    return changes(started) ? { text: resourceName(started.urn), lasting: false } : undefined;
+    return isChange(started) ? { text: resourceName(started.urn), lasting: false } : undefined;
   }
   const finished = resOutputsEvent?.metadata;
   if (finished !== undefined) {
-    return changes(finished)
-      ? { text: `${resourceName(finished.urn)} ${done[finished.op] ?? finished.op}`, lasting: true }
+    return isChange(finished)
+      ? { text: `${resourceName(finished.urn)} ${pastTense[finished.op] ?? finished.op}`, lasting: true }
       : undefined;
   }
   if (resOpFailedEvent !== undefined) {
@@ -63,9 +63,9 @@ export function describeEvent(event: EngineEvent): { text: string; lasting: bool
   return { text, lasting: severity === "error" || severity === "warning" };
 }
 
-/** Components and the stack itself exist in the state alone. */
-function changes({ op, urn }: { op: OpType; urn: string }): boolean {
-  return done[op] !== undefined && !/^(?:archon|pulumi):/.test(typeOf(urn));
+/** Whether an operation changes something on the host: components and the stack itself exist only in the state. */
+function isChange({ op, urn }: { op: OpType; urn: string }): boolean {
+  return pastTense[op] !== undefined && !/^(?:archon|pulumi):/.test(typeOf(urn));
 }
 
 /** `docker:index/container:Container archon-server-0` */

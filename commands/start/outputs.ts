@@ -1,18 +1,18 @@
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 
-/** The exports of `index.ts` that `./archon start` uses. */
+/** The outputs of a stack that `./archon start` uses. */
 export interface StackOutputs {
   url: string;
   release: string;
-  environment: { key: string; path: string; bytes?: number };
+  environment: { key: string; path: string };
   images: { server: string };
   models: { name: string; repo: string; revision: string }[];
-  /** Only where the API requires one. */
+  /** Set only in a stack that requires a token. */
   apiToken?: string;
 }
 
-/** Checks that the outputs of a stack are those of this program. */
+/** Checks that a stack has these outputs. @throws UserError that names the missing ones */
 export function parseOutputs(outputs: Readonly<Record<string, unknown>>): StackOutputs {
   const value = outputs as Partial<StackOutputs>;
   const missing = (["url", "release", "environment", "images", "models"] as const).filter(

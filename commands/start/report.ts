@@ -3,7 +3,7 @@ import { bytes, duration, table, truncate, wrap } from "../lib/render";
 import type { SearchReply } from "./archon-client";
 import type { StackOutputs } from "./outputs";
 
-/** Lines of the best passage, and columns of the others, that are shown. */
+/** How many lines of the best passage and how many columns of the others are shown. */
 const passageLines = 6;
 const excerptColumns = 70;
 
@@ -35,7 +35,7 @@ function score(value: number | null | undefined): string {
   return typeof value === "number" ? value.toFixed(4) : "–";
 }
 
-export interface Sizes {
+export interface DeploymentSizes {
   /** Bytes; undefined where the engine or the store cannot be reached. */
   image: number | undefined;
   environment: number | undefined;
@@ -43,7 +43,7 @@ export interface Sizes {
 }
 
 /** What runs now, and where. */
-export function describeDeployment(outputs: StackOutputs, sizes: Sizes): string[] {
+export function describeDeployment(outputs: StackOutputs, sizes: DeploymentSizes): string[] {
   const rows = [
     ["Server", outputs.url, ""],
     ["Release", outputs.release, ""],

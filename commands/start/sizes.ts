@@ -3,15 +3,15 @@ import * as path from "node:path";
 import { snapshotPath } from "../../release/release";
 import { imageSize } from "../lib/docker";
 import type { StackOutputs } from "./outputs";
-import type { Sizes } from "./report";
+import type { DeploymentSizes } from "./report";
 
-/** What a deployment takes on disk, as far as it can be seen from here: the engine may be another machine. */
-export async function measure(outputs: StackOutputs, engineHost: string | undefined): Promise<Sizes> {
+/** Bytes that a deployment takes on disk, as far as this machine can see: the engine may be on another one. */
+export async function deploymentSizes(outputs: StackOutputs, engineHost: string | undefined): Promise<DeploymentSizes> {
   // The environment lies in <root>/envs/<key>.
   const root = path.resolve(outputs.environment.path, "..", "..");
   return {
     image: await imageSize(outputs.images.server, engineHost),
-    environment: outputs.environment.bytes ?? directorySize(outputs.environment.path),
+    environment: directorySize(outputs.environment.path),
     models: new Map(outputs.models.map((model) => [model.name, directorySize(path.join(root, snapshotPath(model)))])),
   };
 }

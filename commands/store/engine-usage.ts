@@ -9,7 +9,7 @@ const releaseRepositories: readonly string[] = [...Object.values(IMAGES), refere
   ({ repository }) => repository,
 );
 
-/** Label of every stack's network: the store that the stack uses. */
+/** Label of a stack's network whose value is the path of the store that the stack uses. */
 const rootLabel = "io.archon.root";
 
 /** What the store tool must know about the engine before a garbage collection. */
@@ -27,9 +27,13 @@ export interface EngineUsage {
 /**
  * Reads from the engine what a garbage collection must know.
  *
- * @param keep image that this command itself uses
+ * @param ownImage image that this command itself uses, which therefore stays
  */
-export async function engineUsage(root: string, keep: string, engineHost: string | undefined): Promise<EngineUsage> {
+export async function engineUsage(
+  root: string,
+  ownImage: string,
+  engineHost: string | undefined,
+): Promise<EngineUsage> {
   const [containers, images] = await Promise.all([
     liveContainers(engineHost),
     localImages(releaseRepositories, engineHost),
@@ -42,13 +46,13 @@ export async function engineUsage(root: string, keep: string, engineHost: string
       models: models ?? "",
     }));
   });
-  return { root, mounted, images: images.filter((reference) => reference !== keep).sort() };
+  return { root, mounted, images: images.filter((reference) => reference !== ownImage).sort() };
 }
 
 /**
- * The references of the other stores on this engine: images belong to the engine, so another store's stacks may need
- * them.
- * @returns the directory to mount by its target
+ * The directories with the GC roots of the other stores on this engine: images belong to the engine, so stacks of another
+ * store may need them.
+ * @returns directories of the host by where to mount them
  */
 export async function otherReferences(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
   const roots = (await networkLabels(rootLabel, engineHost)).filter(
@@ -56,15 +60,12 @@ export async function otherReferences(root: string, engineHost: string | undefin
   );
   const directories = roots
     .map((other) => path.join(other, "refs"))
-    .filter((directory) => isThere(directory, engineHost));
+    .filter((directory) => mayExist(directory, engineHost));
   return new Map(directories.map((directory, index) => [`/references/${index}`, directory]));
 }
 
-/**
- * A store that was removed by hand has no references. One on another machine cannot be seen from here, so it counts as
- * present.
- */
-function isThere(directory: string, engineHost: string | undefined): boolean {
+/** Whether a directory exists. One on another machine counts as existing, because it cannot be seen from here. */
+function mayExist(directory: string, engineHost: string | undefined): boolean {
   const local = engineHost === undefined || engineHost.startsWith("unix:");
   return !local || fs.existsSync(directory);
 }

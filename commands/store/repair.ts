@@ -1,4 +1,4 @@
-import { configuredModels, packageIndexes, statedValue } from "../../config/stack";
+import { configuredModels, packageIndexes, explicitValue } from "../../config/stack";
 import { snapshotOf } from "../../release/release";
 
 /** Where the repair of a stack's store downloads from. */
@@ -14,8 +14,8 @@ export interface Sources {
 /** The sources that a stack is configured with. */
 export function sourcesOf(stack: string): Sources {
   const { pythonIndex, pythonExtraIndexes } = packageIndexes(stack);
-  const wheelhouse = statedValue("wheelhouse", stack) ?? "";
-  const endpoint = statedValue("hubEndpoint", stack) ?? "";
+  const wheelhouse = explicitValue("wheelhouse", stack) ?? "";
+  const endpoint = explicitValue("hubEndpoint", stack) ?? "";
   return {
     options: [
       ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),

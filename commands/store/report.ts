@@ -1,5 +1,5 @@
-import { archon } from "../../lib/command-line";
 import { z } from "zod";
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { bytes, table } from "../lib/render";
 

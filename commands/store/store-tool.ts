@@ -1,8 +1,7 @@
 import { IMAGES } from "../../lib/images";
 import { containerJob, storeJobOptions } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
-import { project } from "../../config/stack";
-import { configuredValue } from "../../config/stack";
+import { configuredValue, project } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Progress } from "../lib/progress";
@@ -24,7 +23,7 @@ export interface StoreJob {
   network?: boolean;
 }
 
-/** Where the store of a stack is: the root of the running release, otherwise the configured one. */
+/** Directory of a stack's store on the host: that of the running release, otherwise the configured one. */
 export async function storeRoot(stack: string): Promise<string> {
   try {
     return (await readLedger(stack)).root ?? configuredValue("root", stack);
@@ -37,7 +36,7 @@ export async function storeRoot(stack: string): Promise<string> {
   }
 }
 
-/** The image that carries the store tool of this checkout. */
+/** The image with the store tool of this checkout, built if need be. */
 export function storeImage(progress: Progress): Promise<string> {
   return ensureImage(IMAGES.bootstrap, progress);
 }
@@ -62,10 +61,15 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
     onLine: (line) => {
       // Lines of JSON are for programs, not for people.
       if (!line.startsWith("{")) {
-        progress.message(line.replace(/^mlenv: error: /, ""));
+        progress.message(storeToolMessage(line));
       }
     },
   });
+}
+
+/** A line that the store tool prints for people, without the prefix of its errors. */
+export function storeToolMessage(line: string): string {
+  return line.replace(/^mlenv: error: /, "");
 }
 
 /** The arguments of `docker` for a job: the same restricted container as the store jobs of an update. */
@@ -74,11 +78,11 @@ export function storeToolArguments(
   image: string,
   caBundle: string | undefined,
 ): string[] {
-  const [verb, ...args] = command;
+  const [subcommand, ...args] = command;
   const options = storeJobOptions(
     { source: root },
     {
-      // Stable: the label's value is older than the word store job.
+      // The value of the label is stable.
       labels: { project, component: "one-shot" },
       network: network === true,
       inherited: network === true ? ["HF_TOKEN"] : [],
@@ -86,5 +90,5 @@ export function storeToolArguments(
       caBundle,
     },
   );
-  return containerJob({ ...options, image, command: [verb, "--store", "/store", ...args] });
+  return containerJob({ ...options, image, command: [subcommand, "--store", "/store", ...args] });
 }

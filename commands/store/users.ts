@@ -1,8 +1,8 @@
-import { archon } from "../../lib/command-line";
 import * as path from "node:path";
+import { archon } from "../../lib/command-line";
 import type { LiveContainer } from "../lib/docker";
 
-/** The live containers that have something inside `root`, or `root` itself, mounted. */
+/** The live containers that have `root`, or something inside it, mounted. */
 export function usersOf(root: string, containers: readonly LiveContainer[]): LiveContainer[] {
   return containers.filter(({ bindSources }) => bindSources.some((source) => isInside(source, root)));
 }
@@ -17,7 +17,7 @@ export function describeUsers(root: string, users: readonly LiveContainer[]): st
   const stacks = [
     ...new Set(users.map(({ labels }) => labels["io.archon.stack"]).filter((stack) => stack !== undefined)),
   ].sort();
-  const strangers = users.filter(({ labels }) => labels["io.archon.stack"] === undefined).map(({ name }) => name);
+  const unlabelled = users.filter(({ labels }) => labels["io.archon.stack"] === undefined).map(({ name }) => name);
   return [
     `The store ${root} is in use; nothing was changed. These containers have it mounted:`,
     ...users.map(
@@ -25,9 +25,9 @@ export function describeUsers(root: string, users: readonly LiveContainer[]): st
         `  ${name}${labels["io.archon.stack"] === undefined ? "" : ` of the stack ${labels["io.archon.stack"]}`}`,
     ),
     ...stacks.map((stack) => `Take the stack down: ${archon(`pulumi destroy --stack ${stack}`)}`),
-    ...(strangers.length === 0
+    ...(unlabelled.length === 0
       ? []
-      : [`Stop the containers that belong to no stack: docker stop ${strangers.join(" ")}`]),
+      : [`Stop the containers that belong to no stack: docker stop ${unlabelled.join(" ")}`]),
     "Then run the command again.",
   ];
 }

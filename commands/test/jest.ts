@@ -35,7 +35,10 @@ export async function runJest(
   }
 }
 
-/** Whether a program ended well. A failing one has printed why. */
+/**
+ * Whether a program succeeded. A failing one has printed why.
+ * @param print gets the error of a program that printed nothing
+ */
 export async function succeeds(
   program: string,
   args: readonly string[],

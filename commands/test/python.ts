@@ -4,9 +4,9 @@ import * as path from "node:path";
 import { referenceServer } from "../../applications/reference/application";
 import type { ImageDefinition } from "../../lib/images";
 import { readMachine } from "../../config/machine";
+import { logDirectory, projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
-import { logDirectory, projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
 import { succeeds } from "./jest";
 import { junitTimes, parseJunit, sum, timeTable, verdict, type Counts, type Print } from "./results";
@@ -19,7 +19,7 @@ export const testsImage: ImageDefinition = {
 
 const report = "test-python.xml";
 
-/** Mounts of what the tests read below /src: sources, and the settings of their tools. */
+/** Options of `docker run` that mount what the tests read below /src: sources, and the settings of their tools. */
 export function pythonSources(checkout: string): string[] {
   return ["applications", "demo", "store", "pyproject.toml"].map(
     (name) => `--volume=${path.join(checkout, name)}:/src/${name}:ro`,
@@ -49,7 +49,7 @@ async function runPytest(image: string, print: Print): Promise<Counts> {
     "pytest",
     "-p",
     "no:cacheprovider",
-    // A worker takes from another one what is left, so that all of them finish at about the same time.
+    // An idle worker takes tests from another one, so that all of them finish at about the same time.
     `--numprocesses=${Math.max(2, os.availableParallelism())}`,
     "--dist=worksteal",
     `--junitxml=/results/${report}`,
@@ -77,33 +77,32 @@ export async function ensureTestsImage(print: Print): Promise<string> {
 }
 
 /**
- * Runs Python on the checkout's sources in the image of the tests. Returns whether it ended well; its output has been
- * printed.
+ * Runs Python on the checkout's sources in the image of the tests, and prints its output. Returns whether it succeeded.
  */
 export async function runInTestsImage(image: string, args: readonly string[], print: Print): Promise<boolean> {
   fs.mkdirSync(logDirectory, { recursive: true });
   return succeeds(
     "docker",
     [
-      ...[
-        "run",
-        "--rm",
-        "--init",
-        "--user=0:0",
-        "--label=io.archon.project=archon",
-        "--label=io.archon.component=tests",
-      ],
+      "run",
+      "--rm",
+      "--init",
+      "--user=0:0",
+      "--label=io.archon.project=archon",
+      "--label=io.archon.component=tests",
       // The tests of a full disk mount a small one.
-      ...["--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"],
-      ...[
-        "--tmpfs=/tmp:exec,mode=1777",
-        ...pythonSources(projectRoot),
-        `--volume=${logDirectory}:/results`,
-        "--workdir=/src",
-      ],
-      // The sources are read-only, and must be: what Python leaves beside them would be root's.
-      ...["--env=PYTHONDONTWRITEBYTECODE=1", "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis"],
-      ...["--entrypoint=python3", image, ...args],
+      "--cap-add=SYS_ADMIN",
+      "--security-opt=apparmor=unconfined",
+      "--tmpfs=/tmp:exec,mode=1777",
+      // Read-only: files that Python writes beside the sources would belong to root.
+      ...pythonSources(projectRoot),
+      `--volume=${logDirectory}:/results`,
+      "--workdir=/src",
+      "--env=PYTHONDONTWRITEBYTECODE=1",
+      "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
+      "--entrypoint=python3",
+      image,
+      ...args,
     ],
     { environment: dockerEnvironment(readMachine().dockerHost), log: "test-python", onLine: print },
     print,

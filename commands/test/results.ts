@@ -22,7 +22,7 @@ export function sum(counts: readonly Counts[]): Counts {
   );
 }
 
-/** A check that is no suite of tests counts as one. Prints how it ended. */
+/** Prints how a check ended, and counts it as one test. */
 export function verdict(name: string, passed: boolean, print: Print): Counts {
   print(`${passed ? "✔" : "✖"} ${name}`);
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
@@ -38,7 +38,7 @@ interface JestResults {
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-  /** Files that could not even be loaded: their tests are in no other number. */
+  /** Files that could not be loaded: no other number counts their tests. */
   numRuntimeErrorTestSuites: number;
 }
 

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { ensureSetup } from "../setup/ensure";
 import { Interrupted, UserError } from "../../lib/errors";
+import { ensureSetup } from "../setup/ensure";
 import { Steps } from "../lib/progress";
 import { duration } from "../lib/render";
 import { closingLine, sum, type Counts, type Print } from "./results";
@@ -35,7 +35,7 @@ function choose(names: readonly string[]): readonly Suite[] {
   return names.length === 0 ? suites : suites.filter((suite) => names.some((name) => isNamed(name, suite)));
 }
 
-/** One after the other: tests of processes that wait for a server fail where another suite takes both processors. */
+/** Runs suites one after the other: some tests wait for a server and fail if another suite takes all processors. */
 async function runAll(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
   const results: Counts[] = [];
   for (const suite of chosen) {
@@ -44,7 +44,7 @@ async function runAll(chosen: readonly Suite[], setupFailure: unknown): Promise<
   return results;
 }
 
-/** A suite that cannot run at all is one failure, with its reason; the others still run. */
+/** Runs a suite. One that cannot run at all counts as one failure, and its reason is printed; the others still run. */
 async function runSuite(suite: Suite, setupFailure: unknown): Promise<Counts> {
   const print: Print = (line) => console.log(line);
   const start = performance.now();
@@ -78,7 +78,7 @@ async function withSharedStore<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a piece of work throws, except the wish to stop. */
+/** The error that some work throws; undefined if none. @throws Interrupted after a signal */
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
   try {
     await work;

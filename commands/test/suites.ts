@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { projectRoot } from "../../lib/paths";
 import { ensureChromium } from "../setup/chromium";
 import { findProgram } from "../setup/docker";
 import { pulumiEnvironment, readTools } from "../lib/environment";
-import { projectRoot } from "../../lib/paths";
 import { silent } from "../lib/progress";
 import { runJest, succeeds } from "./jest";
 import { runPython } from "./python";
@@ -11,16 +11,16 @@ import { parseGo, sum, verdict, type Counts, type Print } from "./results";
 
 export interface Suite {
   name: string;
-  /** What it is, for people. */
+  /** What it tests, in a few words. */
   title: string;
-  /** Whether Docker, the base image and Pulumi must be there. */
+  /** Whether it needs Docker, the base image and Pulumi. */
   needsSetup: boolean;
   run(print: Print): Promise<Counts>;
 }
 
-/** Files that measure or kill under load. They have the machine to themselves. */
+/** Names of engine tests that measure or kill under load: nothing else may run at the same time. */
 const alone = ["rollout", "faults"];
-/** The engine tests wait for containers most of the time: more than one file at once per two cores. */
+/** Files of engine tests that run at the same time. More than one, because they wait for containers most of the time. */
 const engineWorkers = "2";
 
 /** Every suite, the quick ones first. `npm test engine` runs both parts of the engine suite. */
@@ -33,7 +33,7 @@ export const suites: readonly Suite[] = [
   },
   {
     name: "unit",
-    title: "units, under mocks",
+    title: "units, with mocks",
     needsSetup: false,
     run: (print) => runJest("unit", process.env, print),
   },
@@ -84,12 +84,13 @@ export const suites: readonly Suite[] = [
   },
 ];
 
-const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
+/** Result of a suite that was left out. */
+const noTests: Counts = { passed: 0, failed: 0, skipped: 0 };
 
 /**
- * Each check counts as one test. They run side by side, and each keeps what it found below node_modules/.cache: the
- * first run after a clone takes longer. What lint finds by the types of another file that changed, it finds only in a
- * run without that cache.
+ * Each check counts as one test. They run at the same time and cache their results below node_modules/.cache, so the
+ * first run takes longer. The linter's cache goes by the content of each file alone: it misses a problem in an unchanged
+ * file that comes from types in a changed one.
  */
 async function runChecks(print: Print): Promise<Counts> {
   const installed = (program: string): string => path.join(projectRoot, "node_modules", ".bin", program);
@@ -130,13 +131,13 @@ async function check(
 }
 
 /**
- * The workflows of GitHub, by a linter that is a Go module. It calls no other linter that may be on PATH: the answer is
- * the same everywhere.
+ * Lints the GitHub workflows with actionlint, a Go module. It must not call other linters that may be on PATH, so that
+ * the result is the same on every machine.
  */
 async function checkWorkflows(print: Print): Promise<Counts> {
   if (findProgram("go") === undefined) {
     print("Left out: actionlint is built from its Go module, and there is no go on PATH.");
-    return nothing;
+    return noTests;
   }
   const directory = path.join(projectRoot, ".github", "workflows");
   const files = fs.readdirSync(directory).map((name) => path.join(directory, name));
@@ -149,11 +150,11 @@ async function runBrowser(print: Print): Promise<Counts> {
   return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, print, "--runInBand");
 }
 
-/** The provider that is built where Pulumi's own cannot be downloaded. */
+/** Tests the provider that is built if Pulumi's own cannot be downloaded. */
 async function runGo(print: Print): Promise<Counts> {
   if (readTools().origin !== "built" || findProgram("go") === undefined) {
     print("Left out: the tool chain was not built here.");
-    return nothing;
+    return noTests;
   }
   const events: string[] = [];
   const ok = await succeeds(
@@ -173,7 +174,7 @@ async function runGo(print: Print): Promise<Counts> {
   return !ok && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-/** What the tests wrote, without the events around it. */
+/** The output of the tests, without the other events. */
 function outputOf(events: readonly string[]): string[] {
   return events
     .map((line) => (line.startsWith("{") ? ((JSON.parse(line) as { Output?: string }).Output ?? "").trimEnd() : line))

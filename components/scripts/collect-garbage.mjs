@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-// Reduces what this stack keeps alive to what it needs, and removes what nothing needs: from the store through
+// Reduces the GC roots of this stack to what it needs, and removes what nothing needs: from the store through
 // store-job.sh, whose settings apply here too, and then from the engine the images that this stack kept and no stack
-// keeps any more. JOB_ROOT  the store on the host JOB_TEXT  JSON of what to keep: images, environments, models
+// keeps any more.
+//   JOB_ROOT  the store on the host
+//   JOB_TEXT  JSON of what to keep: images, environments, models
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -36,16 +38,25 @@ function mountsOf({ Config, Mounts }) {
   }));
 }
 
+/** What the engine says of every running container; undefined when it fails, or when a container ended in between. */
+function inspectRunning() {
+  const ids = docker("ps", "--quiet");
+  if (ids === "") {
+    return [];
+  }
+  const inspected = ids === undefined ? undefined : docker("inspect", ...lines(ids));
+  return inspected === undefined ? undefined : JSON.parse(inspected);
+}
+
 /**
- * What every running container has mounted, no matter whose it is. A container that ends in between makes the list
- * incomplete, and an incomplete list would remove what a container uses: then the engine is asked again.
+ * What every running container has mounted, no matter whose it is. With an incomplete list the store tool would remove
+ * what a container uses, so the engine is asked again until the list is complete.
  */
 function mounted() {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    const ids = docker("ps", "--quiet");
-    const inspected = ids === "" ? "[]" : ids && docker("inspect", ...lines(ids));
-    if (inspected !== undefined) {
-      return JSON.parse(inspected).flatMap(mountsOf);
+    const containers = inspectRunning();
+    if (containers !== undefined) {
+      return containers.flatMap(mountsOf);
     }
   }
   fail(
@@ -87,9 +98,9 @@ if (report === undefined) {
 }
 
 // The last line is for this script, the others are for people.
-const told = lines(report);
-const { images } = JSON.parse(told.pop());
-told.forEach((line) => console.log(line));
+const messages = lines(report);
+const { images } = JSON.parse(messages.pop());
+messages.forEach((line) => console.log(line));
 for (const image of images) {
   // Never forced: an image that a container uses stays, and the next update tries again.
   if (docker("image", "rm", image) !== undefined) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a variant of a model snapshot and gives it to the store tool through store-job.sh, whose settings apply here too. The store
-# tool compares it with the pinned revision before it becomes visible.
+# Makes a variant of a model snapshot and gives it to the store tool through store-job.sh, whose settings apply here
+# too. The store tool compares it with the pinned revision before it becomes visible.
 #   DERIVE_OPTIONS  options of `docker run`, one a line
 #   DERIVE_IMAGE    server image
 #   DERIVE_COMMAND  command that writes the variant as a tar archive, one word a line

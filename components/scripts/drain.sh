@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stops the servers of a service that new, ready ones have replaced. Pulumi removes those that it knows at the end of the update; one
-# that it lost track of, because an update was killed, must not keep answering with an old release.
+# Stops the servers of a service that new, ready ones have replaced. At the end of the update Pulumi removes those that
+# it knows. One that it lost track of, because an update was killed, must not keep answering with an old release.
 #   SERVERS_…   see servers.sh
 #   DRAIN_KEEP  ids of the new servers, one a line
 set -euo pipefail

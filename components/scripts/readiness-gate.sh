@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Waits until a server is ready and stays ready for a moment. Fails at once, with the last lines of its log, when it has exited,
-# restarted or become unhealthy, and otherwise after GATE_TIMEOUT seconds.
+# Waits until a server is ready and stays ready for a moment. Fails at once, with the last lines of its log, when it has
+# exited, restarted or become unhealthy, and otherwise after GATE_TIMEOUT seconds.
 #   GATE_CONTAINER      id of the container
 #   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed
 #   GATE_TIMEOUT        seconds
 #   GATE_ROLLOUT        "overlap": the old servers keep running; "replace": they were stopped
-#   GATE_STOPPED        ids of the servers that were stopped for this one and start again when it fails; may be empty
+#   GATE_STOPPED        ids of the servers that were stopped first and start again when this one fails; may be empty
 #   PREVIOUS_RELEASE    id of the release to roll back to; empty when there is none
 #   SERVERS_…           see servers.sh
 set -euo pipefail
@@ -26,10 +26,10 @@ ready_since=
 while ((SECONDS < deadline)); do
   state=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$state"
-  # While a server starts, the engine ignores what its health check says. When that says twice that the release has failed, there is
-  # nothing to wait for.
-  said=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
-  if [[ $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$said" | wc -l) == 2 ]]; then
+  # While a container is starting, the engine does not act on a failing health check. Once its last two reports say that
+  # the release has failed, waiting is no use.
+  reports=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
+  if [[ $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$reports" | wc -l) == 2 ]]; then
     health=failed
     break
   fi
@@ -52,7 +52,7 @@ if [[ "${oom:-false}" == true ]]; then
 elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
   reason="it stopped by itself"
 elif [[ "${health:-}" == failed ]]; then
-  reason="it reports ${said##*$'\n'}"
+  reason="it reports ${reports##*$'\n'}"
 elif [[ "${health:-}" == starting ]]; then
   reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)"
 else
@@ -60,7 +60,7 @@ else
 fi
 
 log=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
-# Otherwise it would start again and again, and take processor and memory from the server that runs.
+# Left alone, it would start again and again, and take processor and memory from the server that runs.
 SERVERS_GRACE=5 stop_servers <<<"$GATE_CONTAINER"
 
 if [[ "$GATE_ROLLOUT" == overlap ]]; then

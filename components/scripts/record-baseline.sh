@@ -1,19 +1,17 @@
 #!/usr/bin/env bash
-# Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served. Later servers
-# must give the same answers within a tolerance. Runs through store-job.sh, whose settings apply here too.
+# Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served.
+# Later servers must give the same answers within a tolerance. Runs through store-job.sh, whose settings apply here too.
 #   BASELINE_CONTAINER  id of a ready server
 #   BASELINE_COMMAND    command that prints the answers of its models, one word a line
 #   BASELINE_MODEL      repo@commit
 set -euo pipefail
 
+scripts=$(dirname "${BASH_SOURCE[0]}")
 mapfile -t command <<<"$BASELINE_COMMAND"
 answers=$(docker exec "$BASELINE_CONTAINER" "${command[@]}")
-baseline=$(node -e '
-  const found = JSON.parse(process.argv[1]).models.find(({ repo, revision }) => `${repo}@${revision}` === process.argv[2]);
-  if (found) console.log(JSON.stringify(found.proof));
-' "$answers" "$BASELINE_MODEL")
+baseline=$("$scripts/select-baseline.mjs" "$BASELINE_MODEL" <<<"$answers")
 if [[ -z "$baseline" ]]; then
   echo "The server does not serve $BASELINE_MODEL at the moment, so its baseline is not recorded."
   exit 0
 fi
-JOB_TEXT="$baseline" "$(dirname "${BASH_SOURCE[0]}")/store-job.sh"
+JOB_TEXT="$baseline" "$scripts/store-job.sh"

@@ -1,14 +1,15 @@
-# The servers of a service, for the scripts that stop and start them.
+# Functions that list, stop and start the servers of a service. Those that take ids read them from standard input, one a
+# line.
 #   SERVERS_PROJECT, SERVERS_STACK, SERVERS_SERVICE  whose servers
 #   SERVERS_GRACE  seconds that a server may take to stop
 
-# Ids of those that run, one a line. Takes further options of `docker ps`.
+# Prints the ids of the running servers, one a line. Takes further options of `docker ps`.
 running_servers() {
   docker ps --quiet --no-trunc --filter label=io.archon.component=server --filter "label=io.archon.project=$SERVERS_PROJECT" \
     --filter "label=io.archon.stack=$SERVERS_STACK" --filter "label=io.archon.service=$SERVERS_SERVICE" "$@"
 }
 
-# Says which release the servers run whose ids come on standard input, one a line; nothing without any.
+# Says which release the servers run; prints nothing without any.
 kept_running() {
   local id
   id=$(sed '/^$/d' | head --lines=1)
@@ -17,7 +18,7 @@ kept_running() {
   fi
 }
 
-# Starts stopped servers, whose ids come on standard input, one a line. From now on they start again with the engine.
+# Starts stopped servers. From now on they start again with the engine.
 start_servers() {
   local ids
   ids=$(sed '/^$/d')
@@ -25,8 +26,8 @@ start_servers() {
   xargs docker start <<<"$ids" >/dev/null
 }
 
-# Stops servers, whose ids come on standard input, one a line, all at once; each finishes its requests. Fails when one keeps running.
-# One that no longer exists counts as stopped. They do not start again with the engine, beside the release that runs then.
+# Stops servers at the same time; each finishes its requests. They do not start again with the engine, beside the
+# release that runs then. One that no longer exists counts as stopped. Fails when one keeps running.
 stop_servers() {
   local ids running left
   ids=$(sed '/^$/d')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stops the servers of a service that run now, so that a new one has the memory for itself. Prints their ids, one a line: the
-# readiness gate starts them again if the new one does not become ready and the stack is configured so.
+# Stops the servers of a service that run now, so that a new one has the memory for itself. Prints their ids, one a
+# line: if the new one does not become ready and archon:autoRollback is true, the readiness gate starts them again.
 #   SERVERS_…  see servers.sh
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

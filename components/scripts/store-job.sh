@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the store tool once, in a container that is removed afterwards. Settings come as environment variables, so that neither an
-# error message nor the state repeats them:
+# Runs the store tool once, in a container that is removed afterwards. Settings come as environment variables, so that
+# an error message, which repeats the command, does not repeat them:
 #   JOB_NAME       container name; a container that a killed update left behind is removed first
 #   JOB_OPTIONS    options of `docker run`, one a line
 #   JOB_IMAGE      image to run

@@ -60,8 +60,11 @@ export class Gateway extends pulumi.ComponentResource {
   }
 }
 
-/** Address for a client on the host: a gateway on every address answers on loopback too. */
+/** Loopback, by the address that stands for all addresses of the host. */
+const loopbackOf: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** URL for a client on the host: a gateway that listens on every address answers on loopback too. */
 export function gatewayUrl(bind: string, port: number): string {
-  const address = bind === "0.0.0.0" ? "127.0.0.1" : bind === "::" ? "::1" : bind;
+  const address = loopbackOf[bind] ?? bind;
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }

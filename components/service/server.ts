@@ -2,12 +2,12 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
-import { STRICT_SHELL } from "../store/store-job";
-import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import type { Application } from "../../applications/application";
-import type { Environment } from "../store/environment";
 import { CA_BUNDLE } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
+import { STRICT_SHELL } from "../store/store-job";
+import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import type { Environment } from "../store/environment";
 
 export interface ServerArgs {
   application: Application;
@@ -21,8 +21,8 @@ export interface ServerArgs {
   network: pulumi.Input<string>;
   alias: string;
   /**
-   * Mounted read-only. Another one, and the same one populated again, replaces the container: its directory is another
-   * one.
+   * Mounted read-only. Another one replaces the container, and so does the same one when it is populated again: it then
+   * has another directory.
    */
   environment: Environment;
   /** Directory on the host that the service writes its database to; the only read-write mount. */
@@ -34,9 +34,7 @@ export interface ServerArgs {
   readyTimeout: number;
   /** Id of the release to roll back to, for the message of a failing server; undefined when there is none. */
   previousRelease: string | undefined;
-  /**
-   * The job that stops the old servers first and prints their ids; undefined where they run until this one is ready.
-   */
+  /** The job that stops the old servers first and prints their ids; undefined if they run until this one is ready. */
   stopOld: command.local.Command | undefined;
   /** Whether the servers that `stopOld` stopped start again when this one does not become ready. */
   autoRollback: boolean;
@@ -114,7 +112,7 @@ export function containerArgs(args: Omit<ServerArgs, "stopOld" | "autoRollback">
       release: args.release.id,
       models: args.release.models.map(snapshotOf).join(" "),
     }),
-    // Until then an unhealthy server is still starting; the readiness gate gives up at the same time.
+    // Until the start period ends, a failing health check means "starting". The readiness gate waits as long.
     healthcheck: {
       tests: ["CMD", ...application.readiness.command],
       interval: "2s",

@@ -1,8 +1,8 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { STRICT_SHELL } from "../store/store-job";
 import { ArchonServer, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
 import { Gateway } from "./gateway";
-import { STRICT_SHELL } from "../store/store-job";
 
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopOld"> {
   /** Servers behind the gateway, 1 to 4. */
@@ -75,7 +75,7 @@ export class Service extends pulumi.ComponentResource {
 /**
  * Stops the old servers before new ones start. It runs again with every change of what a server's container is made
  * from, and the container is replaced with it: a stopped server must not stay stopped. The old containers stay until
- * the update has succeeded, so that they can start again. Its name, `…-room`, is stable.
+ * the update has succeeded, so that they can start again. The name of the resource, `…-room`, is stable.
  */
 function stopOldServers(
   name: string,

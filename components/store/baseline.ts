@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type ModelReference } from "../../release/release";
 import type { Application } from "../../applications/application";
-import { storeJob } from "./store-job";
 import { toLines } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 export interface BaselineArgs {
   application: Application;
@@ -19,7 +19,7 @@ export interface BaselineArgs {
 /**
  * Records the baseline of a model beside its snapshot: what it answers to the known questions when it is first served.
  * From then on a server is ready only if it gives the same answers within a tolerance, so that damaged weights, a wrong
- * dtype or another library are noticed. Its type and names are stable.
+ * dtype or another library are noticed. The type is still called `Proof`: renaming it would replace the resource.
  */
 export class Baseline extends pulumi.ComponentResource {
   constructor(name: string, args: BaselineArgs, opts: pulumi.ComponentResourceOptions) {

@@ -1,19 +1,19 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { storeJob } from "./store-job";
 import type { Mount } from "../../lib/container-job";
-import { textHash } from "../../lib/hashing";
+import { sha256 } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 /** What a new environment is made from. */
 export interface EnvironmentSource {
   /** Path of the lock file on the deployer's machine. */
   lockFile: string;
-  /** Its text as it was when the key was computed from it: the job refuses a file that has changed since. */
+  /** Text of the lock file when the key was computed from it: the job refuses a file that has changed since. */
   lock: string;
   /** Interpreter that the lock file was resolved for, such as `cp311`. */
   pythonAbi: string;
-  /** Modules that must import. */
+  /** Modules that the environment must be able to import. */
   imports: readonly string[];
   /** Package index, empty for PyPI. */
   index: string;
@@ -39,11 +39,11 @@ export interface EnvironmentArgs {
  * host.
  */
 export class Environment extends pulumi.ComponentResource {
-  /** On the host. */
+  /** Its directory on the host. */
   readonly path: string;
   /**
-   * The job that made it. When it runs again, containers that mount the environment must be replaced: its directory is
-   * another one.
+   * The job that made it. When it runs again, the environment has another directory, so the containers that mount it must
+   * be replaced.
    */
   readonly job: command.local.Command;
 
@@ -80,7 +80,7 @@ function populate(
       "--lock",
       "-",
       "--lock-sha256",
-      textHash(source.lock),
+      sha256(source.lock),
       "--python",
       source.pythonAbi,
       ...source.imports.flatMap((module) => ["--import", module]),

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Retained } from "../../release/plan";
-import { storeJob } from "./store-job";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 export interface RootsArgs {
   host: Host;
@@ -13,21 +13,21 @@ export interface RootsArgs {
 }
 
 /**
- * Adds what an update will use to the GC roots of this stack, before any of it is made: a garbage collection of another
- * stack leaves it alone. What the stack retained before stays among its roots until its own garbage collection. Type
- * and names are stable.
+ * Adds what an update will use to the GC roots of this stack before any of it is made, so that a garbage collection of
+ * another stack leaves it alone. What the stack retained before stays among its roots until its own garbage collection.
+ * The type is still called `Hold`, because renaming it would replace the resource in every stack.
  */
 export class GcRoots extends pulumi.ComponentResource {
   constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Hold", name, {}, opts);
-    storeJob(`${name}-${shortDigest(args.retained)}`, { ...job("hold", args) }, { parent: this });
+    storeJob(`${name}-${shortDigest(args.retained)}`, job("hold", args), { parent: this });
     this.registerOutputs({});
   }
 }
 
 /**
  * Reduces the GC roots of this stack to what it needs, and removes from the store and the engine what then no stack
- * refers to and no running container uses. Type and names are stable.
+ * refers to and no running container uses. The name of the type, `Collection`, is stable too.
  */
 export class GarbageCollection extends pulumi.ComponentResource {
   /** Resolves with the last step of an update. */

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { storeJob } from "./store-job";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
+import { storeJob } from "./store-job";
 
 export interface HostStoreArgs {
   host: Host;

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import { storeJob, type StoreJobArgs } from "./store-job";
 import type { Application } from "../../applications/application";
-import type { Environment } from "./environment";
 import { jobOptions, toLines } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
+import { storeJob, type StoreJobArgs } from "./store-job";
+import type { Environment } from "./environment";
 
 /** Where a new snapshot comes from. */
 export type SnapshotSource =
@@ -43,14 +43,14 @@ export class ModelSnapshot extends pulumi.ComponentResource {
     super("archon:index:ModelSnapshot", name, {}, opts);
     storeJob(
       `${name}-fetch`,
-      { host: args.host, image: args.bootstrapImage, missing: args.missing, ...work(args) },
+      { host: args.host, image: args.bootstrapImage, missing: args.missing, ...fetchJob(args) },
       { parent: this },
     );
     this.registerOutputs({});
   }
 }
 
-function work({
+function fetchJob({
   host,
   repo,
   revision,

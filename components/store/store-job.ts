@@ -3,14 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { jobOptions, storeJobOptions, toLines, type Mount } from "../../lib/container-job";
 import type { Host } from "../../lib/host";
 
-/**
- * Fails the step on any error, an undefined variable and a broken pipe; the provider's default shell does none of it.
- */
+/** A shell that fails on any error, on an undefined variable and on a failure inside a pipe; the default one does not. */
 export const STRICT_SHELL = ["/bin/bash", "-euo", "pipefail", "-c"];
 
 /**
- * A job downloads through the proxy of the deployer. By name alone: an address may carry a password. Unset ones are not
- * passed.
+ * A job downloads through the deployer's proxy. Docker gets the names of these variables only, because an address may
+ * hold a password; it passes on those that are set.
  */
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
@@ -18,22 +16,22 @@ export interface StoreJobArgs {
   host: Host;
   /** Reference of the bootstrap image. */
   image: pulumi.Input<string>;
-  /** Arguments of the store tool. They stand in the state: no secrets. */
+  /** Arguments of the store tool. The state shows them, so they must not hold secrets. */
   command: readonly string[];
   /**
-   * For its standard input: a text, or a file or directory (as a tar archive) of the deployer's machine. @default
-   * nothing
+   * What it reads from standard input: a text, or a file or directory (as a tar archive) of the deployer's machine.
+   * @default nothing
    */
   input?: { text: string } | { file: string } | { directory: string };
   /** Further paths of the host, read-only. @default none */
   mounts?: readonly Mount[];
-  /** Environment variables of the container. May hold secrets: only the names stand in its arguments. @default none */
+  /** Environment variables of the container. May hold secrets: its arguments hold only the names. @default none */
   variables?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** Runs the container, and may do something before and after. @default "store-job.sh" */
+  /** File in `components/scripts/` that runs the container, and may do more before and after. @default "store-job.sh" */
   script?: string;
   /** Environment variables of the script, not of the container. @default none */
   settings?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** What the job made is missing from the host, so it runs again, with the inputs of now. @default false */
+  /** Whether what the job made is missing from the host: then it runs again, with the current inputs. @default false */
   missing?: boolean;
 }
 
@@ -41,8 +39,8 @@ export interface StoreJobArgs {
  * Runs the store tool once, in a container that is removed afterwards. A job that fails fails the update, is not in the
  * state, and runs again in the next one. What it made stays when the resource is deleted.
  *
- * A key stands for its content for ever, so that a changed tool, index or token does not populate an environment
- * afresh: a job runs again under another name, or when what it made is missing.
+ * What a job made is named by its content, so a changed tool, index or token does not run the job again. It runs again
+ * only under another name, or when what it made is missing.
  */
 export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomResourceOptions): command.local.Command {
   const { host, input, variables = {}, missing = false } = args;
@@ -75,8 +73,7 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
         JOB_FILE: input && "file" in input ? input.file : "",
         JOB_DIRECTORY: input && "directory" in input ? input.directory : "",
       },
-      // The time does not matter: a trigger that differs replaces the job. Once it has run, the next update leaves it
-      // alone.
+      // Any other value of the trigger would do: a changed one runs the job again. The next update ignores it.
       ...(missing ? { triggers: [new Date().toISOString()] } : {}),
     },
     {

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import type { Browser } from "playwright-core";
 import { projectRoot } from "../../lib/paths";
-import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
+import { accessibilityProblems, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /** States that need no real model: a server that requires a token, and one whose model cannot be loaded. */
@@ -29,7 +29,7 @@ test("a server that requires a token prompts for it once, and the tab keeps it",
   await seen(dialog);
   expect(await page.getByRole("dialog").count()).toBe(1);
   await screenshot(page, "token");
-  expect(await findings(page)).toEqual([]);
+  expect(await accessibilityProblems(page)).toEqual([]);
 
   await page.getByLabel("API token", { exact: true }).fill("not the token");
   await page.getByRole("button", { name: "Use token" }).click();
@@ -110,7 +110,7 @@ test("a server whose model cannot be loaded reports it on every view and still a
     await seen(page.getByText("These passages are not reranked."));
     expect(await page.locator(".result").first().innerText()).toContain("hold hands");
     await screenshot(page, "model-failing");
-    expect(await findings(page)).toEqual([]);
+    expect(await accessibilityProblems(page)).toEqual([]);
     await open(page, `${url}/#/models`);
     await seen(page.getByRole("listitem", { name: "words" }).getByText(/out of memory/));
     await page.context().close();

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { findings, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
+import { accessibilityProblems, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
 import { Checkout, docker, freePort, fullEnvironment, type EngineStack } from "../support/engine";
 
 /**
@@ -232,7 +232,7 @@ test("while the server is down the page says so and keeps the input; it recovers
   await page.getByRole("button", { name: "Search" }).click();
   await seen(page.getByText("The search failed: The server does not answer."));
   await screenshot(page, "server-down");
-  expect(await findings(page)).toEqual([]);
+  expect(await accessibilityProblems(page)).toEqual([]);
   docker("start", server);
   await gone(page.getByRole("alert"));
   await seen(page.locator(".health-indicator.good"));
@@ -348,7 +348,7 @@ describe.each([
       await seen(other.page.locator(content));
       await gone(other.page.locator(".loading, [aria-busy=true]"));
       await screenshot(other.page, `${name}-${size}-${scheme}`);
-      expect(await findings(other.page)).toEqual([]);
+      expect(await accessibilityProblems(other.page)).toEqual([]);
       expect(other.errors).toEqual([]);
     } finally {
       await other.page.context().close();

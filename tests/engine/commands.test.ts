@@ -120,7 +120,7 @@ describe("a preview", () => {
     expect(live.stdout.split("\n")[0]).toBe(`<!-- archon-preview:${stack.name} -->`);
     expect(live.stdout).toMatch(/- `server archon-server-0`: image [0-9a-f]{16} → [0-9a-f]{16}, release$/m);
 
-    const decisions = stackFile();
+    const before = stackFile();
     const exported = path.join(checkout.directory, ".archon", "export.json");
     fs.writeFileSync(exported, run("pulumi", "stack", "export").stdout);
     const { status, stdout, stderr } = spawnSync(path.join(".github", "preview.sh"), [stack.name, exported], {
@@ -129,7 +129,7 @@ describe("a preview", () => {
       env: { ...process.env, BACKEND: "", PULUMI_CONFIG_PASSPHRASE: "test" },
     });
     expect({ status, stderr }).toMatchObject({ status: 0 });
-    expect(stackFile()).toBe(decisions);
+    expect(stackFile()).toBe(before);
     const saved = path.join(checkout.directory, "preview.json");
     fs.writeFileSync(saved, stdout);
     const remote = run("preview", "--markdown", "--json", saved);

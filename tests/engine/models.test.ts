@@ -10,7 +10,7 @@ import { Checkout, docker, type EngineStack } from "../support/engine";
 
 /**
  * A model from a hub of our own in a container, pinned by the command and fetched in the same narrow container as in an
- * update. That a server loads one is for full.test.ts; that the real hub answers like ours is not proven here.
+ * update. That a server loads one is for full.test.ts; that the real hub answers like ours is not shown here.
  */
 jest.setTimeout(600_000);
 
@@ -85,7 +85,7 @@ test("the catalogue shows what is configured and not in the store yet", () => {
 test("it is downloaded in the store job's container, and a removed snapshot is downloaded again", () => {
   expect(fetchModel()).toContain("is ready: 2 files");
   expect(fs.readFileSync(path.join(snapshot, "model.safetensors")).equals(weights)).toBe(true);
-  expect(models().stdout).toMatch(/^▶ +tiny +Org\/Tiny-Model@5e5e5e5e5e5e +9\.00 MB +there, not proven yet/m);
+  expect(models().stdout).toMatch(/^▶ +tiny +Org\/Tiny-Model@5e5e5e5e5e5e +9\.00 MB +no baseline yet/m);
   fs.rmSync(snapshot, { recursive: true });
   expect(fetchModel()).toContain("is ready: 2 files");
   expect(fs.readdirSync(snapshot).sort()).toEqual(["config.json", "model.safetensors"]);

@@ -37,7 +37,7 @@ function essence(json: string): object {
   return {
     changes: changesOf(summary).sort(),
     downtime: summary.downtime.expected,
-    release: [summary.release.now !== undefined, summary.release.then !== undefined],
+    release: [summary.release.current !== undefined, summary.release.next !== undefined],
     problems: summary.problems.map((problem) => problem.replace(/\b[0-9a-f]{12}\b/g, "ID")),
   };
 }

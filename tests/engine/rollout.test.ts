@@ -129,7 +129,7 @@ test.each(Object.keys(failures))(
 test("no request was lost and none was answered wrongly", async () => {
   const report = await load.stop();
   console.log(
-    `${report.searches} searches and ${report.uploads} uploads (${report.askedAgain} asked again) in ${report.seconds.toFixed(0)} s, ${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
+    `${report.searches} searches and ${report.uploads} uploads (${report.retries} retries) in ${report.seconds.toFixed(0)} s, ${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
   );
   expect(report.lost).toEqual([]);
   expect((report.searches + report.uploads) / report.seconds).toBeGreaterThan(0);

@@ -8,7 +8,7 @@ import { archonPath } from "../../lib/paths";
 const artefacts = archonPath("artifacts", "browser");
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-/** Waits for what a page does by itself take as long as a busy machine needs. */
+/** Milliseconds that a page may take to show something, even on a busy machine. */
 const TIMEOUT = 120_000;
 
 export async function openBrowser(): Promise<Browser> {
@@ -18,8 +18,8 @@ export async function openBrowser(): Promise<Browser> {
   }
   return chromium.launch({
     executablePath,
-    // Root in a container has no sandbox; the rest keeps the browser from calling home, which costs seconds without a
-    // network.
+    // Root in a container has no sandbox. The other options stop requests of the browser itself, which take seconds to
+    // fail without a network.
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -32,20 +32,22 @@ export async function openBrowser(): Promise<Browser> {
   });
 }
 
-export interface Looks {
+export interface PageOptions {
+  /** @default "desktop" */
   size?: "desktop" | "phone";
+  /** @default "light" */
   scheme?: "light" | "dark";
 }
 
-export const SIZES = { desktop: { width: 1200, height: 800 }, phone: { width: 375, height: 760 } } as const;
+const SIZES = { desktop: { width: 1200, height: 800 }, phone: { width: 375, height: 760 } } as const;
 
 /**
- * A page with nothing stored from another. What the page itself reports as an error, a script that does not run or a
- * rule of its security policy that is broken, is gathered in `errors`.
+ * A page with a storage of its own. `errors` collects what the page reports: exceptions, console errors and violations of
+ * its content security policy.
  */
 export async function openPage(
   browser: Browser,
-  { size = "desktop", scheme = "light" }: Looks = {},
+  { size = "desktop", scheme = "light" }: PageOptions = {},
 ): Promise<{ page: Page; errors: string[] }> {
   const context = await browser.newContext({
     viewport: SIZES[size],
@@ -65,24 +67,22 @@ export async function openPage(
   return { page, errors };
 }
 
-/**
- * Opens an address, again while the gateway has nobody who could answer it: until then it is the gateway's own page.
- */
+/** Opens an address. Repeats it while the gateway has no ready server and answers with a page of its own. */
 export async function open(page: Page, url: string): Promise<void> {
   await until(`${url} is answered`, async () => (await page.goto(url))?.ok() !== false);
 }
 
-/** Waits until an element is there and can be seen. */
+/** Waits until an element is visible. */
 export async function seen(locator: Locator): Promise<void> {
   await locator.first().waitFor({ state: "visible" });
 }
 
-/** Waits until no such element is there. */
+/** Waits until an element is no longer in the page. */
 export async function gone(locator: Locator): Promise<void> {
   await locator.first().waitFor({ state: "detached" });
 }
 
-/** Waits until `check` holds. */
+/** Waits until `check` returns true. @param what names it in the error */
 export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + TIMEOUT; !(await check());) {
     if (Date.now() > deadline) {
@@ -97,10 +97,10 @@ interface Report {
 }
 
 /**
- * What axe finds against WCAG 2.2 A and AA and its own good practice, one line each; also a page that is wider than its
+ * Violations of WCAG 2.2 A and AA and of axe's best practices, one line each, and whether the page is wider than its
  * window.
  */
-export async function findings(page: Page): Promise<string[]> {
+export async function accessibilityProblems(page: Page): Promise<string[]> {
   const report = await page.evaluate<Report>(
     `${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })`,
   );

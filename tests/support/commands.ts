@@ -11,16 +11,13 @@ export interface Outcome {
   output: string;
 }
 
-/**
- * Lets the commands of a copied checkout work on its stacks: they find the tools and the passphrase where the set-up
- * puts them.
- */
+/** Puts the tools and the passphrase of a copied checkout where the set-up puts them, so that its commands find them. */
 export function prepareCommands(checkout: Checkout): void {
   fs.copyFileSync(toolsFile, path.join(checkout.directory, ".archon", "tools.json"));
   fs.writeFileSync(path.join(checkout.directory, ".archon", "passphrase"), "test\n");
 }
 
-/** Runs `npm run NAME -- ARGS` in a copied checkout, without a terminal. */
+/** Runs `./archon NAME ARGS` in a copied checkout, without a terminal. */
 export function command(checkout: Checkout, name: string, ...args: string[]): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [path.join("commands", "launch.cjs"), name, ...args], {
     cwd: checkout.directory,

@@ -20,8 +20,8 @@ export interface Step {
 }
 
 /**
- * A copy of the checkout with a state of its own, in which a test may change sources. Everything it makes on the host
- * carries the label of one of its stacks, and `remove` removes it again.
+ * A copy of the checkout with a state of its own, in which a test may change sources. Everything that it makes on the
+ * host has the label of one of its stacks; `remove` removes it.
  */
 export class Checkout {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-engine-"));
@@ -29,7 +29,7 @@ export class Checkout {
   readonly root = path.join(this.directory, "host-store");
   private readonly stacks: EngineStack[] = [];
 
-  /** @param commit an earlier one, instead of the working tree */
+  /** @param commit to copy. @default the working tree */
   constructor(commit?: string) {
     if (commit === undefined) {
       this.copyWorkingTree();
@@ -164,7 +164,7 @@ export class EngineStack {
     return String(this.values["root"]);
   }
 
-  /** Secrets that were set stay. */
+  /** Replaces the configuration, except for secrets that are top-level keys. */
   set configuration(values: Readonly<Record<string, unknown>>) {
     this.values = values;
     const file = path.join(this.directory, `Pulumi.${this.name}.yaml`);
@@ -183,16 +183,13 @@ export class EngineStack {
 
   /**
    * Sets a secret value, encrypted by Pulumi. The key may be a path, such as `services[0].variables.NAME`; `configure`
-   * forgets that one.
+   * removes such a secret.
    */
   async setSecret(key: string, value: string): Promise<void> {
     await this.stack.setConfig(`archon:${key}`, { value, secret: true }, true);
   }
 
-  /**
-   * The state as it lies on the disk, secrets encrypted; Pulumi's own export through the Automation API would decrypt
-   * them.
-   */
+  /** The state as it is on the disk, with encrypted secrets; an export by the Automation API decrypts them. */
   state(): string {
     return fs.readFileSync(
       path.join(this.stateDirectory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`),
@@ -204,19 +201,19 @@ export class EngineStack {
     this.configuration = { ...this.values, ...changes };
   }
 
-  /** Runs an update. @returns what it changed; nothing for an update without changes. */
+  /** Runs an update. @returns the resources that it changed */
   async up(options: { refresh?: boolean } = {}): Promise<Step[]> {
     const steps: Step[] = [];
     try {
       await this.stack.up({ ...options, onEvent: collect(steps) });
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n${this.lastWords()}`);
+      throw new Error(`${(error as Error).message}\n${this.containerLogs()}`);
     }
     return steps;
   }
 
   /** The last lines of every container of this stack, for the message of a failing test. */
-  private lastWords(): string {
+  private containerLogs(): string {
     const ids = docker("ps", "--all", "--quiet", `--filter=label=${LABEL}=${this.name}`)
       .split("\n")
       .filter((id) => id !== "");
@@ -241,7 +238,7 @@ export class EngineStack {
     throw new Error(`The update of ${this.name} succeeded.`);
   }
 
-  /** Starts Pulumi's own program on this stack, at the head of a process group of its own that may be killed. */
+  /** Starts the Pulumi CLI on this stack, in a process group of its own that a test may kill. */
   spawn(...args: string[]): ChildProcess {
     return spawn("pulumi", [...args, "--stack", this.name, "--non-interactive"], {
       cwd: this.directory,
@@ -251,7 +248,7 @@ export class EngineStack {
     });
   }
 
-  /** Runs Pulumi's own program on this stack. @returns what it wrote to stdout, whether it ended well or not */
+  /** Runs the Pulumi CLI on this stack. @returns what it wrote to stdout, even if it failed */
   async pulumi(...args: string[]): Promise<string> {
     const child = this.spawn(...args);
     let stdout = "";
@@ -261,7 +258,7 @@ export class EngineStack {
     return stdout;
   }
 
-  /** Runs Pulumi with other environment variables for the time of some work. */
+  /** Adds environment variables for Pulumi while `work` runs. */
   async withEnvironment(variables: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
     const { workspace } = this.stack;
     const before = workspace.envVars;
@@ -279,7 +276,7 @@ export class EngineStack {
     return steps;
   }
 
-  /** @returns what the real world has changed since the last update. */
+  /** Runs a refresh. @returns the resources that differ from the state */
   async refresh(): Promise<Step[]> {
     const steps: Step[] = [];
     await this.stack.refresh({ onEvent: collect(steps) });
@@ -310,13 +307,16 @@ export class EngineStack {
       );
     for (const deadline = Date.now() + 120_000; !(await answers());) {
       if (Date.now() > deadline) {
-        throw new Error(`${url} does not become healthy.\n${this.lastWords()}`);
+        throw new Error(`${url} does not become healthy.\n${this.containerLogs()}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 
-  /** Ids of this stack's containers of one role: those that run, or also those that do not. */
+  /**
+   * Ids of this stack's containers of one component.
+   * @param options.stopped whether to list stopped ones too. @default false
+   */
   containers(component: "server" | "gateway" | "one-shot", { stopped = false } = {}): string[] {
     return docker(
       "ps",
@@ -332,8 +332,8 @@ export class EngineStack {
 }
 
 /**
- * What the stack `dev` has: the real ML environment. In a run of `npm test` all files share the store that holds its 6
- * GB.
+ * Configuration of the real ML environment, as in the stack `dev`. In a run of `npm test`, all files share the store with
+ * its 6 GB.
  */
 export function fullEnvironment(checkout: Checkout): Record<string, unknown> {
   return {
@@ -392,8 +392,8 @@ export function hasImage(reference: string): boolean {
 }
 
 /**
- * A port of loopback that nothing uses. Not one of those that the kernel gives to outgoing connections: it could be
- * taken again before the test binds it.
+ * A free port of loopback. It is below the ports that the kernel gives to outgoing connections, one of which could be
+ * taken before the test binds it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -438,7 +438,7 @@ function qualified(values: Readonly<Record<string, unknown>>): Record<string, un
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [`archon:${key}`, value]));
 }
 
-/** Gathers the steps that change something; the stack itself and the components have no life outside the state. */
+/** Collects the steps that change something on the host: components and the stack itself exist only in the state. */
 function collect(steps: Step[]): (event: automation.EngineEvent) => void {
   return (event) => {
     const metadata = event.resourcePreEvent?.metadata ?? event.resOutputsEvent?.metadata;

@@ -11,17 +11,17 @@ import { Load } from "./load";
 import { Random } from "./random";
 
 /**
- * Who is hit by kill -9: everything that the update started, Pulumi's own process alone, a job for the store, the new
- * server, the Docker engine.
+ * What kill -9 hits: the whole process group of the update, the Pulumi CLI alone, a store job, the new server, or the
+ * Docker engine.
  */
 type Victim = "update" | "cli" | "job" | "server" | "engine";
 
 interface Scenario {
   /** What the update is about. */
   change: "server" | "environment" | "back" | "nothing";
-  /** Who is there to be hit. */
+  /** What may be killed during such an update; more frequent ones are listed more than once. */
   victims: readonly [Victim, ...Victim[]];
-  /** What such an update takes, as a share of the first one of a stack. */
+  /** Time of such an update, as a share of the time of the stack's first update. */
   share: number;
 }
 
@@ -35,20 +35,20 @@ const scenarios: readonly [Scenario, ...Scenario[]] = [
 export interface FaultOptions {
   runs: number;
   seed: number;
-  /** Hit the Docker engine every time, and nothing else. Whatever else runs on it is hit too. @default false */
+  /** Kill only the Docker engine, with all containers of the machine. @default false */
   engine?: boolean;
   print: (line: string) => void;
 }
 
 export interface FaultReport {
-  /** Runs in which the victim was there and was hit. */
+  /** Runs in which the victim existed and was killed. */
   hit: number;
-  /** Runs after which something was not as it must be. */
+  /** Runs after which something was broken. */
   brokenRuns: number;
-  /** One line for everything that was not as it must be. */
+  /** One line for each broken thing. */
   broken: string[];
   requests: number;
-  /** Requests that got no good answer meanwhile. On an overloaded machine, a slow server counts as unavailable. */
+  /** Requests without a correct answer. On an overloaded machine, a slow server counts as unavailable. */
   lost: string[];
 }
 
@@ -59,9 +59,8 @@ const serverFile = "applications/reference/archon_server/__init__.py";
 
 /**
  * Interrupts updates of a small stack at random moments and checks that the next update repairs everything, while a
- * client sends requests. After each interruption: `./archon recover` succeeds, the next update succeeds, the wanted
- * release serves, one server runs and no job is left, the store is intact, and everything that the ledger's releases
- * need is there.
+ * client sends requests. After each interruption, `./archon recover` and the next update succeed, one server runs the
+ * requested release, no job is left, the store is intact, and everything that the ledger's releases need exists.
  */
 export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
@@ -85,11 +84,14 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
       const latest = usual * share * (victim === "job" ? 0.4 : 1);
       const hit = await hitUpdate(stack, victim, random.next() * latest);
       report.hit += hit ? 1 : 0;
-      const problems = [...(victim === "engine" ? await unaided(stack) : []), ...(await recover(checkout, stack))];
+      const problems = [
+        ...(victim === "engine" ? await problemsWithoutHelp(stack) : []),
+        ...(await recover(checkout, stack)),
+      ];
       report.brokenRuns += problems.length > 0 ? 1 : 0;
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
       print(
-        `run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not there to be hit`}: ${problems.length === 0 ? "recovered" : problems.join("; ")}`,
+        `run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not running`}: ${problems.length === 0 ? "recovered" : problems.join("; ")}`,
       );
     }
     const { searches, uploads, lost } = await load.stop();
@@ -128,10 +130,7 @@ async function prepare(change: Scenario["change"], run: number, checkout: Checko
   }
 }
 
-/**
- * Starts an update and hits the victim once. Returns whether there was one; the update has ended, or will never, either
- * way.
- */
+/** Starts an update, kills the victim once, and waits for the end. Returns whether there was something to kill. */
 async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
   const known = new Set(stack.containers("server"));
   const update = stack.spawn("up", "--yes", "--skip-preview");
@@ -162,7 +161,7 @@ function kill(
   }
 }
 
-/** Ends the engine without a warning, as a crash does, and starts it again as `npm run setup` does. */
+/** Kills the engine as a crash does, and starts it again as `./archon setup` does. */
 async function restartEngine(update: ChildProcess): Promise<boolean> {
   const running = update.exitCode === null;
   process.kill(Number(fs.readFileSync(enginePidFile, "utf8")), "SIGKILL");
@@ -196,26 +195,28 @@ async function killContainer(
 }
 
 /**
- * Kills what runs in a container, from inside as a crash does: what is killed through the engine it does not start
- * again. Returns whether it was there to be killed.
+ * Kills the processes of a container from inside, like a crash: the engine does not restart a container that was killed
+ * through the engine itself. Returns whether the container was running.
  */
 function crash(container: string): boolean {
   const { status } = spawnSync("docker", ["exec", container, "python3", "-c", "import os; os.kill(-1, 9)"]);
-  // The container's end takes this process with it.
+  // The end of the container also kills this process.
   return status === 0 || status === killedStatus;
 }
 
-/** What served before the engine crashed serves again without anybody's help. */
-function unaided(stack: EngineStack): Promise<string[]> {
+/** Checks that after a crash of the engine, the servers answer again before any command is run. */
+function problemsWithoutHelp(stack: EngineStack): Promise<string[]> {
   return stack.healthy().then(
     () => [],
     (error: unknown) => [(error as Error).message],
   );
 }
 
-/** Does what a person does after a killed update.
+/**
+ * Does what a person does after a killed update.
  *
- * @returns the problems that remain */
+ * @returns the problems that remain
+ */
 async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]> {
   const { code, output } = command(checkout, "recover", "--stack", stack.name);
   if (code !== 0) {
@@ -232,19 +233,21 @@ async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]
 
 async function problemsOfStack(stack: EngineStack): Promise<string[]> {
   const { release } = (await stack.outputs()) as { release: string };
-  const { release: wanted = "" } = stack.configuration as { release?: string };
+  const { release: requested = "" } = stack.configuration as { release?: string };
   const servers = stack.containers("server");
   const served = servers
     .flatMap((id) => inspect(id).Config.Env.filter((each) => each.startsWith("ARCHON_RELEASE=")))
     .map((each) => each.slice("ARCHON_RELEASE=".length));
   const jobs = stack.containers("one-shot");
   return [
-    ...(wanted === "" || wanted === release ? [] : [`the stack says it runs ${release}, ${wanted} was wanted`]),
+    ...(requested === "" || requested === release
+      ? []
+      : [`the stack says it runs ${release}, but ${requested} was requested`]),
     ...(served.length === 1 && served[0] === release
       ? []
-      : [`servers of ${served.join(", ") || "no release"} run, of ${release} one should`]),
+      : [`one server of ${release} should run, but the running ones are of ${served.join(", ") || "no release"}`]),
     ...(stack.containers("gateway").length === 1 ? [] : [`${stack.containers("gateway").length} gateways run`]),
-    ...(jobs.length === 0 ? [] : [`${jobs.length} jobs for the store are left`]),
+    ...(jobs.length === 0 ? [] : [`${jobs.length} store jobs are left`]),
   ];
 }
 

@@ -1,6 +1,6 @@
 "use strict";
-// `npm run test:soak` asks for more examples than the tests themselves do. The library is not loaded otherwise: that
-// takes time.
+// `./archon test-soak` sets the number of examples of the property tests. Without it the library is not loaded here,
+// because that takes time.
 const { ARCHON_TEST_EXAMPLES, ARCHON_TEST_SEED } = process.env;
 if (ARCHON_TEST_EXAMPLES !== undefined) {
   require("fast-check").configureGlobal({

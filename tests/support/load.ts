@@ -9,13 +9,13 @@ export interface Loss {
 export interface LoadReport {
   searches: number;
   uploads: number;
-  /** Requests that were repeated after a 429 with Retry-After. Each counts once. */
-  askedAgain: number;
+  /** Repeated requests, after a 429 with Retry-After. */
+  retries: number;
   seconds: number;
   lost: Loss[];
 }
 
-/** A text that every search must find, whatever release answers. */
+/** A document, and a question whose answer every release must find in it. */
 const KNOWN = {
   name: "known.md",
   text: "# Lighthouses\n\nThe keeper of the lighthouse trims the lamp at dusk.\n",
@@ -24,42 +24,42 @@ const KNOWN = {
 };
 
 /**
- * A client that sends requests without pause while something else changes the servers: searches whose answer it knows,
- * and uploads, each of which must be accepted and then be stored. It retries a request when a busy server asks for that
- * (429). Every request has its own connection, so that no failure hides behind another request's connection.
+ * A client that sends requests at a fixed rate while something else changes the servers: searches whose answer it knows,
+ * and uploads, each of which must be accepted and then stored. It retries a request when a busy server asks for that
+ * (429). Every request has its own connection, so that no failure is hidden by a connection of another one.
  */
 export class Load {
-  private readonly report: LoadReport = { searches: 0, uploads: 0, askedAgain: 0, seconds: 0, lost: [] };
+  private readonly report: LoadReport = { searches: 0, uploads: 0, retries: 0, seconds: 0, lost: [] };
   private readonly accepted: string[] = [];
   private stopping = false;
   private running: Promise<unknown> = Promise.resolve();
   private started = 0;
 
-  /** @param url the gateway's address */
+  /** @param url of the gateway */
   constructor(
     private readonly url: string,
     private readonly requestsPerSecond = 60,
   ) {}
 
-  /** Uploads the known text and begins. */
+  /** Uploads the known document and begins. */
   async start(): Promise<void> {
     await this.upload(KNOWN.name, KNOWN.text);
-    await this.stored();
+    await this.waitUntilStored();
     this.started = performance.now();
     this.running = this.run();
   }
 
-  /** Sends nothing more. Without it the client asks for ever, whatever became of the test. */
+  /** Stops sending. Must be called after a failed test too, or the client never ends. */
   end(): void {
     this.stopping = true;
   }
 
-  /** Ends, and asks for every upload whether it is stored. */
+  /** Stops sending, and checks that every upload is stored. */
   async stop(): Promise<LoadReport> {
     this.end();
     await this.running;
     this.report.seconds = (performance.now() - this.started) / 1000;
-    await this.stored();
+    await this.waitUntilStored();
     return this.report;
   }
 
@@ -80,8 +80,8 @@ export class Load {
 
   private async search(): Promise<void> {
     this.report.searches += 1;
-    await this.counted("search", async () => {
-      const { status, body } = await this.patient(
+    await this.record("search", async () => {
+      const { status, body } = await this.requestWithRetry(
         "POST",
         "/api/rag/query",
         "application/json",
@@ -96,10 +96,10 @@ export class Load {
 
   private async upload(name: string, text: string): Promise<void> {
     this.report.uploads += 1;
-    await this.counted("upload", async () => {
+    await this.record("upload", async () => {
       const boundary = "archon-load-boundary";
       const form = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: text/markdown\r\n\r\n${text}\r\n--${boundary}--\r\n`;
-      const { status, body } = await this.patient(
+      const { status, body } = await this.requestWithRetry(
         "POST",
         "/api/documents/upload",
         `multipart/form-data; boundary=${boundary}`,
@@ -112,8 +112,8 @@ export class Load {
     });
   }
 
-  /** Waits until every accepted upload is among the documents; one that is not in the end was lost. */
-  private async stored(): Promise<void> {
+  /** Waits up to 30 s until every accepted upload is among the documents. One that is not counts as lost. */
+  private async waitUntilStored(): Promise<void> {
     let missing = this.accepted;
     for (let tries = 0; missing.length > 0 && tries < 300; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -140,7 +140,7 @@ export class Load {
     }
   }
 
-  private async counted(what: Loss["what"], work: () => Promise<void>): Promise<void> {
+  private async record(what: Loss["what"], work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -148,8 +148,8 @@ export class Load {
     }
   }
 
-  /** Retries as often as the server asks for it. */
-  private async patient(
+  /** Sends a request, and repeats it as long as the server answers 429. */
+  private async requestWithRetry(
     method: string,
     route: string,
     type: string,
@@ -160,7 +160,7 @@ export class Load {
       if (reply.status !== 429) {
         return reply;
       }
-      this.report.askedAgain += 1;
+      this.report.retries += 1;
       await new Promise((resolve) => setTimeout(resolve, reply.retryAfter * 1000));
     }
   }

@@ -1,8 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/**
- * A registered resource as the engine would get it. Mocks prove inputs and wiring; only the engine proves behaviour.
- */
+/** A registered resource as the engine would get it. Mocks show inputs and wiring; only the engine shows behaviour. */
 export interface Registered {
   type: string;
   name: string;
@@ -19,8 +17,8 @@ export interface Deployed<T> {
 }
 
 /**
- * Runs a program against mocks and waits until every registration has happened. Options come through a stack
- * transformation, since mocks themselves do not see them. A provider call nobody expects fails the program.
+ * Runs a program against mocks and waits until every registration has happened. The options of resources come from a
+ * stack transformation, because mocks do not see them. A call of a provider's function fails the program.
  */
 export async function deploy<T>(program: () => T): Promise<Deployed<T>> {
   // Pulumi reads the stack trace of every promise that it makes, and jest maps each one to its source: most of a test's
@@ -86,13 +84,6 @@ async function runProgram<T>(program: () => T): Promise<Deployed<T>> {
     return found[0];
   };
   return { result: (outcome as { result: T }).result, resources, sole };
-}
-
-/** The value of an output; an expectation inside `apply` would never be seen. */
-export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
-  return new Promise((resolve) => {
-    output.apply(resolve);
-  });
 }
 
 /** How a secret property looks among mock inputs. */

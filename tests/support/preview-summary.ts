@@ -1,7 +1,7 @@
 import { parsePreview } from "../../commands/preview/document";
-import { summarise, type PreviewSummary, type Sizes } from "../../commands/preview/summary";
+import { summarise, type PreviewSummary, type SizeLookup } from "../../commands/preview/summary";
 
-const sizes: Sizes = {
+const sizes: SizeLookup = {
   environment: (lock) => (lock.endsWith("small.txt") ? 64_000 : undefined),
   directory: () => 3_130_000,
 };
@@ -12,8 +12,8 @@ export function summaryOf(json: string): PreviewSummary {
 }
 
 /**
- * Kind of change and what, without what another recording would change: tags and keys, and whether the engine has an
- * image from another test already ("make") or it is built.
+ * The changes of a summary, without what differs between recordings: tags, keys, and whether an image is built or already
+ * in the engine from another test (both are "make").
  */
 export function changesOf({ changes }: PreviewSummary): string[] {
   return changes.map(({ action, what }) => {

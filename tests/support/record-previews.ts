@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { freePort, type Checkout, type EngineStack } from "./engine";
 
 /*
- * Makes tests/fixtures/previews: what the real `pulumi preview --json` says of a stack in different situations, without
- * what is of this machine alone and without what the renderer never reads.
+ * Makes tests/fixtures/previews: what the real `pulumi preview --json` prints for a stack in different situations,
+ * without values of this machine and without fields that the renderer does not read.
  */
 
 interface Recorded {
@@ -14,7 +14,7 @@ interface Recorded {
 
 const stateFields = ["inputs", "retainOnDelete", "pendingReplacement", "delete"];
 
-/** Records every situation on one stack, into a directory. The stack has to be new. */
+/** Records every situation of one stack in a directory. The stack must be new. */
 export async function recordPreviews(checkout: Checkout, stack: EngineStack, directory: string): Promise<void> {
   fs.mkdirSync(directory, { recursive: true });
   const record = async (name: string): Promise<void> => {
@@ -81,8 +81,8 @@ function scrub(json: string, checkout: Checkout, stack: EngineStack): string {
 }
 
 /**
- * What the renderer reads of a state: of what stays the same only that it is there, and what containers and the stack
- * say.
+ * The fields of a state that the renderer reads: outputs of the stack itself, none of an unchanged resource unless it is a
+ * container.
  */
 function narrow(
   { op, urn }: Recorded["steps"][number],

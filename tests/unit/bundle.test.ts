@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { TarWriter, readPlaces } from "../../commands/bundle/tar";
-import { contentOf } from "../../commands/bundle/export";
+import { TarWriter, readEntries } from "../../commands/bundle/tar";
+import { bundleContents } from "../../commands/bundle/export";
 import { describeImported } from "../../commands/bundle/import";
 import { checkMember, openBundle, readMember, type BundleIndex } from "../../commands/bundle/index-file";
 import type { Release } from "../../release/release";
@@ -80,18 +80,18 @@ test("tar reads what was written, and so do we", async () => {
   await write({ "images.tar": images, "store.tar": store, empty: Buffer.alloc(0) });
   expect(execFileSync("tar", ["tf", file], { encoding: "utf8" })).toBe("images.tar\nstore.tar\nempty\nbundle.json\n");
   expect(execFileSync("tar", ["xOf", file, "images.tar"])).toEqual(images);
-  const { index, images: place } = opened((descriptor) => openBundle(descriptor, file));
+  const { index, images: entry } = opened((descriptor) => openBundle(descriptor, file));
   expect(index.members[0]).toEqual({
     name: "images.tar",
     bytes: 12_345,
     sha256: createHash("sha256").update(images).digest("hex"),
   });
   const chunks: Buffer[] = [];
-  for await (const chunk of readMember(file, place)) {
+  for await (const chunk of readMember(file, entry)) {
     chunks.push(chunk as Buffer);
   }
   expect(Buffer.concat(chunks)).toEqual(images);
-  await expect(checkMember(file, place, index)).resolves.toBeUndefined();
+  await expect(checkMember(file, entry, index)).resolves.toBeUndefined();
 });
 
 test("sizes above 8 GiB are kept", async () => {
@@ -118,7 +118,7 @@ test("sizes above 8 GiB are kept", async () => {
   } finally {
     fs.closeSync(descriptor);
   }
-  expect(opened((each) => readPlaces(each, file))).toEqual([{ name: "images.tar", offset: 512, bytes: large }]);
+  expect(opened((each) => readEntries(each, file))).toEqual([{ name: "images.tar", offset: 512, bytes: large }]);
 });
 
 test.each([0, 100, 600, 12_000, 14_000])("a file that ends after %d bytes is refused", async (size) => {
@@ -129,11 +129,11 @@ test.each([0, 100, 600, 12_000, 14_000])("a file that ends after %d bytes is ref
 
 test("a changed byte of a member is found by its hash, one of a header at once", async () => {
   await write({ "images.tar": images, "store.tar": store });
-  const { index, images: place } = opened((descriptor) => openBundle(descriptor, file));
+  const { index, images: entry } = opened((descriptor) => openBundle(descriptor, file));
   const data = fs.readFileSync(file);
   data.writeUInt8(0, 5_000);
   fs.writeFileSync(file, data);
-  await expect(checkMember(file, place, index)).rejects.toThrow(
+  await expect(checkMember(file, entry, index)).rejects.toThrow(
     /images\.tar has sha256 [0-9a-f]{64}, its index says [0-9a-f]{64}/,
   );
   data.writeUInt8(0x31, 100);
@@ -154,7 +154,7 @@ test("an index of another format, and a file without one, are refused", async ()
 
 test("what releases share goes in once, and the tools that run now besides", () => {
   const second = { ...release, id: "b".repeat(12), images: { ...release.images, server: "archon-server:s2" } };
-  expect(contentOf([release, second], ["archon-gateway:new"])).toEqual({
+  expect(bundleContents([release, second], ["archon-gateway:new"])).toEqual({
     images: ["archon-bootstrap:b", "archon-gateway:g", "archon-gateway:new", "archon-server:s", "archon-server:s2"],
     targets: ["envs/6090c02ee441611f", `models/local/demo@${"d".repeat(40)}`],
   });

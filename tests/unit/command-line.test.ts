@@ -1,16 +1,16 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { groups } from "../../commands/lib/command-list";
 import { ask } from "../../commands/lib/prompt";
 import { runProgram } from "../../commands/lib/program";
 import { age } from "../../commands/lib/render";
-import { groups } from "../../commands/lib/verbs";
 
 // In this process, with what is written caught; the last test starts the real program. Nothing gets as far as the
 // set-up.
 
 const root = path.resolve(__dirname, "../..");
-const verbs = groups.flatMap((group) => group.verbs.map(({ name }) => name));
+const names = groups.flatMap(({ commands }) => commands.map(({ name }) => name));
 
 async function archon(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   const written = { stdout: "", stderr: "" };
@@ -28,10 +28,10 @@ async function archon(...args: string[]): Promise<{ status: number; stdout: stri
 }
 
 describe("help", () => {
-  test("lists every verb in its group, with examples and exit codes", async () => {
+  test("lists every command in its group, with examples and exit codes", async () => {
     const { status, stdout } = await archon("--help");
     expect(status).toBe(0);
-    for (const { title, verbs: members } of groups) {
+    for (const { title, commands: members } of groups) {
       expect(stdout).toContain(`\n${title}\n`);
       members.forEach(({ name, summary }) =>
         expect(stdout).toMatch(new RegExp(`^ {2}${name} +${summary.slice(0, 20)}`, "m")),
@@ -41,20 +41,20 @@ describe("help", () => {
     expect(stdout).toContain("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted");
   });
 
-  test("is what no verb at all is answered with, as wrong usage", async () => {
+  test("is the answer to no command at all, as wrong usage", async () => {
     const { status, stdout, stderr } = await archon();
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toContain("Usage: archon <verb>");
+    expect(stderr).toContain("Usage: archon <command>");
   });
 
-  test.each(verbs)("of %s has a usage and an example", async (verb) => {
-    const { status, stdout } = await archon(verb, "--help");
+  test.each(names)("of %s has a usage and an example", async (command) => {
+    const { status, stdout } = await archon(command, "--help");
     expect(status).toBe(0);
-    expect(stdout).toContain(`Usage: archon ${verb}`);
+    expect(stdout).toContain(`Usage: archon ${command}`);
     expect(stdout).toMatch(/\nExamples?:\n {2}\S/);
   });
 
-  test("of a nested verb shows its options", async () => {
+  test("of a subcommand shows its options", async () => {
     expect((await archon("models", "pin", "--help")).stdout).toContain("--max-bytes <size>");
   });
 

@@ -33,7 +33,9 @@ describe("the catalogue", () => {
 
   test("is a table, with what else the store holds and how what is missing comes", () => {
     const lines = describeCatalogue("prod", catalogue([qwen, demo], "demo", [stored, other]));
-    expect(lines[1]).toMatch(/^ +qwen3-0\.6b +Qwen\/Qwen3-Reranker-0\.6B@e61197ed4502 +1\.19 GB +proven +archon-prod$/);
+    expect(lines[1]).toMatch(
+      /^ +qwen3-0\.6b +Qwen\/Qwen3-Reranker-0\.6B@e61197ed4502 +1\.19 GB +baseline recorded +archon-prod$/,
+    );
     expect(lines[2]).toMatch(/^▶ +demo +local\/demo@aaaaaaaaaaaa +not in the store +no stack$/);
     expect(lines).toContain("  Org/Old@bbbbbbbbbbbb  5.00 kB  used by no stack");
     expect(lines.at(-1)).toContain("./archon pulumi up --stack prod");

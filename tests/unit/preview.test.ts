@@ -35,7 +35,7 @@ describe("a recorded preview", () => {
       "remove what no kept release needs",
     ]);
     expect(summary("new")).toMatchObject({
-      release: { now: undefined },
+      release: { current: undefined },
       downtime: { expected: false, reasons: ["nothing serves yet"] },
       problems: [],
     });
@@ -46,7 +46,7 @@ describe("a recorded preview", () => {
     const { changes, release, unchanged } = summary("unchanged");
     expect(changes).toEqual([]);
     expect(unchanged).toBeGreaterThan(10);
-    expect(releaseLine(summary("unchanged"))).toBe(`${release.now}, as now`);
+    expect(releaseLine(summary("unchanged"))).toBe(`${release.current}, as now`);
     expect(describePreview(summary("unchanged"))[0]).toBe("No changes to test.");
   });
 
@@ -74,13 +74,13 @@ describe("a recorded preview", () => {
       expect.stringMatching(/^environment [0-9a-f]{16} → [0-9a-f]{16}$/),
       "release",
     ]);
-    expect(fetchTotal(summary("environment"))).toBe("1 of a size unknown until fetched");
+    expect(fetchTotal(summary("environment"))).toBe("1 of unknown size");
   });
 
   test("of a rollback: only the server is replaced, nothing is built or fetched", () => {
     expect(changesOf(summary("rollback"))).toEqual(["replace server archon-server-0"]);
     expect(fetchTotal(summary("rollback"))).toBe("nothing");
-    expect(summary("rollback").release.then).toBe(summary("server").release.now);
+    expect(summary("rollback").release.next).toBe(summary("server").release.current);
   });
 
   test("of more models and a token", () => {
@@ -94,7 +94,7 @@ describe("a recorded preview", () => {
     ]);
     expect(reasons("models-and-token", "model Org/Name")).toEqual(["from https://huggingface.co"]);
     expect(releaseLine(summary("models-and-token"))).toMatch(/^[0-9a-f]{12} → [0-9a-f]{12}$/);
-    expect(fetchTotal(summary("models-and-token"))).toBe("at most 3.13 MB, and 1 of a size unknown until fetched");
+    expect(fetchTotal(summary("models-and-token"))).toBe("at most 3.13 MB, and 1 of unknown size");
   });
 
   test("of a token alone: the servers that get it are reported, though Pulumi does not see them", () => {
@@ -199,8 +199,8 @@ describe("the comment", () => {
   const any: fc.Arbitrary<PreviewSummary> = fc.record({
     stack: fc.string({ maxLength: 40 }),
     release: fc.record({
-      now: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
-      then: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
+      current: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
+      next: fc.option(fc.string({ maxLength: 12 }), { nil: undefined }),
     }),
     changes: fc.array(change, { maxLength: 2000 }),
     unchanged: fc.nat(),

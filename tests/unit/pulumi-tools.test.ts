@@ -5,7 +5,7 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { ensurePulumi, pulumiEnvironment, type PulumiTools } from "../../commands/setup/pulumi";
+import { ensurePulumi, toolsEnvironment, type PulumiTools } from "../../commands/setup/pulumi";
 import { binaries, buildTools, findBuiltTools } from "../../commands/setup/pulumi-build";
 import {
   minimumPulumiVersion,
@@ -379,11 +379,11 @@ describe("versions", () => {
   });
 });
 
-describe("pulumiEnvironment", () => {
+describe("toolsEnvironment", () => {
   const tools: PulumiTools = { home: "/c/home", binDirectory: "/c/bin", version: pulumiVersion, origin: "built" };
 
   it("puts the tools before PATH and keeps Pulumi from fetching anything", () => {
-    expect(pulumiEnvironment(tools, { PATH: "/usr/bin", OTHER: "1" })).toEqual({
+    expect(toolsEnvironment(tools, { PATH: "/usr/bin", OTHER: "1" })).toEqual({
       OTHER: "1",
       PATH: "/c/bin:/usr/bin",
       PULUMI_HOME: "/c/home",
@@ -394,6 +394,6 @@ describe("pulumiEnvironment", () => {
   });
 
   it("leaves PATH alone when the CLI is found there", () => {
-    expect(pulumiEnvironment({ ...tools, binDirectory: undefined }, { PATH: "/usr/bin" }).PATH).toBe("/usr/bin");
+    expect(toolsEnvironment({ ...tools, binDirectory: undefined }, { PATH: "/usr/bin" }).PATH).toBe("/usr/bin");
   });
 });

@@ -1,5 +1,5 @@
 import { parseOsRelease } from "../../commands/setup/apt";
-import { ensureChromium, type Machine } from "../../commands/setup/chromium";
+import { ensureChromium, type System } from "../../commands/setup/chromium";
 import { silent } from "../../commands/lib/progress";
 
 // What the set-up decides. Does not prove that apt-get installs a browser; the browser suite does, where there was
@@ -7,7 +7,7 @@ import { silent } from "../../commands/lib/progress";
 
 const debian = 'PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\n';
 
-function machine(changes: Partial<Machine> & { release?: string } = {}): Machine & { installed: () => boolean } {
+function machine(changes: Partial<System> & { release?: string } = {}): System & { installed: () => boolean } {
   let installed = false;
   return {
     find: (program) => (installed && program === "chromium" ? "/usr/bin/chromium" : undefined),

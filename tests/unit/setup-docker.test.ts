@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { aptInstall, hasApt } from "../../commands/setup/apt";
 import { ensureDocker, findEngine } from "../../commands/setup/docker";
-import { forgetCrashed } from "../../commands/setup/dockerd";
+import { removeCrashedPidFile } from "../../commands/setup/dockerd";
 import { silent } from "../../commands/lib/progress";
 
 jest.mock("../../commands/setup/apt", () => ({
@@ -113,15 +113,15 @@ describe("the engine", () => {
   });
 });
 
-describe("a note of an engine's process", () => {
-  const noteOf = (pid: number | string): string => {
-    const note = path.join(scratch, "docker.pid");
-    fs.writeFileSync(note, String(pid));
-    forgetCrashed(note);
-    return note;
+describe("the PID file of an engine", () => {
+  const pidFileOf = (pid: number | string): string => {
+    const file = path.join(scratch, "docker.pid");
+    fs.writeFileSync(file, String(pid));
+    removeCrashedPidFile(file);
+    return file;
   };
 
-  test("is removed when that process has ended and nobody has collected it", async () => {
+  test("is removed when its process has ended and its parent has not waited for it", async () => {
     // A parent that never waits for its child.
     const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
     const [pid] = (await once(parent.stdout, "data")) as [Buffer];
@@ -129,7 +129,7 @@ describe("a note of an engine's process", () => {
     while (!state().includes(" Z ")) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    expect(fs.existsSync(noteOf(String(pid)))).toBe(false);
+    expect(fs.existsSync(pidFileOf(String(pid)))).toBe(false);
     parent.kill();
     await once(parent, "exit");
   });
@@ -137,13 +137,13 @@ describe("a note of an engine's process", () => {
   test.each([
     ["runs", process.pid],
     ["has ended", 999_999_999],
-    ["is not named", "nobody"],
-  ])("stays when that process %s", (_, pid) => {
-    expect(fs.existsSync(noteOf(pid))).toBe(true);
+    ["has no number", "nobody"],
+  ])("stays when its process %s", (_, pid) => {
+    expect(fs.existsSync(pidFileOf(pid))).toBe(true);
   });
 
   test("need not be there", () => {
-    expect(() => forgetCrashed(path.join(scratch, "none.pid"))).not.toThrow();
+    expect(() => removeCrashedPidFile(path.join(scratch, "none.pid"))).not.toThrow();
   });
 });
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { groups } from "../../commands/lib/verbs";
+import { groups } from "../../commands/lib/command-list";
 
 // The real launcher in a checkout of two files, with a script in place of npm. That `npm ci` installs, npm itself has
 // to show.
@@ -24,7 +24,7 @@ beforeEach(() => {
   // Stands in for the command line, which the tests of it start for real.
   fs.writeFileSync(
     path.join(checkout, "commands", "lib", "archon.ts"),
-    'const verb: string = process.argv.splice(2, 1)[0] ?? "greet";\nrequire(`../${verb}`);\n',
+    'const command: string = process.argv.splice(2, 1)[0] ?? "greet";\nrequire(`../${command}`);\n',
   );
   writeNpm(`mkdir -p node_modules; ln -s ${path.join(root, "node_modules", "typescript")} node_modules/typescript`);
 });
@@ -107,11 +107,11 @@ test("a changed command is compiled anew, a known one without the compiler", () 
   expect(launch("greet").stdout).toBe("good morning\n");
 });
 
-test("an unknown verb is answered with the known ones, before anything is installed", () => {
+test("an unknown command is answered with the known ones, before anything is installed", () => {
   expect(launch("gret")).toMatchObject({
     status: 2,
     stdout: "",
-    stderr: 'There is no verb "gret". The verbs are:\n  ./archon greet\n',
+    stderr: 'There is no command "gret". The commands are:\n  ./archon greet\n',
   });
   expect(calls()).toEqual([]);
 });
@@ -144,7 +144,7 @@ test("a missing lock file is reported with the remedy", () => {
   });
 });
 
-test("every script of package.json that starts a verb starts one that exists", () => {
+test("every script of package.json that starts a command starts one that exists", () => {
   const { scripts } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
@@ -155,8 +155,8 @@ test("every script of package.json that starts a verb starts one that exists", (
   expect(missing).toEqual([]);
 });
 
-test("every verb has its file, and every file is a verb", () => {
+test("every command has its file, and every file is a command", () => {
   const files = fs.readdirSync(path.join(root, "commands")).filter((name) => name.endsWith(".ts"));
-  const verbs = groups.flatMap((group) => group.verbs.map(({ name }) => `${name}.ts`));
-  expect(files.sort()).toEqual(verbs.sort());
+  const listed = groups.flatMap(({ commands }) => commands.map(({ name }) => `${name}.ts`));
+  expect(files.sort()).toEqual(listed.sort());
 });

@@ -1,23 +1,23 @@
 import type { Command } from "commander";
 
 /**
- * A verb of the command line. Its file `commands/<name>.ts` defines its arguments and options, and is loaded only when
- * it is needed.
+ * A command of `./archon`. Its file `commands/<name>.ts` defines its arguments and options, and is loaded only when it
+ * is needed.
  */
-export interface Verb {
+export interface CommandEntry {
   name: string;
-  /** One line for the list of verbs. */
+  /** One line for the list of commands. */
   summary: string;
   load: () => Promise<{ define: (command: Command) => void }>;
   /** The subcommand that runs when none is named. @default none */
   defaultSubcommand?: string;
 }
 
-/** Every verb, grouped as a person looks for it. */
-export const groups: readonly { title: string; verbs: readonly Verb[] }[] = [
+/** Every command, in the groups of `./archon --help`. */
+export const groups: readonly { title: string; commands: readonly CommandEntry[] }[] = [
   {
     title: "Deploy:",
-    verbs: [
+    commands: [
       { name: "start", summary: "deploy the stack dev and ask it a question", load: () => import("../start") },
       { name: "preview", summary: "show what an update would change", load: () => import("../preview") },
       { name: "pulumi", summary: "run Pulumi itself: up, destroy, config, …", load: () => import("../pulumi") },
@@ -26,7 +26,7 @@ export const groups: readonly { title: string; verbs: readonly Verb[] }[] = [
   },
   {
     title: "Releases:",
-    verbs: [
+    commands: [
       { name: "releases", summary: "list the releases of a stack", load: () => import("../releases") },
       {
         name: "rollback",
@@ -38,7 +38,7 @@ export const groups: readonly { title: string; verbs: readonly Verb[] }[] = [
   },
   {
     title: "Store:",
-    verbs: [
+    commands: [
       { name: "verify", summary: "check the store for damage, and repair it", load: () => import("../verify") },
       { name: "prune", summary: "remove what no stack uses", load: () => import("../prune") },
       { name: "purge", summary: "remove a whole store", load: () => import("../purge") },
@@ -54,7 +54,7 @@ export const groups: readonly { title: string; verbs: readonly Verb[] }[] = [
   },
   {
     title: "Measure and develop:",
-    verbs: [
+    commands: [
       {
         name: "setup",
         summary: "install Docker, Pulumi and the base image where missing",
