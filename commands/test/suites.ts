@@ -21,7 +21,7 @@ export interface Suite {
 /** Names of engine tests that measure or kill under load: nothing else may run at the same time. */
 const alone = ["rollout", "faults"];
 /** Files of engine tests that run at the same time. More than one, because they wait for containers most of the time. */
-const engineWorkers = "2";
+const engineWorkers = "3";
 
 /** Every suite, the quick ones first. `npm test engine` runs both parts of the engine suite. */
 export const suites: readonly Suite[] = [
