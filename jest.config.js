@@ -12,6 +12,7 @@ const project = (name, more = {}) => ({
 });
 
 module.exports = {
+  testSequencer: "<rootDir>/tests/support/longest-first.cjs",
   projects: [
     project("unit", { setupFiles: ["<rootDir>/tests/support/fuzz.cjs"] }),
     project("engine"),

@@ -23,16 +23,14 @@ export async function runSuites(names: readonly string[]): Promise<number> {
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
 }
 
-/** @param names of suites; `engine` stands for `engine` and `engine-alone` */
 function choose(names: readonly string[]): readonly Suite[] {
-  const isNamed = (name: string, suite: Suite): boolean => suite.name === name || suite.name.startsWith(`${name}-`);
-  const unknown = names.filter((name) => !suites.some((suite) => isNamed(name, suite)));
+  const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0) {
     throw new UserError(
       `There is no suite ${unknown.map((name) => `"${name}"`).join(", ")}. The suites are: ${suites.map(({ name }) => name).join(", ")}.`,
     );
   }
-  return names.length === 0 ? suites : suites.filter((suite) => names.some((name) => isNamed(name, suite)));
+  return names.length === 0 ? suites : suites.filter(({ name }) => names.includes(name));
 }
 
 /** Runs suites one after the other: some tests wait for a server and fail if another suite takes all processors. */

@@ -18,8 +18,6 @@ export interface Suite {
   run(print: Print): Promise<Counts>;
 }
 
-/** Names of engine tests that measure or kill under load: nothing else may run at the same time. */
-const alone = ["rollout", "faults"];
 /** Files of engine tests that run at the same time. More than one, because they wait for containers most of the time. */
 const engineWorkers = "3";
 
@@ -59,28 +57,7 @@ export const suites: readonly Suite[] = [
     name: "engine",
     title: "real Pulumi on the real engine",
     needsSetup: true,
-    run: (print) =>
-      runJest(
-        "engine",
-        pulumiEnvironment(),
-        print,
-        `--maxWorkers=${engineWorkers}`,
-        `--testPathIgnorePatterns=/(${alone.join("|")})\\.test\\.ts$`,
-      ),
-  },
-  {
-    name: "engine-alone",
-    title: "releases under load and killed updates, with nothing beside them",
-    needsSetup: true,
-    run: (print) =>
-      runJest(
-        "engine",
-        pulumiEnvironment(),
-        print,
-        "--runInBand",
-        "--testPathPattern",
-        ...alone.map((name) => `/engine/${name}\\.test\\.ts$`),
-      ),
+    run: (print) => runJest("engine", pulumiEnvironment(), print, `--maxWorkers=${engineWorkers}`),
   },
 ];
 

@@ -1,0 +1,15 @@
+const { default: Sequencer } = require("@jest/test-sequencer");
+
+/** Files that take minutes. One that started last would keep the others' processors idle until it ends. */
+const LONGEST = ["rollout", "full", "releases", "faults"].map((name) => `/tests/engine/${name}.test.ts`);
+
+/** Starts the longest files first, the others as jest would. */
+module.exports = class LongestFirst extends Sequencer {
+  sort(tests) {
+    const rank = ({ path }) => {
+      const index = LONGEST.findIndex((file) => path.endsWith(file));
+      return index === -1 ? LONGEST.length : index;
+    };
+    return super.sort(tests).sort((one, other) => rank(one) - rank(other));
+  }
+};
