@@ -45,12 +45,12 @@ class Bytecode:
     """The result of `add`.
 
     `fresh` are directories to keep in the cache once their bytes are on the disk, by cache key. `owners` maps the path
-    of every byte code file to its distribution, `sums` those that came from the cache to the hash recorded there.
-    `refused` are the sources that do not compile, with the reason.
+    of every byte code file to its distribution, `cached_digests` the paths that came from the cache to the hash recorded
+    there. `refused` are the sources that do not compile, with the reason.
     """
 
     fresh: dict[str, Path] = field(default_factory=dict)
-    sums: dict[str, str] = field(default_factory=dict)
+    cached_digests: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     compiled: int = 0
     linked: int = 0
@@ -59,7 +59,7 @@ class Bytecode:
     @property
     def new(self) -> set[str]:
         """Paths of the byte code that was not in the cache."""
-        return self.owners.keys() - self.sums.keys()
+        return self.owners.keys() - self.cached_digests.keys()
 
 
 def cache_key(base: Path, distribution: Distribution) -> str:
@@ -168,7 +168,7 @@ def _link_cached(kept: Path, base: Path, name: str, result: Bytecode) -> None:
         for line in (kept / SUMS).read_text().splitlines():
             digest, path = line.split("\t")
             _link(kept / path, base / path)
-            result.sums[path] = digest
+            result.cached_digests[path] = digest
             result.owners[path] = name
             result.linked += 1
     except (FileNotFoundError, ValueError) as error:

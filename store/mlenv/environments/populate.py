@@ -180,7 +180,7 @@ class _Work:
         failpoints.reach("populate.synced")
         for fresh, kept in moves:
             kept.parent.mkdir(mode=0o755, exist_ok=True)
-            durable.keep_first(fresh, kept)
+            durable.move_unless_present(fresh, kept)
         failpoints.reach("populate.cached")
         durable.move_into_place(self._base, target)
         failpoints.reach("populate.renamed")

@@ -202,7 +202,7 @@ def test_a_download_reports_its_progress(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_durations_are_readable():
-    assert [progress.seconds(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
+    assert [progress.duration(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
 
 
 def test_an_endpoint_must_be_a_url():
