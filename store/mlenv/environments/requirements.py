@@ -82,7 +82,7 @@ def parse(text: str) -> LockFile:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their number, continuations joined, blank lines left out."""
+    """Numbered lines, with continuation lines joined and blank lines left out."""
     start, parts = 0, []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()

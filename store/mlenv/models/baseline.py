@@ -18,7 +18,7 @@ _STRINGS = ("device", "dtype", "environment")
 
 
 def record(store: Store, model: Model, document: object) -> None:
-    """Record the baseline of a model; an existing one stays. Raises UsageError for a malformed document.
+    """Record the baseline of a model; an existing one is kept. Raises UsageError for a malformed document.
 
     The document is `{answers: [{query, right, best_other}], device, dtype, environment}`. Of each answer, `right` is
     the score of the right passage, `best_other` the highest score of the others.
@@ -29,7 +29,7 @@ def record(store: Store, model: Model, document: object) -> None:
         if not store.snapshot(model).is_dir():
             raise MlenvError(f"models/{model} is not in the store, so it has no baseline to record")
         if path.exists():
-            return progress.info(f"model {model} has a baseline already, which stays")
+            return progress.info(f"model {model} already has a baseline, which is kept")
         path.parent.mkdir(mode=0o755, exist_ok=True)
         durable.write_text(path, json.dumps(baseline, indent=1) + "\n")
         failpoints.reach("record.written")

@@ -129,7 +129,7 @@ def test_record(store: Store, filled):
     arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
     document = json.dumps(answers | {"environment": "k1"})
     assert mlenv(*arguments, stdin=document, MLENV_FAILPOINT="record.written").status == -signal.SIGKILL
-    assert "has a baseline already, which stays" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
+    assert "already has a baseline, which is kept" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
     assert json.loads(baseline.read_text())["answers"] == answers["answers"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.environments.distributions import BLOCK
+from mlenv.environments.distributions import BLOCK_BYTES
 from mlenv.environments.requirements import parse
 
 from .run_mlenv import mlenv
@@ -62,7 +62,7 @@ def test_the_files_are_complete_and_name_no_index(lists: Path, wheelhouse: Path)
     assert "://" not in text
     shared, torchlike = parse(text).requirements
     # Module, METADATA, WHEEL, INSTALLER, RECORD; REQUESTED is empty. torchlike: an empty module and three blocks more.
-    assert (shared.size, torchlike.size) == (5 * BLOCK, 4 * BLOCK + 3 * BLOCK)
+    assert (shared.size, torchlike.size) == (5 * BLOCK_BYTES, 4 * BLOCK_BYTES + 3 * BLOCK_BYTES)
     assert len(torchlike.hashes) == 1
 
 

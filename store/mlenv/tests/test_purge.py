@@ -108,7 +108,7 @@ def test_the_first_baseline_is_kept(store: Store, model):
     assert baseline == {"format": 1, **ANSWERS}
     assert path.stat().st_mode & 0o777 == 0o644
     second = mlenv("record", *model, stdin=json.dumps(ANSWERS | {"device": "cuda"}))
-    assert (second.status, "has a baseline already, which stays" in second.out) == (0, True)
+    assert (second.status, "already has a baseline, which is kept" in second.out) == (0, True)
     assert json.loads(path.read_text())["device"] == "cpu"
     listed = json.loads(mlenv("list", "--store", store.root, "--json").out)
     assert [item["proven"] for item in listed["models"]] == [True]
