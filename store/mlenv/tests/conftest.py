@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import subprocess
 import tarfile
@@ -15,6 +14,7 @@ import pytest
 from mlenv.store.initialise import initialise
 from mlenv.store.store import Store
 
+from .archives import pack
 from .fake_hub import FakeHub
 from .run_mlenv import Result, mlenv
 from .wheels import Wheel, lock_of, make_wheel
@@ -86,36 +86,32 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture
 def archive_of() -> Callable[[dict[str, bytes]], tuple[bytes, str]]:
-    """Packs files into a tar; returns it and the revision of what is in it, computed once more by its definition."""
+    """Packs files into a tar; returns it and the revision of its files, computed here independently of the tool."""
 
-    def pack(files: dict[str, bytes]) -> tuple[bytes, str]:
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name, data in files.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
+    def pack_files(files: dict[str, bytes]) -> tuple[bytes, str]:
         lines = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files, key=str.encode))
-        return buffer.getvalue(), hashlib.sha256("".join(lines).encode()).hexdigest()[:40]
+        revision = hashlib.sha256("".join(lines).encode()).hexdigest()[:40]
+        return pack(*((tarfile.TarInfo(name), data) for name, data in files.items())), revision
 
-    return pack
+    return pack_files
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mounts a file system of the given number of bytes, and returns where. Needs to be root, and allowed to mount."""
+    """Mounts a file system of the given number of bytes; returns its directory. Skips the test if mounting is not
+    allowed, which needs root."""
     mounted: list[Path] = []
 
     def mount(size: int, options: str = "rw") -> Path:
-        point = tmp_path / f"disk{len(mounted)}"
-        point.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755,{options}", "tmpfs", str(point)]
+        directory = tmp_path / f"disk{len(mounted)}"
+        directory.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755,{options}", "tmpfs", str(directory)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             pytest.skip(f"no small file system can be mounted here: {result.stderr.strip()}")
-        mounted.append(point)
-        return point
+        mounted.append(directory)
+        return directory
 
     yield mount
-    for point in mounted:
-        subprocess.run(["umount", "--lazy", str(point)], check=True)
+    for directory in mounted:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)

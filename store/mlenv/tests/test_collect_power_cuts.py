@@ -1,4 +1,4 @@
-"""kill -9 at every step of holding, collecting, purging and recording, a full disk, and runs beside each other."""
+"""kill -9 at every step of hold, collect, purge and record; a full disk; concurrent runs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def assert_whole(store: Store) -> None:
 
 
 @pytest.mark.parametrize("step", steps("collect"))
-def test_collect(store: Store, filled, populate, alpha: Wheel, beta: Wheel, step: str):
+def test_a_killed_collection_keeps_what_is_needed_and_the_next_one_completes(
+    store: Store, filled, populate, alpha: Wheel, beta: Wheel, step: str
+):
     keep = content(["server:2"], ["k1"], [filled["kept"]])
     killed = collect(store, "archon-dev", keep, MLENV_FAILPOINT=step)
     assert killed.status == -signal.SIGKILL, killed.err
@@ -90,7 +92,7 @@ def test_the_next_run_removes_what_a_killed_collection_left(store: Store, filled
     assert_whole(store)
 
 
-def test_hold(store: Store):
+def test_a_killed_hold_has_written_its_gc_roots(store: Store):
     killed = hold(store, "archon-dev", content(["server:1"], ["k1"]), MLENV_FAILPOINT="hold.written")
     assert killed.status == -signal.SIGKILL
     assert hold(store, "archon-dev", content(["server:2"])).status == 0
@@ -100,7 +102,7 @@ def test_hold(store: Store):
 
 @pytest.mark.parametrize("data", [True, False])
 @pytest.mark.parametrize("step", steps("purge"))
-def test_purge(store: Store, filled, step: str, data: bool):
+def test_a_killed_purge_can_be_repeated(store: Store, filled, step: str, data: bool):
     (store.data / "dev/server").mkdir(parents=True)
     (store.data / "dev/server/archon.db").write_text("rows")
     arguments = ("purge", "--store", store.root, *(["--data"] if data else []))
@@ -120,10 +122,9 @@ def test_purge(store: Store, filled, step: str, data: bool):
         assert report(prune(store))["bytes"] == 0
 
 
-def test_record(store: Store, filled):
+def test_a_killed_record_has_written_the_baseline(store: Store, filled):
     repo, commit = filled["kept"].split("@")
-    path = store.manifests / snapshot_of(filled["kept"]).replace("/", "/", 1)
-    baseline = path.with_name(f"{commit}.proof.json")
+    baseline = store.manifests / f"{snapshot_of(filled['kept'])}.proof.json"
     baseline.unlink()
     answers = {"answers": [{"query": "q", "right": 2.0, "best_other": 0.5}], "device": "cpu", "dtype": "bf16"}
     arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
@@ -191,7 +192,7 @@ def test_a_collection_works_on_a_full_disk(small_disk, wheelhouse, beta: Wheel):
     assert visible_environments(store) == []
 
 
-def test_a_read_only_disk(small_disk, wheelhouse, beta: Wheel):
+def test_a_read_only_disk_can_be_read_but_not_changed(small_disk, wheelhouse, beta: Wheel):
     disk = small_disk(8_000_000)
     store = initialise(disk / "store", [], (0, 0))
     arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)

@@ -1,4 +1,5 @@
-"""Several runs write the same at the same moment. Threads stand in for them: containers share process ids, too."""
+"""Several runs write the same file or directory at once. Threads replace them here: like runs in containers, they have
+the same process id."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The lock: one resolution for both lists."""
+"""Lock files: one resolution for all lists."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_contradicting_lists_leave_the_old_lock_files(lists: Path, wheelhouse: P
     assert (lists / "out/ml.txt").read_bytes() == before
 
 
-def test_a_missing_list(lists: Path, wheelhouse: Path):
+def test_a_missing_list_is_reported(lists: Path, wheelhouse: Path):
     (lists / "ml.in").unlink()
     result = lock(lists, wheelhouse)
     assert (result.status, "ml.in is not a file named <something>.in" in result.err) == (2, True)
