@@ -40,6 +40,9 @@ _BATCH = 64
 _UNCHECKED_HASH = 0b01
 """The flags in the header of a .pyc that Python uses without looking at its source (PEP 552)."""
 
+_PR_SET_PDEATHSIG = 1
+"""An option of prctl(2): the signal to get when the parent dies."""
+
 
 @dataclass
 class Bytecode:
@@ -229,9 +232,6 @@ def _die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-
-
-_PR_SET_PDEATHSIG = 1
 
 
 def _code(source: bytes, path: str) -> CodeType:
