@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,40 @@ def populate(store: Store, wheelhouse: Path) -> Populate:
         arguments = ["--store", store.root, "--key", key, "--lock", "-", *(("--import", *imports) if imports else ())]
         source = options or ("--wheelhouse", str(wheelhouse))
         return mlenv("populate", *arguments, *source, stdin=lock, **environment)
+
+    return run
+
+
+Prepare = Callable[[str, Callable[[], Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def prepared_stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A directory of stores as `prepare` left them, and by their names what its work returned."""
+    return tmp_path_factory.mktemp("prepared"), {}
+
+
+@pytest.fixture
+def prepare(store: Store, prepared_stores: tuple[Path, dict[str, Any]]) -> Prepare:
+    """Fills the store: `prepare(name, work)` returns what `work()` returns.
+
+    `work` runs once for all tests that give the same name, since it takes seconds. The others get a copy of the store
+    that it filled. It must fill an empty store always the same way, and return nothing that names the store's path. In
+    the copy the wheel cache belongs to the wheelhouse of the first test, and a model to its hub: what repairs from
+    these needs a store of its own.
+    """
+    directory, results = prepared_stores
+
+    def run(name: str, work: Callable[[], Any]) -> Any:
+        copy = directory / name
+        if name not in results:
+            result = work()
+            subprocess.run(["cp", "--archive", store.root, copy], check=True)
+            results[name] = result
+        else:
+            # Files that are hard links of each other stay so.
+            subprocess.run(["cp", "--archive", "--no-target-directory", copy, store.root], check=True)
+        return results[name]
 
     return run
 

@@ -29,15 +29,19 @@ STEPS = [step for step in failpoints.STEPS if step.startswith("import.")]
 
 
 @pytest.fixture
-def filled(store: Store, populate, alpha: Wheel, beta: Wheel, hub: FakeHub) -> Store:
+def filled(store: Store, prepare, populate, alpha: Wheel, beta: Wheel, hub: FakeHub) -> Store:
     """A store with one environment, `k1`, and one model with a baseline."""
-    assert populate("k1", alpha, beta, imports=("alpha",)).status == 0
     hub.add("Org/Name", REVISION, FILES)
-    name = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION)
-    assert mlenv("fetch", *name, "--endpoint", hub.endpoint).status == 0
-    answers = [{"query": "q", "right": 1.0, "best_other": 0.0}]
-    baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
-    assert mlenv("record", *name, stdin=json.dumps(baseline)).status == 0
+
+    def fill() -> None:
+        assert populate("k1", alpha, beta, imports=("alpha",)).status == 0
+        model = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION)
+        assert mlenv("fetch", *model, "--endpoint", hub.endpoint).status == 0
+        answers = [{"query": "q", "right": 1.0, "best_other": 0.0}]
+        baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
+        assert mlenv("record", *model, stdin=json.dumps(baseline)).status == 0
+
+    prepare("an environment and a model", fill)
     return store
 
 

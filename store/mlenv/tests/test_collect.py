@@ -31,12 +31,17 @@ def fetch(store: Store, archive_of):
 
 
 @pytest.fixture
-def environments(populate, wheelhouse, alpha: Wheel, beta: Wheel) -> list[str]:
+def environments(prepare, populate, wheelhouse, alpha: Wheel, beta: Wheel) -> list[str]:
     """Three environments: k1 and k2 share alpha, k3 is beta alone."""
-    assert populate("k1", alpha, beta).status == 0
-    assert populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1")).status == 0
-    assert populate("k3", beta).status == 0
-    return ["k1", "k2", "k3"]
+    newer_beta = make_wheel(wheelhouse, "beta", "2.1")
+
+    def fill() -> list[str]:
+        assert populate("k1", alpha, beta).status == 0
+        assert populate("k2", alpha, newer_beta).status == 0
+        assert populate("k3", beta).status == 0
+        return ["k1", "k2", "k3"]
+
+    return prepare("three environments", fill)
 
 
 def test_hold_adds_to_the_gc_roots_of_a_stack(store: Store):

@@ -26,25 +26,30 @@ def steps(command: str) -> list[str]:
 
 
 @pytest.fixture
-def filled(store: Store, populate, archive_of, wheelhouse, alpha: Wheel, beta: Wheel) -> dict[str, str]:
+def filled(store: Store, prepare, populate, archive_of, wheelhouse, alpha: Wheel, beta: Wheel) -> dict[str, str]:
     """Two environments and two models, of which `k1` and the model `kept` are GC roots."""
-    assert populate("k1", alpha, beta).status == 0
-    assert populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1")).status == 0
-    names = {}
-    for name, repo, text in (
-        ("kept", "local/one", b"1"),
-        ("sibling", "local/one", b"2"),
-        ("removed", "local/two", b"3"),
-    ):
-        data, commit = archive_of({"config.json": text})
-        arguments = ("--store", store.root, "--repo", repo, "--revision", commit, "--archive", "-")
-        assert mlenv("fetch", *arguments, stdin=data).status == 0
-        baseline = {"answers": [{"query": "q", "right": 1.0, "best_other": 0.5}], "device": "cpu", "dtype": "float32"}
-        arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
-        assert mlenv(*arguments, stdin=json.dumps(baseline | {"environment": "k1"})).status == 0
-        names[name] = f"{repo}@{commit}"
-    assert hold(store, "archon-dev", content(["server:1"], ["k1"], [names["kept"]])).status == 0
-    return names
+    newer_beta = make_wheel(wheelhouse, "beta", "2.1")
+
+    def fill() -> dict[str, str]:
+        assert populate("k1", alpha, beta).status == 0
+        assert populate("k2", alpha, newer_beta).status == 0
+        names = {}
+        for name, repo, text in (
+            ("kept", "local/one", b"1"),
+            ("sibling", "local/one", b"2"),
+            ("removed", "local/two", b"3"),
+        ):
+            data, commit = archive_of({"config.json": text})
+            model = ("--store", store.root, "--repo", repo, "--revision", commit)
+            assert mlenv("fetch", *model, "--archive", "-", stdin=data).status == 0
+            answers = [{"query": "q", "right": 1.0, "best_other": 0.5}]
+            baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
+            assert mlenv("record", *model, stdin=json.dumps(baseline)).status == 0
+            names[name] = f"{repo}@{commit}"
+        assert hold(store, "archon-dev", content(["server:1"], ["k1"], [names["kept"]])).status == 0
+        return names
+
+    return prepare("two environments and two models", fill)
 
 
 def snapshot_of(name: str) -> str:

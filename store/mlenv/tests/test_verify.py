@@ -18,8 +18,11 @@ SITE = "lib/python3.11/site-packages"
 
 
 @pytest.fixture
-def base(store: Store, populate, alpha: Wheel, beta: Wheel) -> Path:
-    assert populate("k1", alpha, beta).status == 0
+def base(store: Store, prepare, populate, alpha: Wheel, beta: Wheel) -> Path:
+    def fill() -> None:
+        assert populate("k1", alpha, beta).status == 0
+
+    prepare("an environment", fill)
     return store.environment("k1")
 
 
