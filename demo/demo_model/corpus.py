@@ -1,4 +1,4 @@
-"""The training text: manuals and a dictionary from Debian packages, downloaded for the training and not committed."""
+"""The training text: manuals and a dictionary from Debian packages, which the training downloads."""
 
 from __future__ import annotations
 
@@ -133,6 +133,7 @@ def manuals(folder: Path, rng: random.Random) -> tuple[list[Passage], list[Passa
 
 
 def is_validation(passage: Passage) -> bool:
+    """Whether a passage belongs to the validation set, by its document."""
     return any(fnmatchcase(passage.document, pattern) for pattern in VALIDATION)
 
 

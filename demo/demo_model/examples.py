@@ -57,6 +57,7 @@ class ExampleMaker:
         ]
 
     def draw(self) -> Example:
+        """A random question about a random passage."""
         while True:
             question, answer, text = self._gloss() if self.rng.random() < GLOSS_SHARE else self._manual()
             if question:

@@ -17,6 +17,7 @@ LIST_LENGTH = 8
 SAME_DOCUMENT_NEGATIVES = 2
 
 Score = Callable[[str, Sequence[str]], Sequence[float]]
+"""Scores the passages for a question: one number for each, higher is better."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ def from_questions(passages: Sequence[Passage], rng: random.Random) -> list[Rank
             answers.setdefault((passage.document, passage.heading), passage)
     lists = []
     for answer in answers.values():
-        same = [passage for passage in by_document[answer.document] if passage.heading != answer.heading]
-        near = rng.sample(same, min(SAME_DOCUMENT_NEGATIVES, len(same)))
-        elsewhere = [passage for passage in passages if passage.document != answer.document]
-        far = rng.sample(elsewhere, LIST_LENGTH - 1 - len(near))
-        lists.append(RankingList(answer.heading, tuple(passage.text for passage in (answer, *near, *far))))
+        same_document = [passage for passage in by_document[answer.document] if passage.heading != answer.heading]
+        hard = rng.sample(same_document, min(SAME_DOCUMENT_NEGATIVES, len(same_document)))
+        other_documents = [passage for passage in passages if passage.document != answer.document]
+        easy = rng.sample(other_documents, LIST_LENGTH - 1 - len(hard))
+        lists.append(RankingList(answer.heading, tuple(passage.text for passage in (answer, *hard, *easy))))
     return lists
 
 

@@ -30,8 +30,13 @@ SUFFIXES = (
 )  # fmt: skip
 SYNONYM_SHARE = 0.1
 WORD_FORM_SHARE = 0.25
-# Share of unrelated words: questions of real people contain them too.
+# Share of unrelated words: the questions that people ask contain some too.
 NOISE_SHARE = 0.2
+CONSECUTIVE_SHARE = 0.5
+"""Of the questions from a passage, the share whose words follow each other in the passage."""
+
+CONNECTIVE_SHARE = 0.4
+"""How often a connective is inserted between two words of a question from a passage."""
 
 
 def content_words(text: str) -> list[str]:
@@ -92,14 +97,14 @@ class QueryMaker:
         if len(words) < 4:
             return None
         size = rng.randint(2, min(6, len(words)))
-        if rng.random() < 0.5:
+        if rng.random() < CONSECUTIVE_SHARE:
             start = rng.randrange(len(words) - size + 1)
             chosen = words[start : start + size]
         else:
             chosen = rng.sample(words, size)
         query: list[str] = []
         for word in chosen:
-            if query and rng.random() < 0.4:
+            if query and rng.random() < CONNECTIVE_SHARE:
                 query.append(rng.choice(CONNECTIVES))
             query.append(self.replacement(word, rng))
             if rng.random() < self.noise_share:

@@ -108,7 +108,7 @@ def new_model(
         pad_token_id=tokenizer.pad_token_id,
     )
     model = BertForSequenceClassification(config)
-    # Not verbose: the tokenizer would warn about passages that are too long for the model, which count here too.
+    # Not verbose, or the tokenizer would warn about passages that are too long for the model. They are only counted.
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     with torch.no_grad():
         embeddings = model.bert.embeddings

@@ -57,7 +57,7 @@ def fetch(folder: Path) -> Path:
 
 
 def check_sha256(file: Path, expected: str) -> None:
-    """Checks a file.
+    """Makes sure that a file is the expected one.
 
     Raises:
         CorpusError: the file has another SHA-256.

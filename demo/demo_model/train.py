@@ -36,7 +36,7 @@ LEARNING_RATE = 1e-3
 # Word vectors learn slowly: otherwise they would overfit the manuals, and people search other text.
 WORD_VECTOR_RATE = 0.1
 WARM_UP_STEPS = 100
-# Of the softmax over the target scores: lower values prefer the better of two passages more strongly.
+# The temperature of the softmax over the target scores: a lower one prefers the better of two passages more strongly.
 TEMPERATURE = 0.06
 # The weight of the pointwise loss, which pulls scores towards 0 and 1, beside the listwise loss.
 CALIBRATION_WEIGHT = 0.3
@@ -46,7 +46,7 @@ NOISE_WORDS = 3000
 """How many of the most common words may be inserted into questions as noise."""
 
 MIN_WORD_COUNT = 3
-"""Rarer words are misprints more often than forms of a word."""
+"""A word that occurs less often is not used as a form of another word, since it is more likely a misprint."""
 
 REPORT_STEPS = 50
 DOWNLOADS = Path(tempfile.gettempdir(), "demo-reranker-text")
@@ -88,7 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tokenizer = new_tokenizer(texts)
     model = new_model(tokenizer, texts, teacher_model)
     maker = ExampleMaker(
-        rng.sample(manuals, MANUAL_PASSAGES), rng.sample(glosses, GLOSS_PASSAGES), query_maker(texts, options), rng
+        rng.sample(manuals, MANUAL_PASSAGES),
+        rng.sample(glosses, GLOSS_PASSAGES),
+        query_maker(texts, options.downloads),
+        rng,
     )
     vectors = teacher_model.vectors([passage.text for passage in maker.passages])
     print(f"{time.monotonic() - started:.0f} s: the teacher has encoded {len(vectors)} passages", flush=True)
@@ -119,11 +122,12 @@ def fast_dtype(cpu: Path = Path("/proc/cpuinfo")) -> torch.dtype:
     return torch.bfloat16 if "amx_bf16" in flags or "avx512_bf16" in flags else torch.float32
 
 
-def query_maker(texts: Sequence[str], options: argparse.Namespace) -> queries.QueryMaker:
+def query_maker(texts: Sequence[str], downloads: Path) -> queries.QueryMaker:
+    """A question generator with the word forms and common words of `texts`, and WordNet's synonyms."""
     counts = Counter(word for text in texts for word in queries.content_words(text))
     forms = queries.other_forms(word for word, count in counts.items() if count >= MIN_WORD_COUNT)
     noise = [word for word, _ in counts.most_common(NOISE_WORDS)]
-    return queries.QueryMaker(forms, corpus.thesaurus(options.downloads), noise)
+    return queries.QueryMaker(forms, corpus.thesaurus(downloads), noise)
 
 
 def train(
@@ -135,9 +139,9 @@ def train(
     dtype: torch.dtype,
 ) -> None:
     """Trains in place. The learning rate rises for WARM_UP_STEPS and falls linearly to 0."""
-    vectors = model.bert.embeddings.word_embeddings.weight
-    rest = [parameter for parameter in model.parameters() if parameter is not vectors]
-    groups = [{"params": rest}, {"params": [vectors], "lr": LEARNING_RATE * WORD_VECTOR_RATE}]
+    word_vectors = model.bert.embeddings.word_embeddings.weight
+    others = [parameter for parameter in model.parameters() if parameter is not word_vectors]
+    groups = [{"params": others}, {"params": [word_vectors], "lr": LEARNING_RATE * WORD_VECTOR_RATE}]
     optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARM_UP_STEPS) * (1 - step / steps)
@@ -189,6 +193,7 @@ def logits(
 def scores(
     model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast, question: str, passages: Sequence[str]
 ) -> list[float]:
+    """The scores of passages for one question before the sigmoid. Switches the model to evaluation mode."""
     model.eval()
     with torch.no_grad():
         return logits(model, tokenizer, [(question, passage) for passage in passages]).tolist()

@@ -25,7 +25,7 @@ from .queries import QueryMaker
 from .train import DOWNLOADS
 
 QUESTIONS = Path(__file__).with_name("validation.json")
-# Each is searched on its own: some hundred passages, as many as a user may have.
+# Each collection is searched on its own. It has some hundreds of passages, as many as a user may have.
 COLLECTIONS = (
     ("*/faq/*", "*postgresql*/tutorial*"),
     ("*django*/howto/*", "*apache*/howto/*"),
@@ -36,10 +36,10 @@ PLAIN_QUESTIONS = 60
 
 
 def collections(validation: Sequence[corpus.Passage], rng: random.Random) -> Iterator[Collection]:
-    """Collections of the validation set, with three groups of questions.
+    """The collections of the validation set, with three groups of questions.
 
-    natural: headings that are questions, answered by every passage below them; reworded: written by hand without the
-    words of the answer; plain: made of words of the answer.
+    natural: headings that are questions, answered by every passage below them. reworded: written by hand, without the
+    words of the answer. plain: generated from words of the answer.
     """
     reworded = [
         Question(entry["question"], tuple(entry["contains"]), "reworded")

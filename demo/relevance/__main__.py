@@ -92,6 +92,7 @@ def _result(
 
 
 def table(result: dict[str, Any]) -> str:
+    """The result of one model as a text table: NDCG@10 and MRR of each order, for each group of questions."""
     title = f"{result['model']} at {result['revision']}" if result["model"] else "no model in the cache: retrieval only"
     if result["error"]:
         return f"{title}: {result['error']}"

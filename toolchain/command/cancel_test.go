@@ -14,7 +14,7 @@ import (
 	p "github.com/pulumi/pulumi-go-provider"
 )
 
-// start creates a resource in the background; the channel gets the error of its create.
+// start creates a resource in the background; the channel receives the error of the creation.
 func (s testServer) start(create string, timeoutSeconds float64) <-chan error {
 	s.t.Helper()
 	in := s.check(inputs("create", create))
@@ -26,16 +26,17 @@ func (s testServer) start(create string, timeoutSeconds float64) <-chan error {
 	return ended
 }
 
+// awaitError waits for a creation to fail and returns the text of its error.
 func awaitError(t *testing.T, ended <-chan error) string {
 	t.Helper()
 	select {
 	case err := <-ended:
 		if err == nil {
-			t.Fatal("a cancelled command counts as done")
+			t.Fatal("a cancelled command did not fail")
 		}
 		return err.Error()
-	case <-time.After(patience):
-		t.Fatal("it hangs")
+	case <-time.After(testTimeout):
+		t.Fatal("the command did not end in time")
 		return ""
 	}
 }
@@ -43,7 +44,7 @@ func awaitError(t *testing.T, ended <-chan error) string {
 // awaitPid waits for a command to write the process id of its child.
 func awaitPid(t *testing.T, file string) int {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		written, err := os.ReadFile(file)
 		if err == nil && strings.HasSuffix(string(written), "\n") {
 			pid, err := strconv.Atoi(strings.TrimSpace(string(written)))
@@ -57,10 +58,10 @@ func awaitPid(t *testing.T, file string) int {
 	return 0
 }
 
-// awaitEnd waits until nobody has the process id, or only a zombie whose parent, which is not ours, has not collected it yet.
+// awaitEnd waits until a process is gone, or is a zombie that its parent has not reaped yet.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			return
 		}
@@ -69,7 +70,7 @@ func awaitEnd(t *testing.T, pid int) {
 			return
 		}
 	}
-	t.Errorf("process %d lives on", pid)
+	t.Errorf("process %d still runs", pid)
 }
 
 func TestCancelEndsTheWholeGroup(t *testing.T) {
@@ -106,7 +107,7 @@ func TestCancelDoesNotWaitForAProcessThatLeftTheGroup(t *testing.T) {
 	expectContains(t, "the error", awaitError(t, ended), "outside its group")
 }
 
-func TestTimeoutOfTheResource(t *testing.T) {
+func TestATimeoutOfTheResourceEndsTheCommand(t *testing.T) {
 	expectContains(t, "the error", awaitError(t, newTestServer(t).start("sleep 300", 1)), "timed out")
 }
 

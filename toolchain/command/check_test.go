@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
-func TestCheckRefusesWhatIsNotDone(t *testing.T) {
+func TestCheckRefusesWhatIsNotSupported(t *testing.T) {
 	unknown := property.New(property.Computed)
 	tests := []struct {
 		property string

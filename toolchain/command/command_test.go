@@ -42,7 +42,7 @@ func TestPreviewRunsNothing(t *testing.T) {
 	}
 }
 
-func TestInterpreter(t *testing.T) {
+func TestTheInterpreterIsShUnlessAnotherIsGiven(t *testing.T) {
 	server := newTestServer(t)
 	standard := server.mustCreate(inputs("create", `echo "$0"; false; echo still here`))
 	expect(t, "stdout of the default interpreter", text(t, standard.Properties, "stdout"), "/bin/sh\nstill here")
@@ -56,7 +56,7 @@ func TestInterpreter(t *testing.T) {
 	}
 }
 
-func TestStdinDirAndEnvironment(t *testing.T) {
+func TestStdinDirAndEnvironmentReachTheCommand(t *testing.T) {
 	server, dir := newTestServer(t), t.TempDir()
 	t.Setenv("ARCHON_INHERITED", "from the deployer")
 	t.Setenv("ARCHON_OVERRIDDEN", "no")
@@ -138,7 +138,7 @@ func TestPreviousOutputStaysOutOfTheEnvironmentOnRequest(t *testing.T) {
 	expect(t, "stdout", text(t, second, "stdout"), "previous: ")
 }
 
-func TestDelete(t *testing.T) {
+func TestDeleteRunsItsCommandWithThePreviousOutput(t *testing.T) {
 	server, mark := newTestServer(t), filepath.Join(t.TempDir(), "mark")
 	remove := func(in property.Map) error {
 		created := server.mustCreate(in)
@@ -161,7 +161,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// secretEnvironment holds one secret, given twice: alone and inside a longer one.
+// secretEnvironment has one secret alone, and inside a longer secret.
 func secretEnvironment() property.Value {
 	return property.New(property.NewMap(map[string]property.Value{
 		"TOKEN":  property.New("s3cret").WithSecret(true),

@@ -7,12 +7,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
-// withOutputs is the state that inputs would have after a run that printed nothing.
+// withOutputs returns the state of a resource with these inputs whose command printed nothing.
 func withOutputs(in property.Map) property.Map {
 	return in.Set("stdout", property.New("")).Set("stderr", property.New(""))
 }
 
-func TestDiff(t *testing.T) {
+func TestOnlyChangedTriggersReplaceTheResource(t *testing.T) {
 	base := func(more ...any) property.Map {
 		return inputs(append([]any{"create", "true", "triggers", []string{"a", "b"}}, more...)...)
 	}
@@ -44,7 +44,7 @@ func TestDiff(t *testing.T) {
 					diff.HasChanges, replaces(diff), test.changes, test.replace, diff.DetailedDiff)
 			}
 			if diff.DeleteBeforeReplace {
-				t.Error("asks for the old one to be deleted first")
+				t.Error("the old resource would be deleted before it is replaced")
 			}
 		})
 	}
@@ -60,7 +60,7 @@ func replaces(diff p.DiffResponse) bool {
 	return false
 }
 
-func TestPathsWithin(t *testing.T) {
+func TestIsWithinMatchesThePropertyAndWhatLiesBelowIt(t *testing.T) {
 	for path, want := range map[string]bool{"triggers": true, "triggers[0]": true, "triggers.a": true, "triggersLike": false, "create": false} {
 		if got := isWithin(path, "triggers"); got != want {
 			t.Errorf("isWithin(%q) is %v", path, got)

@@ -16,12 +16,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
-// These tests drive the provider as the engine does (Check, Diff, Create …) with real shells; what they do not prove is the engine's own order of calls.
+// These tests call the provider as the engine does (Check, Diff, Create …), with real shells. They do not prove that the engine makes these calls in this
+// order.
 
 const commandType = tokens.Type("command:local:Command")
 
-// patience is far beyond what any step here needs; reaching it means that something hangs.
-const patience = 20 * time.Second
+// testTimeout is much longer than any step here takes; reaching it means that something hangs.
+const testTimeout = 20 * time.Second
 
 type testServer struct {
 	integration.Server
@@ -30,7 +31,7 @@ type testServer struct {
 
 func newTestServer(t *testing.T) testServer {
 	t.Helper()
-	// What the commands print would drown the test's own output.
+	// Without a recorder, the output of the commands would hide that of the test.
 	if _, recorded := slog.Default().Handler().(*logRecord); !recorded {
 		recordLog(t)
 	}
@@ -150,7 +151,7 @@ func expectContains(t *testing.T, what, got string, parts ...string) {
 	}
 }
 
-// recordLog collects what the provider shows while the test runs: without an engine its lines go to slog.
+// recordLog collects the lines that the provider logs during the test. Without an engine they go to slog.
 func recordLog(t *testing.T) *logRecord {
 	record := &logRecord{}
 	before := slog.Default()

@@ -10,15 +10,15 @@ import (
 // start is any point in time.
 var start = time.Unix(1_700_000_000, 0)
 
-// within fails the test when f does not return: a reader that gives up leaves the command blocked on a full pipe for ever.
+// within fails the test if f does not return in time: when a reader gives up, the command blocks forever on a full pipe.
 func within(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
 	select {
 	case <-done:
-	case <-time.After(patience):
-		t.Fatal("it hangs")
+	case <-time.After(testTimeout):
+		t.Fatal("it did not return in time")
 	}
 }
 
@@ -44,7 +44,7 @@ func TestProgressBarsAndLongLinesDoNotHang(t *testing.T) {
 	}
 }
 
-func TestLogging(t *testing.T) {
+func TestLoggingSelectsTheStreamsThatAreShown(t *testing.T) {
 	const create = "echo out; sleep 0.1; echo err >&2"
 	for logging, want := range map[string]string{"": "out|err", "stdoutAndStderr": "out|err", "stdout": "out", "stderr": "err", "none": ""} {
 		t.Run("logging "+logging, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestLogging(t *testing.T) {
 	}
 }
 
-func TestLineWriter(t *testing.T) {
+func TestTheLineWriterSplitsLinesAndSkipsProgressStates(t *testing.T) {
 	long := strings.Repeat("x", maxLogLine)
 	accents := strings.Repeat("é", maxLogLine/2)
 	tests := map[string]struct {
@@ -97,7 +97,7 @@ func TestLineWriter(t *testing.T) {
 	}
 }
 
-func TestProgressIsShownNowAndThen(t *testing.T) {
+func TestProgressIsShownTwiceASecond(t *testing.T) {
 	var got []string
 	clock := start
 	writer := newLineWriter(func(line string) { got = append(got, line) })

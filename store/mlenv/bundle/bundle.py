@@ -45,14 +45,15 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """64 hex digits."""
+        """The sha256 of files.tsv, 64 hex digits."""
         return hashlib.sha256(self.table()).hexdigest()
 
     def table(self) -> bytes:
-        lines = (f"{entry.sha256}\t{entry.size}\t{entry.mode:04o}\t{entry.path}\n" for entry in self.entries)
-        return "".join(lines).encode()
+        """The content of files.tsv."""
+        return manifest.table(self.entries).encode()
 
     def head(self) -> bytes:
+        """The content of bundle.json."""
         head = {
             "format": FORMAT,
             "storeFormat": STORE_FORMAT,
@@ -71,7 +72,7 @@ class Bundle:
 
 
 def of_store(store: Store, targets: Sequence[str]) -> Bundle:
-    """The files of targets (`envs/KEY`, `models/ORG/NAME@COMMIT`), by their manifests. Raises MlenvError."""
+    """The bundle of targets (`envs/KEY`, `models/ORG/NAME@COMMIT`), from their manifests. Raises MlenvError."""
     environments, models = parse_targets(targets)
     entries: list[FileEntry] = []
     for key in environments:
@@ -82,10 +83,10 @@ def of_store(store: Store, targets: Sequence[str]) -> Bundle:
 
 
 def parse_targets(targets: Iterable[str]) -> tuple[tuple[str, ...], tuple[Model, ...]]:
-    """Keys and models of targets, each once, sorted. Raises UsageError."""
-    named = {parse_target(target) for target in targets}
-    models = [item for item in named if isinstance(item, Model)]
-    keys = [item for item in named if not isinstance(item, Model)]
+    """The keys and the models of targets, each sorted and without duplicates. Raises UsageError."""
+    parsed = {parse_target(target) for target in targets}
+    models = [item for item in parsed if isinstance(item, Model)]
+    keys = [item for item in parsed if not isinstance(item, Model)]
     return tuple(sorted(keys)), tuple(sorted(models, key=str))
 
 
@@ -98,9 +99,9 @@ def write(bundle: Bundle, store: Store, stream: BinaryIO) -> None:
             with (store.root / entry.path).open("rb") as source:
                 if os.fstat(source.fileno()).st_size != entry.size:
                     raise _damaged(entry)
-                hashing = _Hashing(source)
-                archive.addfile(_member(entry.path, entry.size, entry.mode), hashing)
-            if hashing.digest.hexdigest() != entry.sha256:
+                reader = _HashingReader(source)
+                archive.addfile(_member(entry.path, entry.size, entry.mode), reader)
+            if reader.digest.hexdigest() != entry.sha256:
                 raise _damaged(entry)
 
 
@@ -114,10 +115,7 @@ def parse(head: bytes, table: bytes) -> Bundle:
         environments, models = parse_targets(
             [f"envs/{key}" for key in document["environments"]] + [f"models/{name}" for name in document["models"]]
         )
-        entries = []
-        for line in table.decode().splitlines():
-            digest, size, mode, path = line.split("\t")
-            entries.append(FileEntry(path, int(size), int(mode, 8), digest))
+        entries = manifest.parse_table(table.decode())
     except (ValueError, KeyError, TypeError, UsageError) as error:
         raise MlenvError(f"this is not a bundle, or a damaged one ({type(error).__name__}: {error})") from error
     bundle = Bundle(environments, models, tuple(entries))
@@ -126,7 +124,7 @@ def parse(head: bytes, table: bytes) -> Bundle:
     return bundle
 
 
-class _Hashing(io.RawIOBase):
+class _HashingReader(io.RawIOBase):
     """Passes reads on and hashes them."""
 
     def __init__(self, source: BinaryIO) -> None:
@@ -143,9 +141,9 @@ def _environment(store: Store, key: str) -> list[FileEntry]:
     base = store.environment(key)
     _require_present(base, f"envs/{key}")
     entries = manifest.read_environment_files(base, manifest.read_environment(base))
-    own = sorted(path for path in (base / manifest.DIRECTORY).rglob("*") if path.is_file())
+    metadata = sorted(path for path in (base / manifest.DIRECTORY).rglob("*") if path.is_file())
     return [entry._replace(path=f"envs/{key}/{entry.path}") for entry in entries] + [
-        _hashed(store, path) for path in own
+        _entry_of(store, path) for path in metadata
     ]
 
 
@@ -153,12 +151,15 @@ def _snapshot(store: Store, model: Model) -> list[FileEntry]:
     snapshot = store.snapshot(model)
     _require_present(snapshot, f"models/{model}")
     _, entries = manifest.read_snapshot(store.snapshot_manifest(model))
-    below = snapshot.relative_to(store.root).as_posix()
-    own = sorted(path for path in store.snapshot_metadata(model) if path.exists())
-    return [entry._replace(path=f"{below}/{entry.path}") for entry in entries] + [_hashed(store, path) for path in own]
+    directory = snapshot.relative_to(store.root).as_posix()
+    metadata = sorted(path for path in store.snapshot_metadata(model) if path.exists())
+    return [entry._replace(path=f"{directory}/{entry.path}") for entry in entries] + [
+        _entry_of(store, path) for path in metadata
+    ]
 
 
-def _hashed(store: Store, path: Path) -> FileEntry:
+def _entry_of(store: Store, path: Path) -> FileEntry:
+    """The entry of a metadata file, which no manifest lists."""
     content = path.read_bytes()
     return FileEntry(path.relative_to(store.root).as_posix(), len(content), 0o644, hashlib.sha256(content).hexdigest())
 
@@ -169,7 +170,7 @@ def _require_present(path: Path, target: str) -> None:
 
 
 def _member(path: str, size: int, mode: int) -> tarfile.TarInfo:
-    """No time and no user, so that the same content gives the same stream."""
+    """A member without time and user, so that the same content gives the same stream."""
     member = tarfile.TarInfo(path)
     member.size, member.mode = size, mode
     return member

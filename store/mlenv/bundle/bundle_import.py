@@ -1,4 +1,4 @@
-"""Imports a bundle: every file is staged, checked by its hash and synced, and only then visible."""
+"""Imports a bundle: stages every file, compares it with its hash and syncs it, before anything becomes visible."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from . import bundle
 from .bundle import FILES, HEAD, Bundle
 
 MARGIN_BYTES = 64_000_000
-_LONGEST_TABLE = 1 << 30
+_MAX_DOCUMENT_BYTES = 1 << 30
+"""A longer bundle.json or files.tsv is refused, since both are read into memory."""
+
 _CHUNK = 1 << 20
 
 
 def import_bundle(store: Store, stream: BinaryIO, expected: str | None = None) -> None:
-    """Read a bundle's stream into the store. `expected` is the name that the bundle must have.
+    """Read a bundle's stream into the store. `expected` is the name that the bundle must have; None accepts any.
 
     Raises MlenvError for a stream that ends early or was changed, and then nothing of it is visible. What the store has
-    already is checked and left alone. Imported files are not linked into a wheel cache, so they occupy their full size.
+    already is checked and left alone. Imported files have no hard links in the wheel cache, so they occupy their full
+    size.
     """
     clock = progress.Clock()
     with store.object_lock("bundle", "an import") as (staging, _):
@@ -40,12 +43,12 @@ def import_bundle(store: Store, stream: BinaryIO, expected: str | None = None) -
 
 
 class _Import:
-    """One import; the files below `staging/store` have their later paths in the store."""
+    """One import. It extracts the bundle into `staging/store`, which has the layout of a store."""
 
     def __init__(self, store: Store, staging: Path) -> None:
         self._store = store
         self._staged = Store(staging / "store")
-        self._done = 0
+        self._done_bytes = 0
 
     def receive(self, stream: BinaryIO, expected: str | None) -> Bundle:
         self._staged.root.mkdir(mode=0o755, parents=True)
@@ -72,16 +75,18 @@ class _Import:
         progress.info(f"bundle {content.name}: {content.describe()}")
         parts = {"for the bundle": content.bytes, "as a margin": MARGIN_BYTES}
         preflight.require(self._store.root, preflight.Need(f"bundle {content.name[:12]}", parts))
-        places = _places(self._store, content)
-        with progress.heartbeat(lambda: f"importing: {progress.size(self._done)} of {progress.size(content.bytes)}"):
+        allowed_paths = _allowed_paths(self._store, content)
+        with progress.heartbeat(
+            lambda: f"importing: {progress.size(self._done_bytes)} of {progress.size(content.bytes)}"
+        ):
             for entry in content.entries:
-                _check_place(entry, places)
-                self._take(archive, next(members, None), entry)
+                _check_entry(entry, allowed_paths)
+                self._extract_file(archive, next(members, None), entry)
         if extra := next(members, None):
             raise MlenvError(f"the bundle was changed: it continues with {extra.name!r}, which it does not list")
         return content
 
-    def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo | None, entry: FileEntry) -> None:
+    def _extract_file(self, archive: tarfile.TarFile, member: tarfile.TarInfo | None, entry: FileEntry) -> None:
         if member is None:
             raise MlenvError(f"the bundle ended early: {entry.path} is missing, and everything after it")
         if member.name != entry.path or not member.isreg() or member.size != entry.size:
@@ -96,7 +101,7 @@ class _Import:
             while source and (chunk := source.read(_CHUNK)):
                 digest.update(chunk)
                 stream.write(chunk)
-                self._done += len(chunk)
+                self._done_bytes += len(chunk)
         target.chmod(entry.mode)
         if target.stat().st_size != entry.size:
             raise MlenvError(f"the bundle ended early, in the middle of {entry.path}")
@@ -119,8 +124,8 @@ class _Import:
 
     def _publish_environment(self, key: str) -> None:
         target = self._store.environment(key)
-        with self._store.object_lock(f"env-{key}", f"environment {key}") as (left, _):
-            remove_tree(left)
+        with self._store.object_lock(f"env-{key}", f"environment {key}") as (leftover, _):
+            remove_tree(leftover)
             if target.exists():
                 require_intact(check_environment(target, f"envs/{key}"))
                 return progress.info(f"environment {key} is already there")
@@ -129,10 +134,10 @@ class _Import:
         return progress.info(f"environment {key} is ready")
 
     def _publish_snapshot(self, model: Model) -> None:
-        """Manifest before snapshot, and refs/main last, as in a fetch."""
+        """Publish the manifest before the snapshot, and refs/main last, as a fetch does."""
         store, staged = self._store, self._staged
-        with store.object_lock(f"model-{model.folder}-{model.revision}", f"model {model}") as (left, _):
-            remove_tree(left)
+        with store.object_lock(f"model-{model.folder}-{model.revision}", f"model {model}") as (leftover, _):
+            remove_tree(leftover)
             if store.snapshot(model).exists():
                 require_intact(check_snapshot(store, model))
                 main_ref.update(store, model)
@@ -151,22 +156,27 @@ class _Import:
 def _document(archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], name: str) -> bytes:
     member = next(members, None)
     source = archive.extractfile(member) if member and member.isreg() and member.name == name else None
-    if member is None or source is None or member.size > _LONGEST_TABLE:
+    if member is None or source is None or member.size > _MAX_DOCUMENT_BYTES:
         raise MlenvError(f"this is not a bundle: {name} is not at its beginning")
     return source.read()
 
 
-def _places(store: Store, content: Bundle) -> tuple[str, ...]:
-    """The paths that files of a bundle may have, below the store's root; directories end with a slash."""
-    paths = [f"envs/{key}/" for key in content.environments if store.environment(key)]
-    for model in content.models:
-        paths.append(store.snapshot(model).relative_to(store.root).as_posix() + "/")
-        paths += [path.relative_to(store.root).as_posix() for path in store.snapshot_metadata(model)]
-    return tuple(paths)
+def _allowed_paths(store: Store, content: Bundle) -> tuple[str, ...]:
+    """Where files of a bundle may lie, relative to the root of a store: files, and directories, which end with a slash.
+
+    Raises UsageError for an invalid key.
+    """
+    directories = [store.environment(key) for key in content.environments]
+    directories += [store.snapshot(model) for model in content.models]
+    files = [path for model in content.models for path in store.snapshot_metadata(model)]
+    return (
+        *(path.relative_to(store.root).as_posix() + "/" for path in directories),
+        *(path.relative_to(store.root).as_posix() for path in files),
+    )
 
 
-def _check_place(entry: FileEntry, places: tuple[str, ...]) -> None:
-    inside = any(entry.path.startswith(place) if place.endswith("/") else entry.path == place for place in places)
+def _check_entry(entry: FileEntry, allowed_paths: tuple[str, ...]) -> None:
+    inside = any(entry.path.startswith(path) if path.endswith("/") else entry.path == path for path in allowed_paths)
     if not inside or any(part in ("", ".", "..") for part in entry.path.split("/")):
         raise MlenvError(
             f"the bundle lists {entry.path!r}, which belongs to none of its environments and models; refused"

@@ -1,10 +1,11 @@
-"""The options of the command line."""
+"""The commands and options of the command line."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 import mlenv
 
@@ -20,32 +21,32 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="mlenv", description=mlenv.__doc__, allow_abbrev=False)
     top.add_argument("--list-failpoints", action="store_true", help=f"print the steps that {VARIABLE} may name")
     commands = top.add_subparsers(dest="command")
-    _init(_command(commands, "init", "make a store, or complete one"))
-    _populate(_command(commands, "populate", "put one environment in place"))
-    _fetch(_command(commands, "fetch", "put one model snapshot in place; a token comes in HF_TOKEN"))
-    _verify(_command(commands, "verify", "compare the store with its manifests"))
-    _repair(_command(commands, "repair", "repair what differs from its manifest; a token comes in HF_TOKEN"))
-    _stack(_command(commands, "hold", "add GC roots of a stack: {images, environments, models} on stdin"))
-    _collect(_command(commands, "collect", "replace the GC roots of a stack, then remove what nothing needs"))
-    _prune(_command(commands, "prune", "remove what nothing needs: {mounted, root, images} on stdin"))
-    _list(_command(commands, "list", "show what the store holds, and who uses it"))
-    _purge(_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
-    _resolve(
-        commands.add_parser("resolve", help="print the commit that a branch of a model stands for", allow_abbrev=False)
-    )
-    _export(_command(commands, "export", "write environments and models as one stream, for hosts without network"))
-    _import(_command(commands, "import", "import such a stream from standard input"))
-    _model(_command(commands, "record", "record the baseline of a model, on stdin"))
-    _lock(
-        commands.add_parser(
-            "lock", help="resolve requirement lists together and write the lock files", allow_abbrev=False
+    _init(_store_command(commands, "init", "create a store, or add the directories that one lacks"))
+    _populate(_store_command(commands, "populate", "put one environment in place"))
+    _fetch(_store_command(commands, "fetch", "put one model snapshot in place; HF_TOKEN holds the token"))
+    _verify(_store_command(commands, "verify", "compare the store with its manifests"))
+    _repair(_store_command(commands, "repair", "repair what differs from its manifest; HF_TOKEN holds the token"))
+    _hold(_store_command(commands, "hold", "add GC roots of a stack: {images, environments, models} on stdin"))
+    _collect(
+        _store_command(
+            commands,
+            "collect",
+            "replace the GC roots of a stack, then remove what nothing needs: {keep, mounted, root} on stdin",
         )
     )
+    _prune(_store_command(commands, "prune", "remove what nothing needs: {mounted, root, images} on stdin"))
+    _list(_store_command(commands, "list", "show what the store holds, and which stacks use it"))
+    _purge(_store_command(commands, "purge", "remove the store: {mounted, root} on stdin"))
+    _resolve(_command(commands, "resolve", "print the commit that a branch of a model points to"))
+    _export(_store_command(commands, "export", "write a bundle: environments and models as one stream"))
+    _import(_store_command(commands, "import", "import a bundle from standard input"))
+    _record(_store_command(commands, "record", "record the baseline of a model, given on stdin"))
+    _lock(_command(commands, "lock", "resolve requirement lists together and write the lock files"))
     return top
 
 
 def _init(command: argparse.ArgumentParser) -> None:
-    _many(command, "--data", "STACK/SERVICE", "directories for the servers' own files")
+    _list_option(command, "--data", "STACK/SERVICE", "directories for the servers' own files")
     command.add_argument(
         "--owner", metavar="UID:GID", type=_owner, default=(10001, 10001), help="who owns them (default: 10001:10001)"
     )
@@ -60,20 +61,27 @@ def _populate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--python", default="cp311", help="interpreter that the lock file is for (default: %(default)s)"
     )
-    _many(command, "--import", "MODULE", "modules that must be importable", dest="imports")
-    _indexes(command)
+    _list_option(command, "--import", "MODULE", "modules that must be importable", dest="imports")
+    _index_options(command)
 
 
 def _fetch(command: argparse.ArgumentParser) -> None:
-    _model(command)
-    _hub(command)
-    command.add_argument("--connections", type=_positive, default=4, metavar="N", help="for a large file (default: 4)")
+    _model_options(command)
+    _hub_options(command)
+    command.add_argument(
+        "--connections",
+        type=_positive,
+        default=DownloadOptions.connections,
+        metavar="N",
+        help="parallel connections for a large file (default: %(default)s)",
+    )
     command.add_argument(
         "--part-size",
         type=_positive,
         default=DownloadOptions.part_bytes,
         metavar="BYTES",
-        help="of a large file; a kill costs at most this times the connections (default: %(default)s)",
+        help="size of the parts of a large file; a killed run loses at most one part per connection "
+        "(default: %(default)s)",
     )
     command.add_argument("--archive", metavar="-", help="read the files from a tar on standard input, not from a hub")
 
@@ -81,72 +89,76 @@ def _fetch(command: argparse.ArgumentParser) -> None:
 def _resolve(command: argparse.ArgumentParser) -> None:
     command.add_argument("--repo", required=True, metavar="ORG/NAME")
     command.add_argument("--revision", default="main", metavar="BRANCH", help="branch, tag or commit (default: main)")
-    _hub(command)
+    _hub_options(command)
 
 
-def _hub(command: argparse.ArgumentParser) -> None:
+def _hub_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--endpoint", default="https://huggingface.co", metavar="URL", help="hub to use (default: %(default)s)"
     )
-    _many(
+    _list_option(
         command,
         "--mirror",
         "URL",
-        "hubs to try when it fails; the same hashes are required, the token is not sent to them",
+        "hubs to try when the endpoint fails; the same hashes are required, the token is not sent to them",
     )
     command.add_argument(
         "--timeout",
         type=_positive,
         default=30,
         metavar="SECONDS",
-        help="a connection silent for so long counts as broken (30)",
+        help="a connection that is silent for so long counts as broken (default: %(default)s)",
     )
-    _many(command, "--allow", "PATTERN", "download these files instead of the usual ones")
-    _many(command, "--ignore", "PATTERN", "leave these files out")
+    _list_option(command, "--allow", "PATTERN", "files to download instead of the default selection")
+    _list_option(command, "--ignore", "PATTERN", "files to leave out")
 
 
 def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument("--full", action="store_true", help="read every file and compare its hash")
     command.add_argument(
-        "--repair", action="store_true", help="then repair what is damaged; takes the options of repair"
+        "--repair", action="store_true", help="then repair what is damaged, with the options of `mlenv repair`"
     )
     _repair(command)
 
 
 def _repair(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print one JSON document as the last line")
+    command.add_argument("--json", action="store_true", help="print the result as a JSON document")
     command.add_argument(
         "--lock", metavar="-", help="for environments that keep no lock file: the lock file, on standard input"
     )
     command.add_argument("--archive", metavar="-", help="for a model from a directory: a tar on standard input")
     command.add_argument("--endpoint", metavar="URL", help="hub to use (default: the one that a model came from)")
-    _many(command, "--mirror", "URL", "hubs to try when it fails; the same hashes are required")
-    _indexes(command)
-    command.add_argument(
-        "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
-    )
+    _list_option(command, "--mirror", "URL", "hubs to try when the endpoint fails; the same hashes are required")
+    _index_options(command)
+    _target_arguments(command)
 
 
-def _stack(command: argparse.ArgumentParser) -> None:
+def _hold(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--stack", required=True, metavar="PROJECT-STACK", help="the stack that the GC roots belong to"
     )
 
 
 def _collect(command: argparse.ArgumentParser) -> None:
-    _stack(command)
-    _report(command)
+    _hold(command)
+    _removal_options(command)
 
 
 def _prune(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="only show what would be removed")
-    _many(command, "--forget", "PROJECT-STACK", "stacks whose GC roots are dropped")
-    _report(command)
+    _list_option(command, "--forget", "PROJECT-STACK", "stacks whose GC roots are removed first")
+    _removal_options(command)
 
 
-def _report(command: argparse.ArgumentParser) -> None:
-    _many(command, "--also-references", "DIR", "GC roots of other stores, for images only", type=Path)
-    command.add_argument("--json", action="store_true", help="print a report as the last line")
+def _removal_options(command: argparse.ArgumentParser) -> None:
+    _list_option(
+        command,
+        "--also-references",
+        "DIR",
+        "directories with the GC roots of other stores, which keep images only",
+        type=Path,
+    )
+    command.add_argument("--json", action="store_true", help="print a JSON report as the last line")
 
 
 def _list(command: argparse.ArgumentParser) -> None:
@@ -158,40 +170,53 @@ def _purge(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="only show what would be removed")
 
 
-def _model(command: argparse.ArgumentParser) -> None:
+def _record(command: argparse.ArgumentParser) -> None:
+    _model_options(command)
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--repo", required=True, metavar="ORG/NAME")
     command.add_argument("--revision", required=True, metavar="COMMIT", help="40 hex digits")
 
 
 def _export(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--output", required=True, metavar="-", help="the stream, on standard output")
-    command.add_argument(
-        "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
-    )
+    command.add_argument("--output", required=True, metavar="-", help="the bundle goes to standard output")
+    _target_arguments(command)
 
 
 def _import(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--expect", metavar="NAME", help="the name that export printed: 64 hex digits")
+    command.add_argument(
+        "--expect", metavar="NAME", help="name that the bundle must have, as export printed it: 64 hex digits"
+    )
 
 
 def _lock(command: argparse.ArgumentParser) -> None:
     command.add_argument("--minimal", type=Path, required=True, metavar="FILE", help="what the image carries (.in)")
     command.add_argument("--ml", type=Path, required=True, metavar="FILE", help="what environments carry (.in)")
-    _many(command, "--also", "FILE", "lists to resolve at the same versions (.in)", type=Path)
-    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    _list_option(command, "--also", "FILE", "lists to resolve at the same versions (.in)", type=Path)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the lock files go")
     command.add_argument("--platform", default=PLATFORM, help="uv's name of the platform (default: %(default)s)")
     command.add_argument("--upgrade", action="store_true", help="ignore the versions of the existing lock files")
     command.add_argument(
-        "--scratch", type=Path, metavar="DIR", help="for the downloaded wheels, 7 GB (default: a temporary one)"
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="directory for the downloaded wheels, 7 GB (default: a temporary one)",
     )
-    _indexes(command)
+    _index_options(command)
 
 
-def _indexes(command: argparse.ArgumentParser) -> None:
+def _index_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--index", metavar="URL", help="package index (default: uv's)")
-    _many(command, "--extra-index", "URL", "indexes that are searched first")
+    _list_option(command, "--extra-index", "URL", "indexes that are searched first")
     command.add_argument(
         "--wheelhouse", type=Path, metavar="DIR", help="directory of wheels, used instead of any index"
+    )
+
+
+def _target_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
     )
 
 
@@ -202,13 +227,18 @@ def indexes_of(options: argparse.Namespace) -> Indexes:
     return Indexes(options.index, tuple(options.extra_index), options.wheelhouse)
 
 
-def _command(commands, name: str, text: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, allow_abbrev=False)
-    command.add_argument("--store", type=Path, required=True, metavar="DIR")
+def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, allow_abbrev=False)
+
+
+def _store_command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    command = _command(commands, name, text)
+    command.add_argument("--store", type=Path, required=True, metavar="DIR", help="the directory of the store")
     return command
 
 
-def _many(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **options) -> None:
+def _list_option(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **options: Any) -> None:
+    """An option that takes one or more values and may be repeated; its default is an empty list."""
     command.add_argument(flag, metavar=metavar, nargs="+", action="extend", default=[], help=text, **options)
 
 

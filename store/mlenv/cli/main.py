@@ -1,4 +1,4 @@
-"""The command line: reads arguments, calls the work, turns its errors into messages and exit statuses."""
+"""The command line: reads the arguments, runs the command, turns its errors into messages and exit statuses."""
 
 from __future__ import annotations
 

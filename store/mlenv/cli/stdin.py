@@ -10,8 +10,8 @@ from typing import BinaryIO
 from ..core.errors import UsageError
 
 
-def text_on_stdin() -> str:
-    """The text with its line ends unchanged, since its hash covers them."""
+def lock_on_stdin() -> str:
+    """The lock file on standard input, with its line ends unchanged, since its hash covers them. Raises UsageError."""
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:

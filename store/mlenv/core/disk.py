@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-BLOCK = 512
+STAT_BLOCK_BYTES = 512
+"""The unit of `st_blocks`, whatever the block size of the file system."""
 
 Inode = tuple[int, int]
 
 
 class Removals:
-    """Trees that are about to be removed, one after the other. A file is freed with its last hard link."""
+    """Trees that are about to be removed, one after the other. The last hard link of a file frees its space."""
 
     def __init__(self) -> None:
-        self._names: Counter[Inode] = Counter()
+        self._removed_links: Counter[Inode] = Counter()
 
     def add(self, *roots: Path) -> int:
         """Count trees as removed; returns the bytes of the blocks that this frees."""
@@ -25,12 +26,12 @@ class Removals:
         for root in roots:
             for status in walk(root):
                 inode = (status.st_dev, status.st_ino)
-                self._names[inode] += 1
-                if stat.S_ISDIR(status.st_mode) or self._names[inode] == status.st_nlink:
-                    freed += status.st_blocks * BLOCK
+                self._removed_links[inode] += 1
+                if stat.S_ISDIR(status.st_mode) or self._removed_links[inode] == status.st_nlink:
+                    freed += status.st_blocks * STAT_BLOCK_BYTES
         return freed
 
-    def uses(self, root: Path) -> bool:
+    def is_linked_elsewhere(self, root: Path) -> bool:
         """Whether a file below `root` has a hard link outside of it that is not counted as removed."""
         own: Counter[Inode] = Counter()
         links: dict[Inode, int] = {}
@@ -39,7 +40,7 @@ class Removals:
                 inode = (status.st_dev, status.st_ino)
                 own[inode] += 1
                 links[inode] = status.st_nlink
-        return any(count > own[inode] + self._names[inode] for inode, count in links.items())
+        return any(count > own[inode] + self._removed_links[inode] for inode, count in links.items())
 
 
 def size(root: Path) -> int:
@@ -49,13 +50,13 @@ def size(root: Path) -> int:
     for status in walk(root):
         if (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
-            total += status.st_blocks * BLOCK
+            total += status.st_blocks * STAT_BLOCK_BYTES
     return total
 
 
 def own_size(*paths: Path) -> int:
     """Bytes of the blocks that paths occupy themselves, without their content."""
-    return sum(path.lstat().st_blocks * BLOCK for path in paths if path.exists())
+    return sum(path.lstat().st_blocks * STAT_BLOCK_BYTES for path in paths if path.exists())
 
 
 def walk(root: Path) -> Iterator[os.stat_result]:

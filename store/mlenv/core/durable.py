@@ -36,9 +36,8 @@ def move_into_place(partial: Path, final: Path) -> None:
     sync_directory(final.parent)
 
 
-def keep_first(partial: Path, final: Path) -> None:
-    """Give a finished tree its final name, unless another run has put the same there meanwhile; then `partial` is left
-    alone."""
+def move_unless_present(partial: Path, final: Path) -> None:
+    """Give a finished tree its final name. If another run has put the same tree there meanwhile, leave both alone."""
     try:
         partial.rename(final)
     except OSError:

@@ -17,10 +17,10 @@ REMIND_SECONDS = 30.0
 
 @contextmanager
 def acquire(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
-    """Acquire a file lock; waits, and reports it, while others hold it. Yields the descriptor, for children that must
-    keep it.
+    """Acquire a file lock; while other runs hold it, wait and report that. `what` names the locked object in messages.
 
-    The file is never removed: otherwise two runs could hold "the" lock, one on the old file and one on the new.
+    Yields the descriptor: a child process that inherits it keeps the lock. The file is never removed, otherwise two
+    runs could hold the lock at once, one on the old file and one on the new.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

@@ -1,4 +1,4 @@
-"""Refuses work that does not fit on the disk, before the first byte is downloaded."""
+"""Stops work that does not fit on the disk before the first byte is downloaded."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ class Need:
 
 
 def require(path: Path, need: Need) -> None:
-    """Compare with the free space on the file system of `path`. Raises NoSpaceError with both figures and what to
-    do."""
+    """Compare a need with the free space on the file system of `path`. Raises NoSpaceError."""
     free = free_bytes(path)
     parts = ", ".join(f"{progress.size(count)} {name}" for name, count in need.parts.items() if count)
     if need.unknown:
@@ -55,16 +54,19 @@ def free_bytes(path: Path) -> int:
 
 def describe(path: Path) -> str:
     """The path and, in a container, the directory of the host that is mounted there."""
-    best = None
+    innermost = None
     resolved = path.resolve()
     for line in _mounts():
+        # The fields of mountinfo are listed in proc(5); the file system type and the device follow the "-".
         fields = line.split(" ")
-        root, point = _unescape(fields[3]), Path(_unescape(fields[4]))
-        if resolved.is_relative_to(point) and (best is None or len(point.parts) >= len(best[1].parts)):
-            best = (root, point, fields[fields.index("-") + 2])
-    if best is None:
+        root, mount_point, device = _unescape(fields[3]), Path(_unescape(fields[4])), fields[fields.index("-") + 2]
+        if resolved.is_relative_to(mount_point) and (
+            innermost is None or len(mount_point.parts) >= len(innermost[1].parts)
+        ):
+            innermost = (root, mount_point, device)
+    if innermost is None:
         return str(path)
-    root, point, device = best
+    root, _, device = innermost
     if root == "/":
         return f"{path} ({device})"
     return f"{path} ({root} on {device} of the host)"

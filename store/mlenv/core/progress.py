@@ -1,11 +1,11 @@
-"""Output for people: one message per line and no carriage returns, the same in a terminal, `docker logs` and Pulumi."""
+"""Output for people. A message is one line without carriage returns, in a terminal, in `docker logs` and in Pulumi."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 MAX_LINE = 4000
@@ -39,9 +39,9 @@ def size(count: int) -> str:
     return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 
-def seconds(count: float) -> str:
-    """A time to wait: 4 s, 3 min 05 s, 2 h 10 min."""
-    whole = round(count)
+def duration(seconds: float) -> str:
+    """A duration in two units: 4 s, 3 min 05 s, 2 h 10 min."""
+    whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -52,6 +52,16 @@ def seconds(count: float) -> str:
 def pluralise(count: int, noun: str) -> str:
     """A count with its noun: `1 file`, `45,123 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """The first names of a long list: `a, b, c, d, e and 12 more`."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list for the middle of a message, one line for each item."""
+    return "\n".join(f"  - {line}" for line in lines)
 
 
 @contextmanager

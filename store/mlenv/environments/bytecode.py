@@ -1,10 +1,10 @@
 """Byte code for an environment. Servers mount it read-only, so what is not compiled now would be compiled at every
 start.
 
-The files are *unchecked-hash*: Python uses them without checking the source, whose time stamps mean nothing here. They
-are compiled for the path at which a server sees them, so that tracebacks name it. Compiling everything takes as long as
-installing it, therefore the result is cached for each distribution (name, version and hash of its RECORD) and linked
-into every environment with that distribution.
+The files are *unchecked-hash* .pyc files: Python uses them without checking the source, whose time stamps mean nothing
+here. They are compiled for the path at which a server sees them, so that tracebacks name it. Compiling takes as long as
+installing, therefore the result is cached for each distribution (name, version and hash of its RECORD) and linked into
+every environment with that distribution.
 """
 
 from __future__ import annotations
@@ -35,9 +35,13 @@ SUMS = "sums.tsv"
 """In each cached directory: the hashes of its files, so that damage in the cache is detected before it spreads."""
 
 _BATCH = 64
+"""Sources that a worker compiles before it reports back."""
 
 _UNCHECKED_HASH = 0b01
-"""Flags of a .pyc that Python takes without looking at its source."""
+"""The flags in the header of a .pyc that Python uses without looking at its source (PEP 552)."""
+
+_PR_SET_PDEATHSIG = 1
+"""An option of prctl(2): the signal to get when the parent dies."""
 
 
 @dataclass
@@ -45,12 +49,12 @@ class Bytecode:
     """The result of `add`.
 
     `fresh` are directories to keep in the cache once their bytes are on the disk, by cache key. `owners` maps the path
-    of every byte code file to its distribution, `sums` those that came from the cache to the hash recorded there.
-    `refused` are the sources that do not compile, with the reason.
+    of every byte code file to its distribution, `cached_digests` the paths that came from the cache to the hash
+    recorded there. `refused` are the sources that do not compile, with the reason.
     """
 
     fresh: dict[str, Path] = field(default_factory=dict)
-    sums: dict[str, str] = field(default_factory=dict)
+    cached_digests: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     compiled: int = 0
     linked: int = 0
@@ -59,7 +63,7 @@ class Bytecode:
     @property
     def new(self) -> set[str]:
         """Paths of the byte code that was not in the cache."""
-        return self.owners.keys() - self.sums.keys()
+        return self.owners.keys() - self.cached_digests.keys()
 
 
 def cache_key(base: Path, distribution: Distribution) -> str:
@@ -73,9 +77,9 @@ def add(
 ) -> Bytecode:
     """Put byte code beside every source of an environment.
 
-    `base` is the unfinished user base, `scratch` an empty directory on the same file system. Sources that this Python
-    cannot compile (templates, tests of syntax errors) are listed; importing them fails later.
-    Raises DamagedPackagesError if the cache is damaged.
+    `base` is the unfinished user base, `scratch` an empty directory on the same file system. `after_batch` is called
+    after every 64 sources. Sources that this Python cannot compile (templates, tests of syntax errors) are only listed:
+    importing them fails later. Raises DamagedPackagesError if the cache is damaged.
     """
     result = Bytecode()
     jobs: list[_Job] = []
@@ -100,8 +104,9 @@ def add(
     return result
 
 
-def keep(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tuple[Path, Path]]:
-    """Write the hashes into the fresh directories; returns where to move each once everything is on the disk."""
+def prepare_for_cache(result: Bytecode, cache: Path, entries: Iterable[FileEntry]) -> list[tuple[Path, Path]]:
+    """Write the hashes into the fresh directories; returns (directory, its place in the cache) for each, to be moved
+    once everything is on the disk."""
     digests = {entry.path: entry.sha256 for entry in entries}
     moves = []
     for key, directory in result.fresh.items():
@@ -118,7 +123,7 @@ def seen_at(path: str) -> str:
     return f"{MOUNT}/{path}"
 
 
-def cached(cache: Path, names: frozenset[str]) -> list[Path]:
+def cached_directories(cache: Path, names: frozenset[str]) -> list[Path]:
     """The directories of the cache that hold byte code of the named distributions, in any version."""
     kept = (cache / sys.implementation.cache_tag).glob("*")
     return [directory for directory in kept if directory.name.rsplit("-", 2)[0] in names]
@@ -126,20 +131,20 @@ def cached(cache: Path, names: frozenset[str]) -> list[Path]:
 
 def byte_code(source: bytes, path: str) -> bytes:
     """The content of a .pyc. `path` is where tracebacks say that the source is. Raises what `compile` raises."""
-    *_, last = variants(source, path)
-    return last
+    *_, current = variants(source, path)
+    return current
 
 
 def variants(source: bytes, path: str) -> Iterator[bytes]:
     """The .pyc files that earlier versions of this tool may have made of a source, then the one that `byte_code` makes.
 
-    CPython shares equal constants of a module. It shares frozen sets of strings (`x in {"a", "b"}`) or not, depending
-    on whether their strings were interned before: by another module, or by an earlier compilation of this one. In the
-    closure of torch this affected 1 in 2,000 sources. A second compilation, while the first result keeps all its
+    CPython shares equal constants of a module. Whether it shares equal frozen sets of strings (`x in {"a", "b"}`)
+    depends on whether these strings were interned before: by another module, or by an earlier compilation of this one.
+    In the closure of torch this affected 1 in 2,000 sources. A second compilation, while the first result keeps all its
     strings interned, always gives the same bytes, so that a lost file can be made again byte by byte.
     """
     first = _code(source, path)
-    if _holds_sets(first):
+    if _has_frozensets(first):
         yield _pyc(source, first)
         # `first` is still alive and keeps the strings interned.
         yield _pyc(source, _code(source, path))
@@ -168,7 +173,7 @@ def _link_cached(kept: Path, base: Path, name: str, result: Bytecode) -> None:
         for line in (kept / SUMS).read_text().splitlines():
             digest, path = line.split("\t")
             _link(kept / path, base / path)
-            result.sums[path] = digest
+            result.cached_digests[path] = digest
             result.owners[path] = name
             result.linked += 1
     except (FileNotFoundError, ValueError) as error:
@@ -183,17 +188,18 @@ def _link(source: Path, target: Path) -> None:
         target.parent.mkdir(mode=0o755, exist_ok=True)
         os.link(source, target)
     except FileExistsError:
-        # Two distributions may own one path; the byte code beside it comes from the same installed source.
+        # Two distributions may own one path; both compiled the same installed source.
         return
 
 
 def _compile(jobs: Sequence[_Job], after_batch: Callable[[], None]) -> Iterable[tuple[_Job, str | None]]:
-    """Compile in one process per processor; pairs each job with None or the reason why its source does not compile."""
+    """Compile in one process per processor. Pairs each job with None, or with the reason why its source does not
+    compile."""
     batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
     if not batches:
         return
     workers = min(os.cpu_count() or 2, len(batches))
-    # fork: a worker imports nothing itself, and it ends with this process (_die_with_parent).
+    # Forked workers need not import anything; _die_with_parent ends them with this process.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)
@@ -222,8 +228,8 @@ def _compile_one(job: _Job) -> str | None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Otherwise a killed run leaves workers that hold its lock forever."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    """Kill this process when its parent dies: otherwise a killed run leaves workers that hold its lock forever."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -237,8 +243,8 @@ def _pyc(source: bytes, code: CodeType) -> bytes:
     return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
-def _holds_sets(code: CodeType) -> bool:
+def _has_frozensets(code: CodeType) -> bool:
     return any(
-        isinstance(constant, frozenset) or (isinstance(constant, CodeType) and _holds_sets(constant))
+        isinstance(constant, frozenset) or (isinstance(constant, CodeType) and _has_frozensets(constant))
         for constant in code.co_consts
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import re
 import sys
+from collections.abc import Iterator
 
 from ..core.errors import UsageError
+from ..core.progress import bullets
 from .requirements import LockFile
 
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
@@ -14,40 +16,45 @@ OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
 
 def require_compatible(lock: LockFile, python: str) -> None:
     """Raises UsageError with everything that does not fit; `python` is the requested tag, such as cp311."""
-    problems = [*_interpreter(lock, python), *_platform(lock.header.get("platform")), *_versions(lock)]
+    problems = [
+        *_interpreter_problems(lock, python),
+        *_platform_problems(lock.header.get("platform")),
+        *_version_problems(lock),
+    ]
     if problems:
-        raise UsageError("the lock file cannot be used here:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise UsageError(f"the lock file cannot be used here:\n{bullets(problems)}")
 
 
-def _interpreter(lock: LockFile, python: str):
+def _interpreter_problems(lock: LockFile, python: str) -> Iterator[str]:
     running = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    wanted = {python, lock.header.get("python", python)}
-    if sys.implementation.name != "cpython" or wanted != {running}:
+    required = {python, lock.header.get("python", python)}
+    if sys.implementation.name != "cpython" or required != {running}:
         yield (
             f"this image runs {sys.implementation.name} {platform.python_version()} ({running}), the request and its "
-            f"lock file are for {' and '.join(sorted(wanted))}; use a base image with that Python, or "
-            "renew the lock file "
-            "(./archon lock)"
+            f"lock file are for {' and '.join(sorted(required))}; use a base image with that Python, or renew the "
+            "lock file (./archon lock)"
         )
 
 
-def _platform(target: str | None):
+def _platform_problems(target: str | None) -> Iterator[str]:
     match = re.fullmatch(r"(?P<machine>.+)-manylinux_(?P<major>\d+)_(?P<minor>\d+)", target or "")
     if not match:
         return
     machine, (_, libc) = platform.machine(), platform.libc_ver()
-    needed = (int(match["major"]), int(match["minor"]))
-    have = tuple(int(part) for part in re.findall(r"\d+", libc)[:2])
-    if machine != match["machine"] or have < needed:
+    required = (int(match["major"]), int(match["minor"]))
+    if machine != match["machine"] or _major_minor(libc) < required:
         yield f"the lock file is for {target}, this image is {machine} with C library {libc or 'unknown'}"
 
 
-def _versions(lock: LockFile):
+def _version_problems(lock: LockFile) -> Iterator[str]:
     version = lock.version("sentence-transformers")
-    if version and tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_SENTENCE_TRANSFORMERS:
+    if version and _major_minor(version) < OLDEST_SENTENCE_TRANSFORMERS:
         yield (
             f"it pins sentence-transformers=={version}, at least 5.4 is needed: earlier versions give "
-            "Qwen3-Reranker a random score head without an error. Raise it in "
-            "requirements.server.ml.in and renew the lock file "
-            "(./archon lock)"
+            "Qwen3-Reranker a random score head without an error. Raise it in requirements.server.ml.in and renew "
+            "the lock file (./archon lock)"
         )
+
+
+def _major_minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import math
 import posixpath
 import re
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from .requirements import canonical
 SITE_PACKAGES = "lib/python3.11/site-packages"
 """Where packages lie below a user base. Part of the store's format, like the mount target /root/.local."""
 
-BLOCK = 4096
+BLOCK_BYTES = 4096
+"""The block size of the disk for which `disk_size` counts."""
 
 _LOCAL_WHEEL_NOTE = "uv_cache.json"
-"""uv adds it to a package from a wheelhouse, but not to one from an index."""
+"""A file that uv adds to a package from a wheelhouse, but not to one from an index."""
 
 _DIST_INFO = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.dist-info")
 
@@ -64,15 +66,15 @@ def disk_size(prefix: Path, distribution: Distribution) -> int:
     """Bytes that the files of a distribution occupy on a disk with blocks of 4 KiB.
 
     Whole blocks are closer to the real need than the sum of lengths. They also do not depend on the length of the
-    interpreter's path in launchers, so that every machine writes the same lock file, from an index or a wheelhouse.
+    interpreter's path in launchers, so every machine writes the same lock file, with an index and with a wheelhouse.
     """
     paths = (prefix / file.path for file in distribution.files if not file.path.endswith(f"/{_LOCAL_WHEEL_NOTE}"))
-    return sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in paths)
+    return sum(math.ceil(path.stat().st_size / BLOCK_BYTES) * BLOCK_BYTES for path in paths)
 
 
 def remove_uv_notes(prefix: Path) -> None:
-    """Remove uv's notes on wheels from a wheelhouse, which contain time stamps: without them, the same wheel installs
-    the same files wherever it came from."""
+    """Remove the files that uv adds to packages from a wheelhouse, and their lines in RECORD. They contain time stamps;
+    without them, a wheel gives the same files from an index and from a wheelhouse."""
     for note in (prefix / SITE_PACKAGES).glob(f"*.dist-info/{_LOCAL_WHEEL_NOTE}"):
         record = note.with_name("RECORD")
         lines = record.read_bytes().splitlines(keepends=True)
@@ -85,13 +87,13 @@ def remove_uv_notes(prefix: Path) -> None:
 
 
 def package_name(dist_info: str) -> str | None:
-    """The canonical name in the name of a dist-info directory, or None."""
+    """The canonical package name in the name of a dist-info directory, or None for any other directory."""
     match = _DIST_INFO.fullmatch(dist_info)
     return canonical(match["name"]) if match else None
 
 
 def read_record(record: Path) -> Iterator[RecordedFile]:
-    """The files that a RECORD lists, by paths relative to the prefix."""
+    """The files that a RECORD lists. Raises MlenvError for a path outside the prefix."""
     with record.open(encoding="utf-8", newline="") as lines:
         for row in csv.reader(lines):
             path = posixpath.normpath(posixpath.join(SITE_PACKAGES, row[0]))

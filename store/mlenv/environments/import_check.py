@@ -1,4 +1,4 @@
-"""Checks an environment by importing from it in a separate Python, as a server would."""
+"""Checks an environment by importing modules from it in a separate Python process, as a server would."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ with os.fdopen(descriptor, "w") as stream:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What was imported: `imports` as {module, version, seconds}; `cuda` as {version, available}, only with torch."""
+    """What was imported: `imports` as {module, version, seconds}, and `cuda` as {version, available} or, without torch,
+    None."""
 
     imports: list[dict]
     cuda: dict | None
@@ -53,7 +54,7 @@ class ImportReport:
         return {"imports": self.imports} | ({"cuda": self.cuda} if self.cuda else {})
 
     def describe(self) -> Iterator[str]:
-        """One line for people about each module."""
+        """One line for each module, and one for CUDA if torch was imported."""
         for item in self.imports:
             name = " ".join(part for part in (item["module"], item["version"]) if part)
             yield f"imported {name} in {item['seconds']:.1f} s"
@@ -63,7 +64,10 @@ class ImportReport:
 
 
 class ImportCheck:
-    """Imports running in the background; `result` waits for them."""
+    """A background process that imports modules; `result` waits for it. Leaving the context kills it.
+
+    `base` is the user base of the environment; `keep_open` are descriptors that the process inherits.
+    """
 
     def __init__(self, base: Path, modules: Sequence[str], keep_open: Iterable[int]) -> None:
         self._base = base
@@ -93,17 +97,17 @@ class ImportCheck:
         self._home.cleanup()
 
     def result(self) -> ImportReport:
-        """Wait for the imports. Raises MlenvError for a module that failed or that came from outside the
-        environment."""
+        """Wait for the imports. Raises MlenvError for a module that cannot be imported, or that was imported from
+        outside the environment."""
         output, _ = self._process.communicate()
         with open(self._report, encoding="utf-8", closefd=False) as stream:
-            answer = stream.read()
-        if not answer:
-            said = output.decode(errors="replace").strip() or "(no output)"
+            text = stream.read()
+        if not text:
+            printed = output.decode(errors="replace").strip() or "(no output)"
             raise MlenvError(
-                f"the import check ended with status {self._process.returncode}:\n{_quote(said.splitlines()[-20:])}"
+                f"the import check ended with status {self._process.returncode}:\n{_quote(printed.splitlines()[-20:])}"
             )
-        report = json.loads(answer)
+        report = json.loads(text)
         for item in report["imports"]:
             self._require_imported(item)
         return ImportReport(report["imports"], report.get("cuda"))

@@ -24,20 +24,22 @@ from .record_check import cross_check
 from .requirements import LockFile, parse
 
 BYTECODE_SHARE = 0.10
-"""Size of byte code relative to the new packages: 0.05 measured for the CUDA closure of torch, plus reserve."""
+"""The size of byte code relative to the new packages: 0.05 measured for the CUDA closure of torch, plus a reserve."""
 
 MARGIN_BYTES = 64_000_000
-"""Directories, RECORDs and the manifest of an environment whose files are all links: 26 MB measured, plus reserve."""
+"""For directories, RECORDs and the manifest, which are new even if all other files are links: 26 MB measured, plus a
+reserve."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class PopulateRequest:
-    """`lock` is the text of the lock file; `python` the tag of the interpreter that it was resolved for, such as cp311;
-    `imports` the modules that must be importable before the environment is published.
+    """What to put in place under `key`.
 
-    `planned_sha256` is the hash of the lock file that the key was derived from, in hex; None accepts any lock file.
+    `lock` is the text of the lock file, `python` the tag of the interpreter that it was resolved for, such as cp311,
+    `imports` the modules that must be importable before the environment is published. `planned_sha256` is the hash in
+    hex of the lock file that the key was derived from; None accepts any lock file.
     """
 
     key: str
@@ -65,18 +67,18 @@ def populate(store: Store, request: PopulateRequest) -> None:
         if target.exists():
             return _confirm(target, request)
         try:
-            summary, taken = _Work(store, request, lock, staging, descriptor).build()
+            summary, new_bytes = _Build(store, request, lock, staging, descriptor).run()
         finally:
             remove_tree(staging)
     return progress.info(
         f"environment {request.key} is ready: {progress.pluralise(len(summary['packages']), 'package')}, "
         f"{progress.pluralise(summary['files'], 'file')}, {progress.size(summary['bytes'])}, "
-        f"of which {progress.size(taken)} are new on the disk, in {clock}"
+        f"of which {progress.size(new_bytes)} are new on the disk, in {clock}"
     )
 
 
-class _Work:
-    """Builds one environment in a staging directory of its own. The directory's lock is held by `descriptor`."""
+class _Build:
+    """Builds one environment in a staging directory of its own. `descriptor` holds the lock of that directory."""
 
     def __init__(self, store: Store, request: PopulateRequest, lock: LockFile, staging: Path, descriptor: int) -> None:
         self._store = store
@@ -85,23 +87,30 @@ class _Work:
         self._staging = staging
         self._base = staging / "base"
         self._descriptor = descriptor
-        self._new = [item for item in lock.requirements if not uv.is_cached(store.uv_cache, item.name, item.version)]
+        self._uncached = [
+            item for item in lock.requirements if not uv.is_cached(store.uv_cache, item.name, item.version)
+        ]
         self._seconds: dict[str, float] = {}
 
-    def build(self) -> tuple[dict, int]:
-        """Build, check and publish; returns the summary of the manifest, and how many bytes are new on the disk."""
+    def run(self) -> tuple[dict, int]:
+        """Build, check and publish; returns the summary of the manifest, and how many bytes are new on the disk.
+
+        If a cache turns out to be damaged, it removes the damaged packages from the caches and builds once more.
+        """
         preflight.require(self._store.root, self._need())
         failpoints.reach("populate.preflight")
         try:
-            return self._build()
+            return self._run_once()
         except DamagedPackagesError as damage:
             progress.info(f"{damage}; removing them from the caches and installing again")
             self._drop_cached(damage.packages)
-            self._new = [item for item in self._lock.requirements if item in self._new or item.name in damage.packages]
+            self._uncached = [
+                item for item in self._lock.requirements if item in self._uncached or item.name in damage.packages
+            ]
             remove_tree(self._staging)
-            return self._build()
+            return self._run_once()
 
-    def _build(self) -> tuple[dict, int]:
+    def _run_once(self) -> tuple[dict, int]:
         self._staging.mkdir(mode=0o755)
         failpoints.reach("populate.staged")
         self._timed("install", self._install)
@@ -114,16 +123,16 @@ class _Work:
         summary = self._summary(distributions, report)
         summary = manifest.write_environment(self._base, summary, entries, self._request.lock)
         failpoints.reach("populate.manifest")
-        taken = self._taken(distributions, compiled)
-        self._publish(bytecode.keep(compiled, self._store.pyc_cache, entries))
-        return summary, taken
+        new_bytes = self._new_bytes(distributions, compiled)
+        self._publish(bytecode.prepare_for_cache(compiled, self._store.pyc_cache, entries))
+        return summary, new_bytes
 
     def _install(self) -> None:
-        text = self._staging / "lock.txt"
-        text.write_text(self._request.lock, encoding="utf-8")
-        with progress.heartbeat(self._installing()):
+        lock_file = self._staging / "lock.txt"
+        lock_file.write_text(self._request.lock, encoding="utf-8")
+        with progress.heartbeat(self._written_so_far()):
             uv.install(
-                text,
+                lock_file,
                 self._base,
                 cache=self._store.uv_cache,
                 indexes=self._request.indexes,
@@ -133,7 +142,8 @@ class _Work:
             )
         remove_uv_notes(self._base)
 
-    def _installing(self) -> Callable[[], str]:
+    def _written_so_far(self) -> Callable[[], str]:
+        """A function that describes how much has been written since this call."""
         before = preflight.free_bytes(self._store.root)
 
         def describe() -> str:
@@ -180,32 +190,32 @@ class _Work:
         failpoints.reach("populate.synced")
         for fresh, kept in moves:
             kept.parent.mkdir(mode=0o755, exist_ok=True)
-            durable.keep_first(fresh, kept)
+            durable.move_unless_present(fresh, kept)
         failpoints.reach("populate.cached")
         durable.move_into_place(self._base, target)
         failpoints.reach("populate.renamed")
 
     def _need(self) -> preflight.Need:
-        packages = sum(item.size or 0 for item in self._new)
+        packages = sum(item.size or 0 for item in self._uncached)
         return preflight.Need(
             purpose=f"environment {self._request.key}",
             parts={
-                f"for {progress.pluralise(len(self._new), 'package')} that the store does not have": packages,
+                f"for {progress.pluralise(len(self._uncached), 'package')} that the store does not have": packages,
                 "for byte code": int(packages * BYTECODE_SHARE),
                 "as a margin": MARGIN_BYTES,
             },
-            unknown=tuple(str(item) for item in self._new if item.size is None),
+            unknown=tuple(str(item) for item in self._uncached if item.size is None),
         )
 
-    def _taken(self, distributions: Sequence[Distribution], compiled: Bytecode) -> int:
-        """Counted rather than derived from the free space: other processes write to that disk too."""
-        new = {item.name for item in self._new}
-        paths = {file.path for item in distributions if item.name in new for file in item.files}
+    def _new_bytes(self, distributions: Sequence[Distribution], compiled: Bytecode) -> int:
+        """Bytes that the environment added to the disk. Counted, because other processes change the free space too."""
+        uncached = {item.name for item in self._uncached}
+        paths = {file.path for item in distributions if item.name in uncached for file in item.files}
         return disk_bytes(self._base, paths | compiled.new)
 
     def _drop_cached(self, names: frozenset[str]) -> None:
-        for number, directory in enumerate(bytecode.cached(self._store.pyc_cache, names)):
-            # Renamed, so that a run that is killed here leaves no partial directory in the cache.
+        for number, directory in enumerate(bytecode.cached_directories(self._store.pyc_cache, names)):
+            # Renamed, not deleted: a run that is killed here must leave no partial directory in the cache.
             directory.rename(self._staging / f"dropped-{number}")
         uv.remove_from_cache(self._store.uv_cache, sorted(names))
 
@@ -232,7 +242,8 @@ class _Work:
 
 
 def _require_planned_lock(request: PopulateRequest) -> None:
-    """The key is derived from the lock when an update is planned, so no other lock may be published under that key."""
+    """Raises UsageError for another lock file than the planned one. The key is derived from the lock file when an
+    update is planned, so no other one may be published under that key."""
     if request.planned_sha256 not in (None, request.lock_sha256):
         raise UsageError(
             f"environment {request.key} was planned with a lock file of sha256 {request.planned_sha256}, but standard "
@@ -243,16 +254,16 @@ def _require_planned_lock(request: PopulateRequest) -> None:
 
 def _confirm(target: Path, request: PopulateRequest) -> None:
     clock = progress.Clock()
-    finding = check_environment(target, f"envs/{request.key}")
-    require_intact(finding)
+    result = check_environment(target, f"envs/{request.key}")
+    require_intact(result)
     recorded = manifest.read_environment(target)["lockSha256"]
     if recorded != request.lock_sha256:
         raise MlenvError(
             f"environment {request.key} was made from another lock file (sha256 {recorded[:12]}..., "
-            f"given is {request.lock_sha256[:12]}...). A key never changes its content: use "
-            "another key for this lock file."
+            f"given is {request.lock_sha256[:12]}...). The content of a key never changes: use another key for this "
+            "lock file."
         )
-    progress.info(f"environment {request.key} is already there: {finding.describe()}, checked in {clock}")
+    progress.info(f"environment {request.key} is already there: {result.describe()}, checked in {clock}")
 
 
 def _report_installing(line: str) -> None:

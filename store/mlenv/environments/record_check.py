@@ -22,36 +22,33 @@ def cross_check(distributions: Iterable[Distribution], compiled: Bytecode, entri
     if wrong:
         names = frozenset(name for path in wrong for name in owners[path])
         raise DamagedPackagesError(
-            f"{progress.pluralise(len(wrong), 'file')} of {', '.join(sorted(names))} not as recorded: {_some(wrong)}",
+            f"{progress.pluralise(len(wrong), 'file')} of {', '.join(sorted(names))} not as recorded: "
+            f"{progress.first_few(wrong)}",
             names,
         )
     unowned = sorted(actual.keys() - owners.keys())
     if unowned:
-        raise MlenvError(f"the installation holds files that no package recorded: {_some(unowned)}")
+        raise MlenvError(f"the installation holds files that no package recorded: {progress.first_few(unowned)}")
 
 
 def _records(
     distributions: Iterable[Distribution], compiled: Bytecode
 ) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """The hashes that count as right for each path, and the distributions that a path belongs to."""
+    """For each path: the accepted hashes, and the distributions that own it."""
     recorded: dict[str, set[str]] = {}
     owners: dict[str, set[str]] = {}
     for distribution in distributions:
         for file in distribution.files:
             owners.setdefault(file.path, set()).add(distribution.name)
             if file.sha256:
-                # Two distributions may own one path, such as a shared __init__.py: one of them must be right.
+                # Two distributions may own one path, such as a shared __init__.py: one of the hashes must match.
                 recorded.setdefault(file.path, set()).add(file.sha256)
     for path, name in compiled.owners.items():
         owners[path] = {name}
-    for path, digest in compiled.sums.items():
+    for path, digest in compiled.cached_digests.items():
         recorded[path] = {digest}
     return recorded, owners
 
 
 def _as_recorded(actual: str | None, recorded: set[str] | None) -> bool:
     return actual is not None and (recorded is None or actual in recorded)
-
-
-def _some(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

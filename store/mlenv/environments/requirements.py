@@ -12,9 +12,11 @@ The comment after a requirement is the number of bytes that it occupies when ins
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..core.errors import UsageError
+from ..core.progress import bullets
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<extras>\[[^\]]*\])?\s*==\s*(?P<version>[^\s;,*]+)\s*(?P<marker>;.*)?"
@@ -72,16 +74,15 @@ def parse(text: str) -> LockFile:
     if not found and not problems:
         problems.append("it has no requirement")
     if problems:
-        listing = "\n".join(f"  - {problem}" for problem in problems)
         raise UsageError(
-            f"the lock file cannot be used:\n{listing}\n"
+            f"the lock file cannot be used:\n{bullets(problems)}\n"
             "Write it with `mlenv lock` (./archon lock); it pins and hashes every package."
         )
     return LockFile(tuple(found.values()), header)
 
 
-def _logical_lines(text: str):
-    """Lines with their number, continuations joined, blank lines left out."""
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines, with continuation lines joined and blank lines left out."""
     start, parts = 0, []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()

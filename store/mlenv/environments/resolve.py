@@ -1,4 +1,4 @@
-"""Writes lock files: one joint resolution of both requirement lists, then the closure of each at the same versions."""
+"""Writes lock files: resolves the minimal and the ML list together, then each list alone at the same versions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ PYTHON = "3.11"
 class ResolveRequest:
     """`minimal` and `ml` are the lists to resolve together; `<name>.in` becomes `<name>.txt` in `output`.
 
-    The lists in `also` follow at the same versions: the needs of tests must not change the versions of servers.
-
-    Versions of existing lock files are kept if they still fit, unless `upgrade`. `scratch` takes the wheel
+    The lists in `also` are resolved afterwards, at the same versions: the needs of tests must not change the versions
+    of servers. Versions of existing lock files are kept if they still fit, unless `upgrade`. `scratch` takes the wheel
     cache and one installation of everything (7 GB), to measure the sizes; default: a temporary directory.
     """
 
@@ -54,23 +53,23 @@ def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
     together = (request.minimal, request.ml)
     sources = (*together, *request.also)
     targets = [request.output / f"{source.stem}.txt" for source in sources]
-    compiler = _Compiler(request, (request.scratch or work) / "uv")
+    resolver = _Resolver(request, (request.scratch or work) / "uv")
 
     joint = work / "joint.txt"
     if not request.upgrade:
         joint.write_text(_pins(target for target in targets if target.is_file()))
     progress.info(f"resolving {' and '.join(source.name for source in together)} together")
-    compiler.resolve(together, joint)
+    resolver.resolve(together, joint)
     closures = []
     for source, target in zip(sources, targets, strict=True):
         closure = work / target.name
         if not request.upgrade and target.is_file():
             closure.write_text(_pins([target]))
-        compiler.resolve([source], closure, constraint=joint)
+        resolver.resolve([source], closure, constraint=joint)
         closures.append(parse(closure.read_text()))
     progress.info(f"resolved {progress.pluralise(len(parse(joint.read_text()).requirements), 'package')} in {clock}")
 
-    sizes = compiler.measure(joint, work / "prefix")
+    sizes = resolver.measure(joint, work / "prefix")
     request.output.mkdir(parents=True, exist_ok=True)
     for source, target, closure in zip(sources, targets, closures, strict=True):
         write_text(target, render(closure, sizes, source.name, request.platform))
@@ -80,11 +79,12 @@ def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class _Compiler:
+class _Resolver:
     request: ResolveRequest
     cache: Path
 
     def resolve(self, sources: Iterable[Path], output: Path, constraint: Path | None = None) -> None:
+        """Resolve lists into one lock file. `output` may hold versions to keep, `constraint` versions to require."""
         names = [str(source) for source in sources]
         command = ["pip", "compile", *names, "--output-file", str(output), "--generate-hashes"]
         command += ["--python-version", PYTHON, "--python-platform", self.request.platform]

@@ -1,4 +1,4 @@
-"""Runs uv, and turns its output into progress and into errors that say what to do."""
+"""Runs uv. Prints its output as progress, and turns its failures into errors that say what to do."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..core.errors import DamagedPackagesError, MlenvError, NoSpaceError
 from .requirements import canonical
 
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
-"""The interpreter of the image, even if this tool runs in a virtual environment, which has no user site."""
+"""The interpreter of the image, even if this tool runs in a virtual environment, where the user site is disabled."""
 
 
 @dataclass(frozen=True)
 class Indexes:
-    """Where packages come from. By default: uv's own index, or what the environment variables UV_* say.
+    """Where packages come from. By default uv's own index, or what the environment variables UV_* name.
 
-    A wheelhouse (a directory of wheels) is then the only source, so that a host without a network works.
+    A wheelhouse, a directory of wheels, replaces all indexes, so that it works on a host without a network.
     """
 
     index: str | None = None
@@ -54,9 +54,10 @@ def run(
     doing: str,
     report: Callable[[str], None] = progress.info,
 ) -> None:
-    """Run uv and wait for it. `doing` names the work in errors; `keep_open` are descriptors that uv inherits.
+    """Run uv and wait for it. `doing` names the work in errors, `report` gets the lines of its output, `keep_open` are
+    descriptors that uv inherits.
 
-    A file lock in `keep_open` is held as long as uv runs, even if this process is killed: no other run clears the
+    A file lock in `keep_open` is held as long as uv runs, even if this process is killed, so no other run clears the
     directory that uv still writes to. Raises MlenvError with uv's output: NoSpaceError for a full disk,
     DamagedPackagesError for packages that are incomplete in the wheel cache.
     """
@@ -110,7 +111,8 @@ def install(
 def is_cached(cache: Path, name: str, version: str) -> bool:
     """Whether the wheel cache holds a package, so that installing it takes no space.
 
-    It looks for uv's directories by name. If a new uv arranges them differently, the space is only overestimated.
+    It looks for uv's directories by name. If a new version of uv arranges them differently, this returns False, and the
+    needed space is overestimated.
     """
     directory = f"{name}/{version}-*"
     patterns = (f"wheels-v*/*/{directory}", f"wheels-v*/*/*/{directory}")
@@ -161,9 +163,11 @@ def _environment(cache: Path | None, indexes: Indexes) -> dict[str, str]:
 
 
 _BROKEN_IN_CACHE = re.compile(r"Failed to install: \S+\.whl \((?P<name>[^=\s]+)==")
-"""The wheel is in the cache but could not be linked: its metadata is missing or damaged."""
+"""A wheel that is in the cache but could not be linked, because its metadata is missing or damaged."""
 
 _LISTING = re.compile(r"\s[+~-] \S+==\S+|Using (Python|CPython) ")
+"""Lines of uv's output that are not worth showing: one for each package, and the interpreter."""
+
 _NO_SPACE = (
     "The disk is full. Free space on the file system of the store, or move the store (archon:root), and run this again."
 )

@@ -1,1 +1,1 @@
-"""Garbage collection: what nothing needs any more is removed."""
+"""Garbage collection: finds what nothing needs any more, and removes it."""

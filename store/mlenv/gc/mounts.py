@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from ..core.errors import UsageError
 from ..core.model import Model
+from ..core.progress import bullets
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Mount:
 
 @dataclass
 class Mounted:
-    """The objects of a store that running containers use; `all_...` means all of that kind.
+    """The objects of a store that running containers use; `all_environments` and `all_models` mean every one.
 
     `folders` are models (`models--Org--Name`) of which every snapshot is in use.
     """
@@ -33,32 +34,33 @@ class Mounted:
     all_environments: bool = False
     all_models: bool = False
 
-    def environment(self, key: str) -> bool:
+    def has_environment(self, key: str) -> bool:
         return self.all_environments or key in self.environments
 
-    def model(self, model: Model) -> bool:
+    def has_model(self, model: Model) -> bool:
         return self.all_models or str(model) in self.models or model.folder in self.folders
 
 
 def parse(document: object) -> list[Mount]:
     """Read the list `mounted`: paths, or objects {path, stack, models}; an empty stack or models means unknown.
 
-    `models` is a list, or one text with spaces in between, as a label has it. Raises UsageError with all problems.
+    `models` is a list, or one text with names separated by spaces, as in a container label. Raises UsageError that
+    lists every problem.
     """
     if not isinstance(document, list):
         raise UsageError(f"mounted: expected a list of paths or {{path, stack, models}}, got {document!r}")
     problems: list[str] = []
     mounts = [_parse(item, problems) for item in document]
     if problems:
-        raise UsageError("mounted cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise UsageError(f"mounted cannot be used:\n{bullets(problems)}")
     return [mount for mount in mounts if mount]
 
 
 def below(mounts: Iterable[Mount], root: PurePosixPath) -> list[tuple[Mount, tuple[str, ...]]]:
     """The mounts that lie inside the store, each with its parts below the store's directory on the host.
 
-    Tools, backups and monitors mount the store itself or a directory above it. Such a mount says nothing about what is
-    in use, and this tool holds locks while it works.
+    A mount of the store itself or of a directory above it is left out: tools, backups and monitors have such mounts,
+    which say nothing about what is in use. (This tool protects what it uses by its locks.)
     """
     inside = ((mount, mount.path) for mount in mounts if mount.path != root and mount.path.is_relative_to(root))
     return [(mount, path.relative_to(root).parts) for mount, path in inside]
@@ -67,8 +69,8 @@ def below(mounts: Iterable[Mount], root: PurePosixPath) -> list[tuple[Mount, tup
 def in_use(mounts: Iterable[Mount], root: PurePosixPath, stacks: Collection[str]) -> Mounted:
     """What these mounts keep. `stacks` are those that have GC roots.
 
-    A server mounts all models at once. It keeps the models that it is known to serve. If these are unknown, the GC
-    roots of its stack keep its models; and if its stack has no GC roots, it keeps every model.
+    A server mounts the directory of all models. If it is known which models it serves, it keeps these. If not, it keeps
+    none when its stack has GC roots, which keep them already, and otherwise every model.
     """
     result = Mounted()
     for mount, parts in below(mounts, root):
@@ -108,8 +110,8 @@ def _parse(item: object, problems: list[str]) -> Mount | None:
             Model.from_name(name)
         except UsageError as error:
             problems.append(f"{path}: {error}")
-    return Mount(PurePosixPath(_normal(path)), stack, None if names is None else tuple(names))
+    return Mount(PurePosixPath(_normalised(path)), stack, None if names is None else tuple(names))
 
 
-def _normal(path: str) -> str:
+def _normalised(path: str) -> str:
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))

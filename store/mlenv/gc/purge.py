@@ -13,15 +13,15 @@ from .mounts import below
 from .reachability import RunningContainers
 
 _LAST = ("data", "staging", FORMAT_FILE)
-"""Removed last. Other runs may wait for the locks in staging; and as long as the format file exists, the rest is still
-a store that a second purge can remove."""
+"""Removed last, in this order. Other runs may wait for the locks in staging. As long as the format file exists, the
+rest is still a store that a second purge can remove."""
 
 
 def purge(store: Store, running: RunningContainers, *, data: bool, dry_run: bool) -> int:
     """Remove everything, the servers' own files only with `data`; returns the bytes that this frees.
 
-    Without `data`, a store with such files becomes an empty store with them. Raises MlenvError if running containers
-    mount something of it.
+    Without `data`, a store that has such files becomes an empty store that still has them. Raises MlenvError if running
+    containers mount anything below the store's directory.
     """
     used = sorted({"/".join(parts) for _, parts in below(running.mounts, running.root)})
     if used:
@@ -45,8 +45,9 @@ def _to_remove(store: Store, data: bool) -> list[Path]:
     kept = {"data", FORMAT_FILE} if keeps_data else set()
     if keeps_data:
         progress.info("the servers' own files stay (data/); --data removes them too")
-    ours = [path for path in store.own() if path.name not in kept]
-    return sorted(ours, key=lambda path: (_LAST.index(path.name) + 1 if path.name in _LAST else 0, path.name))
+    entries = {path.name: path for path in store.own_entries() if path.name not in kept}
+    last = [entries.pop(name) for name in _LAST if name in entries]
+    return [*sorted(entries.values()), *last]
 
 
 def _remove(store: Store, paths: list[Path]) -> None:

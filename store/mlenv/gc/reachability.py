@@ -37,7 +37,7 @@ class RunningContainers:
 
 @dataclass(frozen=True)
 class Garbage:
-    """The environments and models of a store that nothing needs, and the GC roots that it does not have."""
+    """The environments and models of a store that nothing needs, and those that GC roots name but the store lacks."""
 
     environments: Sequence[str]
     models: Sequence[Model]
@@ -48,12 +48,12 @@ class Garbage:
 def find_garbage(store: Store, roots: Mapping[str, StackRoots], running: RunningContainers) -> Garbage:
     """Compare the content of a store with what is needed."""
     mounted = in_use(running.mounts, running.root, roots.keys())
-    environments = {key for item in roots.values() for key in item.roots.environments}
-    models = {name for item in roots.values() for name in item.roots.models}
-    keys, snapshots = store.all_environments(), store.all_models()
+    root_keys = {key for item in roots.values() for key in item.roots.environments}
+    root_models = {name for item in roots.values() for name in item.roots.models}
+    keys, models = store.all_environments(), store.all_models()
     return Garbage(
-        environments=[key for key in keys if key not in environments and not mounted.environment(key)],
-        models=[model for model in snapshots if str(model) not in models and not mounted.model(model)],
-        missing_environments=sorted(environments.difference(keys)),
-        missing_models=sorted(models.difference(map(str, snapshots))),
+        environments=[key for key in keys if key not in root_keys and not mounted.has_environment(key)],
+        models=[model for model in models if str(model) not in root_models and not mounted.has_model(model)],
+        missing_environments=sorted(root_keys.difference(keys)),
+        missing_models=sorted(root_models.difference(map(str, models))),
     )

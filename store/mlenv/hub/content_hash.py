@@ -1,4 +1,4 @@
-"""Checks content against a hub's listing."""
+"""Compares content with the hashes that a hub lists."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _CHUNK = 1 << 20
 
 
 class ContentHash:
-    """Hashes a file's bytes in order and compares them with its listing."""
+    """Hashes the bytes of one file, given in order, and compares the result with its listing."""
 
     def __init__(self, file: RemoteFile) -> None:
         self._file = file
         self._sha256 = hashlib.sha256()
-        # git names a blob by the sha1 of this header and the content.
+        # The id of a git blob is the sha1 of this header and the content.
         self._git = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
         self.count = 0
 
@@ -36,7 +36,7 @@ class ContentHash:
             self.update(chunk)
 
     def mismatch(self) -> str | None:
-        """None, or how the bytes differ from the listing."""
+        """How the bytes differ from the listing, or None if they match."""
         if self.count != self._file.size:
             return f"{self.count} bytes, listed {self._file.size}"
         if self._file.sha256:
@@ -46,7 +46,7 @@ class ContentHash:
 
 
 def verified_sha256(file: RemoteFile, path: Path) -> str | None:
-    """The sha256 of a file on the disk if its content is the listed one, else None."""
+    """The sha256 of a local file if its content matches the listing, else None."""
     content = ContentHash(file)
     with path.open("rb") as stream:
         content.update_from(stream)

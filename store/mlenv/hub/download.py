@@ -21,9 +21,9 @@ from .transfer import Transfer
 
 @dataclass(frozen=True)
 class DownloadOptions:
-    """How a large file is downloaded: over several connections at once, each one part after another.
+    """How a large file is downloaded: in parts, over several connections at once.
 
-    A killed run loses its unfinished parts: at most one per connection, 15.7 MB with these defaults.
+    A killed run loses its unfinished parts: at most one per connection, 15.7 MB in all with these defaults.
     """
 
     connections: int = 4
@@ -32,8 +32,8 @@ class DownloadOptions:
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """Files to download into a directory. `scratch` keeps partial files for the next run; both are on one file
-    system."""
+    """Files to download into the directory `into`. `scratch`, on the same file system, keeps partial files for the next
+    run."""
 
     mirrors: Mirrors
     model: Model
@@ -47,8 +47,8 @@ def download(request: DownloadRequest) -> dict[str, str]:
     """Make sure that every file is in the directory with the content of its listing; returns path -> sha256.
 
     A file gets its name only after its hash was checked. A file that is present is checked too, and downloaded again if
-    it differs. Nothing is synced: the caller does that before anything refers to the directory. Raises HubError; what
-    was downloaded stays in `scratch` and `into` for the next attempt.
+    it differs. Nothing is synced: the caller must do that before anything refers to the directory. Raises HubError;
+    what was downloaded stays in `scratch` and `into` for the next attempt.
     """
     request.scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
     overall = DownloadProgress(str(request.model), sum(file.size for file in request.files))
@@ -65,10 +65,10 @@ def _download(request: DownloadRequest, file: RemoteFile, pool: Executor, overal
             return digest
         target.unlink()
 
-    def from_one(hub: Hub, attempts: int) -> str:
+    def fetch_from(hub: Hub, attempts: int) -> str:
         return _fetch(request, file, hub, attempts, pool, overall)
 
-    digest = request.mirrors.try_each(from_one)
+    digest = request.mirrors.try_each(fetch_from)
     progress.info(f"{file.path}: {progress.size(file.size)}, fetched in {clock}")
     failpoints.reach("fetch.file")
     return digest
@@ -77,9 +77,10 @@ def _download(request: DownloadRequest, file: RemoteFile, pool: Executor, overal
 def _fetch(
     request: DownloadRequest, file: RemoteFile, hub: Hub, attempts: int, pool: Executor, overall: DownloadProgress
 ) -> str:
-    """Download one file from one hub. Wrong content is discarded, and downloaded again if parts came from an earlier
-    run."""
+    """Download one file from one hub. Wrong content is discarded; if parts of it came from an earlier run, the file is
+    downloaded once more."""
     part_bytes = request.options.part_bytes
+    # Stable: a download that another version of this tool began is resumed.
     identity = f"mlenv journal 1: {file.size} bytes, {file.sha256 or file.git}, parts of {part_bytes}"
     path = request.scratch / hashlib.sha256(identity.encode()).hexdigest()[:32]
     mark = overall.mark()

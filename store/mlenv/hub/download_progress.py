@@ -1,4 +1,4 @@
-"""Reports a download now and then in one line: bytes, total, rate, remaining time."""
+"""Reports the progress of a download every few seconds in one line: bytes, total, rate, remaining time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class DownloadProgress:
         self._reported_fetched = 0
 
     def add_present(self, count: int) -> None:
-        """Bytes that were present already."""
+        """Count bytes that were present already."""
         with self._lock:
             self._done += count
 
     def add(self, count: int) -> None:
-        """Bytes that were received. `subtract` them before they are downloaded again."""
+        """Count bytes that were received."""
         with self._lock:
             self._done += count
             self._fetched += count
@@ -38,21 +38,22 @@ class DownloadProgress:
                 self._reported, self._reported_fetched = now, self._fetched
 
     def subtract(self, count: int) -> None:
-        """Bytes counted before that must be downloaded again."""
+        """Take back bytes that were counted but must be downloaded again."""
         with self._lock:
             self._done -= count
 
     def mark(self) -> int:
-        """A position for `rewind`, for when everything after it is lost."""
+        """The current count, for `rewind`."""
         return self._done
 
     def rewind(self, mark: int) -> None:
+        """Take back everything that was counted since `mark`."""
         with self._lock:
             self._done = mark
 
     def _line(self, now: float) -> str:
         rate = (self._fetched - self._reported_fetched) / (now - self._reported)
         overall = self._fetched / (now - self._start)
-        left = progress.seconds((self._total - self._done) / overall) if overall else "unknown"
+        left = progress.duration((self._total - self._done) / overall) if overall else "unknown"
         done = f"{progress.size(self._done)} of {progress.size(self._total)}"
         return f"{self._name}: {done}, {progress.size(int(rate))}/s, about {left} left"

@@ -18,16 +18,16 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 
 from ..core.errors import MlenvError
 
-BROKEN = (OSError, HTTPException)
-"""What a broken connection raises."""
+CONNECTION_ERRORS = (OSError, HTTPException)
+"""The exceptions that a broken connection raises."""
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
 
 
 class Response:
-    """A response. As a context manager it keeps the connection if the body was read completely, and closes it
-    otherwise."""
+    """A response. On leaving its context the connection stays open if the body was read completely; otherwise it is
+    closed."""
 
     def __init__(self, url: str, response: HTTPResponse, connection: HTTPConnection) -> None:
         self.url = url
@@ -44,17 +44,17 @@ class Response:
             self._connection.close()
 
     def read(self, limit: int = -1) -> bytes:
-        """The body, or its beginning. Raises one of BROKEN, also for a body that ends early."""
+        """The body, or its first `limit` bytes. Raises one of CONNECTION_ERRORS, also for a body that ends early."""
         return self._response.read(None if limit < 0 else limit)
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer as far as the body goes; 0 at its end, whether that came early or not."""
+        """Read bytes of the body into a buffer; returns how many, 0 at its end, whether that came early or not."""
         return self._response.readinto(buffer)
 
 
 class ConnectionPool:
-    """Connections to any number of origins, at most one per thread and origin. `timeout` in seconds is for each
-    wait."""
+    """Connections to any number of origins, at most one per thread and origin. `timeout` is in seconds, for connecting
+    and for each read."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -64,25 +64,28 @@ class ConnectionPool:
         self._proxies = urllib.request.getproxies_environment()
 
     def get(self, url: str, headers: dict[str, str]) -> Response:
-        """Send one GET without following redirects. Raises one of BROKEN."""
-        place = origin(url)
-        proxy = self._proxy(place)
+        """Send one GET without following redirects. Raises one of CONNECTION_ERRORS."""
+        server = origin(url)
+        proxy = self._proxy(server)
         connections: dict[Origin, HTTPConnection] = self._local.__dict__.setdefault("connections", {})
-        connection = connections.get(place) or connections.setdefault(place, self._connection(place, proxy))
-        target = url if proxy and place[0] == "http" else _path(url)
-        if proxy and place[0] == "http":
+        if server not in connections:
+            connections[server] = self._connection(server, proxy)
+        connection = connections[server]
+        target = _path(url)
+        if proxy and server[0] == "http":
+            target = url
             headers = headers | _proxy_authorization(proxy)
-        kept = connection.sock is not None
+        reused = connection.sock is not None
         try:
             return Response(url, _request(connection, target, headers), connection)
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             connection.close()
-            # The server may have closed a kept connection since, so retry once; but a time-out belongs to this request.
-            if not kept or isinstance(error, TimeoutError):
+            # The server may have closed a reused connection meanwhile, so retry once. A time-out has another cause.
+            if not reused or isinstance(error, TimeoutError):
                 raise
         try:
             return Response(url, _request(connection, target, headers), connection)
-        except BROKEN:
+        except CONNECTION_ERRORS:
             connection.close()
             raise
 
@@ -98,24 +101,24 @@ class ConnectionPool:
     def _ssl_context(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def _proxy(self, place: Origin) -> str | None:
-        scheme, host, port = place
+    def _proxy(self, server: Origin) -> str | None:
+        scheme, host, port = server
         proxy = self._proxies.get(scheme)
         if not proxy or urllib.request.proxy_bypass_environment(f"{host}:{port}", self._proxies):
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
 
-    def _connection(self, place: Origin, proxy: str | None) -> HTTPConnection:
-        scheme, host, port = place
-        via = origin(proxy) if proxy else place
-        if proxy and via[0] != "http":
-            raise MlenvError(f"{scheme}_proxy is {_without_user(proxy)}: only http:// proxies are supported")
+    def _connection(self, server: Origin, proxy: str | None) -> HTTPConnection:
+        scheme, host, port = server
+        first_scheme, first_host, first_port = origin(proxy) if proxy else server
+        if proxy and first_scheme != "http":
+            raise MlenvError(f"{scheme}_proxy is {without_secrets(proxy)}: only http:// proxies are supported")
         if scheme == "https":
-            connection = HTTPSConnection(via[1], via[2], timeout=self._timeout, context=self._ssl_context)
+            connection = HTTPSConnection(first_host, first_port, timeout=self._timeout, context=self._ssl_context)
             if proxy:
                 connection.set_tunnel(host, port, _proxy_authorization(proxy))
         else:
-            connection = HTTPConnection(via[1], via[2], timeout=self._timeout)
+            connection = HTTPConnection(first_host, first_port, timeout=self._timeout)
         with self._lock:
             self._connections.append(connection)
         return connection
@@ -125,6 +128,12 @@ def origin(url: str) -> Origin:
     """Scheme, host and port of a URL."""
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def without_secrets(url: str) -> str:
+    """A URL for messages: without user and password, and without the query, which may hold a signature."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _request(connection: HTTPConnection, target: str, headers: dict[str, str]) -> HTTPResponse:
@@ -143,8 +152,3 @@ def _proxy_authorization(proxy: str) -> dict[str, str]:
         return {}
     user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
     return {"Proxy-Authorization": "Basic " + base64.b64encode(user.encode()).decode()}
-
-
-def _without_user(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

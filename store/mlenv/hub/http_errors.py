@@ -1,4 +1,4 @@
-"""Classifies failed requests to a hub: transient errors, which are worth a retry, and errors that need a person."""
+"""Classifies failed requests to a hub: a TransientError is worth a retry, a HubError needs a person."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import email.utils
 import re
 import ssl
 import time
-import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.errors import HubError
 from ..core.model import Model
-from .http_client import Response, origin
+from .http_client import Response, origin, without_secrets
 from .retry import TransientError
 
 _PROXY_USER = "the proxy requires a user: set HTTPS_PROXY to http://user:password@host:port"
@@ -20,7 +19,7 @@ _PROXY_USER = "the proxy requires a user: set HTTPS_PROXY to http://user:passwor
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One request to a hub at an endpoint: a URL, for a model, with or without a token."""
+    """What an error message needs to know about a request: whether it carried a token, and what it asked for."""
 
     endpoint: str
     model: Model
@@ -32,19 +31,19 @@ def classify_response(
     response: Response, request: RequestContext, exists: Callable[[], bool]
 ) -> HubError | TransientError:
     """What a response with an error status means. `exists` says whether the hub knows the model."""
-    status, shown = response.status, without_query(response.url)
+    status, shown = response.status, without_secrets(response.url)
     code = response.headers.get("X-Error-Code", "")
     if status in (408, 425, 429) or status >= 500:
         return TransientError(f"{shown}: HTTP {status}", _retry_after(response))
     if status == 407:
         return HubError(f"{_PROXY_USER} (HTTP 407 for {shown})")
     if origin(response.url) != origin(request.endpoint):
-        # Signed URLs expire. The hub itself signs a new one.
+        # The signed URL has expired. The hub signs a new one.
         return TransientError(f"{shown}: HTTP {status}, the signed URL is no longer valid")
     if status in (401, 403):
         return _forbidden(status, code, request)
     if status == 404 and "/resolve/" not in request.url:
-        return _unknown(code == "RevisionNotFound" or (not code and exists()), request)
+        return _not_found(code == "RevisionNotFound" or (not code and exists()), request)
     return HubError(f"{request.endpoint} answered HTTP {status} for {shown}")
 
 
@@ -53,15 +52,15 @@ def _forbidden(status: int, code: str, request: RequestContext) -> HubError:
     where = "the token of a user who may read it, as secret configuration archon:hubToken (HF_TOKEN of this tool)"
     if code == "GatedRepo" or (status == 403 and not code):
         return HubError(f"{repo} is gated (HTTP {status}): accept its licence at {page} and give {where}")
-    held = "the token that was given may not read it" if request.with_token else "no token was given"
+    token = "the token that was given may not read it" if request.with_token else "no token was given"
     return HubError(
-        f"{repo} does not exist, or is private, and {held} (HTTP {status}). Check the name at {page}, or give {where}"
+        f"{repo} does not exist, or is private, and {token} (HTTP {status}). Check the name at {page}, or give {where}"
     )
 
 
-def _unknown(exists: bool, request: RequestContext) -> HubError:
+def _not_found(repo_exists: bool, request: RequestContext) -> HubError:
     repo, revision = request.model.repo, request.model.revision
-    if exists:
+    if repo_exists:
         kind = "commit" if re.fullmatch("[0-9a-f]{40}", revision) else "branch, tag or commit"
         commits = f"{request.endpoint}/{repo}/commits/main"
         return HubError(f"{repo} has no {kind} {revision}; its commits are listed at {commits}")
@@ -78,24 +77,17 @@ def classify_exception(url: str, error: BaseException) -> TransientError | HubEr
         )
     if "Tunnel connection failed: 407" in str(error):
         return HubError(f"{_PROXY_USER} ({error})")
-    return TransientError(f"{without_query(url)}: {str(error) or type(error).__name__}")
-
-
-def without_query(url: str) -> str:
-    """A URL without signatures and passwords."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return TransientError(f"{without_secrets(url)}: {str(error) or type(error).__name__}")
 
 
 def _retry_after(response: Response) -> float | None:
     """The Retry-After header in seconds; it may be a number or a date."""
-    asked = response.headers.get("Retry-After")
-    if asked is None:
+    value = response.headers.get("Retry-After")
+    if value is None:
         return None
-    if asked.strip().isdigit():
-        return float(asked)
+    if value.strip().isdigit():
+        return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(asked).timestamp() - time.time())
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""A client of the Hugging Face hub's HTTP interface, as far as a pinned snapshot needs it: listings and files."""
+"""A client of the Hugging Face Hub's HTTP interface, as far as a pinned snapshot needs it: commits, listings, files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from .. import TOOL_VERSION
 from ..core.errors import HubError, UsageError, WrongContentError
 from ..core.model import Model
-from .http_client import BROKEN, ConnectionPool, Response, origin
-from .http_errors import RequestContext, classify_exception, classify_response, without_query
+from .http_client import CONNECTION_ERRORS, ConnectionPool, Response, origin, without_secrets
+from .http_errors import RequestContext, classify_exception, classify_response
 from .retry import Backoff, TransientError
 
 TIMEOUT_SECONDS = 30.0
 """For connecting and for each read, not for a whole file: a connection that is silent for so long counts as broken."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_LONGEST_CHAIN = 8
+_MAX_REDIRECTS = 8
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class RemoteFile:
 
 
 class Hub:
-    """One endpoint. The token goes to its own scheme, host and port only, never to where it redirects."""
+    """A hub at one endpoint. The token is sent to the origin of the endpoint only, never to where it redirects."""
 
     def __init__(self, endpoint: str, token: str | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
         self.endpoint = endpoint.rstrip("/")
@@ -47,7 +47,7 @@ class Hub:
         return f"the hub at {self.endpoint}"
 
     def interrupt(self) -> None:
-        """Stop what other threads read from this hub."""
+        """End all reads of other threads from this hub."""
         self._pool.interrupt()
 
     def listing(self, model: Model, backoff: Backoff) -> list[RemoteFile]:
@@ -66,7 +66,7 @@ class Hub:
         return files
 
     def resolve(self, repo: str, branch: str, backoff: Backoff) -> str:
-        """The commit, 40 hex digits, that a branch or tag stands for now. Raises HubError."""
+        """The commit, 40 hex digits, that a branch or tag points to now. Raises HubError."""
         model = Model(repo, branch)
         url = f"{self.endpoint}/api/models/{repo}/revision/{urllib.parse.quote(branch, safe='')}"
         body, _ = self._page(url, model, backoff)
@@ -76,7 +76,7 @@ class Hub:
             raise HubError(f"{self.endpoint} did not answer with the commit of {repo}@{branch} ({error})") from error
 
     def url_of(self, model: Model, path: str) -> str:
-        """The hub's URL of a file of the commit; it may redirect."""
+        """The hub's own URL of a file of the commit, which may redirect."""
         return f"{self.endpoint}/{model.repo}/resolve/{model.revision}/{urllib.parse.quote(path)}"
 
     def get(self, url: str, model: Model, headers: dict[str, str] | None = None) -> Response:
@@ -85,15 +85,16 @@ class Hub:
         Raises TransientError if a retry can help, HubError if not.
         """
         start = url
-        for _ in range(_LONGEST_CHAIN):
-            response = self._ask(url, headers or {})
+        for _ in range(_MAX_REDIRECTS):
+            response = self._send(url, headers or {})
             if response.status in _REDIRECTS and "Location" in response.headers:
                 with response:
                     target = urllib.parse.urljoin(url, response.headers["Location"])
                     _drain(response)
                 if origin(url)[0] == "https" and origin(target)[0] != "https":
                     raise HubError(
-                        f"{without_query(url)} redirects to {without_query(target)}, which is not encrypted; refused"
+                        f"{without_secrets(url)} redirects to {without_secrets(target)}, which is not encrypted; "
+                        "refused"
                     )
                 url = target
             elif response.status < 300:
@@ -102,24 +103,25 @@ class Hub:
                 with response:
                     _drain(response)
                     raise self._classify(response, model, start)
-        raise HubError(f"{without_query(start)} redirects in a circle")
+        raise HubError(f"{without_secrets(start)} redirects in a circle")
 
-    def _ask(self, url: str, headers: dict[str, str]) -> Response:
+    def _send(self, url: str, headers: dict[str, str]) -> Response:
         headers = {"User-Agent": f"mlenv/{TOOL_VERSION}", "Accept-Encoding": "identity", **headers}
         if self._token and origin(url) == origin(self.endpoint):
             headers["Authorization"] = f"Bearer {self._token}"
         try:
             return self._pool.get(url, headers)
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             raise classify_exception(url, error) from error
 
     def _page(self, url: str, model: Model, backoff: Backoff) -> tuple[bytes, str | None]:
+        """The body of a response, and the URL of the next page, if there is one."""
         while True:
             try:
                 with self.get(url, model) as response:
                     try:
                         body = response.read()
-                    except BROKEN as error:
+                    except CONNECTION_ERRORS as error:
                         raise classify_exception(url, error) from error
             except TransientError as error:
                 backoff.wait_or_raise(error)
@@ -128,12 +130,12 @@ class Hub:
                 return body, _next_page(response)
 
     def _classify(self, response: Response, model: Model, start: str) -> HubError | TransientError:
-        asked = RequestContext(self.endpoint, model, start, self._token is not None)
-        return classify_response(response, asked, lambda: self._exists(model))
+        request = RequestContext(self.endpoint, model, start, self._token is not None)
+        return classify_response(response, request, lambda: self._exists(model))
 
     def _exists(self, model: Model) -> bool:
         try:
-            with self._ask(f"{self.endpoint}/api/models/{model.repo}", {}) as response:
+            with self._send(f"{self.endpoint}/api/models/{model.repo}", {}) as response:
                 _drain(response)
                 return response.status < 300
         except TransientError:
@@ -143,7 +145,8 @@ class Hub:
 class FileUrl:
     """The URL of one file of a model at one hub, for any number of threads.
 
-    It is the hub's own URL, or the signed one that the hub redirects to, as long as that works."""
+    It is the hub's own URL, or the signed one that the hub redirected to, as long as that works.
+    """
 
     def __init__(self, hub: Hub, model: Model, file: RemoteFile) -> None:
         self._hub = hub
@@ -152,12 +155,12 @@ class FileUrl:
         self._hub_url = hub.url_of(model, file.path)
         self._signed_url: str | None = None
 
-    def open(self, at: int, end: int) -> Response:
-        """Request bytes `at` to `end`; the response is these (206) or the whole file (200). Raises TransientError or
-        HubError."""
+    def open(self, start: int, end: int) -> Response:
+        """Request the bytes from `start` up to, but without, `end`. The response has these (206) or the whole file
+        (200). Raises TransientError or HubError."""
         url = self._signed_url or self._hub_url
         # A whole file is requested without a range: some servers and caches support nothing else.
-        headers = {} if at == 0 and end == self._file.size else {"Range": f"bytes={at}-{end - 1}"}
+        headers = {} if start == 0 and end == self._file.size else {"Range": f"bytes={start}-{end - 1}"}
         try:
             response = self._hub.get(url, self._model, headers)
         except (TransientError, HubError) as error:
@@ -169,39 +172,39 @@ class FileUrl:
                 raise
             raise TransientError(str(error)) from error
         self._signed_url = response.url if response.url != self._hub_url else None
-        with contextlib.ExitStack() as unless_right:
-            unless_right.enter_context(response)
-            self._check(response, at, end)
-            unless_right.pop_all()
+        with contextlib.ExitStack() as close_on_error:
+            close_on_error.enter_context(response)
+            self._check(response, start, end)
+            close_on_error.pop_all()
         return response
 
-    def _check(self, response: Response, at: int, end: int) -> None:
+    def _check(self, response: Response, start: int, end: int) -> None:
         """Raises WrongContentError if the headers describe another file, TransientError if they describe another
         range."""
         if response.status == 206:
             found = response.headers.get("Content-Range", "")
             match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", found)
             if match and match[3] not in ("*", str(self._file.size)):
-                raise self.wrong(f"{match[3]} bytes, listed {self._file.size}")
-            if not match or (int(match[1]), int(match[2])) != (at, end - 1):
+                raise self.wrong_content(f"{match[3]} bytes, listed {self._file.size}")
+            if not match or (int(match[1]), int(match[2])) != (start, end - 1):
                 raise TransientError(
-                    f"{without_query(response.url)}: asked for bytes {at}-{end - 1}, got {found or 'no range'}"
+                    f"{without_secrets(response.url)}: asked for bytes {start}-{end - 1}, got {found or 'no range'}"
                 )
         elif (length := response.headers.get("Content-Length")) and int(length) != self._file.size:
-            raise self.wrong(f"{length} bytes, listed {self._file.size}")
+            raise self.wrong_content(f"{length} bytes, listed {self._file.size}")
 
-    def wrong(self, problem: str) -> WrongContentError:
-        """The error for content that differs from the listing."""
+    def wrong_content(self, problem: str) -> WrongContentError:
+        """The error for content that differs from the listing. `problem` says how."""
         return WrongContentError(
             f"{self._model}: {self._file.path} is not what the hub lists: {problem} (from {self._hub}). "
-            "Nothing of the model is visible in the store. Run this again; if it fails again, a proxy or mirror"
-            " changes files: use another endpoint (archon:hubEndpoint)."
+            "Nothing of the model is visible in the store. Run this again; if it fails again, a proxy or mirror "
+            "changes files: use another endpoint (archon:hubEndpoint)."
         )
 
 
 def _drain(response: Response) -> None:
-    """Read what is left of a short body, so that the connection can be kept; a long or broken one closes it."""
-    with contextlib.suppress(*BROKEN):
+    """Read the rest of a short body, so that the connection can be reused. After a long or broken body it is closed."""
+    with contextlib.suppress(*CONNECTION_ERRORS):
         response.read(1 << 16)
 
 
@@ -215,7 +218,7 @@ def _remote_file(item: dict) -> RemoteFile:
     ):
         raise HubError(f"the hub lists a file {path!r}, which is not a path inside a model; refused")
     sha256, git = large.get("oid"), item.get("oid")
-    # Of a large file the git blob is only the pointer, so its id says nothing about the content.
+    # For a large file the git blob holds a pointer only, so its id says nothing about the content.
     return RemoteFile(path, int(large.get("size", size)), sha256, None if sha256 else git)
 
 

@@ -1,4 +1,4 @@
-"""Where models come from: an endpoint, and mirrors to try when it fails."""
+"""The hubs that a model may come from: an endpoint, and mirrors to try when it fails."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..core.model import Model
 from .hub import TIMEOUT_SECONDS, Hub, RemoteFile
 from .retry import ATTEMPTS, Backoff
 
-ATTEMPTS_BEFORE_ANOTHER = 3
-"""If there is another hub to try."""
+ATTEMPTS_WITH_MIRRORS = 3
+"""Attempts at each hub if there is another one to try."""
 
 Result = TypeVar("Result")
 
@@ -20,8 +20,8 @@ Result = TypeVar("Result")
 class Mirrors:
     """An endpoint and its mirrors, in the order in which they are tried; one that failed moves to the end.
 
-    The token goes to the endpoint only. Every mirror must send content with the hashes of the one listing that
-    `listing` returned, which is the endpoint's own whenever it answers.
+    The token is sent to the endpoint only. Every mirror must send content that matches the one listing that `listing`
+    returned, which is the endpoint's own whenever the endpoint answers.
     """
 
     def __init__(
@@ -38,24 +38,24 @@ class Mirrors:
         return files
 
     def resolve(self, repo: str, branch: str) -> str:
-        """The commit that a branch or tag stands for now. Raises HubError."""
+        """The commit that a branch or tag points to now. Raises HubError."""
         return self.try_each(lambda hub, attempts: hub.resolve(repo, branch, Backoff(str(hub), attempts)))
 
     def try_each(self, work: Callable[[Hub, int], Result]) -> Result:
-        """The result of `work` with the first hub for which it succeeds; `work` gets the hub and how often to try.
+        """The result of `work`, called with a hub and the number of attempts, for the first hub where it succeeds.
 
         Raises HubError with the errors of all hubs.
         """
-        problems: list[HubError] = []
+        errors: list[HubError] = []
         hubs = list(self._order)
         for hub in hubs:
             try:
-                return work(hub, ATTEMPTS if len(hubs) == 1 else ATTEMPTS_BEFORE_ANOTHER)
+                return work(hub, ATTEMPTS if len(hubs) == 1 else ATTEMPTS_WITH_MIRRORS)
             except HubError as error:
-                problems.append(error)
+                errors.append(error)
                 if len(hubs) > 1:
                     progress.info(str(error))
                 self._order.remove(hub)
                 self._order.append(hub)
-        kind = WrongContentError if isinstance(problems[-1], WrongContentError) else HubError
-        raise kind("\n".join(map(str, problems)))
+        kind = WrongContentError if isinstance(errors[-1], WrongContentError) else HubError
+        raise kind("\n".join(map(str, errors)))

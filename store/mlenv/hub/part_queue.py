@@ -14,7 +14,10 @@ class Stopped(Exception):
 
 
 class PartQueue:
-    """Hands parts to the threads that download them, and in order to the one that hashes them."""
+    """Hands pending parts to the threads that download them, and finished parts in order to the one that hashes them.
+
+    The first thread starts alone: only its response shows whether the server supports ranges.
+    """
 
     def __init__(self, parts: Sequence[Part], done: set[int]) -> None:
         self._parts = parts
@@ -37,14 +40,14 @@ class PartQueue:
         return self._ranges_confirmed
 
     def confirm_ranges(self) -> None:
-        """The server supports ranges: every thread may send requests."""
+        """Let all threads send requests, because the server supports ranges."""
         if not self._ranges_confirmed:
             with self._changed:
                 self._ranges_confirmed = True
                 self._changed.notify_all()
 
     def mark_done(self, part: Part) -> None:
-        """Its bytes are in the file."""
+        """Say that the bytes of a part are in the file."""
         with self._changed:
             self._done.add(part.number)
             self._changed.notify_all()
@@ -53,14 +56,14 @@ class PartQueue:
         return part.number in self._done
 
     def requeue(self, part: Part) -> None:
-        """Its content is wrong: download it again, before any other."""
+        """Download a part again, before any other, because its content is wrong."""
         with self._changed:
             self._done.discard(part.number)
             self._pending.appendleft(part)
             self._changed.notify_all()
 
     def remove(self, part: Part) -> None:
-        """Another response already contains it."""
+        """Take a part out of the queue, because another response already contains it."""
         with self._changed:
             if part in self._pending:
                 self._pending.remove(part)
@@ -72,6 +75,7 @@ class PartQueue:
             yield part
 
     def wait_for(self, part: Part) -> None:
+        """Wait until a part is done. Raises the failure of a downloading thread."""
         with self._changed:
             while self._failure is None and part.number not in self._done:
                 # With a time-out, so that a signal is handled even if the platform's wait does not wake for it.
@@ -99,6 +103,7 @@ class PartQueue:
             if self._closed:
                 raise Stopped
 
-    def check(self) -> None:
+    def require_open(self) -> None:
+        """Raises Stopped when the download has ended."""
         if self._closed:
             raise Stopped

@@ -1,6 +1,4 @@
-"""Retries with growing pauses.
-
-This is our own and not a library: the bootstrap image carries uv and the standard library only."""
+"""Retries with growing pauses. Not a library, since the bootstrap image has the standard library and uv only."""
 
 from __future__ import annotations
 
@@ -13,19 +11,19 @@ from ..core import progress
 from ..core.errors import HubError
 
 ATTEMPTS = 6
-"""Failures in a row, without a byte in between. With the pauses below that takes about half a minute, plus
-time-outs."""
+"""Failures in a row, without a byte received in between, before giving up. With the pauses below that takes about half
+a minute, plus time-outs."""
 
 PAUSE_VARIABLE = "MLENV_TEST_PAUSE"
-"""Set by tests to the seconds of the first pause, which is 1; each further one is twice as long."""
+"""Set by tests to the length of the first pause in seconds (default: 1). Each further pause is twice as long."""
 
 LONGEST_PAUSE_SECONDS = 300.0
 """The longest pause, even if a server asks for more with Retry-After."""
 
 
 class TransientError(Exception):
-    """A failure that may go away: a broken connection, a busy server. `pause` is what the server asked for, in
-    seconds."""
+    """A failure that may go away: a broken connection, a busy server. `pause` is the pause in seconds that the server
+    asked for, None if it did not ask."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -33,9 +31,9 @@ class TransientError(Exception):
 
 
 class Backoff:
-    """Counts failures in a row and waits longer after each. The last of `attempts` failures raises.
+    """Counts failures in a row and waits longer after each. After `attempts` failures it gives up.
 
-    `name` names the failing party in messages; `sleep` waits for a number of seconds.
+    `name` names the remote side in messages; `sleep` waits for a number of seconds.
     """
 
     def __init__(self, name: str, attempts: int = ATTEMPTS, sleep: Callable[[float], object] = time.sleep) -> None:
@@ -45,7 +43,7 @@ class Backoff:
         self._failures = 0
 
     def reset(self) -> None:
-        """Something was received: start counting again."""
+        """Start counting again, because something was received."""
         self._failures = 0
 
     def wait_or_raise(self, error: TransientError) -> None:
@@ -57,9 +55,9 @@ class Backoff:
                 "Check the network, the proxy and the CA bundle, or name an endpoint (archon:hubEndpoint) or a mirror "
                 "that answers. What was fetched so far is kept for the next run."
             )
-        first = float(os.environ.get(PAUSE_VARIABLE, "1"))
-        asked = first * 2.0 ** (self._failures - 1) if error.pause is None else error.pause
-        seconds = min(asked, LONGEST_PAUSE_SECONDS)
+        first_pause = float(os.environ.get(PAUSE_VARIABLE, "1"))
+        pause = first_pause * 2.0 ** (self._failures - 1) if error.pause is None else error.pause
+        seconds = min(pause, LONGEST_PAUSE_SECONDS)
         _report_once(f"{error}; trying again in {seconds:.0f} s ({self._failures} of {self._attempts - 1})")
         self._sleep(seconds)
 
@@ -69,7 +67,8 @@ _reporting = threading.Lock()
 
 
 def _report_once(message: str) -> None:
-    """Several connections to one server often break for the same reason at the same time."""
+    """Print a message unless it was printed within the last second: several connections to one server often break for
+    the same reason at the same time."""
     with _reporting:
         now = time.monotonic()
         if now - _reported.get(message, -1.0) >= 1.0:

@@ -12,8 +12,8 @@ from ..core import durable, failpoints, progress
 from ..core.model import Model
 from .content_hash import ContentHash
 from .download_progress import DownloadProgress
-from .http_client import BROKEN, Response
-from .http_errors import classify_exception, without_query
+from .http_client import CONNECTION_ERRORS, Response, without_secrets
+from .http_errors import classify_exception
 from .hub import FileUrl, Hub, RemoteFile
 from .part_queue import PartQueue, Stopped
 from .resume_log import Part, ResumeLog, checksum_of, divide
@@ -24,8 +24,8 @@ _HASH_BYTES = 1 << 20
 
 
 class Transfer:
-    """One download; call `run` once. `log` may hold parts of earlier runs; a part may fail `attempts` times in a
-    row."""
+    """The download of one file; call `run` once. `log` may hold parts of earlier runs. After `attempts` failures of a
+    part in a row, the download fails."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Transfer:
             self._progress.add_present(present)
             name, total = self._file.path, progress.size(self._file.size)
             progress.info(f"{name}: an earlier run fetched {progress.size(present)} of {total}")
-        # At least one, even if nothing is missing: a part that is present may turn out to be damaged.
+        # At least one worker, even if nothing is missing: a part that is present may turn out to be damaged.
         workers = [pool.submit(self._work, index == 0) for index in range(max(1, min(connections, missing)))]
         try:
             return self._verify()
@@ -85,7 +85,7 @@ class Transfer:
                 count = os.preadv(descriptor, [buffer[: part.end - at]], at)
                 content.update(buffer[:count])
         if problem := content.mismatch():
-            raise self._url.wrong(problem)
+            raise self._url.wrong_content(problem)
         return content.sha256
 
     def _work(self, first: bool) -> None:
@@ -99,7 +99,7 @@ class Transfer:
             self._hub.interrupt()
 
     def _fetch(self, part: Part) -> None:
-        """Download one part; after a broken connection it continues where that ended."""
+        """Download one part; after a broken connection, continue at the byte where it broke."""
         backoff = Backoff(str(self._hub), self._attempts, self._queue.sleep)
         at, checksum = part.start, 0
         while at < part.end and not self._queue.is_done(part):
@@ -125,12 +125,12 @@ class Transfer:
         return None
 
     def _receive_whole(self, response: Response, requested: Part, backoff: Backoff) -> None:
-        """Receive the whole file from a server without ranges; parts that are present are not written again.
+        """Receive the whole file from a server that ignores ranges. Parts that are present are not written again.
 
-        While other threads download, this would also overwrite their parts, even verified ones: then it raises.
+        Raises TransientError if other threads download parts: it would overwrite these, even verified ones.
         """
         if self._queue.ranges_confirmed:
-            raise TransientError(f"{without_query(response.url)}: asked for a part, got the whole file")
+            raise TransientError(f"{without_secrets(response.url)}: asked for a part, got the whole file")
         progress.info(f"{self._file.path}: {self._hub} does not send parts of files, fetching it in one piece")
         for part in self._parts:
             present = self._queue.is_done(part)
@@ -158,13 +158,13 @@ class Transfer:
         buffer = memoryview(bytearray(min(size, _READ_BYTES)))
         left = size
         while left:
-            self._queue.check()
+            self._queue.require_open()
             try:
                 received = response.readinto(buffer[:left])
-            except BROKEN as error:
+            except CONNECTION_ERRORS as error:
                 raise classify_exception(response.url, error) from error
             if not received:
-                raise TransientError(f"{without_query(response.url)}: the connection ended {left} bytes early")
+                raise TransientError(f"{without_secrets(response.url)}: the connection ended {left} bytes early")
             left -= received
             if count:
                 self._progress.add(received)

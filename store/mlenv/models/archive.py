@@ -1,4 +1,4 @@
-"""A model from a directory: a tar on standard input, and a revision that is the hash of its files."""
+"""A model from a directory: its files come as a tar on standard input, and its revision is the hash of its files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ MARGIN_BYTES = 16_000_000
 
 
 def revision(entries: Iterable[FileEntry]) -> str:
-    """The revision of a directory: 40 hex digits that sha256sum and sort can compute too.
+    """The revision of a directory: 40 hex digits, which sha256sum and sort can compute too.
 
-    It is the beginning of the sha256 of `<sha256 of file>  <relative path>\\n`, sorted by the bytes of the path.
+    They are the first 40 of the sha256 over one line `<sha256 of file>  <relative path>\\n` for each file, sorted by
+    the bytes of the path.
     """
     ordered = sorted(entries, key=lambda entry: entry.path.encode())
     text = "".join(f"{entry.sha256}  {entry.path}\n" for entry in ordered)
@@ -29,17 +30,17 @@ def revision(entries: Iterable[FileEntry]) -> str:
 
 
 def is_left_out(path: str) -> bool:
-    """Whether a path does not belong to the model: a dot-file, or Python's cache, at any depth."""
+    """Whether a path does not belong to the model: a name that begins with a dot, or __pycache__, at any depth."""
     return any(part == "__pycache__" or (part.startswith(".") and part not in (".", "..")) for part in path.split("/"))
 
 
 def extract(archive: BinaryIO, target: Path) -> None:
     """Unpack the regular files of a tar below `target`, with the modes of the store.
 
-    Not tarfile's own extraction: the base image's Python (3.11.2) has no extraction filters yet. Raises MlenvError for
-    links, devices and paths that lead outside, and for an archive that ends early.
+    This does not use tarfile's own extraction, since the Python of the base image (3.11.2) has no extraction filters
+    yet. Raises MlenvError for links, devices and paths that lead outside, and for an archive that ends early.
     """
-    found = False
+    has_files = False
     try:
         with tarfile.open(fileobj=archive, mode="r|*") as members:
             for member in members:
@@ -48,13 +49,13 @@ def extract(archive: BinaryIO, target: Path) -> None:
                     continue
                 _check(member, path)
                 _write(members, member, target / path)
-                found = True
+                has_files = True
                 failpoints.reach("fetch.extracting")
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise MlenvError(
             f"the archive on standard input is damaged or ended early: {error or type(error).__name__}"
         ) from error
-    if not found:
+    if not has_files:
         raise MlenvError("the archive on standard input holds no file of a model")
 
 

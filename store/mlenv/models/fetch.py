@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ..core import durable, failpoints, preflight, progress
+from ..core import disk, durable, failpoints, preflight, progress
 from ..core.errors import HubError, MlenvError, NoSpaceError, is_no_space
 from ..core.model import Model
 from ..hub.download import DownloadOptions, DownloadRequest, download
@@ -27,9 +27,11 @@ MARGIN_BYTES = 16_000_000
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """Where a snapshot comes from: a tar if `archive` is given, else the hub at `endpoint`, else one of the mirrors.
+    """Where a snapshot comes from: a tar if `archive` is given, else the hub at `endpoint`, or one of the mirrors if
+    that fails.
 
-    `allow` and `ignore` are those of `selection.select`. They matter only for a snapshot that is not in the store yet.
+    `timeout` is in seconds. `allow` and `ignore` are the patterns of `selection.select`. They matter only for a
+    snapshot that is not in the store yet.
     """
 
     model: Model
@@ -53,12 +55,12 @@ def fetch(store: Store, request: FetchRequest) -> None:
             remove_tree(staging)
             return _confirm(store, model)
         try:
-            work = _Work(store, request, staging)
-            entries, source = work.from_archive(request.archive) if request.archive else work.from_hub()
+            files = _SnapshotFiles(store, request, staging)
+            entries, source = files.from_archive(request.archive) if request.archive else files.from_hub()
             failpoints.reach("fetch.complete")
             summary = _publish(store, model, staging, entries, source)
         except (NoSpaceError, OSError) as error:
-            # Free a full disk; after any other failure, keep what was downloaded for the next run.
+            # After any other failure, what was downloaded is kept for the next run.
             if isinstance(error, NoSpaceError) or is_no_space(error):
                 remove_tree(staging)
             raise
@@ -69,8 +71,9 @@ def fetch(store: Store, request: FetchRequest) -> None:
     )
 
 
-class _Work:
-    """Fills `staging/snapshot` with verified files."""
+class _SnapshotFiles:
+    """Fills `staging/snapshot` with verified files. Both methods return their entries, and the `source` of the
+    manifest."""
 
     def __init__(self, store: Store, request: FetchRequest, staging: Path) -> None:
         self._store = store
@@ -95,16 +98,16 @@ class _Work:
         return entries, {"archive": True}
 
     def from_hub(self) -> tuple[list[FileEntry], dict]:
-        """The files of a commit, each with the content that the hub lists."""
+        """The selected files of a commit, each with the content that the hub lists."""
         request = self._request
         mirrors = Mirrors(request.endpoint, request.mirrors, request.token, request.timeout)
         listed = {file.path: file for file in mirrors.listing(self._model)}
         failpoints.reach("fetch.listed")
         chosen = self._choose(list(listed))
         files = [listed[path] for path in chosen]
-        _check_hashes(self._model, files)
+        _require_hashes(self._model, files)
         self._snapshot.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._drop_unlisted(set(chosen))
+        self._remove_others(set(chosen))
         linked = link_reusable(self._store, self._model, files, self._snapshot)
         missing = [file for file in files if file.path not in linked]
         self._require_space(missing)
@@ -127,23 +130,26 @@ class _Work:
         progress.info(f"{self._model}: {len(chosen)} of {progress.pluralise(len(paths), 'file')}")
         return chosen
 
-    def _drop_unlisted(self, chosen: set[str]) -> None:
-        """Remove files of an interrupted run that had other patterns."""
+    def _remove_others(self, chosen: set[str]) -> None:
+        """Remove the files of an interrupted run that had other patterns."""
         for path in self._snapshot.rglob("*"):
             if not path.is_dir() and path.relative_to(self._snapshot).as_posix() not in chosen:
                 path.unlink()
 
     def _require_space(self, files: Sequence[RemoteFile]) -> None:
-        # Partial files occupy their blocks already.
-        present = sum(path.stat().st_blocks * 512 for path in self._staging.rglob("*") if path.is_file())
+        # What an interrupted run downloaded occupies its blocks already.
+        present = sum(disk.own_size(path) for path in self._staging.rglob("*") if path.is_file())
         missing = max(0, sum(file.size for file in files) - present)
         parts = {f"for {progress.pluralise(len(files), 'file')}": missing, "as a margin": MARGIN_BYTES}
         preflight.require(self._store.root, preflight.Need(f"model {self._model}", parts))
 
 
 def _publish(store: Store, model: Model, staging: Path, entries: Sequence[FileEntry], source: dict) -> dict:
-    """The manifest first, so that a visible snapshot can be verified; refs/main last, so that it never names a missing
-    one."""
+    """Make the snapshot visible; returns its manifest.
+
+    The manifest goes first, so that every visible snapshot can be verified; refs/main goes last, so that it never names
+    a missing snapshot.
+    """
     target = store.snapshot(model)
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     for directory in (store.hub, target.parent.parent):
@@ -166,15 +172,15 @@ def _confirm(store: Store, model: Model) -> None:
     clock = progress.Clock()
     result = check_snapshot(store, model)
     require_intact(result)
-    # The run that put it in place may have been killed just before this.
+    # The run that put it in place may have been killed before it updated refs/main.
     main_ref.update(store, model)
     progress.info(f"model {model} is already there: {result.describe()}, checked in {clock}")
 
 
-def _check_hashes(model: Model, files: Sequence[RemoteFile]) -> None:
-    bare = [file.path for file in files if not (file.sha256 or file.git)]
-    if bare:
+def _require_hashes(model: Model, files: Sequence[RemoteFile]) -> None:
+    without_hash = [file.path for file in files if not (file.sha256 or file.git)]
+    if without_hash:
         raise HubError(
-            f"the hub lists no hash for {', '.join(bare[:5])} of {model}; a file without a hash is not downloaded. "
-            "Use another endpoint (archon:hubEndpoint)."
+            f"the hub lists no hash for {', '.join(without_hash[:5])} of {model}; a file without a hash is not "
+            "downloaded. Use another endpoint (archon:hubEndpoint)."
         )

@@ -18,13 +18,13 @@ from ..store.store import Store
 
 
 def link_reusable(store: Store, model: Model, files: Sequence[RemoteFile], into: Path) -> dict[str, str]:
-    """Link the files that the store has, after checking them again; returns path -> sha256 of the linked files."""
+    """Hard-link files that the store has already, after checking their content; returns path -> sha256 of these."""
     linked = {}
     candidates = list(_other_snapshots(store, model))
     for file in files:
         target = into / file.path
         for path, entry in candidates:
-            if target.exists() or not _may_be(file, entry):
+            if target.exists() or not _may_match(file, entry):
                 continue
             if digest := verified_sha256(file, path):
                 target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def _other_snapshots(store: Store, model: Model) -> Iterator[tuple[Path, FileEnt
         yield from ((snapshot / entry.path, entry) for entry in entries if (snapshot / entry.path).is_file())
 
 
-def _may_be(file: RemoteFile, entry: FileEntry) -> bool:
+def _may_match(file: RemoteFile, entry: FileEntry) -> bool:
     return file.size == entry.size and (file.sha256 == entry.sha256 if file.sha256 else file.path == entry.path)
 
 

@@ -1,5 +1,4 @@
-"""Which files of a model repository a server needs: the weights in one format, not in every format that was
-uploaded."""
+"""Selects the files of a model repository that a server needs: the weights in one format instead of in all formats."""
 
 from __future__ import annotations
 
@@ -21,31 +20,32 @@ OTHER_FORMATS = (
 """Weights for other frameworks than PyTorch."""
 
 OTHER_DIRECTORIES = ("onnx", "openvino", "coreml")
+"""Top-level directories with weights for other frameworks."""
 
 
 def select(paths: Iterable[str], allow: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[str]:
     """The selected paths, sorted. Patterns are shell patterns over the whole path; `*` also matches `/`.
 
-    With `allow`: only what matches it. Without: everything except weights in other formats, hidden files, and PyTorch's
-    old pickles (*.bin, *.pt, *.pth) beside safetensors. What matches `ignore` is removed in both cases.
+    With `allow`: what matches it. Without: everything except weights in other formats, hidden files, and PyTorch's old
+    pickles (*.bin, *.pt, *.pth) in a directory that has safetensors. What matches `ignore` is left out in both cases.
     """
-    every = sorted(paths)
-    chosen = [path for path in every if _matches(path, allow)] if allow else _usual(every)
+    ordered = sorted(paths)
+    chosen = [path for path in ordered if _matches(path, allow)] if allow else _default_selection(ordered)
     return [path for path in chosen if not _matches(path, ignore)]
 
 
-def _usual(paths: Sequence[str]) -> list[str]:
-    safe = {posixpath.dirname(path) for path in paths if path.endswith(".safetensors")}
-    return [path for path in paths if not _unusual(path, safe)]
+def _default_selection(paths: Sequence[str]) -> list[str]:
+    with_safetensors = {posixpath.dirname(path) for path in paths if path.endswith(".safetensors")}
+    return [path for path in paths if not _is_left_out(path, with_safetensors)]
 
 
-def _unusual(path: str, safe: set[str]) -> bool:
+def _is_left_out(path: str, with_safetensors: set[str]) -> bool:
     directory, name = posixpath.split(path)
     return (
         any(part.startswith(".") for part in path.split("/"))
         or path.split("/")[0] in OTHER_DIRECTORIES
         or _matches(name, OTHER_FORMATS)
-        or (directory in safe and _matches(name, ("*.bin", "*.bin.index.json", "*.pt", "*.pth")))
+        or (directory in with_safetensors and _matches(name, ("*.bin", "*.bin.index.json", "*.pt", "*.pth")))
     )
 
 

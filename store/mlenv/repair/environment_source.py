@@ -1,5 +1,5 @@
-"""Intact copies of the files of an environment: packages from the wheel cache if that is intact, else downloaded again;
-byte code compiled from its source."""
+"""Intact copies of the files of an environment: packages from the wheel cache, or downloaded again if that is damaged
+too; byte code from its cache, or compiled again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARGIN_BYTES = 16_000_000
 
 
 class EnvironmentSource:
-    """Puts files of one environment into `staging`. `descriptor` holds its lock."""
+    """Puts intact files of one environment into `staging`. `descriptor` holds the lock of the environment."""
 
     def __init__(self, store: Store, key: str, staging: Path, request: RepairRequest, descriptor: int) -> None:
         self._store = store
@@ -38,8 +38,8 @@ class EnvironmentSource:
         self._listed: dict[str, FileEntry] = {}
 
     def copies_of(self, bad: list[FileEntry], downloaded: list[str]) -> list[VerifiedCopy]:
-        """As many of these files as can be made again, each verified; names of downloaded packages are added to
-        `downloaded`."""
+        """Verified copies of as many of these files as possible. Packages that were downloaded are added to
+        `downloaded`, as `name==version`."""
         summary = manifest.read_environment(self._base)
         self._listed = {entry.path: entry for entry in manifest.read_environment_files(self._base, summary)}
         compiled = [entry for entry in bad if entry.path.endswith(".pyc")]
@@ -58,11 +58,11 @@ class EnvironmentSource:
         for item in requirements:
             copies |= self._cached(item, bad)
         lacking = self._owners([entry for entry in bad if entry.path not in copies], copies)
-        again = [item for item in requirements if item.name in lacking]
-        if again:
-            self._require_space(again)
+        to_download = [item for item in requirements if item.name in lacking]
+        if to_download:
+            self._require_space(to_download)
             uv.install(
-                self._lock_file("remote", again),
+                self._lock_file("remote", to_download),
                 self._staging / "remote",
                 cache=self._staging / "uv",
                 indexes=self._indexes,
@@ -70,7 +70,7 @@ class EnvironmentSource:
                 doing=f"downloading packages of environment {self._key} again",
             )
             copies = self._verified(self._staging / "remote", bad) | copies
-            downloaded += [str(item) for item in again]
+            downloaded += [str(item) for item in to_download]
         return copies
 
     def _cached(self, item: Requirement, bad: list[FileEntry]) -> dict[str, VerifiedCopy]:
@@ -89,7 +89,7 @@ class EnvironmentSource:
         except NoSpaceError:
             raise
         except MlenvError:
-            # It is not in the cache, or damaged there too.
+            # The package is not in the cache, or damaged there too.
             return {}
         return self._verified(prefix, bad)
 
@@ -109,7 +109,7 @@ class EnvironmentSource:
         return path
 
     def _owners(self, entries: Iterable[FileEntry], copies: Mapping[str, VerifiedCopy]) -> set[str]:
-        """The packages that own these files, according to the intact RECORDs, in the environment or among the copies.
+        """The packages that own these files, according to intact RECORDs in the environment or among the copies.
 
         A package with a damaged RECORD is included if one of the files lies beside it.
         """
@@ -133,14 +133,14 @@ class EnvironmentSource:
         return [item for item in parse_lock(text).requirements if item.name in names]
 
     def _require_space(self, requirements: list[Requirement]) -> None:
-        # Once as a wheel, once unpacked.
+        # Each package once as a wheel and once unpacked.
         size = 2 * sum(item.size or 0 for item in requirements)
         parts = {f"for {progress.pluralise(len(requirements), 'package')}": size, "as a margin": MARGIN_BYTES}
         unknown = tuple(str(item) for item in requirements if item.size is None)
         preflight.require(self._store.root, preflight.Need(f"the repair of envs/{self._key}", parts, unknown))
 
     def _compiled(self, entry: FileEntry, copies: dict[str, VerifiedCopy]) -> Path | None:
-        """Byte code from the cache, if that has an intact file, or compiled again from its source."""
+        """A byte code file from the cache if that has an intact one, else compiled again; None if both fail."""
         for kept in sorted(self._store.pyc_cache.glob(f"*/*/{entry.path}")):
             if is_intact(kept, entry):
                 return kept

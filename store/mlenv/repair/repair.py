@@ -1,9 +1,8 @@
-"""Repairs an environment or a snapshot in place: only what is damaged or missing is replaced, and what was added is
-removed. Afterwards everything matches the manifest, which does not change."""
+"""Repairs an environment or a snapshot in place: replaces what is damaged or missing, removes what was added, and
+leaves the rest alone. Afterwards everything matches the manifest, which does not change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,14 +23,19 @@ from .snapshot_source import SnapshotSource
 
 @dataclass
 class RepairResult:
-    """What was done to one target. `found` is the state before; `also` are other hard links of damaged files, in caches
-    and other targets, that were repaired with them, relative to the store; `downloaded` names what was downloaded."""
+    """What was done to one target.
+
+    `found` is the state before the repair. `also` are the other hard links of the damaged files, in caches and other
+    targets, which were repaired too: paths relative to the store. `downloaded` are packages as `name==version`, or
+    files of a snapshot.
+    """
 
     found: VerifyResult
     also: list[str] = field(default_factory=list)
     downloaded: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict:
+        # Stable name: "brought" is what was downloaded.
         return {"found": self.found.to_json(), "also": self.also, "brought": self.downloaded}
 
 
@@ -56,34 +60,36 @@ def repair(store: Store, target: str, request: RepairRequest) -> RepairResult:
         remove_tree(staging)
         staging.mkdir(mode=0o755)
         try:
-            _repair(
-                store, root, _listed(store, named), state, result, _source(store, named, request, staging, descriptor)
-            )
+            source = _source(store, named, request, staging, descriptor)
+            _repair(store, root, _listed(store, named), state, result, source, staging)
         finally:
             remove_tree(staging)
-        _require_repaired(verify(store, target, full=False), result)
+        _require_repaired(verify(store, target, full=False))
     return result
 
 
-Source = Callable[[list[FileEntry], RepairResult], tuple[list[VerifiedCopy], Path]]
-"""Puts intact copies of files into staging, as many as it can; returns them, and staging."""
-
-
 def _repair(
-    store: Store, root: Path, entries: list[FileEntry], state: VerifyResult, result: RepairResult, source: Source
+    store: Store,
+    root: Path,
+    entries: list[FileEntry],
+    state: VerifyResult,
+    result: RepairResult,
+    source: EnvironmentSource | SnapshotSource,
+    staging: Path,
 ) -> None:
     replace_files.remove_added(root, state.added)
     wrong = {path for path, _ in state.damaged} | set(state.missing)
-    suspects = [entry for entry in entries if entry.path in wrong]
     bad = []
-    for entry in suspects:
+    for entry in entries:
+        if entry.path not in wrong:
+            continue
         if replace_files.is_intact(root / entry.path, entry):
-            # Only the mode is wrong, under all its hard links.
+            # Only the mode is wrong. All hard links of the file share it.
             (root / entry.path).chmod(entry.mode)
         else:
             bad.append(entry)
     if bad:
-        copies, staging = source(bad, result)
+        copies = source.copies_of(bad, result.downloaded)
         failpoints.reach("repair.proven")
         durable.sync_file_system(staging)
         failpoints.reach("repair.synced")
@@ -110,29 +116,25 @@ def _listed(store: Store, named: str | Model) -> list[FileEntry]:
     return manifest.read_environment_files(base, manifest.read_environment(base))
 
 
-def _source(store: Store, named: str | Model, request: RepairRequest, staging: Path, descriptor: int) -> Source:
-    def copies_of(bad: list[FileEntry], result: RepairResult) -> tuple[list[VerifiedCopy], Path]:
-        if isinstance(named, Model):
-            work = SnapshotSource(store, named, staging, request)
-        else:
-            work = EnvironmentSource(store, named, staging, request, descriptor)
-        return work.copies_of(bad, result.downloaded), staging
-
-    return copies_of
+def _source(
+    store: Store, named: str | Model, request: RepairRequest, staging: Path, descriptor: int
+) -> EnvironmentSource | SnapshotSource:
+    if isinstance(named, Model):
+        return SnapshotSource(store, named, staging, request)
+    return EnvironmentSource(store, named, staging, request, descriptor)
 
 
 def _require_all_copies(bad: list[FileEntry], copies: list[VerifiedCopy], result: RepairResult) -> None:
     lost = sorted({entry.path for entry in bad} - {copy.entry.path for copy in copies})
     if lost:
-        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
         raise MlenvError(
             f"{result.found.target}: {progress.pluralise(len(lost), 'file')} cannot be made again as the manifest "
-            f"lists them: {shown}. Everything else was repaired. Remove it from the store (stop the servers that use "
-            "it first) and deploy again."
+            f"lists them: {progress.first_few(lost)}. Everything else was repaired. Remove it from the store (stop "
+            "the servers that use it first) and deploy again."
         )
 
 
-def _require_repaired(state: VerifyResult, result: RepairResult) -> None:
+def _require_repaired(state: VerifyResult) -> None:
     if not state.ok:
         raise MlenvError(
             f"{state.target} changed while it was repaired: {'; '.join(state.problems()[:5])}. Run this again."

@@ -10,8 +10,11 @@ from ..environments.uv import Indexes
 
 @dataclass(frozen=True)
 class RepairRequest:
-    """Where intact files come from. `lock` is for environments that do not keep their lock file; `archive` for a model
-    from a directory; `endpoint` overrides the one in a snapshot's manifest, `mirrors` are tried when it fails."""
+    """Where intact files come from.
+
+    `lock` is the text of the lock file, for environments that do not keep theirs; `archive` a tar with the files of a
+    model from a directory. `endpoint` overrides the one in a snapshot's manifest; `mirrors` are tried when it fails.
+    """
 
     indexes: Indexes = field(default_factory=Indexes)
     lock: str | None = None

@@ -21,7 +21,7 @@ MARGIN_BYTES = 16_000_000
 
 
 class SnapshotSource:
-    """Puts files of one snapshot into `staging`."""
+    """Puts intact files of one snapshot into `staging`."""
 
     def __init__(self, store: Store, model: Model, staging: Path, request: RepairRequest) -> None:
         self._store = store
@@ -31,7 +31,8 @@ class SnapshotSource:
         self._request = request
 
     def copies_of(self, bad: list[FileEntry], downloaded: list[str]) -> list[VerifiedCopy]:
-        """As many of these files as can be found, each verified; downloaded ones are added to `downloaded`."""
+        """Verified copies of as many of these files as possible. Files that were downloaded are added to
+        `downloaded`."""
         self._fresh.mkdir(mode=0o755)
         copies = {entry.path: self._cached(entry) for entry in bad}
         lacking = [entry for entry in bad if copies[entry.path] is None]
@@ -39,16 +40,13 @@ class SnapshotSource:
             self._download(lacking)
             downloaded += [entry.path for entry in lacking]
         found = ((entry, copies[entry.path] or self._fresh / entry.path) for entry in bad)
-        return [VerifiedCopy(entry, path) for entry, path in found if self._ready(entry, path)]
-
-    def _ready(self, entry: FileEntry, path: Path) -> bool:
-        if not is_intact(path, entry):
-            return False
-        path.chmod(entry.mode)
-        return True
+        verified = [VerifiedCopy(entry, path) for entry, path in found if is_intact(path, entry)]
+        for copy in verified:
+            copy.path.chmod(copy.entry.mode)
+        return verified
 
     def _cached(self, entry: FileEntry) -> Path | None:
-        """The same content in another snapshot of the model."""
+        """A file with the same content in another snapshot of the model, or None."""
         for model in self._store.all_models():
             if model.repo != self._model.repo or model == self._model:
                 continue

@@ -1,5 +1,8 @@
-"""The caches: wheels as uv unpacked them, and byte code. The files of environments are hard links into both: a cached
-file that an environment uses occupies no space of its own, and one that no environment uses wastes its space."""
+"""The caches: wheels as uv unpacked them, and byte code.
+
+The files of environments are hard links into both. So a cached file that an environment uses takes no space of its own,
+and one that no environment uses wastes its space.
+"""
 
 from __future__ import annotations
 
@@ -12,35 +15,38 @@ from .store import Store
 
 
 @dataclass(frozen=True)
-class Cached:
-    """One directory of a cache. uv finds it by its `pointers`: they must be removed first, or uv would link from a
-    directory that does not exist."""
+class CacheEntry:
+    """One directory of a cache. `pointers` are the files by which uv finds it: they must be removed first, or uv would
+    look for a directory that does not exist."""
 
     path: Path
     pointers: tuple[Path, ...] = ()
 
 
-def unused_wheels(store: Store, removals: Removals) -> list[Cached]:
+def unused_wheels(store: Store, removals: Removals) -> list[CacheEntry]:
     """Unpacked wheels that no environment links to, except environments among the removals."""
-    links = _links(store.uv_cache)
+    pointers = _pointers(store.uv_cache)
     unpacked = sorted(store.uv_cache.glob("archive-v*/*"))
-    return [Cached(path, tuple(links.get(path, ()))) for path in unpacked if not removals.uses(path)]
+    unused = [path for path in unpacked if not removals.is_linked_elsewhere(path)]
+    return [CacheEntry(path, tuple(pointers.get(path, ()))) for path in unused]
 
 
-def unused_bytecode(store: Store, removals: Removals) -> list[Cached]:
+def unused_bytecode(store: Store, removals: Removals) -> list[CacheEntry]:
     """Cached byte code that no environment links to, except environments among the removals."""
-    return [Cached(path) for path in sorted(store.pyc_cache.glob("*/*")) if not removals.uses(path)]
+    cached = sorted(store.pyc_cache.glob("*/*"))
+    return [CacheEntry(path) for path in cached if not removals.is_linked_elsewhere(path)]
 
 
 def partial_writes(store: Store) -> list[Path]:
-    """What killed runs of uv left partly unpacked in its cache."""
+    """Wheels that killed runs of uv left partly unpacked in its cache."""
     return sorted(store.uv_cache.glob(".tmp*"))
 
 
-def _links(cache: Path) -> dict[Path, list[Path]]:
-    """For each unpacked wheel: the links that uv finds it by, and uv's notes beside them on where it came from.
+def _pointers(cache: Path) -> dict[Path, list[Path]]:
+    """For each unpacked wheel: the symbolic links by which uv finds it, and uv's notes on its origin beside them.
 
-    uv names a link by the wheel, `1.0-py3-none-any`, and its notes after the link: `.http`, `.rev` and the like.
+    uv names a link after the wheel, `1.0-py3-none-any`, and the notes after the link, with `.http`, `.rev` or the like
+    appended.
     """
     result: dict[Path, list[Path]] = {}
     for link in _symlinks(cache):

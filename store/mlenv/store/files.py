@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.disk import STAT_BLOCK_BYTES
 from ..core.errors import MlenvError
 
 FILE_MODES = (0o644, 0o755)
@@ -36,19 +37,19 @@ class FileEntry(NamedTuple):
 class Tree:
     """What lies below a directory: files as path -> (size, permission bits), directories as path -> permission bits.
 
-    `odd` are the paths that are neither: links, sockets and the like, which are not allowed in a store.
+    `special` are the paths that are neither: links, sockets and the like, which are not allowed in a store.
     """
 
     files: dict[str, tuple[int, int]]
     directories: dict[str, int]
-    odd: list[str]
+    special: list[str]
 
 
 def scan(root: Path, skip: frozenset[str] = frozenset()) -> Tree:
     """List a tree without following links; `skip` are names directly below the root."""
     files: dict[str, tuple[int, int]] = {}
     directories: dict[str, int] = {"": stat.S_IMODE(root.stat().st_mode)}
-    odd: list[str] = []
+    special: list[str] = []
     pending = [("", str(root))]
     while pending:
         prefix, directory = pending.pop()
@@ -65,20 +66,20 @@ def scan(root: Path, skip: frozenset[str] = frozenset()) -> Tree:
                     directories[path] = mode & 0o7777
                     pending.append((path + "/", entry.path))
                 else:
-                    odd.append(path)
-    return Tree(files, directories, odd)
+                    special.append(path)
+    return Tree(files, directories, special)
 
 
 def normalise(root: Path, *, executables: bool = True) -> Tree:
     """Give every file mode 0644 (0755 if it may be executed) and every directory 0755; returns the resulting tree.
 
-    A file that has other names is copied first: its mode belongs to the wheel cache and to other environments too.
-    Raises MlenvError if the tree holds anything but files and directories.
+    A file with other hard links is copied first, since the wheel cache and other environments share its mode. Raises
+    MlenvError if the tree holds anything but files and directories.
     """
     tree = scan(root)
-    if tree.odd:
+    if tree.special:
         raise MlenvError(
-            f"{root} holds links or special files, which a store never has: {', '.join(sorted(tree.odd)[:5])}"
+            f"{root} holds links or special files, which a store never has: {', '.join(sorted(tree.special)[:5])}"
         )
     for path, mode in tree.directories.items():
         if mode != DIRECTORY_MODE:
@@ -104,15 +105,22 @@ def hash_tree(root: Path, tree: Tree, hashed: Hashed = ignore) -> list[FileEntry
     shares = [paths[start::workers] for start in range(workers)]
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool:
-        for share in pool.map(lambda share: _hash_share(root, share, hashed), shares):
-            digests |= share
+        for digests_of_share in pool.map(lambda share: _hash_share(root, share, hashed), shares):
+            digests |= digests_of_share
     return [FileEntry(path, *tree.files[path], digests[path]) for path in sorted(tree.files)]
 
 
-def disk_bytes(root: Path, counted: Container[str]) -> int:
-    """Bytes of the blocks that a tree takes: its directories, its files without another name, and the `counted` ones.
+def sha256_of(path: Path) -> str:
+    """The sha256 of one file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
-    Files with another hard link occupied their blocks before, unless the caller counts them.
+
+def disk_bytes(root: Path, counted: Container[str]) -> int:
+    """Bytes of the blocks that a tree takes: its directories, its files with a single hard link, and the files
+    `counted`, paths relative to the root.
+
+    The blocks of other files were occupied before: a cache or another environment has them too.
     """
     blocks = 0
     for directory, _, names, descriptor in os.fwalk(root):
@@ -122,7 +130,7 @@ def disk_bytes(root: Path, counted: Container[str]) -> int:
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             if status.st_nlink == 1 or f"{prefix}{name}".removeprefix("./") in counted:
                 blocks += status.st_blocks
-    return blocks * 512
+    return blocks * STAT_BLOCK_BYTES
 
 
 def _hash_share(root: Path, paths: Sequence[str], hashed: Hashed) -> dict[str, str]:
@@ -145,7 +153,7 @@ def _hash_share(root: Path, paths: Sequence[str], hashed: Hashed) -> dict[str, s
 
 def _set_mode(path: Path, mode: int) -> None:
     if path.stat().st_nlink > 1:
-        alone = path.with_name(f".{path.name}.alone")
-        shutil.copyfile(path, alone)
-        alone.replace(path)
+        copy = path.with_name(f".{path.name}.alone")
+        shutil.copyfile(path, copy)
+        copy.replace(path)
     path.chmod(mode)

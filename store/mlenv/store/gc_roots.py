@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import durable
 from ..core.errors import MlenvError, UsageError
 from ..core.model import Model
+from ..core.progress import bullets, pluralise
 from .manifest import now
 from .store import KEY
 
@@ -18,7 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Roots:
-    """Images by name and tag, environments by key, model snapshots as `Org/Name@<40 hex>`; each sorted, once."""
+    """Images by name and tag, environments by key, model snapshots as `Org/Name@<40 hex>`; sorted, no duplicates."""
 
     images: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
@@ -33,16 +34,16 @@ class Roots:
         unknown = sorted(document.keys() - _CHECKS.keys())
         if unknown:
             problems.append(f"unknown names {', '.join(unknown)}; known are {', '.join(_CHECKS)}")
-        lists = {name: _names(name, document.get(name), problems) for name in _CHECKS}
+        lists = {kind: _checked_names(kind, document.get(kind), problems) for kind in _CHECKS}
         if problems:
-            raise UsageError(f"{where} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+            raise UsageError(f"{where} cannot be used:\n{bullets(problems)}")
         return Roots(**lists)
 
     def union(self, other: Roots) -> Roots:
-        return Roots(**{name: _merged(getattr(self, name), getattr(other, name)) for name in _CHECKS})
+        return Roots(**{kind: _merged(getattr(self, kind), getattr(other, kind)) for kind in _CHECKS})
 
-    def to_json(self) -> dict:
-        return {name: list(getattr(self, name)) for name in _CHECKS}
+    def to_json(self) -> dict[str, list[str]]:
+        return {kind: list(getattr(self, kind)) for kind in _CHECKS}
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class StackRoots:
 
 
 def read(directory: Path) -> dict[str, StackRoots]:
-    """The GC roots of all stacks, by stack. Raises MlenvError if a single file cannot be read: what it keeps is then
-    unknown."""
+    """The GC roots of all stacks, by stack. Raises MlenvError if any file cannot be read: without it, nobody knows what
+    that stack keeps."""
     paths = sorted(path for path in directory.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
     return {path.stem: _read(path) for path in paths}
 
@@ -83,6 +84,11 @@ def path_of(directory: Path, stack: str) -> Path:
     return directory / f"{stack}.json"
 
 
+def describe(roots: Mapping[str, Sequence[str]]) -> str:
+    """How many objects `{images, environments, models}` name: `1 image, 2 environments, 0 models`."""
+    return ", ".join(pluralise(len(roots[kind]), kind.removesuffix("s")) for kind in _CHECKS)
+
+
 def users(all_roots: Mapping[str, StackRoots], kind: str, name: str) -> list[str]:
     """The stacks whose GC roots include an object; `kind` is images, environments or models."""
     return sorted(stack for stack, item in all_roots.items() if name in getattr(item.roots, kind))
@@ -92,7 +98,7 @@ def _read(path: Path) -> StackRoots:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         found = document.pop("format", None)
         if isinstance(found, int) and found > FORMAT:
             raise MlenvError(
@@ -112,7 +118,7 @@ def _read(path: Path) -> StackRoots:
     return StackRoots(stack, updated, roots)
 
 
-def _names(kind: str, value: object, problems: list[str]) -> tuple[str, ...]:
+def _checked_names(kind: str, value: object, problems: list[str]) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         problems.append(f"{kind}: expected a list of strings, got {value!r}")
         return ()

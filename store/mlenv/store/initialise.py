@@ -1,4 +1,4 @@
-"""Makes a store, or completes one."""
+"""Creates a store, or adds the directories that an existing one lacks."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ _HARMLESS = {"lost+found", FORMAT_FILE}
 
 
 def initialise(root: Path, data: Iterable[str], owner: tuple[int, int]) -> Store:
-    """Make a store, or complete one; `data` are `STACK/SERVICE` directories for the servers' own files.
+    """Create a store, or complete an existing one, and correct the modes of its directories.
 
-    Raises MlenvError if the directory holds something else, or a store of a newer format.
+    `data` are `STACK/SERVICE` directories for the servers' own files, which belong to `owner` (uid, gid). Raises
+    MlenvError if the directory holds something else, or a store of a newer format.
     """
     root.mkdir(parents=True, exist_ok=True)
     if recorded_format(root) is None:
         _refuse_foreign_directory(root)
     for name, mode in DIRECTORIES.items():
-        _directory(root / name, mode)
+        _ensure_directory(root / name, mode)
         failpoints.reach("init.directories")
     for service in data:
-        _data_directory(root, service, owner)
+        _ensure_data_directory(root, service, owner)
     failpoints.reach("init.data")
     if recorded_format(root) is None:
-        # The lock keeps a garbage collection of a faster run from treating the unfinished file as one of a killed run.
+        # Without the lock, a garbage collection could take the unfinished file for one of a killed run and remove it.
         with file_lock.acquire(root / "staging/locks/init.lock", "the initialisation of the store"):
             write_text(root / FORMAT_FILE, json.dumps({"format": FORMAT}) + "\n")
     failpoints.reach("init.format")
@@ -53,12 +54,12 @@ def _refuse_foreign_directory(root: Path) -> None:
         )
 
 
-def _data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:
+def _ensure_data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:
     parts = service.split("/")
     if len(parts) != 2 or not all(KEY.fullmatch(part) for part in parts):
         raise UsageError(f"data directory {service!r}: expected STACK/SERVICE, of letters, digits, '.', '_' and '-'")
     stack = root / "data" / parts[0]
-    _directory(stack, 0o755)
+    _ensure_directory(stack, 0o755)
     target = stack / parts[1]
     # Mode before owner: others must not be able to read it even for a moment.
     target.mkdir(mode=0o700, exist_ok=True)
@@ -68,7 +69,7 @@ def _data_directory(root: Path, service: str, owner: tuple[int, int]) -> None:
         target.chmod(0o700)
 
 
-def _directory(path: Path, mode: int) -> None:
+def _ensure_directory(path: Path, mode: int) -> None:
     path.mkdir(mode=mode, exist_ok=True)
     if path.stat().st_mode & 0o7777 != mode:
         path.chmod(mode)

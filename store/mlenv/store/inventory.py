@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..core import disk, progress
@@ -16,9 +16,11 @@ from .store import Store
 
 
 def document(store: Store) -> dict:
-    """The inventory as one document. `bytes` of an environment or model are the lengths of its files; of a cache, what
-    only the cache has, since the files of environments are hard links into it. Raises MlenvError for damaged GC
-    roots."""
+    """The inventory as a JSON document. Raises MlenvError for damaged GC roots.
+
+    The `bytes` of an environment or model are the lengths of its files. The bytes of a cache are the space of what no
+    environment links to: the rest of a cache are hard links to files of environments.
+    """
     roots = gc_roots.read(store.gc_roots)
     return {
         "format": FORMAT,
@@ -32,26 +34,23 @@ def document(store: Store) -> dict:
     }
 
 
-def table(listed: dict) -> Iterator[str]:
+def table(inventory: dict) -> Iterator[str]:
     """The inventory as lines for people."""
-    yield f"store {listed['root']}, format {listed['format']}"
+    yield f"store {inventory['root']}, format {inventory['format']}"
     for kind in ("environments", "models"):
-        yield f"{kind}:" if listed[kind] else f"{kind}: none"
-        for item in listed[kind]:
+        yield f"{kind}:" if inventory[kind] else f"{kind}: none"
+        for item in inventory[kind]:
             name, created = item.get("key") or item.get("model"), item["created"] or "its manifest is damaged"
             used = ", ".join(item["usedBy"]) or "no stack"
             size = "size unknown" if item["bytes"] is None else progress.size(item["bytes"])
             yield f"  {name}  {size}  {created}  used by {used}"
-    waste = listed["caches"]
-    yield f"only in caches: wheels {progress.size(waste['wheels'])}, byte code {progress.size(waste['bytecode'])}"
-    yield f"staging: {progress.size(listed['staging'])}"
-    for item in listed["data"]:
+    unused = inventory["caches"]
+    yield f"only in caches: wheels {progress.size(unused['wheels'])}, byte code {progress.size(unused['bytecode'])}"
+    yield f"staging: {progress.size(inventory['staging'])}"
+    for item in inventory["data"]:
         yield f"data/{item['path']}: {progress.size(item['bytes'])}"
-    for item in listed["references"]:
-        counts = ", ".join(
-            progress.pluralise(len(item[kind]), kind[:-1]) for kind in ("images", "environments", "models")
-        )
-        yield f"{item['stack']} holds {counts} (since {item['updated']})"
+    for item in inventory["references"]:
+        yield f"{item['stack']} holds {gc_roots.describe(item)} (since {item['updated']})"
 
 
 def _environment(store: Store, key: str, roots: dict[str, StackRoots]) -> dict:
@@ -79,19 +78,19 @@ def _model(store: Store, model: Model, roots: dict[str, StackRoots]) -> dict:
     }
 
 
-def _summary(read) -> dict:
+def _summary(read: Callable[[], dict]) -> dict:
     try:
         return read()
     except MlenvError:
-        # The inventory lists it anyway; verify reports what is wrong with it.
+        # The inventory lists the object anyway; verify reports what is wrong with its manifest.
         return {}
 
 
 def _caches(store: Store) -> dict:
-    nothing = Removals()
+    no_removals = Removals()
     return {
-        "wheels": sum(disk.size(cached.path) for cached in caches.unused_wheels(store, nothing)),
-        "bytecode": sum(disk.size(cached.path) for cached in caches.unused_bytecode(store, nothing)),
+        "wheels": sum(disk.size(entry.path) for entry in caches.unused_wheels(store, no_removals)),
+        "bytecode": sum(disk.size(entry.path) for entry in caches.unused_bytecode(store, no_removals)),
     }
 
 

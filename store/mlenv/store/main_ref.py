@@ -8,7 +8,7 @@ from .store import Store
 
 
 def update(store: Store, model: Model) -> None:
-    """Make `main` stand for this snapshot."""
+    """Point `main` to this snapshot."""
     path = store.main_ref(model)
     if path.exists() and path.read_text() == model.revision:
         return
@@ -17,10 +17,10 @@ def update(store: Store, model: Model) -> None:
 
 
 def names_a_snapshot(store: Store, model: Model) -> bool:
-    """Whether `main` stands for a snapshot that is in the store, or is not there at all."""
+    """Whether `main` points to a snapshot that is in the store, or is missing."""
     path = store.main_ref(model)
     if not path.is_file():
-        # A fetch that was killed at its very end, or another tool: a server that names the commit needs no `main`.
+        # A fetch was killed at its very end, or another tool wrote the model. Servers name the commit, not `main`.
         return True
     revision = path.read_text(errors="replace")
     return revision != "" and (store.hub / model.folder / "snapshots" / revision).is_dir()

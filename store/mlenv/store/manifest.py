@@ -1,7 +1,7 @@
 """Manifests: what an environment or a snapshot consists of, where it came from and how it was verified.
 
-A manifest is sealed: its last entry is the sha256 of everything before it, so that a change is detected. A copy beside
-it is for repairs. Manifests of earlier versions have neither and are accepted without.
+A manifest is sealed: its last entry is the sha256 of everything before it, so that a change is detected. The copy
+beside it is for repairs. Manifests of earlier versions have neither a seal nor a copy, and are accepted.
 """
 
 from __future__ import annotations
@@ -62,8 +62,17 @@ def write_environment(base: Path, summary: dict, files: Iterable[FileEntry], loc
 
 
 def table(entries: Iterable[FileEntry]) -> str:
-    """The text of files.tsv."""
+    """The text of files.tsv: sha256, size, mode and path of each file."""
     return "".join(f"{entry.sha256}\t{entry.size}\t{entry.mode:04o}\t{entry.path}\n" for entry in entries)
+
+
+def parse_table(text: str) -> list[FileEntry]:
+    """The files that a files.tsv lists. Raises ValueError if it is malformed."""
+    entries = []
+    for line in text.splitlines():
+        digest, size, mode, path = line.split("\t")
+        entries.append(FileEntry(path, int(size), int(mode, 8), digest))
+    return entries
 
 
 def render(document: dict) -> str:
@@ -77,16 +86,12 @@ def read_environment(base: Path) -> dict:
 
 
 def read_environment_files(base: Path, summary: dict) -> list[FileEntry]:
-    """The files of an environment, after checking that the list is the one that the summary names by its hash."""
-    entries = []
-    for line in read_table(base, summary).decode().splitlines():
-        digest, size, mode, name = line.split("\t")
-        entries.append(FileEntry(name, int(size), int(mode, 8), digest))
-    return entries
+    """The files of an environment. Raises MlenvError if their list does not have the hash that the summary states."""
+    return parse_table(read_table(base, summary).decode())
 
 
 def read_table(base: Path, summary: dict) -> bytes:
-    """The text of files.tsv. Raises MlenvError if it is not the one that the summary names by its hash."""
+    """The text of files.tsv. Raises MlenvError if it does not have the hash that the summary states."""
     path = base / DIRECTORY / FILES
     try:
         text = path.read_bytes()
@@ -98,8 +103,7 @@ def read_table(base: Path, summary: dict) -> bytes:
 
 
 def write_snapshot(path: Path, summary: dict, files: Iterable[FileEntry]) -> dict:
-    """Write the manifest of a model snapshot; returns it as written. It contains the list of files, since there are
-    few."""
+    """Write the manifest of a model snapshot; returns it as written. It contains the list of files, which is short."""
     entries = list(files)
     complete = _sealed(
         {

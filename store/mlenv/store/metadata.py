@@ -1,5 +1,5 @@
-"""The metadata of an environment or a snapshot. Each file exists twice: this checks both copies and repairs one by the
-other."""
+"""The metadata of an environment or a snapshot. Each file exists twice: this module checks both copies, and repairs a
+damaged one from the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core import durable
 from ..core.errors import MlenvError
 from ..core.model import Model
 from . import main_ref, manifest
-from .files import hash_tree, scan
+from .files import hash_tree, scan, sha256_of
 from .store import Store
 from .verify_result import VerifyResult
 
@@ -19,9 +19,10 @@ _MODE = 0o644
 
 
 def check_environment(base: Path, result: VerifyResult, *, full: bool) -> dict | None:
-    """Add what is wrong with the metadata of a user base; returns the summary, if necessary from its copy, or None.
+    """Check the metadata of a user base and add the problems to `result`.
 
-    The caller checks the list of files. Without `full`, only the size of its copy is compared.
+    Returns the summary, if necessary from its copy, or None if both are damaged. The caller checks the list of files.
+    Without `full`, only the size of the copy of that list is compared.
     """
     directory = base / manifest.DIRECTORY
     summary = _check_manifest(directory / manifest.MANIFEST, directory / manifest.COPY, "environment", base, result)
@@ -33,22 +34,22 @@ def check_environment(base: Path, result: VerifyResult, *, full: bool) -> dict |
         name = path.relative_to(base).as_posix()
         if not path.is_file():
             result.missing.append(name)
-        elif digest is not None and (full or path.name == manifest.LOCK) and _sha256(path) != digest:
+        elif digest is not None and (full or path.name == manifest.LOCK) and sha256_of(path) != digest:
             result.damaged.append((name, f"its sha256 is not the one in {manifest.MANIFEST}"))
         elif (mode := stat.S_IMODE(path.stat().st_mode)) != _MODE:
             result.damaged.append((name, f"mode {mode:04o} instead of {_MODE:04o}"))
-    if not full and _differ(directory / manifest.COPIES / manifest.FILES, directory / manifest.FILES):
+    if not full and _sizes_differ(directory / manifest.COPIES / manifest.FILES, directory / manifest.FILES):
         name = f"{manifest.DIRECTORY}/{manifest.COPIES}/{manifest.FILES}"
         result.damaged.append((name, f"its size is not that of {manifest.FILES}"))
     names = {path.relative_to(directory).as_posix() for path in expected}
     result.added += [
-        f"{manifest.DIRECTORY}/{name}" for name in sorted((*present.files, *present.odd)) if name not in names
+        f"{manifest.DIRECTORY}/{name}" for name in sorted((*present.files, *present.special)) if name not in names
     ]
     return summary
 
 
 def check_snapshot(store: Store, model: Model, result: VerifyResult) -> dict | None:
-    """The same for a snapshot, whose metadata lies outside of it, and for `refs/main` of the model."""
+    """Check the metadata of a snapshot, which lies outside of it, and `refs/main` of the model; otherwise as above."""
     path = store.snapshot_manifest(model)
     summary = _check_manifest(path, manifest.snapshot_copy(path), "model", store.root, result)
     if not main_ref.names_a_snapshot(store, model):
@@ -57,9 +58,10 @@ def check_snapshot(store: Store, model: Model, result: VerifyResult) -> dict | N
 
 
 def repair_environment(base: Path, lock: str | None) -> None:
-    """Repair one of a pair by the other, the list of files also by the files, the lock file also by the given one.
+    """Repair each damaged metadata file of a user base from its copy.
 
-    Raises MlenvError if both copies are lost.
+    If both copies are damaged, the list of files is made again from the files, and the lock file is replaced by `lock`.
+    Raises MlenvError if that does not give the recorded hash, or if both copies of the manifest are damaged.
     """
     directory = base / manifest.DIRECTORY
     target = f"envs/{base.name}"
@@ -67,7 +69,7 @@ def repair_environment(base: Path, lock: str | None) -> None:
     expected = _metadata(directory, summary)
     for name, digest in ((manifest.FILES, summary["filesSha256"]), (manifest.LOCK, summary["lockSha256"])):
         places = [path for path in expected if path.name == name]
-        bad = [path for path in places if not path.is_file() or _sha256(path) != digest]
+        bad = [path for path in places if not path.is_file() or sha256_of(path) != digest]
         if bad:
             intact = [_text(path) for path in places if path not in bad]
             text = intact[0] if intact else _rebuilt(base, name, lock)
@@ -79,7 +81,10 @@ def repair_environment(base: Path, lock: str | None) -> None:
 
 
 def repair_snapshot(store: Store, model: Model) -> None:
-    """The same for a snapshot."""
+    """Repair a damaged manifest of a snapshot from its copy, and point a damaged `refs/main` to this snapshot.
+
+    Raises MlenvError if both copies are damaged.
+    """
     path = store.snapshot_manifest(model)
     _repair_manifest(path, manifest.snapshot_copy(path), "model", f"models/{model}")
     if not main_ref.names_a_snapshot(store, model):
@@ -87,12 +92,13 @@ def repair_snapshot(store: Store, model: Model) -> None:
 
 
 def lock_of(base: Path, summary: dict, given: str | None) -> str | None:
-    """The lock file that an environment was made from: its own, or the given one, or None."""
+    """The lock file that an environment was made from: the one that it keeps, else `given` if its hash matches, else
+    None."""
     path = base / manifest.DIRECTORY / manifest.LOCK
-    if path.is_file() and _sha256(path) == summary["lockSha256"]:
+    if path.is_file() and sha256_of(path) == summary["lockSha256"]:
         return _text(path)
-    fits = given is not None and hashlib.sha256(given.encode()).hexdigest() == summary["lockSha256"]
-    return given if fits else None
+    matches = given is not None and hashlib.sha256(given.encode()).hexdigest() == summary["lockSha256"]
+    return given if matches else None
 
 
 def _metadata(directory: Path, summary: dict) -> dict[Path, str | None]:
@@ -161,13 +167,8 @@ def _text(path: Path) -> str:
     return path.read_bytes().decode()
 
 
-def _differ(copy: Path, path: Path) -> bool:
+def _sizes_differ(copy: Path, path: Path) -> bool:
     return copy.is_file() and path.is_file() and copy.stat().st_size != path.stat().st_size
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _relative(path: Path, root: Path) -> str:

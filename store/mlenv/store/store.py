@@ -15,6 +15,7 @@ from ..core import file_lock, progress
 from ..core.errors import MlenvError, UsageError
 from ..core.model import Model
 from .layout import DIRECTORIES, FORMAT_FILE, recorded_format
+from .manifest import snapshot_copy
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -30,7 +31,7 @@ class Store:
 
     @staticmethod
     def open(root: Path) -> Store:
-        """A store that exists in a format that this tool supports."""
+        """The store at `root`. Raises MlenvError if there is none, or one of a newer format."""
         recorded = recorded_format(root)
         if recorded is None:
             raise MlenvError(f"{root} is not a store: {FORMAT_FILE} is missing. Make one: mlenv init --store {root}")
@@ -89,14 +90,14 @@ class Store:
     def snapshot_metadata(self, model: Model) -> list[Path]:
         """The metadata files of a snapshot, its manifest last."""
         manifest = self.snapshot_manifest(model)
-        return [self.snapshot_baseline(model), manifest.with_suffix(".copy.json"), manifest]
+        return [self.snapshot_baseline(model), snapshot_copy(manifest), manifest]
 
     def all_environments(self) -> list[str]:
-        """The keys of the environments that are there, sorted."""
+        """The keys of all environments in the store, sorted."""
         return sorted(path.name for path in self.environments.iterdir() if path.is_dir() and not path.is_symlink())
 
     def all_models(self) -> list[Model]:
-        """The models whose snapshots are there, sorted."""
+        """All models with a snapshot in the store, sorted by folder and commit."""
         snapshots = sorted(self.hub.glob("models--*/snapshots/*"))
         return [Model.from_folder(path.parent.parent.name, path.name) for path in snapshots]
 
@@ -105,8 +106,9 @@ class Store:
         """Lock the store shared and one object exclusively; yields the object's staging directory and the descriptor of
         its lock.
 
-        What interrupted runs left in staging is removed first. The directory may still hold what an earlier run for the
-        same object left: the caller continues it or clears it.
+        `name` names the lock and the staging directory, `what` the object in messages. First it removes what
+        interrupted runs for other objects left in staging. What an earlier run for the same object left stays: the
+        caller continues with it or removes it.
         """
         with file_lock.acquire(self._lock("store"), "the whole store (a prune)", shared=True):
             # If this waited for a purge, the store no longer exists.
@@ -117,8 +119,8 @@ class Store:
 
     @contextmanager
     def shared_lock(self) -> Iterator[None]:
-        """Lock the store shared, so that nothing is removed meanwhile. A read-only store needs no lock: nothing is
-        removed."""
+        """Lock the store shared, so that nothing is removed meanwhile. A read-only store needs no lock: nobody can
+        remove anything."""
         with ExitStack() as stack:
             try:
                 stack.enter_context(file_lock.acquire(self._lock("store"), "the whole store", shared=True))
@@ -142,13 +144,13 @@ class Store:
             yield
 
     def orphans(self) -> list[Path]:
-        """What interrupted runs left in staging, without the downloads that can still be resumed. Requires the
-        exclusive lock."""
+        """What interrupted runs left in staging, except downloads that can still be resumed. Requires the exclusive
+        lock."""
         entries = sorted(self.staging.iterdir())
         return [entry for entry in entries if entry.name != "locks" and not _is_fresh_download(entry)]
 
-    def own(self) -> list[Path]:
-        """The entries of the store's directory that belong to it."""
+    def own_entries(self) -> list[Path]:
+        """The entries of the root directory that belong to the store."""
         names = {name.split("/")[0] for name in DIRECTORIES} | {FORMAT_FILE}
         return sorted(path for path in self.root.iterdir() if path.name in names)
 
@@ -171,7 +173,7 @@ class Store:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory or file and all below it, if it exists."""
+    """Remove a file, a link, or a directory with everything below it, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""Compares what lies in the store with the manifests. Quick: names, sizes, modes. Full: the hashes too."""
+"""Compares the content of the store with its manifests: names, sizes and modes; in a full verification, hashes too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..core.errors import MlenvError, NotInStoreError, UsageError
 from ..core.model import Model
+from ..core.progress import bullets
 from . import manifest, metadata, stat_check
 from .files import DIRECTORY_MODE, FileEntry, Hashed, Tree, hash_tree, ignore, scan
 from .store import Store
@@ -42,10 +43,9 @@ def require_intact(result: VerifyResult) -> None:
     if result.ok:
         return
     problems = result.problems()
-    listing = "\n".join(f"  - {problem}" for problem in problems[:10])
     more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
     raise MlenvError(
-        f"{result.target} is in the store but was changed:\n{listing}{more}\n"
+        f"{result.target} is in the store but was changed:\n{bullets(problems[:10])}{more}\n"
         f"Repair it: mlenv repair {result.target} (./archon verify --repair)."
     )
 
@@ -93,25 +93,24 @@ def _require_present(path: Path, target: str) -> None:
 def _compare(
     result: VerifyResult, root: Path, entries: Sequence[FileEntry], tree: Tree, full: bool, hashed: Hashed
 ) -> None:
-    present = tree.files
-    intact = {}
+    same_size_and_mode = {}
     for entry in entries:
-        found = present.get(entry.path)
+        found = tree.files.get(entry.path)
         if found is None:
             result.missing.append(entry.path)
         elif found != (entry.size, entry.mode):
             result.damaged.append((entry.path, _difference(entry, found)))
         else:
-            intact[entry.path] = found
+            same_size_and_mode[entry.path] = found
     expected = {entry.path: entry for entry in entries}
-    result.added += sorted(path for path in present if path not in expected) + sorted(tree.odd)
+    result.added += sorted(path for path in tree.files if path not in expected) + sorted(tree.special)
     result.damaged += [
         (path or ".", f"mode {mode:04o} instead of {DIRECTORY_MODE:04o}")
         for path, mode in sorted(tree.directories.items())
         if mode != DIRECTORY_MODE
     ]
     if full:
-        for entry in hash_tree(root, Tree(intact, {}, []), hashed):
+        for entry in hash_tree(root, Tree(same_size_and_mode, {}, []), hashed):
             if entry.sha256 != expected[entry.path].sha256:
                 reason = f"sha256 {entry.sha256[:12]}... instead of {expected[entry.path].sha256[:12]}..."
                 result.damaged.append((entry.path, reason))

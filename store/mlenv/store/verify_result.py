@@ -9,7 +9,10 @@ from ..core import progress
 
 @dataclass
 class VerifyResult:
-    """The state of one target. `damaged` pairs a path with the reason; the others are paths."""
+    """The state of one target, compared with its manifest. `files` and `bytes` are what the manifest lists.
+
+    `damaged` pairs a path with the reason; `missing` and `added` are paths.
+    """
 
     target: str
     files: int = 0
@@ -31,7 +34,7 @@ class VerifyResult:
         )
 
     def describe(self) -> str:
-        """How much was compared, for people."""
+        """How much was compared: `45,123 files, 5.83 GB`."""
         return f"{progress.pluralise(self.files, 'file')}, {progress.size(self.bytes)}"
 
     def to_json(self) -> dict:

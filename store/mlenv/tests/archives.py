@@ -1,4 +1,4 @@
-"""Tar archives made by hand."""
+"""Tar archives in memory."""
 
 from __future__ import annotations
 

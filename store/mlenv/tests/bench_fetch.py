@@ -1,10 +1,10 @@
-"""How fast a large model is fetched, and what kill -9 costs; over loopback, from the test hub.
+"""Measures how fast a large model is fetched from the test hub over loopback, and what kill -9 costs.
 
     python3 -m mlenv.tests.bench_fetch --work DIRECTORY [--runs N] [--kills N] [--json]
 
 Throughput: `mlenv fetch` (verified, synced, with manifest) and `curl -o file && sha256sum file` take turns with a
-random model of the size of Qwen3-Reranker-0.6B. Only their ratio travels from one machine to another. Resume: downloads
-killed at random moments; the hub counts what it sent, and every snapshot that shows is compared with the original.
+random model of the size of Qwen3-Reranker-0.6B. Only their ratio can be compared between machines. Resume: downloads
+are killed at random moments; the hub counts what it sent, and every visible snapshot is compared with the original.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RATIO_LIMIT = 0.9
 
 
 class Bench:
-    """A hub with the model and a store, in a directory of the bench's own."""
+    """Measures downloads from a hub into a store below `work`. `files` are those of the model, by name."""
 
     def __init__(self, work: Path, hub: FakeHub, files: dict[str, Path]) -> None:
         self._work = work
@@ -47,11 +47,17 @@ class Bench:
         self.store = Store(work / "store")
 
     def throughput(self, runs: int) -> dict:
-        """Both ways in turn; the figures of each run."""
+        """Run mlenv and curl in turn; returns the figures of each run, the median ratio, and the peak in bytes."""
+        # A warm-up that is not counted.
         self._curl()
         rows = []
         for number in range(runs):
-            ours, theirs = (self._ours(), self._curl()) if number % 2 else tuple(reversed((self._curl(), self._ours())))
+            if number % 2:
+                ours = self._ours()
+                theirs = self._curl()
+            else:
+                theirs = self._curl()
+                ours = self._ours()
             ratio = theirs.seconds / ours.seconds
             rows.append({"fetch": ours.seconds, "curl": theirs.seconds, "ratio": ratio, "peak": ours.peak})
             progress.info(
@@ -66,7 +72,7 @@ class Bench:
         }
 
     def resume(self, kills: int, seed: int) -> dict:
-        """One download after another, killed so often in all."""
+        """Download again and again, with this many kills in all; returns what they cost."""
         self._empty()
         download = Download(self._hub, self.store, MODEL, self._command(), self.total, DownloadOptions.part_bytes)
         return asdict(kill_again_and_again(download, kills, seed, self._completed))
@@ -131,7 +137,7 @@ def main() -> int:
 
 
 def report(throughput: dict, resume: dict, *, as_json: bool) -> int:
-    """Print the figures beside what is asked of them; 1 if one is missed."""
+    """Print each figure and whether it keeps its limit; returns 1 if one does not."""
     peak = max(throughput["peak"], resume["peak"])
     rows = [
         (f"fetch against curl and sha256sum, median {throughput['ratio']:.2f}", throughput["ratio"] >= RATIO_LIMIT),

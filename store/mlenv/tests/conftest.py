@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlenv.store.initialise import initialise
 from mlenv.store.store import Store
 
+from .archives import pack
 from .fake_hub import FakeHub
 from .run_mlenv import Result, mlenv
 from .wheels import Wheel, lock_of, make_wheel
@@ -77,6 +78,40 @@ def populate(store: Store, wheelhouse: Path) -> Populate:
     return run
 
 
+Prepare = Callable[[str, Callable[[], Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def prepared_stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A directory of stores as `prepare` left them, and by their names what its work returned."""
+    return tmp_path_factory.mktemp("prepared"), {}
+
+
+@pytest.fixture
+def prepare(store: Store, prepared_stores: tuple[Path, dict[str, Any]]) -> Prepare:
+    """Fills the store: `prepare(name, work)` returns what `work()` returns.
+
+    `work` runs once for all tests that give the same name, since it takes seconds. The others get a copy of the store
+    that it filled. It must fill an empty store always the same way, and return nothing that names the store's path. In
+    the copy the wheel cache belongs to the wheelhouse of the first test, and a model to its hub: what repairs from
+    these needs a store of its own.
+    """
+    directory, results = prepared_stores
+
+    def run(name: str, work: Callable[[], Any]) -> Any:
+        copy = directory / name
+        if name not in results:
+            result = work()
+            subprocess.run(["cp", "--archive", store.root, copy], check=True)
+            results[name] = result
+        else:
+            # Files that are hard links of each other stay so.
+            subprocess.run(["cp", "--archive", "--no-target-directory", copy, store.root], check=True)
+        return results[name]
+
+    return run
+
+
 @pytest.fixture
 def hub() -> Iterator[FakeHub]:
     """A hub on the loopback interface."""
@@ -86,36 +121,32 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture
 def archive_of() -> Callable[[dict[str, bytes]], tuple[bytes, str]]:
-    """Packs files into a tar; returns it and the revision of what is in it, computed once more by its definition."""
+    """Packs files into a tar; returns it and the revision of its files, computed here independently of the tool."""
 
-    def pack(files: dict[str, bytes]) -> tuple[bytes, str]:
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name, data in files.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
+    def pack_files(files: dict[str, bytes]) -> tuple[bytes, str]:
         lines = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files, key=str.encode))
-        return buffer.getvalue(), hashlib.sha256("".join(lines).encode()).hexdigest()[:40]
+        revision = hashlib.sha256("".join(lines).encode()).hexdigest()[:40]
+        return pack(*((tarfile.TarInfo(name), data) for name, data in files.items())), revision
 
-    return pack
+    return pack_files
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mounts a file system of the given number of bytes, and returns where. Needs to be root, and allowed to mount."""
+    """Mounts a file system of the given number of bytes; returns its directory. Skips the test if mounting is not
+    allowed, which needs root."""
     mounted: list[Path] = []
 
     def mount(size: int, options: str = "rw") -> Path:
-        point = tmp_path / f"disk{len(mounted)}"
-        point.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755,{options}", "tmpfs", str(point)]
+        directory = tmp_path / f"disk{len(mounted)}"
+        directory.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755,{options}", "tmpfs", str(directory)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             pytest.skip(f"no small file system can be mounted here: {result.stderr.strip()}")
-        mounted.append(point)
-        return point
+        mounted.append(directory)
+        return directory
 
     yield mount
-    for point in mounted:
-        subprocess.run(["umount", "--lazy", str(point)], check=True)
+    for directory in mounted:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)

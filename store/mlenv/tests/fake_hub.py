@@ -18,12 +18,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LARGE = 1000
-"""From this many bytes on a file is listed as a large one: with its sha256, and kept in the file storage."""
+"""A file of at least this many bytes is a large one: listed with its sha256, and kept in the file storage."""
 
 _BLOCK = 1 << 20
 
 Content = bytes | Path
-"""The bytes of a file, or where they are; a path stands for content that does not change."""
+"""The bytes of a file, or the path of a file that does not change."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class FakeHub:
 
     `tampering` maps a path of the URL (without the query) to answers, one per request; `token`, if set,
     is required; `page` is the number of files in one page of a listing; `ranges` says whether Range is supported;
-    `signature_uses` how many requests a signed URL is valid for. `sent` counts the bytes of files that went out,
-    `busy` the requests under way; `delay` is the time in seconds before each answer with a file;
-    `host` is the address to listen at.
+    `elsewhere` whether large files are kept in the file storage, to which the hub redirects; `signature_uses` how many
+    requests a signed URL is valid for. `sent` counts the bytes of files that went out, `busy` the requests under way;
+    `delay` is the time in seconds before each answer with a file; `host` is the address to listen at.
     """
 
     models: dict[str, dict[str, dict[str, Content]]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class FakeHub:
         self.models.setdefault(repo, {})[revision] = files
 
     def tamper(self, path: str, *answers: Tampering) -> None:
-        """Tampering the next requests for a path of the URL in these ways."""
+        """Tamper with the next requests for a path of the URL, one answer for each request."""
         self.tampering.setdefault(path, []).extend(answers)
 
     def asked(self, part: str) -> list[Request]:
@@ -165,19 +165,19 @@ class Handler(BaseHTTPRequestHandler):
             self._file(url.path)
 
     def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """Tampering with a body."""
+        """Send a whole response with a body."""
         self.head(status, {"Content-Length": str(len(body))} | (headers or {}))
         self.wfile.write(body)
 
     def head(self, status: int, headers: dict[str, str]) -> None:
-        """Send what comes before a body."""
+        """Send status and headers."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 
     def wanted(self) -> tuple[Content, int, int, int]:
-        """What a request for a file asks for: content, size, first byte, and the byte after the last."""
+        """What a request for a file asks for: content, size of the file, first byte, and the byte after the last."""
         content = self.content(urlsplit(self.path).path)
         if content is None:
             raise LookupError(self.path)
@@ -188,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
         return content, size, int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
 
     def announce(self, size: int, first: int, end: int) -> None:
-        """Send the head of a file's answer."""
+        """Send the status and headers of a response with a file."""
         if self.headers["Range"] and self.hub.ranges:
             self.head(206, {"Content-Length": str(end - first), "Content-Range": f"bytes {first}-{end - 1}/{size}"})
         else:
@@ -208,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
                 first += sent
 
     def content(self, path: str) -> Content | None:
-        """The file that a path of a URL means."""
+        """The content of the file at a path of the URL, or None."""
         repo, _, rest = re.sub("/stored/", "/resolve/", unquote(path.lstrip("/"))).partition("/resolve/")
         revision, _, name = rest.partition("/")
         return self.hub.models.get(repo, {}).get(revision, {}).get(name)
@@ -255,7 +255,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what half of the tests are about."""
+        """Print nothing: many tests make the client disconnect."""
 
 
 def stored(repo: str, revision: str, path: str) -> str:

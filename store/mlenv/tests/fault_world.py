@@ -1,4 +1,4 @@
-"""A store of the fault suite: what may happen to it, what must hold afterwards."""
+"""A store of the fault suite: the operations and faults that happen to it, and the checks afterwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODELS = {
 
 @dataclass
 class Tally:
-    """What happened, and what must not happen."""
+    """What happened: counts of operations and faults, broken states, and collections that removed what was needed."""
 
     counts: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
@@ -83,10 +83,10 @@ class World:
         operations += [self._populate(key) for key in held.environments]
         operations += [self._fetch(model) for model in held.models]
         for item in operations:
-            status, said = Run(item.arguments, item.stdin, **self._environment(small)).end()
+            status, output = Run(item.arguments, item.stdin, **self._environment(small)).end()
             self.tally.counts["operations"] += 1
-            if status and not (small and _is_full(said)):
-                self._broken(f"{item.command}: status {status}, {said[-600:]}")
+            if status and not (small and _is_full(output)):
+                self._broken(f"{item.command}: status {status}, {output[-600:]}")
 
     def step(self, small: bool) -> None:
         """Run one or two operations with faults, check, then run the same ones undisturbed."""
@@ -108,10 +108,10 @@ class World:
         for item in operations:
             again = self._needed([item], self._held())
             visible, held = self._visible(), self._held()
-            status, said = Run(item.arguments, item.stdin, **environment).end()
+            status, output = Run(item.arguments, item.stdin, **environment).end()
             self.tally.counts["operations"] += 1
-            if status and not (small and _is_full(said)):
-                self._broken(f"{item.command} does not recover: status {status}, {said[-600:]}")
+            if status and not (small and _is_full(output)):
+                self._broken(f"{item.command} does not recover: status {status}, {output[-600:]}")
             self._check(visible, again, held, [item])
 
     def finish(self) -> None:
@@ -119,9 +119,9 @@ class World:
         before, held = self._visible(), self._held()
         operation = Operation(["prune", "--store", self.store.root], self._outside())
         needed = self._needed([operation], held)
-        status, said = Run(operation.arguments, operation.stdin).end()
+        status, output = Run(operation.arguments, operation.stdin).end()
         if status:
-            self._broken(f"the last prune: status {status}, {said[-600:]}")
+            self._broken(f"the last prune: status {status}, {output[-600:]}")
         left = sorted(
             path.name for path in self.store.staging.iterdir() if not path.name.startswith(("locks", "model-"))
         )
@@ -230,14 +230,14 @@ class World:
                 needed |= {f"models/{name}" for name in mount["models"]}
         return needed
 
-    def _judge(self, run: Run, status: int, said: str, *, small: bool) -> None:
+    def _judge(self, run: Run, status: int, output: str, *, small: bool) -> None:
         self.tally.counts["operations"] += 1
         if status < 0:
             self.tally.counts["killed"] += 1
-        elif status and small and _is_full(said):
+        elif status and small and _is_full(output):
             self.tally.counts["full disks"] += 1
-        elif status and not (self.flipped and _is_damage(said)):
-            self._broken(f"{run.command}: status {status}, {said[-600:]}")
+        elif status and not (self.flipped and _is_damage(output)):
+            self._broken(f"{run.command}: status {status}, {output[-600:]}")
 
     def _check(self, before: set[str], needed: set[str], held: dict[str, Roots], operations: list[Operation]) -> None:
         missing = (before & needed) - self._visible()
@@ -252,22 +252,22 @@ class World:
             self._repair()
             self.flipped = False
         for target in everything(self.store):
-            finding = verify(self.store, target, full=True)
-            if not finding.ok:
-                self._broken(f"{target}: {finding.problems()[:3]} after {[item.command for item in operations]}")
+            result = verify(self.store, target, full=True)
+            if not result.ok:
+                self._broken(f"{target}: {result.problems()[:3]} after {[item.command for item in operations]}")
 
     def _repair(self) -> None:
         """Repair flipped bits: the repair among the operations may have been killed, or may have met a full disk."""
         for target in everything(self.store):
             if not verify(self.store, target, full=True).ok:
                 arguments = ["repair", "--store", self.store.root, "--wheelhouse", self.wheelhouse, target]
-                status, said = Run(arguments, MLENV_TEST_SKIP_PREFLIGHT="1").end()
+                status, output = Run(arguments, MLENV_TEST_SKIP_PREFLIGHT="1").end()
                 self.tally.counts["operations"] += 1
-                if status and _is_full(said):
+                if status and _is_full(output):
                     self._make_room()
-                    status, said = Run(arguments, MLENV_TEST_SKIP_PREFLIGHT="1").end()
+                    status, output = Run(arguments, MLENV_TEST_SKIP_PREFLIGHT="1").end()
                 if status:
-                    self._broken(f"repair of {target} does not recover: status {status}, {said[-600:]}")
+                    self._broken(f"repair of {target} does not recover: status {status}, {output[-600:]}")
 
     def _make_room(self) -> None:
         """Enlarge the disk, as a person would do."""
@@ -282,12 +282,12 @@ def _place(store: Store, target: str) -> Path:
     return store.environment(rest) if kind == "envs" else store.snapshot(Model.from_name(rest))
 
 
-def _is_full(said: str) -> bool:
-    return "Traceback" not in said and ("disk is full" in said.lower() or "not enough disk space" in said)
+def _is_full(output: str) -> bool:
+    return "Traceback" not in output and ("disk is full" in output.lower() or "not enough disk space" in output)
 
 
-def _is_damage(said: str) -> bool:
+def _is_damage(output: str) -> bool:
     """A run that meets the flipped bit before its repair reports it."""
-    return "Traceback" not in said and (
-        "was changed" in said or "damaged" in said or "does not match its manifest" in said
+    return "Traceback" not in output and (
+        "was changed" in output or "damaged" in output or "does not match its manifest" in output
     )

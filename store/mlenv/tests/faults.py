@@ -1,10 +1,10 @@
-"""Random operations on a store, killed at random: is anything incomplete ever visible, anything needed ever missing?
+"""Kills random operations on a store at random: nothing incomplete may ever be visible, nothing needed ever missing.
 
     python -m mlenv.tests.faults --runs 1000 --seed 1
 
 Every run has a store of its own, some on a small file system that fills up. In every step one or two operations run at
-once; each may be killed by SIGKILL at a random moment or at a random step. Then the store is checked, and the same
-operations, undisturbed, must go well. Run number N of seed S is run 0 of seed S + N; moments of kills do not repeat.
+once; each may be killed by SIGKILL at a random moment or at a named step. Then the store is checked, and the same
+operations must succeed undisturbed. Run number N of seed S is run 0 of seed S + N, except for the moments of kills.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kills downloads with kill -9 at random moments, and counts what that costs at the hub."""
+"""Kills downloads with kill -9 at random moments, and counts the bytes that the hub has to send again."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def kill_again_and_again(download: Download, kills: int, seed: int, completed: C
         pause = moments.uniform(0, 0.05)
         run = measure(download.command, lambda stop_at=stop_at: download.hub.sent >= stop_at, pause)
         peak = max(peak, run.peak)
-        _settle(download.hub)
+        _wait_until_idle(download.hub)
         if run.status == 0:
             # It finished before it was killed: the next run is a new download.
             completed()
@@ -117,18 +117,18 @@ def _kept(download: Download) -> int:
     kept = 0
     for staging in download.store.staging.glob(f"model-{download.model.folder}-*"):
         kept += sum(path.stat().st_size for path in (staging / "snapshot").rglob("*") if path.is_file())
-        for journal in (staging / "parts").glob("*.journal"):
-            kept += _recorded(journal, download.part_bytes)
+        for log in (staging / "parts").glob("*.journal"):
+            kept += _logged_bytes(log, download.part_bytes)
     return kept
 
 
-def _recorded(journal: Path, part_bytes: int) -> int:
-    size = journal.with_suffix("").stat().st_size
-    numbers = {int(line.split()[0]) for line in journal.read_text().splitlines(keepends=True)[1:] if line[-1] == "\n"}
+def _logged_bytes(log: Path, part_bytes: int) -> int:
+    size = log.with_suffix("").stat().st_size
+    numbers = {int(line.split()[0]) for line in log.read_text().splitlines(keepends=True)[1:] if line[-1] == "\n"}
     return sum(min(part_bytes, size - number * part_bytes) for number in numbers)
 
 
-def _settle(hub: FakeHub) -> None:
+def _wait_until_idle(hub: FakeHub) -> None:
     """Wait until the hub has noticed that its client has disconnected."""
     while hub.busy:
         time.sleep(0.002)

@@ -1,5 +1,5 @@
-"""Runs of the tool that can be killed. They are forked from a process that has everything loaded, so thousands are
-fast."""
+"""Runs of the tool that can be killed. They are forked from a process that has loaded everything, so that thousands of
+them are fast."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Run:
         self._born = time.monotonic()
         self._child = os.fork()
         if not self._child:
-            self._be(arguments, environment)
+            self._run_in_child(arguments, environment)
 
     def end(self) -> tuple[int, str]:
         """Kill it if planned, and wait; returns its status (negative: the signal) and its output."""
@@ -67,11 +67,11 @@ class Run:
             time.sleep(max(0.0, self._born + self.fault.seconds - time.monotonic()))
             os.kill(self._child, signal.SIGKILL)
         _, status = os.waitpid(self._child, 0)
-        said = (self._files / "out").read_text(encoding="utf-8", errors="replace")
+        output = (self._files / "out").read_text(encoding="utf-8", errors="replace")
         shutil.rmtree(self._files)
-        return os.waitstatus_to_exitcode(status), said
+        return os.waitstatus_to_exitcode(status), output
 
-    def _be(self, arguments: list[object], environment: dict[str, str]) -> None:
+    def _run_in_child(self, arguments: list[object], environment: dict[str, str]) -> None:
         code = 70
         try:
             os.dup2(os.open(self._files / "in", os.O_RDONLY), 0)

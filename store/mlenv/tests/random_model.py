@@ -18,7 +18,7 @@ from pathlib import Path
 REPO = "Qwen/Qwen3-Reranker-0.6B"
 WEIGHTS = "model.safetensors"
 WEIGHTS_BYTES = 1_191_588_280
-"""Of the original."""
+"""The size of the original's model.safetensors."""
 
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"],

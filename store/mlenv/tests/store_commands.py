@@ -1,4 +1,4 @@
-"""A store with something in it, and shorthands for the commands that keep it."""
+"""Shorthands for the commands that hold, collect, prune and list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlenv.store.store import Store
 from .run_mlenv import Result, mlenv
 
 ROOT = "/srv/store"
-"""The store's directory as the host is said to have it."""
+"""The directory of the store on the host, as these commands are told."""
 
 
 def content(
@@ -42,13 +42,13 @@ def listed(store: Store) -> dict:
 
 
 def report(result: Result) -> dict:
-    """The report of a run that went well."""
+    """The JSON report of a successful run."""
     assert (result.status, result.err) == (0, "")
     return json.loads(result.out.splitlines()[-1])
 
 
 def used(root: Path) -> int:
-    """Bytes of blocks below a directory, every file once, without the locks."""
+    """Bytes of the blocks that a directory occupies, each file counted once, without the locks."""
     inodes = {}
     for path in [root, *root.rglob("*")]:
         if "staging/locks" not in str(path):

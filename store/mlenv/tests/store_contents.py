@@ -1,4 +1,4 @@
-"""What a test may expect to see in a store."""
+"""What is visible in a store."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def status(code: int, **headers: str) -> Tampering:
 
 
 def redirect(target: str) -> Tampering:
-    """Redirect the client."""
+    """Redirect to another URL."""
     return status(302, location=target)
 
 
@@ -134,7 +134,7 @@ def whole_cut(after: int) -> Tampering:
 
 
 expired = status(403)
-"""The answer of a file storage to an expired signed URL."""
+"""Answer as a file storage does for a signed URL that has expired."""
 
 
 def _wait_for_the_client(request: Handler) -> bool:

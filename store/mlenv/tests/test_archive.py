@@ -72,7 +72,7 @@ def test_content_that_does_not_match_the_revision_is_refused(store: Store, archi
         ("pipe", tarfile.FIFOTYPE, "a link or special file"),
     ],
 )
-def test_members_that_do_not_belong_into_a_model_are_refused(store: Store, name: str, kind: bytes, expected: str):
+def test_members_that_do_not_belong_in_a_model_are_refused(store: Store, name: str, kind: bytes, expected: str):
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, "config.json"
     result = fetch(store, pack((member, b"")), "0" * 40)
@@ -82,7 +82,7 @@ def test_members_that_do_not_belong_into_a_model_are_refused(store: Store, name:
 
 
 @pytest.mark.parametrize("keep", [0, 100, 3000])
-def test_an_archive_that_ends_early(store: Store, archive_of, keep: int):
+def test_an_archive_that_ends_early_is_refused(store: Store, archive_of, keep: int):
     data, commit = archive_of({"model.safetensors": b"w" * 5000})
     result = fetch(store, data[:keep], commit)
     assert result.status == 1
@@ -107,7 +107,7 @@ def test_an_archive_without_files_is_refused(store: Store):
     assert "holds no file of a model" in result.err
 
 
-def test_a_file_that_does_not_fit_on_the_disk(small_disk):
+def test_a_file_that_does_not_fit_on_the_disk_is_refused(small_disk):
     root = small_disk(24_000_000)
     assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
     result = fetch(Store(root), pack((tarfile.TarInfo("big"), b"w" * 17_000_000)), "0" * 40)

@@ -1,4 +1,4 @@
-"""A store's content on its way to a host without network: whole or not at all."""
+"""Bundles: a host without network imports all of one, or nothing."""
 
 from __future__ import annotations
 
@@ -24,20 +24,24 @@ from .wheels import Wheel
 REVISION = "b7" * 20
 FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 100}
 MODEL = f"models/Org/Name@{REVISION}"
-SHOWN = ("cache/uv", "cache/pyc", "staging", "logs", "refs", "data")
+NOT_EXPORTED = ("cache/uv", "cache/pyc", "staging", "logs", "refs", "data")
 STEPS = [step for step in failpoints.STEPS if step.startswith("import.")]
 
 
 @pytest.fixture
-def filled(store: Store, populate, alpha: Wheel, beta: Wheel, hub: FakeHub) -> Store:
+def filled(store: Store, prepare, populate, alpha: Wheel, beta: Wheel, hub: FakeHub) -> Store:
     """A store with one environment, `k1`, and one model with a baseline."""
-    assert populate("k1", alpha, beta, imports=("alpha",)).status == 0
     hub.add("Org/Name", REVISION, FILES)
-    name = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION)
-    assert mlenv("fetch", *name, "--endpoint", hub.endpoint).status == 0
-    answers = [{"query": "q", "right": 1.0, "best_other": 0.0}]
-    baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
-    assert mlenv("record", *name, stdin=json.dumps(baseline)).status == 0
+
+    def fill() -> None:
+        assert populate("k1", alpha, beta, imports=("alpha",)).status == 0
+        model = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION)
+        assert mlenv("fetch", *model, "--endpoint", hub.endpoint).status == 0
+        answers = [{"query": "q", "right": 1.0, "best_other": 0.0}]
+        baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
+        assert mlenv("record", *model, stdin=json.dumps(baseline)).status == 0
+
+    prepare("an environment and a model", fill)
     return store
 
 
@@ -54,17 +58,17 @@ def export(store: Store, *targets: str) -> bytes:
     return out
 
 
-def take(store: Store, data: bytes, *options: str, **environment: str) -> Result:
+def run_import(store: Store, data: bytes, *options: str, **environment: str) -> Result:
     return mlenv("import", "--store", store.root, *options, stdin=data, **environment)
 
 
 def content(store: Store) -> dict[str, bytes]:
     """The files of environments and models, including manifests and baselines."""
-    return {path: data for path, data in everything_below(store.root).items() if not path.startswith(SHOWN)}
+    return {path: data for path, data in everything_below(store.root).items() if not path.startswith(NOT_EXPORTED)}
 
 
 def test_an_imported_store_equals_the_exported_one(filled: Store, elsewhere: Store):
-    result = take(elsewhere, export(filled))
+    result = run_import(elsewhere, export(filled))
     assert (result.status, result.err) == (0, "")
     assert content(elsewhere) == content(filled)
     assert left_in_staging(elsewhere) == []
@@ -76,14 +80,14 @@ def test_an_imported_store_equals_the_exported_one(filled: Store, elsewhere: Sto
 
 def test_the_same_content_is_the_same_stream(filled: Store, elsewhere: Store):
     data = export(filled)
-    assert take(elsewhere, data).status == 0
+    assert run_import(elsewhere, data).status == 0
     assert export(elsewhere) == data
 
 
 def test_an_import_leaves_existing_objects_alone(filled: Store):
     data = export(filled)
     before = (filled.root / "envs/k1").stat().st_ino
-    result = take(filled, data)
+    result = run_import(filled, data)
     assert result.status == 0, result.err
     assert "environment k1 is already there" in result.out
     assert f"model Org/Name@{REVISION} is already there" in result.out
@@ -91,7 +95,7 @@ def test_an_import_leaves_existing_objects_alone(filled: Store):
 
 
 def test_an_export_has_only_the_named_targets(filled: Store, elsewhere: Store):
-    assert take(elsewhere, export(filled, MODEL)).status == 0
+    assert run_import(elsewhere, export(filled, MODEL)).status == 0
     assert (visible_environments(elsewhere), len(visible_snapshots(elsewhere))) == ([], 1)
 
 
@@ -114,15 +118,15 @@ def test_a_damaged_file_is_not_exported(filled: Store):
 
 def test_an_import_requires_the_expected_name(filled: Store, elsewhere: Store):
     data = export(filled)
-    result = take(elsewhere, data, "--expect", "0" * 64)
+    result = run_import(elsewhere, data, "--expect", "0" * 64)
     assert (result.status, f"expected was {'0' * 64}" in result.err) == (1, True)
     assert visible_environments(elsewhere) == []
 
 
 @pytest.mark.parametrize("keep", [0, 0.001, 0.3, 0.6, 0.8])
-def test_a_bundle_that_ends_early(filled: Store, elsewhere: Store, keep: float):
+def test_a_bundle_that_ends_early_is_refused(filled: Store, elsewhere: Store, keep: float):
     data = export(filled)
-    refused(elsewhere, take(elsewhere, data[: int(len(data) * keep)]))
+    assert_refused(elsewhere, run_import(elsewhere, data[: int(len(data) * keep)]))
 
 
 CHANGES = {
@@ -138,14 +142,14 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_bundle_that_was_changed(filled: Store, elsewhere: Store, change: str):
+def test_a_bundle_that_was_changed_is_refused(filled: Store, elsewhere: Store, change: str):
     members = unpack(export(filled))
     CHANGES[change](members)
-    refused(elsewhere, take(elsewhere, pack(*members)))
+    assert_refused(elsewhere, run_import(elsewhere, pack(*members)))
 
 
 FORGED = {
-    "outside": ("envs/k1/../../../escape", 0o644, "belongs to none of its environments and models"),
+    "outside the store": ("envs/k1/../../../escape", 0o644, "belongs to none of its environments and models"),
     "at an absolute place": ("/escape", 0o644, "belongs to none of its environments and models"),
     "of another environment": ("envs/k2/more.py", 0o644, "belongs to none of its environments and models"),
     "with a mode of its own": ("envs/k1/more.py", 0o4755, "the mode 4755"),
@@ -154,33 +158,33 @@ FORGED = {
 
 
 @pytest.mark.parametrize("case", FORGED)
-def test_a_bundle_that_lists_a_file(filled: Store, elsewhere: Store, case: str):
-    """Forged consistently: the list, its hash and the file match."""
+def test_a_forged_bundle_is_refused(filled: Store, elsewhere: Store, case: str):
+    """A file is added to the list, and the list, its hash and the file match."""
     path, mode, expected = FORGED[case]
-    refused(elsewhere, take(elsewhere, pack(*forge(unpack(export(filled)), path, mode))), expected)
+    assert_refused(elsewhere, run_import(elsewhere, pack(*forge(unpack(export(filled)), path, mode))), expected)
     assert not (elsewhere.root.parent / "escape").exists()
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_killed_import_leaves_nothing_visible_and_the_next_run_completes(filled: Store, elsewhere: Store, step: str):
     data = export(filled)
-    assert take(elsewhere, data, MLENV_FAILPOINT=step).status == -signal.SIGKILL
+    assert run_import(elsewhere, data, MLENV_FAILPOINT=step).status == -signal.SIGKILL
     assert mlenv("verify", "--store", elsewhere.root, "--full").status == 0
-    result = take(elsewhere, data)
+    result = run_import(elsewhere, data)
     assert result.status == 0, result.err
     assert content(elsewhere) == content(filled)
     assert left_in_staging(elsewhere) == []
 
 
-def test_a_disk_that_is_too_small(filled: Store, small_disk):
+def test_an_import_that_does_not_fit_on_the_disk_is_refused(filled: Store, small_disk):
     root = small_disk(20_000_000)
     assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
-    result = take(Store(root), export(filled))
+    result = run_import(Store(root), export(filled))
     assert (result.status, "not enough disk space for bundle" in result.err) == (1, True)
     assert left_in_staging(Store(root)) == []
 
 
-def refused(store: Store, result: Result, expected: str = "the bundle") -> None:
+def assert_refused(store: Store, result: Result, expected: str = "the bundle") -> None:
     assert result.status == 1
     assert expected in result.err or "this is not a bundle" in result.err
     assert "Traceback" not in result.err

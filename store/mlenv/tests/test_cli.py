@@ -1,4 +1,4 @@
-"""The command line as such."""
+"""The command line: usage, help and exit statuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlenv.store.store import Store
 from .run_mlenv import mlenv
 
 
-def test_without_a_command():
+def test_no_command_prints_the_usage():
     result = mlenv()
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith("usage: mlenv ")

@@ -1,4 +1,4 @@
-"""kill -9 at every step of holding, collecting, purging and recording, a full disk, and runs beside each other."""
+"""kill -9 at every step of hold, collect, purge and record; a full disk; concurrent runs."""
 
 from __future__ import annotations
 
@@ -26,25 +26,30 @@ def steps(command: str) -> list[str]:
 
 
 @pytest.fixture
-def filled(store: Store, populate, archive_of, wheelhouse, alpha: Wheel, beta: Wheel) -> dict[str, str]:
+def filled(store: Store, prepare, populate, archive_of, wheelhouse, alpha: Wheel, beta: Wheel) -> dict[str, str]:
     """Two environments and two models, of which `k1` and the model `kept` are GC roots."""
-    assert populate("k1", alpha, beta).status == 0
-    assert populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1")).status == 0
-    names = {}
-    for name, repo, text in (
-        ("kept", "local/one", b"1"),
-        ("sibling", "local/one", b"2"),
-        ("removed", "local/two", b"3"),
-    ):
-        data, commit = archive_of({"config.json": text})
-        arguments = ("--store", store.root, "--repo", repo, "--revision", commit, "--archive", "-")
-        assert mlenv("fetch", *arguments, stdin=data).status == 0
-        baseline = {"answers": [{"query": "q", "right": 1.0, "best_other": 0.5}], "device": "cpu", "dtype": "float32"}
-        arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
-        assert mlenv(*arguments, stdin=json.dumps(baseline | {"environment": "k1"})).status == 0
-        names[name] = f"{repo}@{commit}"
-    assert hold(store, "archon-dev", content(["server:1"], ["k1"], [names["kept"]])).status == 0
-    return names
+    newer_beta = make_wheel(wheelhouse, "beta", "2.1")
+
+    def fill() -> dict[str, str]:
+        assert populate("k1", alpha, beta).status == 0
+        assert populate("k2", alpha, newer_beta).status == 0
+        names = {}
+        for name, repo, text in (
+            ("kept", "local/one", b"1"),
+            ("sibling", "local/one", b"2"),
+            ("removed", "local/two", b"3"),
+        ):
+            data, commit = archive_of({"config.json": text})
+            model = ("--store", store.root, "--repo", repo, "--revision", commit)
+            assert mlenv("fetch", *model, "--archive", "-", stdin=data).status == 0
+            answers = [{"query": "q", "right": 1.0, "best_other": 0.5}]
+            baseline = {"answers": answers, "device": "cpu", "dtype": "float32", "environment": "k1"}
+            assert mlenv("record", *model, stdin=json.dumps(baseline)).status == 0
+            names[name] = f"{repo}@{commit}"
+        assert hold(store, "archon-dev", content(["server:1"], ["k1"], [names["kept"]])).status == 0
+        return names
+
+    return prepare("two environments and two models", fill)
 
 
 def snapshot_of(name: str) -> str:
@@ -61,7 +66,9 @@ def assert_whole(store: Store) -> None:
 
 
 @pytest.mark.parametrize("step", steps("collect"))
-def test_collect(store: Store, filled, populate, alpha: Wheel, beta: Wheel, step: str):
+def test_a_killed_collection_keeps_what_is_needed_and_the_next_one_completes(
+    store: Store, filled, populate, alpha: Wheel, beta: Wheel, step: str
+):
     keep = content(["server:2"], ["k1"], [filled["kept"]])
     killed = collect(store, "archon-dev", keep, MLENV_FAILPOINT=step)
     assert killed.status == -signal.SIGKILL, killed.err
@@ -90,7 +97,7 @@ def test_the_next_run_removes_what_a_killed_collection_left(store: Store, filled
     assert_whole(store)
 
 
-def test_hold(store: Store):
+def test_a_killed_hold_has_written_its_gc_roots(store: Store):
     killed = hold(store, "archon-dev", content(["server:1"], ["k1"]), MLENV_FAILPOINT="hold.written")
     assert killed.status == -signal.SIGKILL
     assert hold(store, "archon-dev", content(["server:2"])).status == 0
@@ -100,7 +107,7 @@ def test_hold(store: Store):
 
 @pytest.mark.parametrize("data", [True, False])
 @pytest.mark.parametrize("step", steps("purge"))
-def test_purge(store: Store, filled, step: str, data: bool):
+def test_a_killed_purge_can_be_repeated(store: Store, filled, step: str, data: bool):
     (store.data / "dev/server").mkdir(parents=True)
     (store.data / "dev/server/archon.db").write_text("rows")
     arguments = ("purge", "--store", store.root, *(["--data"] if data else []))
@@ -120,16 +127,15 @@ def test_purge(store: Store, filled, step: str, data: bool):
         assert report(prune(store))["bytes"] == 0
 
 
-def test_record(store: Store, filled):
+def test_a_killed_record_has_written_the_baseline(store: Store, filled):
     repo, commit = filled["kept"].split("@")
-    path = store.manifests / snapshot_of(filled["kept"]).replace("/", "/", 1)
-    baseline = path.with_name(f"{commit}.proof.json")
+    baseline = store.manifests / f"{snapshot_of(filled['kept'])}.proof.json"
     baseline.unlink()
     answers = {"answers": [{"query": "q", "right": 2.0, "best_other": 0.5}], "device": "cpu", "dtype": "bf16"}
     arguments = ("record", "--store", store.root, "--repo", repo, "--revision", commit)
     document = json.dumps(answers | {"environment": "k1"})
     assert mlenv(*arguments, stdin=document, MLENV_FAILPOINT="record.written").status == -signal.SIGKILL
-    assert "has a baseline already, which stays" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
+    assert "already has a baseline, which is kept" in mlenv(*arguments, stdin=document.replace("2.0", "3.0")).out
     assert json.loads(baseline.read_text())["answers"] == answers["answers"]
 
 
@@ -191,7 +197,7 @@ def test_a_collection_works_on_a_full_disk(small_disk, wheelhouse, beta: Wheel):
     assert visible_environments(store) == []
 
 
-def test_a_read_only_disk(small_disk, wheelhouse, beta: Wheel):
+def test_a_read_only_disk_can_be_read_but_not_changed(small_disk, wheelhouse, beta: Wheel):
     disk = small_disk(8_000_000)
     store = initialise(disk / "store", [], (0, 0))
     arguments = ("--store", store.root, "--key", "k1", "--lock", "-", "--wheelhouse", wheelhouse)

@@ -1,4 +1,4 @@
-"""Runs beside each other: the same object once, different objects at the same time."""
+"""Concurrent runs: they do the work for one object once, and work on different objects at the same time."""
 
 from __future__ import annotations
 

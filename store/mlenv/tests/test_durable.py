@@ -1,4 +1,5 @@
-"""Several runs write the same at the same moment. Threads stand in for them: containers share process ids, too."""
+"""Several runs write the same file or directory at once. Threads replace them here: like runs in containers, they have
+the same process id."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,16 +53,16 @@ def test_the_first_of_several_trees_is_kept(tmp_path: Path):
     final = tmp_path / "final"
 
     def keep(number: int) -> None:
-        half = tmp_path / f"half-{number}"
-        half.mkdir()
-        (half / "content").write_text("the same")
-        durable.keep_first(half, final)
+        partial = tmp_path / f"partial-{number}"
+        partial.mkdir()
+        (partial / "content").write_text("the same")
+        durable.move_unless_present(partial, final)
 
     together(keep)
     assert (final / "content").read_text() == "the same"
 
 
 def test_a_tree_that_cannot_be_moved_is_an_error(tmp_path: Path):
-    (tmp_path / "half").mkdir()
+    (tmp_path / "partial").mkdir()
     with pytest.raises(FileNotFoundError):
-        durable.keep_first(tmp_path / "half", tmp_path / "nowhere/final")
+        durable.move_unless_present(tmp_path / "partial", tmp_path / "nowhere/final")

@@ -12,7 +12,7 @@ from .run_mlenv import ROOT
 
 
 @pytest.mark.timeout(600)
-def test_some_runs_with_faults():
+def test_random_faults_leave_no_broken_state():
     command = [sys.executable, "-m", "mlenv.tests.faults", "--runs", "25", "--seed", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -1,4 +1,4 @@
-"""Model snapshots from a hub: what is taken, what is checked, what is said when it goes wrong."""
+"""Model snapshots from a hub: which files are downloaded, what is checked, what the errors say."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_second_fetch_sends_no_request(store: Store, fetch, hub: FakeHub):
     assert again.out.startswith(f"model Org/Name@{REVISION} is already there: 4 files")
 
 
-def test_a_listing_in_pages(store: Store, fetch, hub: FakeHub):
+def test_a_listing_in_pages_is_read_to_its_end(store: Store, fetch, hub: FakeHub):
     hub.page = 1
     assert fetch().status == 0
     assert len(hub.asked("/tree/")) == len(FILES)
@@ -110,7 +110,7 @@ def test_patterns_select_the_files(store: Store, fetch):
     assert sorted(everything_below(snapshot(store))) == ["config.json", "sub dir/vocab.txt"]
 
 
-def test_patterns_that_match_nothing(store: Store, fetch):
+def test_patterns_that_match_nothing_are_refused(store: Store, fetch):
     result = fetch("--allow", "*.onnx")
     assert result.status == 1
     assert f"the patterns select no file of Org/Name@{REVISION}; it has: config.json, empty.txt" in result.err
@@ -190,27 +190,27 @@ def append(more: bytes):
     return lambda path: path.write_bytes(path.read_bytes() + more)
 
 
-SPOILT = {
+DAMAGE = {
     "a part has other bytes": ("", lambda path: path.write_bytes(b"?" + path.read_bytes()[1:])),
     "a part was never written": ("", lambda path: path.write_bytes(bytes(len(path.read_bytes())))),
     "the file is too short": ("", lambda path: path.write_bytes(b"?" * 777_777)),
     "the file is missing": ("", Path.unlink),
-    "a record without a part": (".journal", append(b"7 00000000\n")),
-    "an entry for no part": (".journal", append(b"7000 00000000\n")),
-    "half a record": (".journal", append(b"7 1")),
-    "no record at all": (".journal", append(bytes(100))),
-    "an empty journal": (".journal", lambda path: path.write_bytes(b"")),
+    "a log entry without its part": (".journal", append(b"7 00000000\n")),
+    "a log entry for a part that does not exist": (".journal", append(b"7000 00000000\n")),
+    "half a log entry": (".journal", append(b"7 1")),
+    "a log that ends in zeros": (".journal", append(bytes(100))),
+    "an empty log": (".journal", lambda path: path.write_bytes(b"")),
 }
 
 
-@pytest.mark.parametrize("spoil", SPOILT)
-def test_what_a_power_cut_may_damage_is_downloaded_again(store: Store, fetch, spoil: str):
-    lanes = ("--part-size", "100000", "--connections", "1")
-    assert fetch(*lanes, *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
-    [journal] = store.staging.glob("model-*/parts/*.journal")
-    suffix, change = SPOILT[spoil]
-    change(journal.with_name(journal.stem + suffix))
-    result = fetch(*lanes)
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_a_power_cut_may_damage_is_downloaded_again(store: Store, fetch, damage: str):
+    options = ("--part-size", "100000", "--connections", "1")
+    assert fetch(*options, *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
+    [log] = store.staging.glob("model-*/parts/*.journal")
+    suffix, change = DAMAGE[damage]
+    change(log.with_name(log.stem + suffix))
+    result = fetch(*options)
     assert result.status == 0, result.err
     assert everything_below(snapshot(store)) == FILES
 
@@ -225,7 +225,7 @@ def test_requests_to_a_busy_hub_are_retried(store: Store, fetch, hub: FakeHub, p
     assert everything_below(snapshot(store)) == FILES
 
 
-def test_a_hub_that_stays_busy(store: Store, fetch, hub: FakeHub):
+def test_a_hub_that_stays_busy_is_given_up(store: Store, fetch, hub: FakeHub):
     hub.tamper(resolve("config.json"), *[status(503, retry_after="0")] * 6)
     result = fetch()
     assert result.status == 1
@@ -270,7 +270,7 @@ def test_a_redirect_within_the_hub_keeps_the_token(store: Store, fetch, hub: Fak
         (body(b"[]"), "it has: no file at all"),
     ],
 )
-def test_errors_of_the_listing(store: Store, fetch, hub: FakeHub, answer, expected: str):
+def test_errors_of_the_listing_are_reported(store: Store, fetch, hub: FakeHub, answer, expected: str):
     hub.tamper(f"/api/models/Org/Name/tree/{REVISION}", answer)
     result = fetch()
     assert result.status == 1
@@ -285,7 +285,7 @@ def test_a_rejected_token_differs_from_a_missing_one(fetch, hub: FakeHub):
     assert "archon:hubToken" in result.err
 
 
-def test_an_unknown_model_and_an_unknown_commit(fetch):
+def test_an_unknown_model_differs_from_an_unknown_commit(fetch):
     assert "there is no model Org/Nobody" in fetch(repo="Org/Nobody").err
     result = fetch(revision="0" * 40)
     assert (result.status, f"has no commit {'0' * 40}" in result.err) == (1, True)
@@ -310,7 +310,7 @@ def test_too_little_space_is_reported_before_the_first_file(small_disk, hub: Fak
     assert left_in_staging(Store(root)) == []
 
 
-def test_a_disk_that_fills_up_during_the_download(small_disk, hub: FakeHub):
+def test_a_disk_that_fills_up_during_the_download_is_freed(small_disk, hub: FakeHub):
     root = small_disk(1_000_000)
     assert mlenv("init", "--store", root, "--owner", "0:0").status == 0
     arguments = ("--store", root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
@@ -320,7 +320,7 @@ def test_a_disk_that_fills_up_during_the_download(small_disk, hub: FakeHub):
     assert left_in_staging(Store(root)) == []
 
 
-def test_a_snapshot_that_was_changed_in_the_store(store: Store, fetch):
+def test_a_snapshot_that_was_changed_in_the_store_is_reported(store: Store, fetch):
     assert fetch().status == 0
     (snapshot(store) / "config.json").write_bytes(b"{}")
     result = fetch()
@@ -351,7 +351,7 @@ def test_a_branch_resolves_to_its_commit_and_files(hub: FakeHub, branch: tuple[s
         (status(403, x_error_code="GatedRepo"), "accept its licence at "),
     ],
 )
-def test_an_unknown_branch(hub: FakeHub, answer, expected: str):
+def test_an_unknown_branch_is_reported(hub: FakeHub, answer, expected: str):
     if answer:
         hub.tamper("/api/models/Org/Name/revision/later", answer)
     result = mlenv("resolve", "--repo", "Org/Name", "--revision", "later", "--endpoint", hub.endpoint)

@@ -1,6 +1,6 @@
-"""kill -9 at random moments of a download: it continues where it was, and what is downloaded twice is bounded.
+"""kill -9 at random moments of a download: the next run resumes it, and downloads little again.
 
-The same with the real size is `python3 -m mlenv.tests.bench_fetch`.
+`python3 -m mlenv.tests.bench_fetch` does the same with a model of real size.
 """
 
 from __future__ import annotations

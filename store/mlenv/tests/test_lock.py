@@ -1,4 +1,4 @@
-"""The lock: one resolution for both lists."""
+"""Lock files: one resolution for all lists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlenv.environments.distributions import BLOCK
+from mlenv.environments.distributions import BLOCK_BYTES
 from mlenv.environments.requirements import parse
 
 from .run_mlenv import mlenv
@@ -62,7 +62,7 @@ def test_the_files_are_complete_and_name_no_index(lists: Path, wheelhouse: Path)
     assert "://" not in text
     shared, torchlike = parse(text).requirements
     # Module, METADATA, WHEEL, INSTALLER, RECORD; REQUESTED is empty. torchlike: an empty module and three blocks more.
-    assert (shared.size, torchlike.size) == (5 * BLOCK, 4 * BLOCK + 3 * BLOCK)
+    assert (shared.size, torchlike.size) == (5 * BLOCK_BYTES, 4 * BLOCK_BYTES + 3 * BLOCK_BYTES)
     assert len(torchlike.hashes) == 1
 
 
@@ -96,7 +96,7 @@ def test_contradicting_lists_leave_the_old_lock_files(lists: Path, wheelhouse: P
     assert (lists / "out/ml.txt").read_bytes() == before
 
 
-def test_a_missing_list(lists: Path, wheelhouse: Path):
+def test_a_missing_list_is_reported(lists: Path, wheelhouse: Path):
     (lists / "ml.in").unlink()
     result = lock(lists, wheelhouse)
     assert (result.status, "ml.in is not a file named <something>.in" in result.err) == (2, True)

@@ -1,4 +1,4 @@
-"""Environments that come out right. Broken input is in test_populate_errors.py, dying midway in test_power_cuts.py."""
+"""Populating an environment. For errors see test_populate_errors.py, for killed runs test_power_cuts.py."""
 
 from __future__ import annotations
 

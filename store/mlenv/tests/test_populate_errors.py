@@ -1,4 +1,4 @@
-"""Every way in which an environment cannot be made: the message says what to do, and nothing of it stays visible."""
+"""Everything that can go wrong with an environment: the message says what to do, and nothing of it becomes visible."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_all_problems_of_a_lock_file_are_listed(store: Store, populate, beta: Wh
 
 
 @pytest.mark.parametrize("lock", ["", "# python: cp311\n", "\n\n"])
-def test_an_empty_lock_file(store: Store, populate, lock: str, beta: Wheel):
+def test_an_empty_lock_file_is_refused(store: Store, populate, lock: str, beta: Wheel):
     result = populate("k1", lock or "# nothing\n")
     assert result.status == 2
     assert "it has no requirement" in result.err
 
 
-def test_a_lock_file_that_is_not_text(store: Store):
+def test_a_lock_file_that_is_not_text_is_refused(store: Store):
     result = mlenv("populate", "--store", store.root, "--key", "k1", "--lock", "-", stdin=b"\xff\xfe")
     assert (result.status, "is not UTF-8 text" in result.err) == (2, True)
 
@@ -87,7 +87,7 @@ def test_a_malformed_lock_sha256_is_refused(store: Store, populate, wheelhouse: 
     assert_nothing_visible(store)
 
 
-def test_another_python_and_another_platform(store: Store, populate, beta: Wheel):
+def test_another_python_and_another_platform_are_refused(store: Store, populate, beta: Wheel):
     lock = f"# python: cp313\n# platform: sparc64-manylinux_2_28\n{beta.lock_entry()}"
     result = populate("k1", lock)
     assert result.status == 2
@@ -96,7 +96,7 @@ def test_another_python_and_another_platform(store: Store, populate, beta: Wheel
     assert_nothing_visible(store)
 
 
-def test_a_c_library_that_is_too_old(populate, beta: Wheel):
+def test_a_c_library_that_is_too_old_is_reported(populate, beta: Wheel):
     import platform
 
     result = populate("k1", f"# platform: {platform.machine()}-manylinux_9_99\n{beta.lock_entry()}")
@@ -105,18 +105,18 @@ def test_a_c_library_that_is_too_old(populate, beta: Wheel):
 
 
 @pytest.mark.parametrize("version", ["5.3.9", "4.1.0"])
-def test_sentence_transformers_with_random_scores(store: Store, populate, wheelhouse: Path, version: str):
+def test_sentence_transformers_with_random_scores_are_refused(store: Store, populate, wheelhouse: Path, version: str):
     result = populate("k1", make_wheel(wheelhouse, "sentence-transformers", version))
     assert result.status == 2
     assert f"sentence-transformers=={version}, at least 5.4 is needed" in result.err
     assert "random score head" in result.err
 
 
-def test_sentence_transformers_from_5_4_on(populate, wheelhouse: Path):
+def test_sentence_transformers_from_5_4_on_are_accepted(populate, wheelhouse: Path):
     assert populate("k1", make_wheel(wheelhouse, "sentence-transformers", "5.4.0")).status == 0
 
 
-def test_a_wrong_hash(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_a_wrong_hash_is_refused(store: Store, populate, alpha: Wheel, beta: Wheel):
     lock = alpha.lock_entry() + beta.lock_entry(sha256="0" * 64)
     result = populate("k1", lock)
     assert result.status == 1
@@ -127,7 +127,7 @@ def test_a_wrong_hash(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert populate("k1", alpha, beta).status == 0
 
 
-def test_a_version_that_the_wheelhouse_lacks(store: Store, populate, beta: Wheel):
+def test_a_version_that_the_wheelhouse_lacks_is_reported(store: Store, populate, beta: Wheel):
     beta.path.rename(beta.path.with_name("beta-2.1-py3-none-any.whl.away"))
     result = populate("k1", f"beta==2.0 \\\n    --hash=sha256:{'1' * 64}\n")
     assert result.status == 1
@@ -135,7 +135,7 @@ def test_a_version_that_the_wheelhouse_lacks(store: Store, populate, beta: Wheel
     assert_nothing_visible(store)
 
 
-def test_a_wheel_for_another_platform(store: Store, populate, wheelhouse: Path):
+def test_a_wheel_for_another_platform_is_refused(store: Store, populate, wheelhouse: Path):
     foreign = make_wheel(wheelhouse, "foreign", tag="cp311-cp311-win_amd64")
     result = populate("k1", foreign)
     assert result.status == 1
@@ -143,7 +143,7 @@ def test_a_wheel_for_another_platform(store: Store, populate, wheelhouse: Path):
     assert_nothing_visible(store)
 
 
-def test_an_index_that_does_not_answer(store: Store, populate, beta: Wheel):
+def test_an_index_that_does_not_answer_is_reported(store: Store, populate, beta: Wheel):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -155,7 +155,7 @@ def test_an_index_that_does_not_answer(store: Store, populate, beta: Wheel):
     assert_nothing_visible(store)
 
 
-def test_an_index_that_rejects_the_credentials(store: Store, populate, beta: Wheel, hub: FakeHub):
+def test_an_index_that_rejects_the_credentials_is_reported(store: Store, populate, beta: Wheel, hub: FakeHub):
     hub.tamper("/simple/beta/", *[status(401)] * 5)
     result = populate("k1", beta, options=("--index", f"{hub.endpoint}/simple"), UV_HTTP_RETRIES="0")
     assert result.status == 1
@@ -163,12 +163,12 @@ def test_an_index_that_rejects_the_credentials(store: Store, populate, beta: Whe
     assert_nothing_visible(store)
 
 
-def test_a_missing_wheelhouse(store: Store, populate, beta: Wheel):
+def test_a_missing_wheelhouse_is_reported(store: Store, populate, beta: Wheel):
     result = populate("k1", beta, options=("--wheelhouse", "/nowhere"))
     assert (result.status, "--wheelhouse /nowhere: there is no such directory" in result.err) == (2, True)
 
 
-def test_a_module_that_cannot_be_imported(store: Store, populate, alpha: Wheel):
+def test_a_module_that_cannot_be_imported_is_reported(store: Store, populate, alpha: Wheel):
     result = populate("k1", alpha, imports=("alpha", "alpha.deep.table"))
     assert result.status == 1
     assert "module 'alpha.deep.table' cannot be imported" in result.err
@@ -176,14 +176,14 @@ def test_a_module_that_cannot_be_imported(store: Store, populate, alpha: Wheel):
     assert_nothing_visible(store)
 
 
-def test_a_module_that_comes_from_elsewhere(store: Store, populate, beta: Wheel):
+def test_a_module_that_comes_from_elsewhere_is_refused(store: Store, populate, beta: Wheel):
     result = populate("k1", beta, imports=("json",))
     assert result.status == 1
     assert "module 'json' was not imported from the environment but from /" in result.err
     assert_nothing_visible(store)
 
 
-def test_a_module_that_kills_its_python(store: Store, populate, wheelhouse: Path):
+def test_a_module_that_kills_its_python_is_reported(store: Store, populate, wheelhouse: Path):
     deadly = make_wheel(wheelhouse, "deadly", files={"deadly.py": "import os\nprint('last words')\nos.abort()\n"})
     result = populate("k1", deadly, imports=("deadly",))
     assert result.status == 1
@@ -191,7 +191,7 @@ def test_a_module_that_kills_its_python(store: Store, populate, wheelhouse: Path
     assert_nothing_visible(store)
 
 
-def test_a_wheel_that_contradicts_its_own_record(store: Store, populate, wheelhouse: Path):
+def test_a_wheel_that_contradicts_its_own_record_is_refused(store: Store, populate, wheelhouse: Path):
     liar = make_wheel(wheelhouse, "liar", files={"liar.py": "A = 1\n"}, recorded={"liar.py": b"A = 2\n"})
     result = populate("k1", liar)
     assert result.status == 1
@@ -199,14 +199,14 @@ def test_a_wheel_that_contradicts_its_own_record(store: Store, populate, wheelho
     assert_nothing_visible(store)
 
 
-def test_one_key_for_two_lock_files(store: Store, populate, alpha: Wheel, beta: Wheel):
+def test_one_key_for_two_lock_files_is_refused(store: Store, populate, alpha: Wheel, beta: Wheel):
     assert populate("k1", alpha, beta).status == 0
     result = populate("k1", beta)
     assert result.status == 1
     assert "environment k1 was made from another lock" in result.err
 
 
-def test_an_environment_that_was_changed_in_the_store(store: Store, populate, beta: Wheel):
+def test_an_environment_that_was_changed_in_the_store_is_reported(store: Store, populate, beta: Wheel):
     assert populate("k1", beta).status == 0
     site = store.environment("k1") / "lib/python3.11/site-packages"
     (site / "beta.py").unlink()
@@ -219,12 +219,12 @@ def test_an_environment_that_was_changed_in_the_store(store: Store, populate, be
 
 
 @pytest.mark.parametrize("key", ["../k1", "", "a/b", ".hidden", "x" * 129])
-def test_invalid_keys(store: Store, populate, beta: Wheel, key: str):
+def test_invalid_keys_are_refused(store: Store, populate, beta: Wheel, key: str):
     result = populate(key, beta)
     assert (result.status, "expected 1 to 128 letters" in result.err) == (2, True)
 
 
-def test_a_directory_that_is_not_a_store(tmp_path: Path, beta: Wheel):
+def test_a_directory_that_is_not_a_store_is_refused(tmp_path: Path, beta: Wheel):
     result = mlenv("populate", "--store", tmp_path, "--key", "k1", "--lock", "-", stdin=lock_of(beta))
     assert result.status == 1
     assert f"{tmp_path} is not a store" in result.err
@@ -245,7 +245,7 @@ def test_too_little_space_is_reported_before_any_download(populate_on, wheelhous
     assert_nothing_visible(store)
 
 
-def test_a_disk_that_fills_up_during_the_installation(populate_on, wheelhouse: Path):
+def test_a_disk_that_fills_up_during_the_installation_is_freed(populate_on, wheelhouse: Path):
     store, populate = populate_on(12_000_000)
     heavy = make_wheel(wheelhouse, "heavy", files={"heavy/__init__.py": "", "heavy/weights.bin": b"\0" * 30_000_000})
     result = populate("k1", heavy, MLENV_TEST_SKIP_PREFLIGHT="1")
@@ -255,7 +255,7 @@ def test_a_disk_that_fills_up_during_the_installation(populate_on, wheelhouse: P
     assert_nothing_visible(store)
 
 
-def test_a_disk_that_fills_up_with_byte_code(populate_on, wheelhouse: Path):
+def test_a_disk_that_fills_up_with_byte_code_is_freed(populate_on, wheelhouse: Path):
     store, populate = populate_on(8_000_000)
     body = "".join(f"def f{number}(a, b):\n    return a + b + {number}\n" for number in range(60_000))
     heavy = make_wheel(wheelhouse, "heavy", files={"heavy.py": body})

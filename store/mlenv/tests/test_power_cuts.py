@@ -1,7 +1,7 @@
 """kill -9 at every step: nothing incomplete is visible, and the next run completes.
 
-The process dies by its own hand at a named step. Losing what was never written to the disk is not simulated here: that
-part rests on the order sync, rename, sync of the directory.
+The process kills itself at a named step. These tests do not lose writes that never reached the disk: against that, the
+code syncs the files, renames the directory and syncs its parent, in this order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def test_every_step_belongs_to_a_test_here_or_elsewhere():
 
 
 @pytest.mark.parametrize("step", steps("init"))
-def test_init(tmp_path: Path, step: str):
+def test_a_killed_init_is_completed_by_the_next_run(tmp_path: Path, step: str):
     arguments = (
         "init",
         "--store",
@@ -55,7 +55,7 @@ def test_init(tmp_path: Path, step: str):
 
 
 @pytest.mark.parametrize("step", steps("populate"))
-def test_populate(store: Store, populate, alpha: Wheel, beta: Wheel, step: str):
+def test_a_killed_populate_is_completed_by_the_next_run(store: Store, populate, alpha: Wheel, beta: Wheel, step: str):
     killed = populate("k1", alpha, beta, imports=("alpha",), MLENV_FAILPOINT=step)
     assert killed.status == -signal.SIGKILL, killed.err
     assert visible_environments(store) == (["k1"] if step in ALL_VISIBLE else [])
@@ -67,7 +67,7 @@ def test_populate(store: Store, populate, alpha: Wheel, beta: Wheel, step: str):
 
 
 @pytest.mark.parametrize("step", [step for step in steps("fetch") if step != "fetch.extracting"])
-def test_fetch(store: Store, hub: FakeHub, step: str):
+def test_a_killed_fetch_is_completed_by_the_next_run(store: Store, hub: FakeHub, step: str):
     hub.add("Org/Name", REVISION, FILES)
     arguments = (
         "fetch",
@@ -91,7 +91,7 @@ def test_fetch(store: Store, hub: FakeHub, step: str):
     assert mlenv("verify", "--store", store.root, "--full").status == 0
 
 
-def test_fetch_from_an_archive(store: Store, archive_of):
+def test_a_killed_fetch_from_an_archive_is_completed_by_the_next_run(store: Store, archive_of):
     data, revision = archive_of({"config.json": b"{}", "vocab.txt": b"one"})
     arguments = ("fetch", "--store", store.root, "--repo", "local/demo", "--revision", revision, "--archive", "-")
     for step in ("fetch.extracting", "fetch.complete", "fetch.synced", "fetch.manifest"):

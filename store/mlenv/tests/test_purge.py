@@ -29,11 +29,11 @@ def filled(store: Store, populate, beta: Wheel) -> Store:
 
 
 def test_everything_is_removed(filled: Store):
-    foretold = purge(filled, "--dry-run")
+    dry_run = purge(filled, "--dry-run")
     assert visible_environments(filled) == ["k1"]
     done = purge(filled)
     assert (done.status, done.err) == (0, "")
-    assert foretold.out.splitlines()[-1].removeprefix("would free") == done.out.splitlines()[-1].removeprefix("freed")
+    assert dry_run.out.splitlines()[-1].removeprefix("would free") == done.out.splitlines()[-1].removeprefix("freed")
     assert list(filled.root.iterdir()) == []
     assert mlenv("init", "--store", filled.root).status == 0
 
@@ -108,7 +108,7 @@ def test_the_first_baseline_is_kept(store: Store, model):
     assert baseline == {"format": 1, **ANSWERS}
     assert path.stat().st_mode & 0o777 == 0o644
     second = mlenv("record", *model, stdin=json.dumps(ANSWERS | {"device": "cuda"}))
-    assert (second.status, "has a baseline already, which stays" in second.out) == (0, True)
+    assert (second.status, "already has a baseline, which is kept" in second.out) == (0, True)
     assert json.loads(path.read_text())["device"] == "cpu"
     listed = json.loads(mlenv("list", "--store", store.root, "--json").out)
     assert [item["proven"] for item in listed["models"]] == [True]
@@ -132,7 +132,7 @@ def test_malformed_answers_are_refused(store: Store, model, change: dict, expect
     assert not list(store.manifests.glob("*/*.proof.json"))
 
 
-def test_a_baseline_of_a_missing_model(store: Store):
+def test_a_baseline_of_a_missing_model_is_refused(store: Store):
     named = ("--store", store.root, "--repo", "local/demo", "--revision", "0" * 40)
     result = mlenv("record", *named, stdin=json.dumps(ANSWERS))
     assert (result.status, "is not in the store, so it has no baseline to record" in result.err) == (1, True)

@@ -1,4 +1,4 @@
-"""Where a model comes from: mirrors, proxies, certificates, and where the token goes."""
+"""How a model is reached: mirrors, proxies, certificates, and who gets the token."""
 
 from __future__ import annotations
 
@@ -105,13 +105,13 @@ def test_proxies_are_used_except_for_excluded_hosts(store: Store, fetch, hub: Fa
     assert "pass" not in result.out + result.err
 
 
-def test_a_proxy_that_requires_a_user(fetch):
+def test_a_proxy_that_requires_a_user_is_reported(fetch):
     with proxy(refuse=407) as (address, _):
         result = fetch(http_proxy=address)
     assert (result.status, "the proxy requires a user" in result.err) == (1, True)
 
 
-def test_a_proxy_with_an_unsupported_scheme(fetch):
+def test_a_proxy_with_an_unsupported_scheme_is_refused(fetch):
     result = fetch(http_proxy="socks5://127.0.0.1:1")
     assert (result.status, "only http:// proxies are supported" in result.err) == (1, True)
 

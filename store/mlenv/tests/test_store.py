@@ -1,4 +1,4 @@
-"""The layout of a store, and what is refused as one."""
+"""The layout of a store, and the directories that are refused as a store."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_newer_store_is_refused_by_every_command(tmp_path: Path, beta: Wheel):
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["store.json"]
 
 
-def test_a_damaged_marker(tmp_path: Path):
+def test_a_damaged_format_file_is_reported(tmp_path: Path):
     (tmp_path / "store.json").write_text("{}")
     result = mlenv("verify", "--store", tmp_path)
     assert (result.status, "store.json is damaged" in result.err) == (1, True)
@@ -121,7 +121,7 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_read_only_disk(small_disk):
+def test_init_reports_a_read_only_disk(small_disk):
     result = mlenv("init", "--store", small_disk(1_000_000, "ro"))
     assert result.status == 1
     assert "the store cannot be used: [Errno 30] Read-only file system" in result.err
@@ -134,18 +134,18 @@ def test_an_empty_disk_becomes_a_store(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["server", "a/b/c", "../x", "/etc", "a/.."])
-def test_invalid_data_directories(tmp_path: Path, name: str):
+def test_invalid_data_directories_are_refused(tmp_path: Path, name: str):
     result = mlenv("init", "--store", tmp_path / "s", "--data", name)
     assert (result.status, "expected STACK/SERVICE" in result.err) == (2, True)
 
 
-def test_an_invalid_owner(tmp_path: Path):
+def test_an_invalid_owner_is_refused(tmp_path: Path):
     result = mlenv("init", "--store", tmp_path / "s", "--owner", "root")
     assert (result.status, "expected UID:GID" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize("repo", ["gpt2", "a/b/c", "a//b", "/b", "a/..", "a/b--c", "-a/b", "a/b c", "Org/" + "n" * 97])
-def test_invalid_model_names(repo: str):
+def test_invalid_model_names_are_refused(repo: str):
     with pytest.raises(UsageError, match="expected Org/Name"):
         Model.parse(repo, "0" * 40)
 

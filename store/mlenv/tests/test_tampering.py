@@ -1,4 +1,4 @@
-"""Every way in which a hub goes wrong: the fetch survives it, or says what happened; a wrong file is never visible."""
+"""Faults of a hub: a fetch survives them or says what happened, and a wrong file is never visible."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def fetch(store: Store, hub: FakeHub, request: pytest.FixtureRequest) -> Iterato
 
     def run(*options: str) -> Result:
         arguments = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
-        lanes = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
-        return mlenv("fetch", *arguments, *lanes, *options, MLENV_TEST_PAUSE="0.01")
+        limits = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
+        return mlenv("fetch", *arguments, *limits, *options, MLENV_TEST_PAUSE="0.01")
 
     return run
 
@@ -61,15 +61,15 @@ SURVIVED: dict[str, tuple[str, list[Tampering]]] = {
     "one part: cut": (TOKENIZER, [cut(30_000), cut(0), cut(10_000)]),
     "one part: stalls": (TOKENIZER, [stall(30_000)]),
     "one part: cut, and no ranges": (TOKENIZER, [cut(30_000), whole]),
-    "address: busy": (RESOLVE, [BUSY, status(429, retry_after="0")]),
-    "address: silent": (RESOLVE, [silent]),
+    "hub URL: busy": (RESOLVE, [BUSY, status(429, retry_after="0")]),
+    "hub URL: silent": (RESOLVE, [silent]),
     "first part: cut": (STORED, [cut(50_000)]),
     "later parts: cut": (STORED, [untouched, cut(1), cut(99_999), cut(0), cut(50_000)]),
     "first part: stalls": (STORED, [stall(50_000)]),
     "later parts: stall": (STORED, [untouched, stall(50_000), stall(0)]),
     "parts: busy": (STORED, [BUSY, untouched, BUSY, BUSY]),
-    "address: expired at once": (STORED, [expired]),
-    "address: expired later": (STORED, [untouched, untouched, expired, expired]),
+    "signed URL: expired at once": (STORED, [expired]),
+    "signed URL: expired later": (STORED, [untouched, untouched, expired, expired]),
     "parts: slow": (STORED, [slow(200_000, 40_000), untouched, slow(200_000, 40_000)]),
     "no ranges": (STORED, [whole] * 20),
     "no ranges, and cut": (STORED, [whole_cut(50_000), whole_cut(450_000), whole]),
@@ -78,7 +78,7 @@ SURVIVED: dict[str, tuple[str, list[Tampering]]] = {
 
 
 @pytest.mark.parametrize("fault", SURVIVED)
-def test_survived(store: Store, hub: FakeHub, fetch, fault: str):
+def test_a_fetch_survives_a_fault(store: Store, hub: FakeHub, fetch, fault: str):
     path, answers = SURVIVED[fault]
     hub.tamper(path, *answers)
     result = fetch()
@@ -106,7 +106,7 @@ REPORTED: dict[str, tuple[str, list[Tampering], str]] = {
 
 
 @pytest.mark.parametrize("fault", REPORTED)
-def test_reported(store: Store, hub: FakeHub, fetch, fault: str):
+def test_a_fetch_reports_a_fault_and_the_next_one_completes(store: Store, hub: FakeHub, fetch, fault: str):
     path, answers, expected = REPORTED[fault]
     hub.tamper(path, *answers)
     result = fetch()
@@ -119,7 +119,7 @@ def test_reported(store: Store, hub: FakeHub, fetch, fault: str):
     assert everything_below(store.hub / "models--Org--Name/snapshots" / REVISION) == FILES
 
 
-def test_signed_urls_that_always_expire(store: Store, hub: FakeHub, fetch):
+def test_signed_urls_that_expire_are_renewed(store: Store, hub: FakeHub, fetch):
     hub.signature_uses = 3
     result = fetch()
     assert result.status == 0, result.err

@@ -1,4 +1,4 @@
-"""Pure functions: parsing, selection, messages."""
+"""Single functions and classes: parsing, selection, messages, retries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_rendered_lock_file_reads_back_the_same(items: list[Requirement]):
     assert lock.header == {"python": "cp311", "platform": "x86_64-manylinux_2_28"}
 
 
-def test_lock_files_as_other_tools_write_them():
+def test_lock_files_that_other_tools_write_are_read():
     sha = "a" * 64
     text = f"""
 # a comment: that is not a header value
@@ -67,7 +67,7 @@ zope.interface==5.0 \\
         ("a==1 --hash=sha256:123", "is not sha256:<64 hex digits>"),
     ],
 )
-def test_lines_that_a_lock_file_must_not_have(line: str, problem: str):
+def test_lines_that_a_lock_file_must_not_have_are_refused(line: str, problem: str):
     with pytest.raises(MlenvError) as caught:
         parse(line)
     assert problem in str(caught.value)
@@ -150,7 +150,7 @@ def test_sizes_are_readable():
     ]  # fmt: skip
 
 
-def test_lines_stay_lines(capsys: pytest.CaptureFixture[str]):
+def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str]):
     progress.info("one\ntwo\rthree " + "x" * 10_000)
     progress.error("first\nsecond")
     printed = capsys.readouterr()
@@ -202,7 +202,7 @@ def test_a_download_reports_its_progress(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_durations_are_readable():
-    assert [progress.seconds(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
+    assert [progress.duration(value) for value in (0.4, 59.4, 185, 7800)] == ["0 s", "59 s", "3 min 05 s", "2 h 10 min"]
 
 
 def test_an_endpoint_must_be_a_url():

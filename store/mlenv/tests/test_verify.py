@@ -1,4 +1,4 @@
-"""Verification names exactly what is does not match its manifest."""
+"""Verification names exactly what does not match its manifest."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ SITE = "lib/python3.11/site-packages"
 
 
 @pytest.fixture
-def base(store: Store, populate, alpha: Wheel, beta: Wheel) -> Path:
-    assert populate("k1", alpha, beta).status == 0
+def base(store: Store, prepare, populate, alpha: Wheel, beta: Wheel) -> Path:
+    def fill() -> None:
+        assert populate("k1", alpha, beta).status == 0
+
+    prepare("an environment", fill)
     return store.environment("k1")
 
 
@@ -36,7 +39,7 @@ def report(store: Store, *arguments: str) -> tuple[int, dict]:
     return result.status, json.loads(result.out)
 
 
-def test_intact(store: Store, base: Path, archive_of):
+def test_an_intact_store_is_reported_as_intact(store: Store, base: Path, archive_of):
     data, commit = archive_of({"config.json": b"{}"})
     arguments = ("--store", store.root, "--repo", "local/demo", "--revision", commit, "--archive", "-")
     assert mlenv("fetch", *arguments, stdin=data).status == 0
@@ -111,7 +114,7 @@ def test_one_bad_target_does_not_hide_another(store: Store, base: Path, populate
         ("models/Org/Name@main", 2, "expected a full commit of 40 hex digits"),
     ],
 )
-def test_invalid_targets(store: Store, target: str, status: int, expected: str):
+def test_invalid_targets_are_refused(store: Store, target: str, status: int, expected: str):
     result = mlenv("verify", "--store", store.root, target)
     assert (result.status, expected in result.err) == (status, True)
 
@@ -120,7 +123,7 @@ def test_an_empty_store_is_intact(store: Store):
     assert report(store) == (0, {"ok": True, "full": False, "targets": []})
 
 
-@pytest.mark.parametrize("alone", [0, 1000])
+@pytest.mark.parametrize("single_process_files", [0, 1000])
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -134,13 +137,13 @@ def test_an_empty_store_is_intact(store: Store):
         (lambda site: (site / "alpha").rename(site / "omega"), ["missing", "added"]),
     ],
 )
-def test_the_quick_check_sees_every_change_that_the_slow_one_names(
-    store: Store, base: Path, monkeypatch: pytest.MonkeyPatch, alone: int, change, expected: list[str]
+def test_the_stat_check_sees_every_change_that_the_slow_comparison_names(
+    store: Store, base: Path, monkeypatch: pytest.MonkeyPatch, single_process_files: int, change, expected: list[str]
 ):
-    """In one process and in several."""
-    monkeypatch.setattr(stat_check, "SINGLE_PROCESS_FILES", alone)
+    """In several processes and in one."""
+    monkeypatch.setattr(stat_check, "SINGLE_PROCESS_FILES", single_process_files)
     change(base / SITE)
     text = (base / ".mlenv/files.tsv").read_bytes()
     assert stat_check.matches(base, text) is (expected == [])
-    finding = verify(store, "envs/k1", full=False)
-    assert [kind for kind in ("damaged", "missing", "added") if getattr(finding, kind)] == expected
+    result = verify(store, "envs/k1", full=False)
+    assert [kind for kind in ("damaged", "missing", "added") if getattr(result, kind)] == expected

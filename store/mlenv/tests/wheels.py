@@ -1,4 +1,4 @@
-"""Tiny wheels made on the spot, and locks for them, so that no test needs a network."""
+"""Tiny wheels, and lock files for them, so that no test needs a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel file in a wheelhouse. `size` is what a lock states for it, in bytes."""
+    """A wheel file in a wheelhouse. `size` is the size in bytes that a lock file states for it."""
 
     path: Path
     name: str
@@ -23,7 +23,7 @@ class Wheel:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def lock_entry(self, *, sha256: str | None = None, size: int | None = -1) -> str:
-        """The lines of a lock for this wheel; another hash and size can be given, or no size (None)."""
+        """The lines of a lock file for this wheel; another hash and size can be given, or no size (None)."""
         stated = self.size if size == -1 else size
         lines = f"{self.name}=={self.version} \\\n    --hash=sha256:{sha256 or self.sha256}\n"
         return lines if stated is None else f"{lines}    # size: {stated}\n"
@@ -40,8 +40,11 @@ def make_wheel(
     tag: str = "py3-none-any",
     recorded: dict[str, bytes] | None = None,
 ) -> Wheel:
-    """Write a wheel. `files` by path below site-packages (default: one module with a version), `launchers` as name ->
-    `module:function`, `recorded` overrides the bytes that RECORD speaks of, to make a wheel that contradicts itself."""
+    """Write a wheel.
+
+    `files` by path below site-packages (default: one module with a version), `launchers` as name -> `module:function`.
+    `recorded` maps paths to the bytes whose hash RECORD states instead, to make a wheel that contradicts itself.
+    """
     module = name.replace("-", "_")
     content: dict[str, str | bytes] = dict(files or {f"{module}.py": f'__version__ = "{version}"\n'})
     info = f"{module}-{version}.dist-info"
@@ -65,7 +68,7 @@ def make_wheel(
 
 
 def lock_of(*wheels: Wheel) -> str:
-    """A lock of these wheels as `mlenv lock` would write it."""
+    """A lock file of these wheels, in the form that `mlenv lock` writes."""
     return "# python: cp311\n" + "".join(wheel.lock_entry() for wheel in wheels)
 
 

@@ -10,7 +10,7 @@ from ...environments.populate import populate as populate_environment
 from ...environments.resolve import ResolveRequest, write_lock_files
 from ...store.store import Store
 from ..arguments import indexes_of
-from ..stdin import text_on_stdin
+from ..stdin import lock_on_stdin
 
 
 def populate(options: argparse.Namespace) -> None:
@@ -19,7 +19,7 @@ def populate(options: argparse.Namespace) -> None:
         raise UsageError(f"--lock {options.lock!r}: only '-' is allowed, the lock file comes on standard input")
     request = PopulateRequest(
         key=options.key,
-        lock=text_on_stdin(),
+        lock=lock_on_stdin(),
         planned_sha256=options.lock_sha256,
         python=options.python,
         imports=tuple(options.imports),

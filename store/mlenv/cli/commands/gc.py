@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ...core import failpoints, progress
@@ -28,7 +27,7 @@ def hold(options: argparse.Namespace) -> None:
         held = before.roots.union(roots) if before else roots
         gc_roots.write(path.parent, options.stack, held)
         failpoints.reach("hold.written")
-    progress.info(f"{options.stack} holds {_counted(held)}")
+    progress.info(f"{options.stack} holds {gc_roots.describe(held.to_json())}")
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -41,19 +40,19 @@ def collect(options: argparse.Namespace) -> None:
     with store.exclusive_lock():
         roots_by_stack = gc_roots.read(store.gc_roots)
         other_stores = _roots_of_other_stores(options.also_references)
-        dropped = roots_by_stack[options.stack].roots.images if options.stack in roots_by_stack else ()
+        images_before = roots_by_stack[options.stack].roots.images if options.stack in roots_by_stack else ()
         gc_roots.write(store.gc_roots, options.stack, keep)
         failpoints.reach("collect.referenced")
         roots_by_stack = gc_roots.read(store.gc_roots)
-        images = _unreferenced(dropped, [*roots_by_stack.values(), *other_stores])
+        images = _unreferenced(images_before, [*roots_by_stack.values(), *other_stores])
         _remove_garbage(store, roots_by_stack, running, images, options)
 
 
 def prune(options: argparse.Namespace) -> None:
-    """Remove what nothing needs; the GC roots of the stacks to forget no longer count."""
+    """Remove what nothing needs, and before it the GC roots of the stacks to forget."""
     store = Store.open(options.store)
     document = json_on_stdin(allowed=("mounted", "root", "images"))
-    offered = Roots.parse({"images": document.pop("images", []), "environments": [], "models": []}, "images").images
+    candidates = Roots.parse({"images": document.pop("images", []), "environments": [], "models": []}, "images").images
     running = RunningContainers.parse(document)
     with store.exclusive_lock():
         roots_by_stack = gc_roots.read(store.gc_roots)
@@ -68,8 +67,8 @@ def prune(options: argparse.Namespace) -> None:
         if not options.dry_run:
             for item in forgotten:
                 gc_roots.forget(store.gc_roots, item.stack)
-        offered = sorted({*offered, *(image for item in forgotten for image in item.roots.images)})
-        images = _unreferenced(offered, [*roots_by_stack.values(), *other_stores])
+        forgotten_images = [image for item in forgotten for image in item.roots.images]
+        images = _unreferenced([*candidates, *forgotten_images], [*roots_by_stack.values(), *other_stores])
         _remove_garbage(store, roots_by_stack, running, images, options)
 
 
@@ -101,9 +100,6 @@ def _roots_of_other_stores(directories: Iterable[Path]) -> list[StackRoots]:
 
 
 def _unreferenced(images: Iterable[str], all_roots: Sequence[StackRoots]) -> list[str]:
+    """Those of the images that no stack references. The caller removes them: this tool has no access to the engine."""
     referenced = {image for item in all_roots for image in item.roots.images}
     return sorted(set(images) - referenced)
-
-
-def _counted(roots: Roots) -> str:
-    return ", ".join(progress.pluralise(len(names), kind[:-1]) for kind, names in asdict(roots).items())

@@ -42,11 +42,14 @@ def fetch(options: argparse.Namespace) -> None:
 
 
 def resolve(options: argparse.Namespace) -> None:
-    """Print one JSON document; progress goes to standard error."""
+    """Print the commit that a branch points to and the files that a fetch would select, as one JSON document.
+
+    Progress goes to standard error.
+    """
     output = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
         mirrors = Mirrors(options.endpoint, options.mirror, os.environ.get("HF_TOKEN") or None, options.timeout)
-        # The name is checked before the hub is asked; a branch may have any.
+        # Checks the repository name before any request. The zeros only fill the place of the commit.
         repo = Model.parse(options.repo, "0" * 40).repo
         model = Model(repo, mirrors.resolve(repo, options.revision))
         sizes = {file.path: file.size for file in mirrors.listing(model)}

@@ -15,7 +15,7 @@ from ..stdin import json_on_stdin
 
 
 def init(options: argparse.Namespace) -> None:
-    """Make a store, or complete one."""
+    """Create a store, or add the directories that one lacks."""
     initialise(options.store, options.data, options.owner)
     progress.info(f"store {options.store} is ready")
 

@@ -19,7 +19,7 @@ from ...store.verify import everything
 from ...store.verify import verify as verify_target
 from ...store.verify_result import VerifyResult
 from ..arguments import indexes_of
-from ..stdin import text_on_stdin
+from ..stdin import lock_on_stdin
 
 SHOWN_PROBLEMS = 50
 
@@ -109,7 +109,7 @@ def _request(options: argparse.Namespace) -> RepairRequest:
         raise UsageError("--lock and --archive: standard input can carry only one of them")
     return RepairRequest(
         indexes=indexes_of(options),
-        lock=text_on_stdin() if options.lock else None,
+        lock=lock_on_stdin() if options.lock else None,
         archive=sys.stdin.buffer if options.archive else None,
         endpoint=options.endpoint,
         mirrors=tuple(options.mirror),
