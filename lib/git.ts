@@ -8,7 +8,10 @@ export function gitCommit(directory: string): { commit?: string; message?: strin
   const git = (...args: string[]): string =>
     execFileSync("git", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   try {
-    const [commit = "", message = ""] = git("log", "-1", "--format=%H%n%s").split("\n");
+    // With `log.showSignature` git would write what it says about a signature before the commit.
+    const [commit = "", message = ""] = git("-c", "log.showSignature=false", "log", "-1", "--format=%H%n%s").split(
+      "\n",
+    );
     return {
       commit: git("status", "--porcelain", "--untracked-files=no") === "" ? commit : `${commit}-dirty`,
       message,

@@ -12,8 +12,13 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
+if ! status=$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER" 2>/dev/null); then
+  echo "The server ${GATE_CONTAINER:0:12} does not exist on this engine. If somebody removed it, make it again with: ./archon pulumi up --refresh" >&2
+  exit 1
+fi
+
 # A server that an earlier gate stopped gets another try, again without the old ones beside it.
-if [[ "$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER")" == exited ]]; then
+if [[ "$status" == exited ]]; then
   stop_servers <<<"$GATE_STOPPED"
   start_servers <<<"$GATE_CONTAINER"
 fi
@@ -54,9 +59,9 @@ elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
 elif [[ "${health:-}" == failed ]]; then
   reason="it reports ${reports##*$'\n'}"
 elif [[ "${health:-}" == starting ]]; then
-  reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)"
+  reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${reports:+; its health check says: ${reports##*$'\n'}}"
 else
-  reason="its health check reports ${health:-nothing}"
+  reason="its health check reports ${health:-nothing}${reports:+: ${reports##*$'\n'}}"
 fi
 
 log=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')

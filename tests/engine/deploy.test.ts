@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { Checkout, docker, inspect, type EngineStack, type Step } from "../support/engine";
@@ -84,8 +85,9 @@ test("the server image is slim and holds no ML package", async () => {
   expect(packages.filter((name) => ["torch", "transformers", "sentence-transformers"].includes(name))).toEqual([]);
 });
 
-test("a changed line of the server replaces only the server", async () => {
+test("a changed line of the server replaces only the server, also in a checkout that only its owner can read", async () => {
   const before = mountSource("/root/.local");
+  execFileSync("chmod", ["--recursive", "go-rwx", path.join(checkout.directory, "applications")]);
   checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# changed\n`);
   const steps = names(await stack.up());
   expect(steps.filter((name) => !/^archon-(server-0|server-drain|server-image-|hold-|collection-)/.test(name))).toEqual(

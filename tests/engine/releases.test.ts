@@ -231,6 +231,18 @@ test("no server is stopped for a new one that has stopped since it was ready", a
   expect(stack.containers("server")).toEqual([server]);
 });
 
+test("a server that somebody removed is named by the readiness gate, with the command that makes it again", () => {
+  const { status, stderr } = spawnSync(path.join(checkout.directory, "components/scripts/readiness-gate.sh"), {
+    env: { ...pulumiEnvironment(), GATE_CONTAINER: "0123456789abcdef" },
+    encoding: "utf8",
+  });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringContaining("The server 0123456789ab does not exist on this engine.") as string,
+  });
+  expect(stderr).toContain("./archon pulumi up --refresh");
+});
+
 describe("with rollout replace", () => {
   test("no server that was stopped first stays stopped, whatever the update changes", async () => {
     const before = await running();

@@ -75,7 +75,7 @@ const failures: Record<string, { spoil: () => void; message: RegExp }> = {
       server("import time\ntime.sleep(3600)");
       stack.configure({ readyTimeout: 15 });
     },
-    message: /did not become ready within 15 s/,
+    message: /did not become ready within 15 s [^]*its health check says: Health check exceeded timeout/,
   },
   "a server that needs too much memory": {
     spoil: () => {
