@@ -116,11 +116,16 @@ test.each(Object.keys(failures))(
     const { configuration } = stack;
     for (let round = 0; round < Math.min(rounds, 3); round++) {
       const before = await running();
-      spoil();
-      expect(await stack.failingUp()).toMatch(message);
-      expect(((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release).toBe(before);
-      server(`# fixed ${kind} ${round}`);
-      stack.configuration = configuration;
+      try {
+        spoil();
+        expect(await stack.failingUp()).toMatch(message);
+        const health = await fetch(`${await stack.url()}/health`);
+        expect(((await health.json()) as { release: string }).release).toBe(before);
+      } finally {
+        // The next test must not fail for the reason of this one.
+        server(`# fixed ${kind} ${round}`);
+        stack.configuration = configuration;
+      }
       await stack.up();
     }
   },

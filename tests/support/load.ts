@@ -24,9 +24,16 @@ const KNOWN = {
 };
 
 /**
+ * Requests that may wait for an answer at the same time. Without a limit a machine that is too slow for the rate gathers
+ * thousands of connections. Docker's proxy for published ports then runs out of file descriptors, and closes the port.
+ */
+const MOST_PENDING = 100;
+
+/**
  * A client that sends requests at a fixed rate while something else changes the servers: searches whose answer it knows,
  * and uploads, each of which must be accepted and then stored. It retries a request when a busy server asks for that
- * (429). Every request has its own connection, so that no failure is hidden by a connection of another one.
+ * (429), and sends fewer where the server cannot keep up. Every request has its own connection, so that no failure is
+ * hidden by a connection of another one.
  */
 export class Load {
   private readonly report: LoadReport = { searches: 0, uploads: 0, retries: 0, seconds: 0, lost: [] };
@@ -72,6 +79,9 @@ export class Load {
           : this.search();
       pending.add(request);
       void request.finally(() => pending.delete(request));
+      if (pending.size >= MOST_PENDING) {
+        await Promise.race(pending);
+      }
       const due = this.started + (count * 1000) / this.requestsPerSecond;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     }
