@@ -6,6 +6,7 @@
 //   JOB_TEXT  JSON of what to keep: images, environments, models
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { LIST_LIVE_CONTAINERS } from "../../lib/collection-queries.cjs";
 
 const attempts = 5;
 
@@ -38,29 +39,29 @@ function mountsOf({ Config, Mounts }) {
   }));
 }
 
-/** What the engine says of every running container; undefined when it fails, or when a container ended in between. */
-function inspectRunning() {
-  const ids = docker("ps", "--quiet");
+/** What the engine says of every live container; undefined when it fails, or when one was removed in between. */
+function inspectLive() {
+  const ids = docker(...LIST_LIVE_CONTAINERS);
   if (ids === "") {
     return [];
   }
-  const inspected = ids === undefined ? undefined : docker("inspect", ...lines(ids));
+  const inspected = ids === undefined ? undefined : docker("inspect", "--type=container", ...lines(ids));
   return inspected === undefined ? undefined : JSON.parse(inspected);
 }
 
 /**
- * What every running container has mounted, no matter whose it is. With an incomplete list the store tool would remove
+ * What every live container has mounted, no matter whose it is. With an incomplete list the store tool would remove
  * what a container uses, so the engine is asked again until the list is complete.
  */
 function mounted() {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    const containers = inspectRunning();
+    const containers = inspectLive();
     if (containers !== undefined) {
       return containers.flatMap(mountsOf);
     }
   }
   fail(
-    "The mounts of the running containers cannot be listed: containers start and stop too fast, or the engine does not answer.",
+    "The mounts of the containers cannot be listed: containers start and stop too fast, or the engine does not answer.",
   );
 }
 
