@@ -93,16 +93,6 @@ export async function imagesOfContainers(host: string | undefined): Promise<Read
   );
 }
 
-/** Values of a label of the engine's networks, each once. */
-export async function networkLabels(label: string, host: string | undefined): Promise<string[]> {
-  const listed = await run(
-    "docker",
-    ["network", "ls", `--filter=label=${label}`, "--format", `{{.Label "${label}"}}`],
-    { environment: dockerEnvironment(host) },
-  );
-  return [...new Set(lines(listed))];
-}
-
 /**
  * Removes an image, unless something uses it.
  * @returns the engine's reason for keeping it, or undefined if it was removed

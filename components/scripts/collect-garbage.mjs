@@ -6,7 +6,7 @@
 //   JOB_TEXT  JSON of what to keep: images, environments, models
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { LIST_LIVE_CONTAINERS } from "../../lib/collection-queries.cjs";
+import { LIST_LIVE_CONTAINERS, LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
 
 const attempts = 5;
 
@@ -65,15 +65,13 @@ function mounted() {
   );
 }
 
-/** Images belong to the engine, which may serve other stores too: what their stacks refer to counts as well. */
+/** The GC roots of the other stores on the engine, and where to mount them. */
 function otherStores() {
-  const label = "io.archon.root";
-  const listed = docker("network", "ls", "--filter", `label=${label}`, "--format", `{{.Label "${label}"}}`);
+  const listed = docker(...LIST_ROOTS);
   if (listed === undefined) {
     fail("The networks of the engine cannot be listed, and with them the other stores that use its images.");
   }
-  const roots = [...new Set(lines(listed))].filter((root) => root !== process.env.JOB_ROOT).sort();
-  return roots.map((root, index) => ({ source: `${root}/refs`, target: `/other/${index + 1}` }));
+  return otherReferences(listed, process.env.JOB_ROOT);
 }
 
 const others = otherStores();

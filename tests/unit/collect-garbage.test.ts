@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { LIST_LIVE_CONTAINERS } from "../../lib/collection-queries.cjs";
+import { LIST_LIVE_CONTAINERS, LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
 import { projectRoot } from "../../lib/paths";
 
 // The script of an update's garbage collection with a Docker client that only answers. That the engine understands the
@@ -74,4 +74,27 @@ test("a garbage collection spares what live containers mount, and removes images
   expect(calls).toContain(LIST_LIVE_CONTAINERS.join(" "));
   expect(calls).toContain("inspect --type=container one two");
   expect(calls).toContain("image rm archon-server:old");
+});
+
+test("what the stacks of other stores refer to counts as well", () => {
+  const { calls } = collect();
+  expect(calls).toContain(LIST_ROOTS.join(" "));
+  expect(calls).toContain(
+    "run --rm --volume=/srv/other/refs:/references/0:ro archon-bootstrap:b collect --json --also-references /references/0",
+  );
+});
+
+test("other stores are named once each, in a stable order, and the own one is not among them", () => {
+  expect(LIST_ROOTS).toEqual([
+    "network",
+    "ls",
+    "--filter=label=io.archon.root",
+    "--format",
+    '{{.Label "io.archon.root"}}',
+  ]);
+  expect(otherReferences("/srv/b\n/srv/a\n/srv/archon/\n/srv/b\n", "/srv/archon")).toEqual([
+    { source: "/srv/a/refs", target: "/references/0" },
+    { source: "/srv/b/refs", target: "/references/1" },
+  ]);
+  expect(otherReferences("", "/srv/archon")).toEqual([]);
 });
