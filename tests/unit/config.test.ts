@@ -59,6 +59,13 @@ test("every declared key has a type, a default and a description", () => {
   }
 });
 
+test("the default environment is the one that the application asks for", () => {
+  // Pulumi.yaml must hold it too: Pulumi reads the defaults from there.
+  const { environment, imports } = referenceServer.requirements;
+  expect(declared.requirements?.default).toBe(`${environment}.txt`);
+  expect(declared.imports?.default).toEqual(imports);
+});
+
 test("the defaults alone are a valid stack: loopback, no models", () => {
   const settings = load();
   expect(settings.services).toEqual([
