@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { referenceServer } from "../../applications/reference/application";
 import { LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
+import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
 import { dockerEnvironment, liveContainers, localImages } from "../lib/docker";
 import { run } from "../lib/run";
@@ -62,6 +63,6 @@ export async function otherStores(root: string, engineHost: string | undefined):
 
 /** Whether a directory exists. One on another machine counts as existing, because it cannot be seen from here. */
 function mayExist(directory: string, engineHost: string | undefined): boolean {
-  const local = engineHost === undefined || engineHost.startsWith("unix:");
+  const local = engineHost === undefined || isLocal(engineHost);
   return !local || fs.existsSync(directory);
 }
