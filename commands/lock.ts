@@ -98,6 +98,7 @@ function lockArguments(image: string, work: string, more: readonly string[]): st
     caBundle === undefined
       ? []
       : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"];
+  // No container job: it writes as root to a directory of the user, and to a volume of the engine.
   return [
     "run",
     "--rm",

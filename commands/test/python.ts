@@ -83,6 +83,7 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
   fs.mkdirSync(logDirectory, { recursive: true });
   return succeeds(
     "docker",
+    // No container job: the tests mount file systems, run programs from /tmp, and change owners.
     [
       "run",
       "--rm",
