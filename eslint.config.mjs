@@ -42,12 +42,16 @@ export default tseslint.config(
     },
   },
   {
-    // Nothing but its own folder and the index knows which application is deployed.
+    // Only the index and the commands know which application is deployed.
     files: ["components/**/*.ts", "config/**/*.ts", "release/**/*.ts", "lib/**/*.ts"],
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ group: ["**/applications/*/**"], message: "Take an Application instead." }] },
+        {
+          patterns: [
+            { group: ["**/applications/*/**", "**/applications/deployed"], message: "Take an Application instead." },
+          ],
+        },
       ],
     },
   },

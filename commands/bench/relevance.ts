@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { readMachine } from "../../config/machine";
 import { containerJob } from "../../lib/container-job";
 import { UserError } from "../../lib/errors";
@@ -67,8 +67,8 @@ async function relevance({ models, own }: Arguments): Promise<string> {
       ],
       labels: { component: "bench" },
       mounts: [
-        { source: server.environment, target: referenceServer.mounts.environment },
-        { source: server.models, target: referenceServer.mounts.models },
+        { source: server.environment, target: deployedApplication.mounts.environment },
+        { source: server.models, target: deployedApplication.mounts.models },
         { source: path.join(projectRoot, "demo"), target: "/src" },
         ...ownMounts,
       ],

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
 import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
@@ -7,7 +7,7 @@ import { dockerEnvironment, liveContainers, localImages } from "../lib/docker";
 import { run } from "../lib/run";
 
 /** Repositories of the images that releases are made of. */
-const releaseRepositories: readonly string[] = [...Object.values(IMAGES), referenceServer.image].map(
+const releaseRepositories: readonly string[] = [...Object.values(IMAGES), deployedApplication.image].map(
   ({ repository }) => repository,
 );
 
