@@ -12,6 +12,14 @@ const zones = layers.map((target, index) => ({
     "Imports go down only: components, applications, config, release, lib; commands on top (docs/architecture.md).",
 }));
 
+/** What the commands share does not know any of them, except for their list. */
+const commandsLib = {
+  target: "./commands/lib/!(command-list).ts",
+  from: "./commands",
+  except: ["./lib"],
+  message: "commands/lib is below the other folders of commands.",
+};
+
 export default tseslint.config(
   { ignores: ["**/node_modules/", ".archon/", "applications/reference/page/dist/"] },
   {
@@ -30,16 +38,20 @@ export default tseslint.config(
       // Fakes of asynchronous functions have nothing to await.
       "@typescript-eslint/require-await": "off",
       "import-x/no-cycle": "error",
-      "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones }],
+      "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones: [...zones, commandsLib] }],
     },
   },
   {
-    // Nothing but its own folder and the index knows which application is deployed.
+    // Only the index and the commands know which application is deployed.
     files: ["components/**/*.ts", "config/**/*.ts", "release/**/*.ts", "lib/**/*.ts"],
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ group: ["**/applications/*/**"], message: "Take an Application instead." }] },
+        {
+          patterns: [
+            { group: ["**/applications/*/**", "**/applications/deployed"], message: "Take an Application instead." },
+          ],
+        },
       ],
     },
   },

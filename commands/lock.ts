@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { referenceServer } from "../applications/reference/application";
+import { deployedApplication } from "../applications/deployed";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
 import { readMachine } from "../config/machine";
@@ -16,7 +16,7 @@ import { examples } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 
-const { requirements } = referenceServer;
+const { requirements } = deployedApplication;
 const minimal = path.basename(requirements.image);
 const ml = path.basename(requirements.environment);
 const tests = "requirements.tests";
@@ -98,6 +98,7 @@ function lockArguments(image: string, work: string, more: readonly string[]): st
     caBundle === undefined
       ? []
       : [`--volume=${caBundle}:/ca.pem:ro`, "--env=SSL_CERT_FILE=/ca.pem", "--env=REQUESTS_CA_BUNDLE=/ca.pem"];
+  // No container job: it writes as root to a directory of the user, and to a volume of the engine.
   return [
     "run",
     "--rm",

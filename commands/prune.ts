@@ -6,7 +6,7 @@ import { examples, repeatable, stackFlag, stackOption } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
 import { bytes } from "./lib/render";
 import { ensureSetup } from "./setup/ensure";
-import { engineUsage, otherReferences } from "./store/engine-usage";
+import { engineUsage, otherStores } from "./store/engine-usage";
 import { describeCollection, parseCollection } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 
@@ -43,7 +43,7 @@ async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<vo
   const collection = await steps.run(
     dryRun ? "Looking for what nothing uses" : "Garbage collection",
     async (progress) => {
-      const others = await otherReferences(root, engine);
+      const others = await otherStores(root, engine);
       const command = [
         "prune",
         "--json",

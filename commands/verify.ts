@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { UserError } from "../lib/errors";
+import { configuredToken } from "./lib/hub-token";
 import { examples, stackFlag, stackOption } from "./lib/options";
 import { silent, Steps, type Progress } from "./lib/progress";
 import { CommandError } from "./lib/run";
@@ -79,5 +80,10 @@ async function repairStore({ root, image, stack, command }: Repair, progress: Pr
   for (const [target, archive] of [...directories].filter(([each]) => present.has(each))) {
     await runStoreTool({ root, command: [...command, "--repair", "--archive=-", target], archive }, image, progress);
   }
-  await runStoreTool({ root, command: [...command, "--repair", ...options], mounts, network: true }, image, progress);
+  const token = await configuredToken(stack);
+  await runStoreTool(
+    { root, command: [...command, "--repair", ...options], mounts, network: true, token },
+    image,
+    progress,
+  );
 }

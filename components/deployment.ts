@@ -1,15 +1,25 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import type { Settings } from "../config/load";
 import type { Release } from "../release/release";
 import { Artifacts, imageName, recipeFor } from "./artifacts";
 import { labels } from "./containers";
 import type { DeploymentPlan } from "./deployment-plan";
 import { Image } from "./image";
 import { Service } from "./service/service";
-import { Baseline } from "./store/baseline";
+import { Baseline, type BaselineArgs } from "./store/baseline";
+import type { Environment } from "./store/environment";
 import { GarbageCollection, GcRoots } from "./store/garbage-collection";
 import { HostStore } from "./store/host-store";
+
+/** What every service of a stack shares. */
+interface ServiceParts {
+  artifacts: Artifacts;
+  store: HostStore;
+  environment: Environment;
+  network: docker.Network;
+}
 
 /**
  * One stack: the parts of the releases that it retains, and for each service its servers behind a gateway. Images,
@@ -33,7 +43,7 @@ export class Deployment extends pulumi.ComponentResource {
 
   constructor(name: string, plan: DeploymentPlan, opts: pulumi.ComponentResourceOptions = {}) {
     super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: dockerProvider(name, plan, opts) } });
-    const { application, settings, facts, recipes, active, sharedImages, retained } = plan;
+    const { settings, facts, recipes, active, sharedImages, retained } = plan;
     const child = { parent: this };
 
     const recipe = recipeFor(sharedImages.bootstrap, recipes, facts);
@@ -52,51 +62,10 @@ export class Deployment extends pulumi.ComponentResource {
     const artifacts = new Artifacts(name, { plan, bootstrap }, { parent: this, dependsOn: roots });
     const environment = artifacts.environment(active.environment);
 
-    this.apiToken = settings.requireToken
-      ? pulumi.secret(new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, child).result)
-      : undefined;
-    const token = this.apiToken === undefined ? {} : { [application.variables.token]: this.apiToken };
-    const network = new docker.Network(
-      `${name}-network`,
-      { labels: labels("network", { root: settings.root }) },
-      { parent: this, dependsOn: store },
-    );
-    const services = settings.services.map(
-      ({ name: service, port, bind, memoryMiB, replicas, variables }) =>
-        new Service(
-          `${name}-${service}`,
-          {
-            application,
-            host: settings,
-            service,
-            release: active,
-            port,
-            bind,
-            memoryMiB,
-            replicas,
-            image: artifacts.image(active.images.server).reference,
-            gatewayImage: artifacts.image(sharedImages.gateway).reference,
-            network: network.name,
-            environment,
-            dataDirectory: store.dataDirectory(service),
-            variables: { ...secrets(variables), ...application.variables.of(active, service), ...token },
-            rollout: settings.rollout,
-            autoRollback: settings.autoRollback,
-            readyTimeout: settings.readyTimeout,
-            previousRelease: plan.rollbackTarget?.id,
-          },
-          { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] },
-        ),
-    );
-    const [containerId] = services.flatMap(({ containerIds }) => containerIds);
-    const model = active.models.find((each) => each.name === active.activeModel);
-    if (model !== undefined && containerId !== undefined) {
-      new Baseline(
-        `${name}-proof-${model.revision.slice(0, 12)}`,
-        { ...job, application, model, containerId },
-        { parent: this, dependsOn: services },
-      );
-    }
+    this.apiToken = this.createToken(name, settings);
+    const network = this.createNetwork(name, settings, store);
+    const services = this.createServices(name, plan, { artifacts, store, environment, network });
+    this.recordBaseline(name, plan, job, services);
     const collection = new GarbageCollection(
       `${name}-collection`,
       { ...job, retained },
@@ -127,6 +96,74 @@ export class Deployment extends pulumi.ComponentResource {
       ...Object.fromEntries(Object.entries(values).map(([key, value]) => [key, settled(value)])),
       ...(apiToken === undefined ? {} : { apiToken }),
     };
+  }
+
+  /** The token that requests must carry, where one is required. */
+  private createToken(name: string, { requireToken }: Settings): pulumi.Output<string> | undefined {
+    return requireToken
+      ? pulumi.secret(
+          new random.RandomPassword(`${name}-api-token`, { length: 40, special: false }, { parent: this }).result,
+        )
+      : undefined;
+  }
+
+  private createNetwork(name: string, { root }: Settings, store: HostStore): docker.Network {
+    return new docker.Network(
+      `${name}-network`,
+      { labels: labels("network", { root }) },
+      { parent: this, dependsOn: store },
+    );
+  }
+
+  private createServices(name: string, plan: DeploymentPlan, parts: ServiceParts): Service[] {
+    const { application, settings, active, sharedImages } = plan;
+    const { artifacts, store, environment, network } = parts;
+    const token = this.apiToken === undefined ? {} : { [application.variables.token]: this.apiToken };
+    return settings.services.map(
+      ({ name: service, port, bind, memoryMiB, replicas, variables }) =>
+        new Service(
+          `${name}-${service}`,
+          {
+            application,
+            host: settings,
+            service,
+            release: active,
+            port,
+            bind,
+            memoryMiB,
+            replicas,
+            image: artifacts.image(active.images.server).reference,
+            gatewayImage: artifacts.image(sharedImages.gateway).reference,
+            network: network.name,
+            environment,
+            dataDirectory: store.dataDirectory(service),
+            variables: { ...secrets(variables), ...application.variables.of(active, service), ...token },
+            rollout: settings.rollout,
+            autoRollback: settings.autoRollback,
+            readyTimeout: settings.readyTimeout,
+            previousRelease: plan.rollbackTarget?.id,
+          },
+          { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] },
+        ),
+    );
+  }
+
+  /** Records the scores of the active model by the first server, once for each model. */
+  private recordBaseline(
+    name: string,
+    { application, active }: DeploymentPlan,
+    job: Pick<BaselineArgs, "host" | "bootstrapImage">,
+    services: Service[],
+  ): void {
+    const [containerId] = services.flatMap(({ containerIds }) => containerIds);
+    const model = active.models.find((each) => each.name === active.activeModel);
+    if (model !== undefined && containerId !== undefined) {
+      new Baseline(
+        `${name}-proof-${model.revision.slice(0, 12)}`,
+        { ...job, application, model, containerId },
+        { parent: this, dependsOn: services },
+      );
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
-import type { Host } from "../lib/host";
+import { isLocal, type Host } from "../lib/host";
 import { snapshotOf, snapshotPath, type Release } from "../release/release";
 
 /**
@@ -29,7 +29,7 @@ export interface HostFacts {
 export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
   const visible = process.env[ELSEWHERE] === undefined;
   const { images, problem } = visible ? listImages(host.dockerHost) : {};
-  const local = visible && host.dockerHost.startsWith("unix://");
+  const local = visible && isLocal(host.dockerHost);
   const has = (relative: string): boolean => !local || fs.existsSync(`${host.root}/${relative}`);
   return {
     engineProblem: problem,

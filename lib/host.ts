@@ -7,3 +7,8 @@ export interface Host {
   /** PEM file on the host with the authorities to trust; undefined for the image's own. */
   caBundle: string | undefined;
 }
+
+/** Whether the engine at this address is on this machine, so that its files can be seen from here. */
+export function isLocal(dockerHost: string): boolean {
+  return dockerHost.startsWith("unix://");
+}

@@ -1,8 +1,9 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { readMachine } from "../../config/machine";
+import { containerJob, storeJobOptions, type JobOptions } from "../../lib/container-job";
 import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
@@ -12,7 +13,10 @@ import { run } from "../lib/run";
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
   /** Text of the lock file of the ML environment. */
-  readonly lock = fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8");
+  readonly lock = fs.readFileSync(
+    path.join(projectRoot, `${deployedApplication.requirements.environment}.txt`),
+    "utf8",
+  );
 
   constructor(private readonly image: string) {}
 
@@ -21,9 +25,9 @@ export class BenchStore {
   }
 
   async populate(key: string, lock: string, progress: Progress): Promise<void> {
-    const imports = referenceServer.requirements.imports.flatMap((module) => ["--import", module]);
+    const imports = deployedApplication.requirements.imports.flatMap((module) => ["--import", module]);
     await this.tool(
-      ["populate", "--key", key, "--lock", "-", "--python", referenceServer.python.abi, ...imports],
+      ["populate", "--key", key, "--lock", "-", "--python", deployedApplication.python.abi, ...imports],
       lock,
       progress,
     );
@@ -36,51 +40,34 @@ export class BenchStore {
 
   async remove(): Promise<void> {
     // The files belong to root, and the user of this command need not be root.
-    await this.container(["--entrypoint=find"], ["/store", "-mindepth", "1", "-delete"], "");
+    await this.container(["/store", "-mindepth", "1", "-delete"], { entrypoint: "find" }, "");
     fs.rmSync(this.root, { recursive: true, force: true });
   }
 
   private tool(args: readonly string[], input: string, progress?: Progress): Promise<string> {
     const [subcommand = "", ...rest] = args;
-    return this.container([], [subcommand, "--store", "/store", ...rest], input, progress);
+    const { caBundle } = readMachine();
+    return this.container([subcommand, "--store", "/store", ...rest], { network: true, caBundle }, input, progress);
   }
 
   private container(
-    options: readonly string[],
-    args: readonly string[],
+    command: readonly string[],
+    options: Pick<JobOptions, "network" | "caBundle" | "entrypoint">,
     input: string,
     progress?: Progress,
   ): Promise<string> {
-    const { caBundle, dockerHost } = readMachine();
-    const trust =
-      caBundle === undefined
-        ? []
-        : [`--volume=${caBundle}:/run/ca-bundle.pem:ro`, "--env=SSL_CERT_FILE=/run/ca-bundle.pem"];
-    return run(
-      "docker",
-      [
-        "run",
-        "--rm",
-        "--interactive",
-        "--label=io.archon.component=bench",
-        `--volume=${this.root}:/store`,
-        ...trust,
-        ...options,
-        this.image,
-        ...args,
-      ],
-      {
-        environment: dockerEnvironment(dockerHost),
-        input,
-        log: "bench-store",
-        ...(progress === undefined
-          ? {}
-          : {
-              onLine: (line: string) => {
-                progress.update(0, 0, line);
-              },
-            }),
-      },
-    );
+    const job = storeJobOptions({ source: this.root }, { ...options, labels: { component: "bench" } });
+    return run("docker", containerJob({ ...job, image: this.image, command }), {
+      environment: dockerEnvironment(readMachine().dockerHost),
+      input,
+      log: "bench-store",
+      ...(progress === undefined
+        ? {}
+        : {
+            onLine: (line: string) => {
+              progress.update(0, 0, line);
+            },
+          }),
+    });
   }
 }

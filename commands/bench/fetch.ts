@@ -34,6 +34,7 @@ export async function benchFetch(steps: Steps): Promise<void> {
     await steps.run("Fetch", (progress) =>
       run(
         "docker",
+        // No container job: it writes to a directory of the user as root, which a job without capabilities cannot.
         [
           "run",
           "--rm",

@@ -1,7 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { readMachine } from "../../config/machine";
+import { containerJob } from "../../lib/container-job";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
@@ -46,35 +47,34 @@ function checkOptions({ model, documents, questions }: RelevanceOptions): Argume
 /** Runs the measurement in a container without a network, with the image, environment and models of the running server. */
 async function relevance({ models, own }: Arguments): Promise<string> {
   const server = await runningServer();
-  const mounts = [
-    `${server.environment}:${referenceServer.mounts.environment}:ro`,
-    `${server.models}:${referenceServer.mounts.models}:ro`,
-    `${path.join(projectRoot, "demo")}:/src:ro`,
-    ...(own === undefined ? [] : [`${own.documents}:/own/documents:ro`, `${own.questions}:/own/questions.json:ro`]),
-  ];
+  const ownMounts =
+    own === undefined
+      ? []
+      : [
+          { source: own.documents, target: "/own/documents" },
+          { source: own.questions, target: "/own/questions.json" },
+        ];
   return run(
     "docker",
-    [
-      "run",
-      "--rm",
-      "--init",
-      "--network=none",
-      "--read-only",
-      "--tmpfs=/tmp",
-      "--cap-drop=ALL",
-      "--label=io.archon.component=bench",
-      ...mounts.map((mount) => `--volume=${mount}`),
-      "--workdir=/src",
-      "--env=PYTHONPATH=/src",
-      "--env=HF_HUB_OFFLINE=1",
-      "--env=HF_HUB_DISABLE_PROGRESS_BARS=1",
-      server.image,
-      "python3",
-      "-m",
-      "relevance",
-      ...models.map((model) => `--model=${model}`),
-      ...(own === undefined ? [] : ["--documents=/own/documents", "--questions=/own/questions.json"]),
-    ],
+    containerJob({
+      image: server.image,
+      command: [
+        "python3",
+        "-m",
+        "relevance",
+        ...models.map((model) => `--model=${model}`),
+        ...(own === undefined ? [] : ["--documents=/own/documents", "--questions=/own/questions.json"]),
+      ],
+      labels: { component: "bench" },
+      mounts: [
+        { source: server.environment, target: deployedApplication.mounts.environment },
+        { source: server.models, target: deployedApplication.mounts.models },
+        { source: path.join(projectRoot, "demo"), target: "/src" },
+        ...ownMounts,
+      ],
+      variables: { PYTHONPATH: "/src", HF_HUB_OFFLINE: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" },
+      workdir: "/src",
+    }),
     { environment: dockerEnvironment(readMachine().dockerHost), log: "bench-relevance" },
   );
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { devStack, project } from "../../config/stack";
@@ -46,8 +46,8 @@ export async function runningServer(): Promise<RunningServer> {
   return {
     container: server.Name.replace("/", ""),
     image: server.Config.Image,
-    environment: source(referenceServer.mounts.environment),
-    models: source(referenceServer.mounts.models),
+    environment: source(deployedApplication.mounts.environment),
+    models: source(deployedApplication.mounts.models),
   };
 }
 

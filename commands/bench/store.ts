@@ -1,4 +1,4 @@
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { IMAGES } from "../../lib/images";
 import { readMachine } from "../../config/machine";
 import { imageSize } from "../lib/docker";
@@ -20,7 +20,7 @@ export async function benchStore(steps: Steps): Promise<void> {
   );
   const server = await steps.run(
     "Server image",
-    (progress) => ensureImage(referenceServer.image, progress),
+    (progress) => ensureImage(deployedApplication.image, progress),
     (reference) => reference,
   );
   const store = new BenchStore(bootstrap);

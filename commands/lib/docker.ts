@@ -1,3 +1,4 @@
+import { LIST_LIVE_CONTAINERS } from "../../lib/collection-queries.cjs";
 import { CommandError, run } from "./run";
 
 /**
@@ -42,7 +43,6 @@ export interface LiveContainer {
 
 interface Inspected {
   Name: string;
-  State: { Status: string };
   Config: { Labels: Record<string, string> | null };
   Mounts: { Type: string; Source: string }[];
 }
@@ -54,7 +54,7 @@ const inspections = 5;
 export async function liveContainers(host: string | undefined): Promise<LiveContainer[]> {
   const environment = dockerEnvironment(host);
   for (let left = inspections; ; left -= 1) {
-    const ids = lines(await run("docker", ["ps", "--all", "--quiet", "--no-trunc"], { environment }));
+    const ids = lines(await run("docker", LIST_LIVE_CONTAINERS, { environment }));
     try {
       return ids.length === 0
         ? []
@@ -69,13 +69,11 @@ export async function liveContainers(host: string | undefined): Promise<LiveCont
 
 /** Reads what `docker inspect` says of containers. */
 export function parseContainers(json: string): LiveContainer[] {
-  return (JSON.parse(json) as Inspected[])
-    .filter(({ State }) => !["exited", "dead", "removing"].includes(State.Status))
-    .map(({ Name, Config, Mounts }) => ({
-      name: Name.replace(/^\//, ""),
-      labels: Config.Labels ?? {},
-      bindSources: Mounts.filter(({ Type }) => Type === "bind").map(({ Source }) => Source),
-    }));
+  return (JSON.parse(json) as Inspected[]).map(({ Name, Config, Mounts }) => ({
+    name: Name.replace(/^\//, ""),
+    labels: Config.Labels ?? {},
+    bindSources: Mounts.filter(({ Type }) => Type === "bind").map(({ Source }) => Source),
+  }));
 }
 
 /** References of the local images in these repositories. */
@@ -93,16 +91,6 @@ export async function imagesOfContainers(host: string | undefined): Promise<Read
   return new Set(
     lines(await run("docker", ["ps", "--all", "--format", "{{.Image}}"], { environment: dockerEnvironment(host) })),
   );
-}
-
-/** Values of a label of the engine's networks, each once. */
-export async function networkLabels(label: string, host: string | undefined): Promise<string[]> {
-  const listed = await run(
-    "docker",
-    ["network", "ls", `--filter=label=${label}`, "--format", `{{.Label "${label}"}}`],
-    { environment: dockerEnvironment(host) },
-  );
-  return [...new Set(lines(listed))];
 }
 
 /**

@@ -4,7 +4,7 @@ import { archon } from "../../lib/command-line";
 import { readMachine, type Machine } from "../../config/machine";
 import { UserError } from "../../lib/errors";
 import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../lib/paths";
-import { toolsEnvironment, type PulumiTools } from "../setup/pulumi";
+import { toolsEnvironment, type PulumiTools } from "./pulumi-tools";
 
 /**
  * The environment variables with which the commands run Pulumi: the tool chain that the set-up found or made, the state

@@ -1,4 +1,4 @@
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { containerJob } from "../../lib/container-job";
 import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
@@ -50,7 +50,7 @@ export function deriveJob({ running, releases, root }: Ledger, stack: string, na
       `The running release has no model "${name}"; it has ${release.models.map((each) => each.name).join(", ") || "none"}.`,
     );
   }
-  const { mounts, commands } = referenceServer;
+  const { mounts, commands } = deployedApplication;
   return containerJob({
     image: release.images.server,
     command: commands.deriveRevision({ repo: model.repo, revision: model.revision, variant }),

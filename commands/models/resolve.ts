@@ -1,9 +1,9 @@
 import { containerJob } from "../../lib/container-job";
 import { readMachine } from "../../config/machine";
-import { configuredValue, project, readKey } from "../../config/stack";
+import { configuredValue, project } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
+import { configuredToken } from "../lib/hub-token";
 import type { Progress } from "../lib/progress";
-import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
 import { storeToolMessage } from "../store/store-tool";
 import { parseResolved, type Resolved } from "./pin";
@@ -20,7 +20,7 @@ export async function resolveBranch(
   progress: Progress,
 ): Promise<Resolved> {
   const { dockerHost, caBundle } = readMachine();
-  const token = process.env.HF_TOKEN ?? (await configuredToken(stack));
+  const token = await configuredToken(stack);
   const stdout = await run(
     "docker",
     resolveArguments({
@@ -64,11 +64,4 @@ export function resolveArguments({ repo, branch, endpoint, image, caBundle, with
     inherited: withToken ? ["HF_TOKEN"] : [],
     caBundle,
   });
-}
-
-/** `archon:hubToken` of a stack, decrypted; undefined for a stack without one. */
-async function configuredToken(stack: string): Promise<string | undefined> {
-  return readKey("hubToken", stack) === undefined
-    ? undefined
-    : (await pulumi(stack, ["config", "get", "archon:hubToken"])).trim();
 }

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { z } from "zod";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import type { PreviewStep } from "./document";
 import { labelsOf, variablesOf } from "./resource";
 
@@ -106,7 +106,7 @@ function mountsOf(inputs: Inputs): Map<string, string> {
 }
 
 /** Where an environment is mounted. */
-const environmentTarget = referenceServer.mounts.environment;
+const environmentTarget = deployedApplication.mounts.environment;
 
 function changedMounts(before: Inputs, after: Inputs): string[] {
   const old = mountsOf(before);

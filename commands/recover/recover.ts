@@ -1,4 +1,4 @@
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { archon } from "../../lib/command-line";
 import { readMachine } from "../../config/machine";
 import { UserError } from "../../lib/errors";
@@ -39,7 +39,7 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
   for (const { kind, id, name } of orphaned) {
     if (kind === "container") {
       // It may be answering requests, and it finishes those in progress.
-      await docker(["stop", `--time=${referenceServer.stopSeconds}`, id]);
+      await docker(["stop", `--time=${deployedApplication.stopSeconds}`, id]);
     }
     await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
     progress.message(`Removed the ${kind} ${name}: a killed update made it but did not record it.`);

@@ -3,12 +3,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
+import type { PulumiTools } from "../lib/pulumi-tools";
 import { duration } from "../lib/render";
 import { CommandError, run } from "../lib/run";
 import { atLeast } from "../lib/version";
 import { compile, goEnvironment, type Binary, type Report } from "./pulumi-compile";
 import { platform, pulumiVersion, toolchainSources, type Plugin } from "./pulumi-pins";
-import { findPublished, installPlugins, publish, type PulumiTools } from "./pulumi-tools";
+import { findPublished, installPlugins, publish } from "./pulumi-tools";
 
 const cliPackage = "github.com/pulumi/pulumi";
 

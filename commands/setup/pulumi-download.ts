@@ -5,10 +5,11 @@ import { UserError } from "../../lib/errors";
 import { sha256 } from "../../lib/hashing";
 import { interruption } from "../lib/signals";
 import type { Progress } from "../lib/progress";
+import type { PulumiTools } from "../lib/pulumi-tools";
 import { bytes } from "../lib/render";
 import { run } from "../lib/run";
 import { platform, plugins, pulumiVersion } from "./pulumi-pins";
-import { findPublished, installPlugins, publish, type PulumiTools } from "./pulumi-tools";
+import { findPublished, installPlugins, publish } from "./pulumi-tools";
 
 /** Where Pulumi publishes its releases. ARCHON_PULUMI_DOWNLOAD_URL names a mirror with the same files. */
 const officialBase = "https://get.pulumi.com/releases/sdk";

@@ -4,11 +4,12 @@ import * as path from "node:path";
 import { UserError } from "../../lib/errors";
 import { sha256 } from "../../lib/hashing";
 import type { Progress } from "../lib/progress";
+import type { PulumiTools } from "../lib/pulumi-tools";
 import { run } from "../lib/run";
 import { atLeast } from "../lib/version";
 import { findProgram } from "./docker";
 import { minimumPulumiVersion, plugins } from "./pulumi-pins";
-import { hasPlugins, installPlugins, readRecord, writeRecord, type PulumiTools } from "./pulumi-tools";
+import { hasPlugins, installPlugins, readRecord, writeRecord } from "./pulumi-tools";
 
 interface AdoptedRecord {
   home: string;

@@ -2,19 +2,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
+import type { PulumiTools } from "../lib/pulumi-tools";
 import { CommandError, run } from "../lib/run";
 import { plugins, type Plugin } from "./pulumi-pins";
-
-/** A Pulumi CLI with its Node.js language host, and a home directory that holds every plugin. */
-export interface PulumiTools {
-  /** Absolute path, for PULUMI_HOME. */
-  home: string;
-  /** Absolute path of the directory to put before PATH; undefined when the CLI is found on PATH as it is. */
-  binDirectory: string | undefined;
-  /** Without a leading `v`. */
-  version: string;
-  origin: "path" | "download" | "built";
-}
 
 const recordName = "complete.json";
 

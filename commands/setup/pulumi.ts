@@ -1,14 +1,12 @@
 import * as path from "node:path";
 import { Interrupted, UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
+import type { PulumiTools } from "../lib/pulumi-tools";
 import { buildTools, findBuiltTools } from "./pulumi-build";
 import { downloadTools, findDownloadedTools } from "./pulumi-download";
 import { withLock } from "./pulumi-lock";
 import { adoptPathTools, findAdoptedTools } from "./pulumi-path";
 import { minimumPulumiVersion } from "./pulumi-pins";
-import type { PulumiTools } from "./pulumi-tools";
-
-export type { PulumiTools };
 
 /** Ways to get the tools, in order of preference. `root` is the directory for their results. */
 const ways: readonly { title: string; obtain: (root: string, progress: Progress) => Promise<PulumiTools> }[] = [
@@ -33,19 +31,6 @@ export async function ensurePulumi(cacheDirectory: string, progress: Progress): 
       return findTools(root) ?? (await obtainTools(root, progress));
     }))
   );
-}
-
-/** The environment variables with which these tools use no other plugins and download nothing on their own. */
-export function toolsEnvironment(tools: PulumiTools, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  const searchPath = [tools.binDirectory, environment.PATH].filter((part) => part !== undefined && part !== "");
-  return {
-    ...environment,
-    PATH: searchPath.join(path.delimiter),
-    PULUMI_HOME: tools.home,
-    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-  };
 }
 
 function findTools(root: string): PulumiTools | undefined {

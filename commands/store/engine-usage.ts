@@ -1,16 +1,15 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
+import { LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
+import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
-import { liveContainers, localImages, networkLabels } from "../lib/docker";
+import { dockerEnvironment, liveContainers, localImages } from "../lib/docker";
+import { run } from "../lib/run";
 
 /** Repositories of the images that releases are made of. */
-const releaseRepositories: readonly string[] = [...Object.values(IMAGES), referenceServer.image].map(
+const releaseRepositories: readonly string[] = [...Object.values(IMAGES), deployedApplication.image].map(
   ({ repository }) => repository,
 );
-
-/** Label of a stack's network whose value is the path of the store that the stack uses. */
-const rootLabel = "io.archon.root";
 
 /** What the store tool must know about the engine before a garbage collection. */
 export interface EngineUsage {
@@ -50,22 +49,20 @@ export async function engineUsage(
 }
 
 /**
- * The directories with the GC roots of the other stores on this engine: images belong to the engine, so stacks of another
- * store may need them.
- * @returns directories of the host by where to mount them
+ * The GC roots of the other stores on this engine: directories of the host by where to mount them. A store that was
+ * removed by hand is left out. An update lets Docker make an empty directory in its place, but a dry run must not write.
  */
-export async function otherReferences(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
-  const roots = (await networkLabels(rootLabel, engineHost)).filter(
-    (other) => path.resolve(other) !== path.resolve(root),
+export async function otherStores(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
+  const listed = await run("docker", LIST_ROOTS, { environment: dockerEnvironment(engineHost) });
+  return new Map(
+    otherReferences(listed, root)
+      .filter(({ source }) => mayExist(source, engineHost))
+      .map(({ source, target }) => [target, source]),
   );
-  const directories = roots
-    .map((other) => path.join(other, "refs"))
-    .filter((directory) => mayExist(directory, engineHost));
-  return new Map(directories.map((directory, index) => [`/references/${index}`, directory]));
 }
 
 /** Whether a directory exists. One on another machine counts as existing, because it cannot be seen from here. */
 function mayExist(directory: string, engineHost: string | undefined): boolean {
-  const local = engineHost === undefined || engineHost.startsWith("unix:");
+  const local = engineHost === undefined || isLocal(engineHost);
   return !local || fs.existsSync(directory);
 }

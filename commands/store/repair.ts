@@ -3,7 +3,7 @@ import { snapshotOf } from "../../release/release";
 
 /** Where the repair of a stack's store downloads from. */
 export interface Sources {
-  /** Options of the store tool: indexes, wheels, hub. */
+  /** Options of the store tool: indexes, wheels, hub, mirrors. */
   options: string[];
   /** Directories of the host to mount read-only: source by target. */
   mounts: ReadonlyMap<string, string>;
@@ -16,12 +16,14 @@ export function sourcesOf(stack: string): Sources {
   const { pythonIndex, pythonExtraIndexes } = packageIndexes(stack);
   const wheelhouse = explicitValue("wheelhouse", stack) ?? "";
   const endpoint = explicitValue("hubEndpoint", stack) ?? "";
+  const mirrors = explicitValue("hubMirrors", stack) ?? [];
   return {
     options: [
       ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
       ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
       ...(wheelhouse === "" ? [] : ["--wheelhouse=/wheelhouse"]),
       ...(endpoint === "" ? [] : [`--endpoint=${endpoint}`]),
+      ...mirrors.map((url) => `--mirror=${url}`),
     ],
     mounts: new Map(wheelhouse === "" ? [] : [["/wheelhouse", wheelhouse]]),
     directories: new Map(

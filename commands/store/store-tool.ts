@@ -19,8 +19,10 @@ export interface StoreJob {
   archive?: string;
   /** Further directories of the host to mount read-only: source by target. @default none */
   mounts?: ReadonlyMap<string, string>;
-  /** Whether it may use the network, with the token in HF_TOKEN if there is one. @default false */
+  /** Whether it may use the network. @default false */
   network?: boolean;
+  /** Token for the hub. @default none */
+  token?: string | undefined;
 }
 
 /** Directory of a stack's store on the host: that of the running release, otherwise the configured one. */
@@ -55,7 +57,7 @@ export async function runStoreTool(job: StoreJob, image: string, progress: Progr
   const [program, ...args] =
     job.archive === undefined ? docker : (["/bin/bash", "-c", packed, job.archive, ...docker] as const);
   return run(program, args, {
-    environment: dockerEnvironment(dockerHost),
+    environment: { ...dockerEnvironment(dockerHost), ...(job.token === undefined ? {} : { HF_TOKEN: job.token }) },
     input: job.input === undefined ? "" : JSON.stringify(job.input),
     log: `store-${job.command[0]}`,
     onLine: (line) => {
@@ -72,9 +74,12 @@ export function storeToolMessage(line: string): string {
   return line.replace(/^mlenv: error: /, "");
 }
 
-/** The arguments of `docker` for a job: the same restricted container as the store jobs of an update. */
+/**
+ * The arguments of `docker` for a job: the same restricted container as the store jobs of an update. They hold only the
+ * name of the token's variable: logs and process lists show arguments.
+ */
 export function storeToolArguments(
-  { root, command, mounts, network }: StoreJob,
+  { root, command, mounts, network, token }: StoreJob,
   image: string,
   caBundle: string | undefined,
 ): string[] {
@@ -85,7 +90,7 @@ export function storeToolArguments(
       // The value of the label is stable.
       labels: { project, component: "one-shot" },
       network: network === true,
-      inherited: network === true ? ["HF_TOKEN"] : [],
+      inherited: token !== undefined ? ["HF_TOKEN"] : [],
       mounts: [...(mounts ?? [])].map(([target, source]) => ({ source, target })),
       caBundle,
     },

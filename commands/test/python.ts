@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import type { ImageDefinition } from "../../lib/images";
 import { readMachine } from "../../config/machine";
 import { logDirectory, projectRoot } from "../../lib/paths";
@@ -69,9 +69,9 @@ async function runPytest(image: string, print: Print): Promise<Counts> {
 export async function ensureTestsImage(print: Print): Promise<string> {
   const progress = { ...silent, message: print };
   const server = await ensureImage(
-    referenceServer.image,
+    deployedApplication.image,
     progress,
-    referenceServer.image.buildArguments({ browser: true }),
+    deployedApplication.image.buildArguments({ browser: true }),
   );
   return ensureImage(testsImage, progress, { SERVER_IMAGE: server });
 }
@@ -83,6 +83,7 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
   fs.mkdirSync(logDirectory, { recursive: true });
   return succeeds(
     "docker",
+    // No container job: the tests mount file systems, run programs from /tmp, and change owners.
     [
       "run",
       "--rm",

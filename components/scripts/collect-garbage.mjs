@@ -6,6 +6,7 @@
 //   JOB_TEXT  JSON of what to keep: images, environments, models
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { LIST_LIVE_CONTAINERS, LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
 
 const attempts = 5;
 
@@ -38,41 +39,39 @@ function mountsOf({ Config, Mounts }) {
   }));
 }
 
-/** What the engine says of every running container; undefined when it fails, or when a container ended in between. */
-function inspectRunning() {
-  const ids = docker("ps", "--quiet");
+/** What the engine says of every live container; undefined when it fails, or when one was removed in between. */
+function inspectLive() {
+  const ids = docker(...LIST_LIVE_CONTAINERS);
   if (ids === "") {
     return [];
   }
-  const inspected = ids === undefined ? undefined : docker("inspect", ...lines(ids));
+  const inspected = ids === undefined ? undefined : docker("inspect", "--type=container", ...lines(ids));
   return inspected === undefined ? undefined : JSON.parse(inspected);
 }
 
 /**
- * What every running container has mounted, no matter whose it is. With an incomplete list the store tool would remove
+ * What every live container has mounted, no matter whose it is. With an incomplete list the store tool would remove
  * what a container uses, so the engine is asked again until the list is complete.
  */
 function mounted() {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    const containers = inspectRunning();
+    const containers = inspectLive();
     if (containers !== undefined) {
       return containers.flatMap(mountsOf);
     }
   }
   fail(
-    "The mounts of the running containers cannot be listed: containers start and stop too fast, or the engine does not answer.",
+    "The mounts of the containers cannot be listed: containers start and stop too fast, or the engine does not answer.",
   );
 }
 
-/** Images belong to the engine, which may serve other stores too: what their stacks refer to counts as well. */
+/** The GC roots of the other stores on the engine, and where to mount them. */
 function otherStores() {
-  const label = "io.archon.root";
-  const listed = docker("network", "ls", "--filter", `label=${label}`, "--format", `{{.Label "${label}"}}`);
+  const listed = docker(...LIST_ROOTS);
   if (listed === undefined) {
     fail("The networks of the engine cannot be listed, and with them the other stores that use its images.");
   }
-  const roots = [...new Set(lines(listed))].filter((root) => root !== process.env.JOB_ROOT).sort();
-  return roots.map((root, index) => ({ source: `${root}/refs`, target: `/other/${index + 1}` }));
+  return otherReferences(listed, process.env.JOB_ROOT);
 }
 
 const others = otherStores();

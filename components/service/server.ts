@@ -43,9 +43,9 @@ export interface ServerArgs {
 /**
  * One server container and the gate that waits for it. A new one is ready before the old one is removed, so it has
  * neither a fixed name nor a port of the host. If it does not become ready, the update fails and the old one keeps
- * running.
+ * running. The type is still called `ArchonServer`, because renaming it would replace the resource in every stack.
  */
-export class ArchonServer extends pulumi.ComponentResource {
+export class Server extends pulumi.ComponentResource {
   readonly containerId: pulumi.Output<string>;
 
   constructor(name: string, args: ServerArgs, opts: pulumi.ComponentResourceOptions) {

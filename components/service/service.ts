@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { STRICT_SHELL } from "../store/store-job";
-import { ArchonServer, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
+import { Server, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
 import { Gateway } from "./gateway";
 
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopOld"> {
@@ -33,8 +33,7 @@ export class Service extends pulumi.ComponentResource {
     const stopOld = rollout === "replace" ? stopOldServers(`${name}-room`, server, this) : undefined;
     const servers = Array.from(
       { length: replicas },
-      (_, index) =>
-        new ArchonServer(`${name}-${index}`, { ...server, stopOld }, { parent: this, dependsOn: stopOld ?? [] }),
+      (_, index) => new Server(`${name}-${index}`, { ...server, stopOld }, { parent: this, dependsOn: stopOld ?? [] }),
     );
     const ids = servers.map((each) => each.containerId);
     new command.local.Command(

@@ -27,7 +27,7 @@ export class GcRoots extends pulumi.ComponentResource {
 
 /**
  * Reduces the GC roots of this stack to what it needs, and removes from the store and the engine what then no stack
- * refers to and no running container uses. The name of the type, `Collection`, is stable too.
+ * refers to and no live container uses. The name of the type, `Collection`, is stable too.
  */
 export class GarbageCollection extends pulumi.ComponentResource {
   /** Resolves with the last step of an update. */

@@ -1,7 +1,16 @@
 import * as path from "node:path";
 import type { Browser } from "playwright-core";
 import { projectRoot } from "../../lib/paths";
-import { accessibilityProblems, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
+import {
+  accessibilityProblems,
+  open,
+  openBrowser,
+  openPage,
+  screenshot,
+  until,
+  waitForDetached,
+  waitForVisible,
+} from "../support/browser";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /** States that need no real model: a server that requires a token, and one whose model cannot be loaded. */
@@ -26,22 +35,22 @@ test("a server that requires a token prompts for it once, and the tab keeps it",
   // Two requests are rejected at the same time; there is one prompt.
   await open(page, `${await stack.url()}/#/status`);
   const dialog = page.getByRole("dialog", { name: "This server requires an API token" });
-  await seen(dialog);
+  await waitForVisible(dialog);
   expect(await page.getByRole("dialog").count()).toBe(1);
   await screenshot(page, "token");
   expect(await accessibilityProblems(page)).toEqual([]);
 
   await page.getByLabel("API token", { exact: true }).fill("not the token");
   await page.getByRole("button", { name: "Use token" }).click();
-  await seen(page.getByText("The server did not accept this token."));
+  await waitForVisible(page.getByText("The server did not accept this token."));
   await page.getByLabel("API token", { exact: true }).fill(`  ${apiToken} `);
   await page.getByRole("button", { name: "Use token" }).click();
-  await gone(dialog);
-  await seen(page.getByText("Running for"));
+  await waitForDetached(dialog);
+  await waitForVisible(page.getByText("Running for"));
 
   await page.goto("about:blank");
   await open(page, `${await stack.url()}/#/status`);
-  await seen(page.getByText("Running for"));
+  await waitForVisible(page.getByText("Running for"));
   expect(await page.getByRole("dialog").count()).toBe(0);
   expect(await page.evaluate("localStorage.length + document.cookie.length")).toBe(0);
 
@@ -52,7 +61,7 @@ test("a server that requires a token prompts for it once, and the tab keeps it",
     mimeType: "text/markdown",
     buffer: Buffer.from("Sea otters hold hands."),
   });
-  await seen(page.locator(".job.done"));
+  await waitForVisible(page.locator(".job.done"));
   expect(errors).toEqual([]);
   await page.context().close();
 });
@@ -60,12 +69,12 @@ test("a server that requires a token prompts for it once, and the tab keeps it",
 test("a person who dismisses the prompt sees why nothing is shown, and can still enter the token", async () => {
   const { page } = await openPage(browser);
   await open(page, `${await stack.url()}/#/knowledge`);
-  await seen(page.getByRole("dialog"));
+  await waitForVisible(page.getByRole("dialog"));
   await page.keyboard.press("Escape");
-  await seen(page.getByText("An API token protects this server."));
-  await gone(page.getByRole("dialog"));
+  await waitForVisible(page.getByText("An API token protects this server."));
+  await waitForDetached(page.getByRole("dialog"));
   await page.getByRole("button", { name: "Enter the token" }).click();
-  await seen(page.getByRole("dialog"));
+  await waitForVisible(page.getByRole("dialog"));
   await page.context().close();
 });
 
@@ -101,18 +110,18 @@ test("a server whose model cannot be loaded reports it on every view and still a
     );
     const { page } = await openPage(browser);
     await open(page, `${url}/#/knowledge`);
-    await seen(page.getByRole("status").filter({ hasText: /Reranking is not working: .*out of memory/ }));
+    await waitForVisible(page.getByRole("status").filter({ hasText: /Reranking is not working: .*out of memory/ }));
     await page
       .locator("input[type=file]")
       .setInputFiles({ name: "otter.md", mimeType: "text/markdown", buffer: Buffer.from("Sea otters hold hands.") });
-    await seen(page.locator(".job.done"));
+    await waitForVisible(page.locator(".job.done"));
     await open(page, `${url}/#/search?q=otters`);
-    await seen(page.getByText("These passages are not reranked."));
+    await waitForVisible(page.getByText("These passages are not reranked."));
     expect(await page.locator(".result").first().innerText()).toContain("hold hands");
     await screenshot(page, "model-failing");
     expect(await accessibilityProblems(page)).toEqual([]);
     await open(page, `${url}/#/models`);
-    await seen(page.getByRole("listitem", { name: "words" }).getByText(/out of memory/));
+    await waitForVisible(page.getByRole("listitem", { name: "words" }).getByText(/out of memory/));
     await page.context().close();
   } finally {
     docker("rm", "--force", container);

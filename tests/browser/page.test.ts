@@ -1,7 +1,16 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { accessibilityProblems, gone, open, openBrowser, openPage, screenshot, seen, until } from "../support/browser";
+import {
+  accessibilityProblems,
+  open,
+  openBrowser,
+  openPage,
+  screenshot,
+  until,
+  waitForDetached,
+  waitForVisible,
+} from "../support/browser";
 import { Checkout, docker, freePort, fullEnvironment, type EngineStack } from "../support/engine";
 
 /**
@@ -54,15 +63,15 @@ const uploadInput = (): ReturnType<Page["locator"]> => page.locator("input[type=
 async function search(question: string): Promise<void> {
   await page.getByRole("searchbox").fill(question);
   await page.getByRole("button", { name: "Search" }).click();
-  await gone(page.locator("[aria-busy=true]"));
+  await waitForDetached(page.locator("[aria-busy=true]"));
 }
 
 test("the first visit explains the page and says how to start", async () => {
   await open(page, url);
   expect(await page.title()).toBe("Search · Archon");
-  await seen(page.getByText("You can add documents under Knowledge"));
+  await waitForVisible(page.getByText("You can add documents under Knowledge"));
   await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Knowledge" }).click();
-  await seen(page.getByText("Nothing is stored yet. Drop a file above"));
+  await waitForVisible(page.getByText("Nothing is stored yet. Drop a file above"));
   expect(await page.title()).toBe("Knowledge · Archon");
 });
 
@@ -79,14 +88,14 @@ test("uploading a large file shows its progress", async () => {
     }).observe(document.querySelector("main"), { subtree: true, childList: true, attributes: true });
   }`);
   await uploadInput().setInputFiles({ name: "lighthouse.md", mimeType: "text/markdown", buffer: Buffer.from(text) });
-  await seen(page.getByRole("progressbar", { name: "Progress of lighthouse.md" }));
-  await seen(page.locator(".job.done").filter({ hasText: "18,000 passages stored" }));
+  await waitForVisible(page.getByRole("progressbar", { name: "Progress of lighthouse.md" }));
+  await waitForVisible(page.locator(".job.done").filter({ hasText: "18,000 passages stored" }));
   const values = await page.evaluate<number[]>("window.progressSeen");
   expect(values).toEqual([...values].sort((a, b) => a - b));
   expect(values.filter((value) => value > 40 && value < 100)).not.toEqual([]);
   // A screen reader announces it, and the list shows it without a reload.
   expect(await page.locator("[aria-live=polite]").textContent()).toBe("lighthouse.md: 18,000 passages stored");
-  await seen(page.getByRole("heading", { name: "lighthouse.md" }));
+  await waitForVisible(page.getByRole("heading", { name: "lighthouse.md" }));
 });
 
 test("files can be dropped onto the page, and their messages can be dismissed", async () => {
@@ -97,14 +106,14 @@ test("files can be dropped onto the page, and their messages can be dismissed", 
     return transfer;
   })()`);
   await page.locator(".file-drop").dispatchEvent("drop", { dataTransfer: transfer });
-  await seen(page.locator(".job.done").filter({ hasText: "kitchen.md" }));
-  await seen(page.locator(".job.done").filter({ hasText: "notes.txt" }));
+  await waitForVisible(page.locator(".job.done").filter({ hasText: "kitchen.md" }));
+  await waitForVisible(page.locator(".job.done").filter({ hasText: "notes.txt" }));
   for (const name of ["lighthouse.md", "kitchen.md", "notes.txt"]) {
     await page.getByRole("button", { name: `Dismiss the message about ${name}` }).click();
   }
-  await gone(page.locator(".jobs"));
+  await waitForDetached(page.locator(".jobs"));
   for (const name of ["lighthouse.md", "kitchen.md", "notes.txt"]) {
-    await seen(page.getByRole("heading", { name }));
+    await waitForVisible(page.getByRole("heading", { name }));
   }
 });
 
@@ -114,10 +123,10 @@ test("an unreadable file and a forbidden address are refused with a reason", asy
     mimeType: "application/octet-stream",
     buffer: Buffer.from([0, 1, 2, 0, 255]),
   });
-  await seen(page.locator(".job.failed").filter({ hasText: /photo\.bin.*Not added: .*photo\.bin/ }));
+  await waitForVisible(page.locator(".job.failed").filter({ hasText: /photo\.bin.*Not added: .*photo\.bin/ }));
   await page.getByLabel("Or add a web page").fill("http://127.0.0.1:8181/health");
   await page.getByRole("button", { name: "Fetch" }).click();
-  await seen(page.locator(".job.failed").filter({ hasText: /127\.0\.0\.1.*Not added: .+/ }));
+  await waitForVisible(page.locator(".job.failed").filter({ hasText: /127\.0\.0\.1.*Not added: .+/ }));
   expect(await page.locator(".item").count()).toBe(3);
 });
 
@@ -128,7 +137,7 @@ test("a search shows the best passage first, with both scores, the change of ran
   const { results: rows } = (await (await answered).json()) as {
     results: { rerank_score: number; similarity_score: number; retrieval_rank: number }[];
   };
-  await seen(page.getByText(/passages, found in [\d.]+ m?s and reranked by demo in [\d.]+ m?s/));
+  await waitForVisible(page.getByText(/passages, found in [\d.]+ m?s and reranked by demo in [\d.]+ m?s/));
   const shown = await page.locator(".result").allInnerTexts();
   expect(shown).toHaveLength(rows.length);
   expect(shown[0]).toContain("yeast eats sugar");
@@ -145,7 +154,7 @@ test("a search shows the best passage first, with both scores, the change of ran
 
 test("the switch shows retrieval beside reranking, and the URL keeps the choice", async () => {
   await page.getByRole("switch", { name: "Compare with retrieval only" }).click();
-  await seen(page.getByRole("heading", { name: /Retrieval only/ }));
+  await waitForVisible(page.getByRole("heading", { name: /Retrieval only/ }));
   const [before, after] = await Promise.all([
     page.locator(".column").first().locator("li").allInnerTexts(),
     page.locator(".column").last().locator("li").allInnerTexts(),
@@ -157,15 +166,15 @@ test("the switch shows retrieval beside reranking, and the URL keeps the choice"
   const address = page.url();
   await page.goto("about:blank");
   await open(page, address);
-  await seen(page.getByRole("heading", { name: /Reranked by demo/ }));
+  await waitForVisible(page.getByRole("heading", { name: /Reranked by demo/ }));
   expect(await page.getByRole("searchbox").inputValue()).toBe(QUESTION);
   await page.getByRole("switch", { name: "Compare with retrieval only" }).click();
-  await gone(page.locator(".comparison"));
+  await waitForDetached(page.locator(".comparison"));
 });
 
 test("a query without a match gets advice", async () => {
   await search("xylophone");
-  await seen(page.getByText("No passage matches this query."));
+  await waitForVisible(page.getByText("No passage matches this query."));
 });
 
 test("the content of documents is shown as text and never runs in the page", async () => {
@@ -176,7 +185,7 @@ test("the content of documents is shown as text and never runs in the page", asy
     mimeType: "text/markdown",
     buffer: Buffer.from(hostile),
   });
-  await seen(page.locator(".job.done"));
+  await waitForVisible(page.locator(".job.done"));
   await view("search");
   await search("zebra");
   expect(await page.locator(".result").first().innerText()).toContain(`<b id="injected">bold</b>`);
@@ -187,27 +196,27 @@ test("the content of documents is shown as text and never runs in the page", asy
 test("an activated model reranks the next search", async () => {
   await view("models");
   const entry = page.getByRole("listitem", { name: "twin" });
-  await seen(entry);
+  await waitForVisible(entry);
   expect(await entry.innerText()).toMatch(/On disk\s+7\.\d MB/);
   await entry.getByRole("button", { name: "Activate twin" }).click();
-  await seen(entry.getByText("Active", { exact: true }));
-  await seen(entry.getByText("loaded and verified"));
+  await waitForVisible(entry.getByText("Active", { exact: true }));
+  await waitForVisible(entry.getByText("loaded and verified"));
   expect(await page.getByRole("listitem", { name: "demo" }).innerText()).toContain("Release default");
   await view("search");
   await search(QUESTION);
-  await seen(page.getByText(/reranked by twin/));
+  await waitForVisible(page.getByText(/reranked by twin/));
   expect(await page.locator(".result").first().innerText()).toContain("yeast eats sugar");
 });
 
 test("a damaged model is not activated, and the page says why", async () => {
   await view("models");
   await page.getByRole("button", { name: "Activate damaged" }).click();
-  await seen(page.getByRole("alert").filter({ hasText: "The model was not activated." }));
+  await waitForVisible(page.getByRole("alert").filter({ hasText: "The model was not activated." }));
   expect(await page.getByRole("listitem", { name: "damaged" }).innerText()).toMatch(/State\s+failed/);
-  await seen(page.getByRole("listitem", { name: "twin" }).getByText("Active", { exact: true }));
+  await waitForVisible(page.getByRole("listitem", { name: "twin" }).getByText("Active", { exact: true }));
   await view("search");
   await search(QUESTION);
-  await seen(page.getByText(/reranked by twin/));
+  await waitForVisible(page.getByText(/reranked by twin/));
 });
 
 test("settings take effect immediately", async () => {
@@ -220,7 +229,7 @@ test("settings take effect immediately", async () => {
   expect(await page.getByRole("radio", { name: /twin/ }).isChecked()).toBe(true);
   await view("search");
   await search(QUESTION);
-  await seen(page.getByText(/in retrieval order/));
+  await waitForVisible(page.getByText(/in retrieval order/));
   expect(await page.locator(".result").first().innerText()).toContain("It makes dough");
 });
 
@@ -228,18 +237,18 @@ test("while the server is down the page says so and keeps the input; it recovers
   await page.getByRole("searchbox").fill("a question that must not get lost");
   const [server = ""] = stack.containers("server");
   docker("stop", server);
-  await seen(page.getByRole("alert").filter({ hasText: "The server does not answer." }));
+  await waitForVisible(page.getByRole("alert").filter({ hasText: "The server does not answer." }));
   await page.getByRole("button", { name: "Search" }).click();
-  await seen(page.getByText("The search failed: The server does not answer."));
+  await waitForVisible(page.getByText("The search failed: The server does not answer."));
   await screenshot(page, "server-down");
   expect(await accessibilityProblems(page)).toEqual([]);
   docker("start", server);
-  await gone(page.getByRole("alert"));
-  await seen(page.locator(".health-indicator.good"));
+  await waitForDetached(page.getByRole("alert"));
+  await waitForVisible(page.locator(".health-indicator.good"));
   expect(await page.getByRole("searchbox").inputValue()).toBe("a question that must not get lost");
 
   await view("settings");
-  await seen(page.getByRole("switch", { name: "Rerank search results" }));
+  await waitForVisible(page.getByRole("switch", { name: "Rerank search results" }));
   expect(await page.getByRole("switch", { name: "Rerank search results" }).isChecked()).toBe(false);
   await until("the chosen model is active again", async () => page.getByRole("radio", { name: /twin/ }).isChecked());
   await page.getByRole("switch", { name: "Rerank search results" }).click();
@@ -259,15 +268,15 @@ test("the model can also be chosen under Settings", async () => {
   await until("the page shows it", async () => page.getByRole("radio", { name: /demo/ }).isChecked());
   await view("search");
   await search(QUESTION);
-  await seen(page.getByText(/reranked by demo/));
+  await waitForVisible(page.getByText(/reranked by demo/));
 });
 
 test("the status shows the release, the environment, versions and activity", async () => {
   await view("status");
   const { release, environment } = (await stack.outputs()) as { release: string; environment: { key: string } };
-  await seen(page.getByText(release.slice(0, 12)));
-  await seen(page.getByText(environment.key.slice(0, 12)));
-  await seen(page.getByText(/\d+ of \d+ passed/));
+  await waitForVisible(page.getByText(release.slice(0, 12)));
+  await waitForVisible(page.getByText(environment.key.slice(0, 12)));
+  await waitForVisible(page.getByText(/\d+ of \d+ passed/));
   const fact = (name: string): Promise<string> =>
     page
       .locator(".fact")
@@ -284,10 +293,10 @@ test("deleting asks for confirmation", async () => {
   await view("knowledge");
   await page.getByRole("button", { name: "Delete notes.txt" }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
-  await gone(page.getByRole("dialog"));
+  await waitForDetached(page.getByRole("dialog"));
   await page.getByRole("button", { name: "Delete notes.txt" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-  await gone(page.getByRole("heading", { name: "notes.txt" }));
+  await waitForDetached(page.getByRole("heading", { name: "notes.txt" }));
   expect(await page.locator("[aria-live=polite]").textContent()).toBe("notes.txt deleted");
   expect(await page.evaluate("document.activeElement.id")).toBe("stored");
 });
@@ -295,7 +304,7 @@ test("deleting asks for confirmation", async () => {
 test("the page works with the keyboard alone, and the focus is visible", async () => {
   await page.goto("about:blank");
   await open(page, url);
-  await seen(page.getByRole("searchbox"));
+  await waitForVisible(page.getByRole("searchbox"));
   const focused = (): Promise<string> =>
     page.evaluate<string>("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent");
   const outline = (): Promise<string> => page.evaluate<string>("getComputedStyle(document.activeElement).outlineStyle");
@@ -307,25 +316,25 @@ test("the page works with the keyboard alone, and the focus is visible", async (
   expect(await outline()).toBe("solid");
   await page.keyboard.type(QUESTION);
   await page.keyboard.press("Enter");
-  await seen(page.getByText(/reranked by demo/));
+  await waitForVisible(page.getByText(/reranked by demo/));
   await page.keyboard.press("Tab");
   await page.keyboard.press("Tab");
   expect(await outline()).toBe("solid");
   await page.keyboard.press("Space");
-  await seen(page.locator(".comparison"));
+  await waitForVisible(page.locator(".comparison"));
 
   await page.getByRole("link", { name: "Knowledge" }).focus();
   await page.keyboard.press("Enter");
-  await seen(page.getByRole("button", { name: "Delete kitchen.md" }));
+  await waitForVisible(page.getByRole("button", { name: "Delete kitchen.md" }));
   expect(await focused()).toBe("Knowledge");
   await page.getByRole("button", { name: "Delete kitchen.md" }).focus();
   await page.keyboard.press("Enter");
-  await seen(page.getByRole("dialog"));
+  await waitForVisible(page.getByRole("dialog"));
   expect(await focused()).toBe("Cancel");
   await page.keyboard.press("Escape");
-  await gone(page.getByRole("dialog"));
+  await waitForDetached(page.getByRole("dialog"));
   expect(await focused()).toBe("Delete kitchen.md");
-  await seen(page.getByRole("heading", { name: "kitchen.md" }));
+  await waitForVisible(page.getByRole("heading", { name: "kitchen.md" }));
 });
 
 describe.each([
@@ -345,8 +354,8 @@ describe.each([
     const other = await openPage(browser, { size, scheme });
     try {
       await open(other.page, `${url}/#/${address}`);
-      await seen(other.page.locator(content));
-      await gone(other.page.locator(".loading, [aria-busy=true]"));
+      await waitForVisible(other.page.locator(content));
+      await waitForDetached(other.page.locator(".loading, [aria-busy=true]"));
       await screenshot(other.page, `${name}-${size}-${scheme}`);
       expect(await accessibilityProblems(other.page)).toEqual([]);
       expect(other.errors).toEqual([]);

@@ -73,12 +73,12 @@ export async function open(page: Page, url: string): Promise<void> {
 }
 
 /** Waits until an element is visible. */
-export async function seen(locator: Locator): Promise<void> {
+export async function waitForVisible(locator: Locator): Promise<void> {
   await locator.first().waitFor({ state: "visible" });
 }
 
 /** Waits until an element is no longer in the page. */
-export async function gone(locator: Locator): Promise<void> {
+export async function waitForDetached(locator: Locator): Promise<void> {
   await locator.first().waitFor({ state: "detached" });
 }
 

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { referenceServer } from "../../applications/reference/application";
+import { deployedApplication } from "../../applications/deployed";
 import { loadSettings } from "../../config/load";
 
 /**
@@ -38,7 +38,7 @@ function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSe
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])),
   );
-  return loadSettings(referenceServer.variables.reserved, project);
+  return loadSettings(deployedApplication.variables.reserved, project);
 }
 
 function refusal(overrides: Record<string, unknown>): string {
@@ -57,6 +57,13 @@ test("every declared key has a type, a default and a description", () => {
     expect(key.default).toBeDefined();
     expect(key.description).toMatch(/\.$/);
   }
+});
+
+test("the default environment is the one that the application asks for", () => {
+  // Pulumi.yaml must hold it too: Pulumi reads the defaults from there.
+  const { environment, imports } = deployedApplication.requirements;
+  expect(declared.requirements?.default).toBe(`${environment}.txt`);
+  expect(declared.imports?.default).toEqual(imports);
 });
 
 test("the defaults alone are a valid stack: loopback, no models", () => {

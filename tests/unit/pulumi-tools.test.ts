@@ -5,7 +5,8 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { ensurePulumi, toolsEnvironment, type PulumiTools } from "../../commands/setup/pulumi";
+import { toolsEnvironment, type PulumiTools } from "../../commands/lib/pulumi-tools";
+import { ensurePulumi } from "../../commands/setup/pulumi";
 import { binaries, buildTools, findBuiltTools } from "../../commands/setup/pulumi-build";
 import {
   minimumPulumiVersion,

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as path from "node:path";
-import type { PulumiTools } from "../../commands/setup/pulumi";
 import { buildPulumiEnvironment, shellExports, withoutShims } from "../../commands/lib/environment";
+import type { PulumiTools } from "../../commands/lib/pulumi-tools";
 import { archonPath, passphraseFile, shimDirectory, stateDirectory } from "../../lib/paths";
 
 const built: PulumiTools = { home: "/cache/home", binDirectory: "/cache/bin", version: "3.259.0", origin: "built" };

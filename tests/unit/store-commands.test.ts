@@ -3,6 +3,7 @@ import { describeCollection, describeInventory, parseCollection, parseInventory 
 import { storeToolArguments } from "../../commands/store/store-tool";
 import { describeUsers, usersOf } from "../../commands/store/users";
 import { parseContainers } from "../../commands/lib/docker";
+import { LIST_LIVE_CONTAINERS } from "../../lib/collection-queries.cjs";
 
 // The reports are those of the interface; that the store tool writes them is for the engine suite to show.
 
@@ -65,14 +66,8 @@ test("the inventory of a store says who uses what, on one line or many", () => {
 });
 
 describe("live containers", () => {
-  const container = (
-    name: string,
-    status: string,
-    source: string,
-    labels: Record<string, string> | null = null,
-  ): object => ({
+  const container = (name: string, source: string, labels: Record<string, string> | null = null): object => ({
     Name: `/${name}`,
-    State: { Status: status },
     Config: { Labels: labels },
     Mounts: [
       { Type: "bind", Source: source },
@@ -80,25 +75,33 @@ describe("live containers", () => {
     ],
   });
 
-  test("are those that run or may run again by themselves, with their bind mounts alone", () => {
-    const json = JSON.stringify(
-      ["running", "paused", "restarting", "created", "exited", "dead", "removing"].map((status) =>
-        container(status, status, "/s"),
-      ),
-    );
-    const found = parseContainers(json);
-    expect(found.map(({ name }) => name)).toEqual(["running", "paused", "restarting", "created"]);
-    expect(found[0]).toEqual({ name: "running", labels: {}, bindSources: ["/s"] });
+  test("are those that run or may start at any moment, and not those that are stopped", () => {
+    expect(LIST_LIVE_CONTAINERS).toEqual([
+      "ps",
+      "--all",
+      "--quiet",
+      "--no-trunc",
+      "--filter=status=created",
+      "--filter=status=running",
+      "--filter=status=restarting",
+      "--filter=status=paused",
+    ]);
+  });
+
+  test("have their bind mounts alone", () => {
+    expect(parseContainers(JSON.stringify([container("one", "/s")]))).toEqual([
+      { name: "one", labels: {}, bindSources: ["/s"] },
+    ]);
   });
 
   test("use a store when they have it or something inside it mounted", () => {
     const live = parseContainers(
       JSON.stringify([
-        container("whole", "running", "/var/lib/archon"),
-        container("part", "running", "/var/lib/archon/envs/k", { "io.archon.stack": "prod" }),
-        container("around", "running", "/var/lib"),
-        container("beside", "running", "/var/lib/archon-other"),
-        container("dots", "running", "/var/lib/archon/..data"),
+        container("whole", "/var/lib/archon"),
+        container("part", "/var/lib/archon/envs/k", { "io.archon.stack": "prod" }),
+        container("around", "/var/lib"),
+        container("beside", "/var/lib/archon-other"),
+        container("dots", "/var/lib/archon/..data"),
       ]),
     );
     const users = usersOf("/var/lib/archon", live);
