@@ -57,7 +57,8 @@ class Site:
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http{'s' if tls else ''}://{host}:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        # `close` waits for the end of a poll; by default one takes half a second.
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def page(self, path: str, body: str, kind: str = "text/html; charset=utf-8") -> None:
         self.pages[path] = (kind, body.encode())
