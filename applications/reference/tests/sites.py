@@ -12,7 +12,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 class Site:
-    """Serves `pages` by their path. `asked` are the paths that were requested, in order.
+    """Serves `pages` by their path. `requests` are the paths that were requested, in order.
 
     `received` are the method, headers and body of each request.
     """
@@ -20,7 +20,7 @@ class Site:
     def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.pages: dict[str, tuple[str, bytes]] = {}
         self.redirects: dict[str, str] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.received: list[tuple[str, dict[str, str], bytes]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -28,7 +28,7 @@ class Site:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site.asked.append(self.path)
+                site.requests.append(self.path)
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 site.received.append(
                     (self.command, {name.lower(): value for name, value in self.headers.items()}, body)
