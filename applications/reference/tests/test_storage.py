@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archon_server.chunking import Chunk
 from archon_server.errors import StorageError
 from archon_server.storage import Counts, Document, migrations
-from archon_server.storage.retrieval import MAX_TERMS, match_expression
+from archon_server.storage.search_index import MAX_TERMS, match_expression
 from archon_server.storage.sqlite import SqliteStorage
 
 
