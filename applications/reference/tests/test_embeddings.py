@@ -11,7 +11,7 @@ import pytest
 
 from archon_server.embeddings import client
 from archon_server.search.ranking import fuse_rankings
-from archon_server.storage import Document, Passage
+from archon_server.storage import Document, StoredPassage
 from tests.conftest import Api, eventually
 
 KEY = "sk-otter"
@@ -193,8 +193,8 @@ def test_vectors_of_another_size_do_not_fail_a_search(configured: Api, endpoint:
     assert (reply["search_mode"], found(reply)) == ("hybrid", ["Car"])
 
 
-def passage(id_: int) -> Passage:
-    return Passage(id_, 0, "", (), False, "", 0.5, Document("d", "f", "t", "k", (), 1, "now"))
+def passage(id_: int) -> StoredPassage:
+    return StoredPassage(id_, 0, "", (), False, "", 0.5, Document("d", "f", "t", "k", (), 1, "now"))
 
 
 def test_fusion_prefers_what_both_rankings_have() -> None:

@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
 
 
 def stored(data_dir: Path) -> tuple[int, int]:
-    """Documents and chunks in the database, whose search index is checked against them."""
+    """Documents and passages in the database, whose search index is checked against them."""
     with sqlite3.connect(data_dir / "archon.db") as database:
         database.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)")
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
