@@ -65,6 +65,7 @@ async function purge({ stack, data, yes }: Options): Promise<void> {
   });
   console.log(
     `\nRemoved ${loss}. Images stay; \`${archon("prune")}\` removes those that no store refers to.\n` +
-      `Pulumi does not notice that the store of a deployed stack is empty: run \`${archon("pulumi destroy")}\` before its next \`up\`, which fills the store again.`,
+      `If a stack is still deployed on this store, its next update would make missing environments and models again, but not the store itself: ` +
+      `run \`${archon("pulumi destroy")}\` first. The update after it makes everything.`,
   );
 }

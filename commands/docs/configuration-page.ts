@@ -7,12 +7,21 @@ interface Declaration {
   items?: { type: string };
 }
 
-/** The page about the configuration keys, from what Pulumi.yaml declares. */
+/**
+ * The page about the configuration keys, from what Pulumi.yaml declares. The table has the first sentence of a
+ * description; what follows from a value is listed below it.
+ */
 export function configurationPage(projectFile: string): string {
   const { config } = parse(projectFile) as { config: Record<string, Declaration> };
-  const rows = Object.entries(config).map(([key, declaration]) => {
-    const type = declaration.items ? `${declaration.type} of ${declaration.items.type}s` : declaration.type;
-    return `| \`archon:${key}\` | ${type} | \`${JSON.stringify(declaration.default)}\` | ${declaration.description.replaceAll("|", "\\|")} |`;
+  const keys = Object.entries(config).map(([key, { type, items, default: value, description }]) => {
+    const [meaning, details] = splitFirstSentence(description);
+    const cells = [
+      `\`archon:${key}\``,
+      items ? `${type} of ${items.type}s` : type,
+      `\`${JSON.stringify(value)}\``,
+      meaning.replaceAll("|", "\\|"),
+    ];
+    return { row: `| ${cells.join(" | ")} |`, details: details && `- \`archon:${key}\`: ${details}` };
   });
   return `# Configuration
 
@@ -22,26 +31,44 @@ message before anything is created; unknown keys are errors.
 
 | key | type | default | meaning |
 |---|---|---|---|
-${rows.join("\n")}
-| \`archon:hubToken\` | secret string | none | Token for repositories of the hub that require one: \`pulumi config set --secret archon:hubToken\`. |
+${keys.map(({ row }) => row).join("\n")}
+| \`archon:hubToken\` | secret string | none | Token for repositories of the hub that require one |
+
+${keys.flatMap(({ details }) => details || []).join("\n")}
+- \`archon:hubToken\`: \`pulumi config set --secret archon:hubToken\` sets it.
 
 ## Fields
 
 | field | of | default | meaning |
 |---|---|---|---|
-| \`name\` | models, services | required | Lower-case letters, digits, dots and hyphens; unique in the list. |
-| \`repo\`, \`revision\` | models | required together | \`<organisation>/<name>\` and the commit, 40 hex digits. |
-| \`directory\` | models | instead of repo | Directory of the checkout; its commit is computed from its files. |
-| \`variant\` | models | \`"auto"\` | Precision of the weights in memory: \`float32\`, \`bfloat16\`, or what suits the processor. Changing it makes a new release. |
-| \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | 8-bit weights, derived from the model of that name; \`./archon models derive NAME\` prints the line. |
-| \`port\` | services | required | Port on the host. Changing it replaces the gateway. |
-| \`bind\` | services | \`"127.0.0.1"\` | IP address of the host. Beyond loopback, \`requireToken\` must be true. |
-| \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap. Changing it replaces the servers. |
-| \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4. |
-| \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here. Changing one replaces the servers. For a secret: \`pulumi config set --secret --path 'archon:services[0].variables.NAME'\`. |
+| \`name\` | models, services | required | Lower-case letters, digits, dots and hyphens; unique in the list |
+| \`repo\`, \`revision\` | models | required together | \`<organisation>/<name>\` and the commit, 40 hex digits |
+| \`directory\` | models | instead of repo | Directory of the checkout |
+| \`variant\` | models | \`"auto"\` | Precision of the weights in memory: \`float32\`, \`bfloat16\`, or what suits the processor |
+| \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | 8-bit weights, derived from the model of that name |
+| \`port\` | services | required | Port on the host |
+| \`bind\` | services | \`"127.0.0.1"\` | IP address of the host |
+| \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap |
+| \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4 |
+| \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here |
+
+- \`directory\`: The commit is computed from its files.
+- \`variant\`: Changing it makes a new release.
+- \`from\`: \`./archon models derive NAME\` prints the line.
+- \`port\`: Changing it replaces the gateway.
+- \`bind\`: Beyond loopback, \`requireToken\` must be true. Changing it replaces the gateway.
+- \`memoryMiB\`: Changing it replaces the servers.
+- \`variables\`: Changing one replaces the servers. For a secret:
+  \`pulumi config set --secret --path 'archon:services[0].variables.NAME'\`.
 
 The set-up finds the facts about a machine: the certificate authorities it trusts, a base image built
 because no registry answers, and where the engine listens. It writes them to
 \`.archon/machine.json\`, which is not committed. A value in the stack's file takes precedence.
 `;
+}
+
+/** The first sentence of a text, without its full stop, and the other sentences; empty if there are none. */
+function splitFirstSentence(text: string): [string, string] {
+  const [, first = text, others = ""] = /^(.*?)\.(?: (.*))?$/.exec(text) ?? [];
+  return [first, others];
 }

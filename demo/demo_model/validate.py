@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from archon_server.chunking import Chunk
+from archon_server.passages import Passage
 from relevance import evaluation
 from relevance.questions import Collection, Question
 
@@ -47,10 +47,10 @@ def collections(validation: Sequence[corpus.Passage], rng: random.Random) -> Ite
     ]
     for patterns in COLLECTIONS:
         passages = [each for each in validation if any(fnmatchcase(each.document, pattern) for pattern in patterns)]
-        documents: defaultdict[str, list[Chunk]] = defaultdict(list)
+        documents: defaultdict[str, list[Passage]] = defaultdict(list)
         answers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for passage in passages:
-            documents[passage.document].append(Chunk(passage.text))
+            documents[passage.document].append(Passage(passage.text))
             if passage.heading.endswith("?"):
                 answers[passage.document, passage.heading].append(passage.text)
         natural = [Question(heading, tuple(texts), "natural") for (_, heading), texts in answers.items()]

@@ -9,7 +9,7 @@ from typing import Any
 from archon_server.reranking import Reranker
 from archon_server.search import ranking
 from archon_server.search.service import MAX_CANDIDATES, text_to_score
-from archon_server.storage import Document, Passage, Storage
+from archon_server.storage import Document, Storage, StoredPassage
 from archon_server.storage.sqlite import SqliteStorage
 
 from .metrics import mean_quality
@@ -28,7 +28,7 @@ class RetrievedQuestion:
     """A question and the candidates that retrieval found, best first."""
 
     question: Question
-    candidates: list[Passage]
+    candidates: list[StoredPassage]
     relevant_total: int
     """How many passages of the collection answer the question."""
 
@@ -41,15 +41,15 @@ class RetrievedQuestion:
 def index(collection: Collection, directory: Path) -> SqliteStorage:
     """A database in `directory` with the passages of the collection."""
     storage = SqliteStorage(directory / "relevance.db")
-    for name, chunks in collection.documents.items():
+    for name, passages in collection.documents.items():
         document = Document(name, name, "text/plain", "technical", (), 0, "2000-01-01T00:00:00+00:00")
-        storage.add_document(document, chunks)
+        storage.add_document(document, passages)
     return storage
 
 
 def retrieve(collection: Collection, storage: Storage) -> list[RetrievedQuestion]:
     """The candidates for each question of the collection."""
-    texts = [chunk.text for chunks in collection.documents.values() for chunk in chunks]
+    texts = [passage.text for passages in collection.documents.values() for passage in passages]
     return [
         RetrievedQuestion(
             question, storage.search(question.text, MAX_CANDIDATES), sum(map(question.is_answered_by, texts))

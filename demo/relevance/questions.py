@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archon_server import extraction
-from archon_server.chunking import Chunk, chunk_text
+from archon_server.passages import Passage, split_into_passages
 
 HELD_OUT = Path(__file__).parents[1] / "demo_model" / "heldout.json"
 MISLEADING = Path(__file__).with_name("misleading.json")
@@ -36,9 +36,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Collection:
-    """The chunks of each document, and questions about them."""
+    """The passages of each document, and questions about them."""
 
-    documents: dict[str, list[Chunk]]
+    documents: dict[str, list[Passage]]
     questions: list[Question]
 
 
@@ -54,9 +54,9 @@ def load_built_in() -> Collection:
     """
     held_out = json.loads(HELD_OUT.read_text(encoding="utf-8"))
     passages: dict[str, str] = held_out["passages"]
-    documents: dict[str, list[Chunk]] = defaultdict(list)
+    documents: dict[str, list[Passage]] = defaultdict(list)
     for name, text in passages.items():
-        documents[name.rpartition("#")[0]].append(Chunk(text))
+        documents[name.rpartition("#")[0]].append(Passage(text))
     questions = [
         Question(entry["question"], (passages[entry["answer"]],), group)
         for group, entries in (
@@ -69,7 +69,7 @@ def load_built_in() -> Collection:
 
 
 def load_own(directory: Path, questions: Path) -> Collection:
-    """The files in `directory`, extracted and chunked as the server does, and the questions of a JSON file.
+    """The files in `directory`, extracted and split as the server does, and the questions of a JSON file.
 
     Raises:
         CollectionError: a file cannot be read, no passage answers a question, or there is no question.
@@ -78,23 +78,23 @@ def load_own(directory: Path, questions: Path) -> Collection:
     documents = {}
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         try:
-            documents[str(path.relative_to(directory))] = list(_chunks(path))
+            documents[str(path.relative_to(directory))] = list(_passages(path))
         except extraction.UnreadableFile as error:
             problems.append(str(error))
     loaded = list(_questions(questions, problems))
-    passages = [chunk.text for chunks in documents.values() for chunk in chunks]
+    texts = [passage.text for passages in documents.values() for passage in passages]
     for question in loaded:
-        if not any(map(question.is_answered_by, passages)):
+        if not any(map(question.is_answered_by, texts)):
             problems.append(f"{question.text!r}: no passage contains any of {list(question.contains)}")
     if problems or not loaded:
         raise CollectionError("\n".join(problems or [f"{questions} has no questions. Expected: {_EXAMPLE}"]))
     return Collection(documents, loaded)
 
 
-def _chunks(path: Path) -> Iterator[Chunk]:
+def _passages(path: Path) -> Iterator[Passage]:
     with path.open("rb") as file:
         lines = extraction.lines(file, path.name, path.stat().st_size)
-        yield from chunk_text((line.text for line in lines), markdown=extraction.is_markdown(path.name))
+        yield from split_into_passages((line.text for line in lines), markdown=extraction.is_markdown(path.name))
 
 
 def _questions(path: Path, problems: list[str]) -> Iterator[Question]:

@@ -276,7 +276,7 @@ test("the status shows the release, the environment, versions and activity", asy
   const { release, environment } = (await stack.outputs()) as { release: string; environment: { key: string } };
   await waitForVisible(page.getByText(release.slice(0, 12)));
   await waitForVisible(page.getByText(environment.key.slice(0, 12)));
-  await waitForVisible(page.getByText(/\d+ of \d+ passed/));
+  await waitForVisible(page.getByText(/^passed \(\d+ questions\)$/));
   const fact = (name: string): Promise<string> =>
     page
       .locator(".fact")

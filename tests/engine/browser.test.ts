@@ -51,7 +51,7 @@ test("a page that is made by scripts is crawled in the hardened container, and f
   const { progressId } = await request("/api/knowledge-items/crawl", { url: "http://127.0.0.1:8181/", max_depth: 0 });
   expect(await ended(progressId)).toMatchObject({ status: "completed", completedDocuments: 1 });
   const { results } = await request("/api/rag/query", {
-    query: "passages that share words with the question",
+    query: "retrieval finds candidates by words and by vectors",
     match_count: 1,
   });
   expect(results).toMatchObject([{ metadata: { url: "http://127.0.0.1:8181/", headers: "Search" } }]);

@@ -53,4 +53,4 @@ class Metrics:
             self.model_switches.labels(outcome)
         self.reranker_ready = Gauge("archon_reranker_ready", "1 while searches are reranked", registry=registry)
         self.documents = Gauge("archon_documents", "Documents stored", registry=registry)
-        self.chunks = Gauge("archon_chunks", "Passages stored", registry=registry)
+        self.passages = Gauge("archon_chunks", "Passages stored", registry=registry)

@@ -12,16 +12,21 @@ from typing import Any
 
 from archon_server.ingestion.jobs import Job, Jobs
 from archon_server.reranking import Runtime, hf_cache
+from archon_server.reranking.baseline import KNOWN_PAIRS
 from archon_server.settings import Model, Settings
 
 MODEL = Model("words", "tests/words", "0" * 40)
 OTHER = Model("other", "tests/other", "1" * 40)
 THIRD = Model("third", "tests/third", "2" * 40)
+KNOWN_QUESTIONS = {question for question, _ in KNOWN_PAIRS}
 RUNTIME = Runtime(device="none", dtype="words", threads=1, cuda_available=False, memory_bytes=1000)
 
 
 class WordReranker:
-    """Scores a passage by the share of the question's words in it. Tests can make it fail or wait."""
+    """Scores a passage by the share of the question's words in it. Tests can make it fail or wait.
+
+    It takes `seconds` for a search, but no time for the baseline check of each load.
+    """
 
     runtime = RUNTIME
 
@@ -46,7 +51,8 @@ class WordReranker:
         assert not self.closed
         self.threads.add(threading.current_thread().name)
         self._may_score.wait(30)
-        time.sleep(self.seconds)
+        if query not in KNOWN_QUESTIONS:
+            time.sleep(self.seconds)
         if self.broken:
             raise self.broken
         self.scored.append((query, list(passages)))

@@ -12,7 +12,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 class Site:
-    """Serves `pages` by their path. `asked` are the paths that were requested, in order.
+    """Serves `pages` by their path. `requests` are the paths that were requested, in order.
 
     `received` are the method, headers and body of each request.
     """
@@ -20,7 +20,7 @@ class Site:
     def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.pages: dict[str, tuple[str, bytes]] = {}
         self.redirects: dict[str, str] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.received: list[tuple[str, dict[str, str], bytes]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -28,7 +28,7 @@ class Site:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site.asked.append(self.path)
+                site.requests.append(self.path)
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 site.received.append(
                     (self.command, {name.lower(): value for name, value in self.headers.items()}, body)
@@ -57,7 +57,8 @@ class Site:
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http{'s' if tls else ''}://{host}:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        # `close` waits for the end of a poll; by default one takes half a second.
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def page(self, path: str, body: str, kind: str = "text/html; charset=utf-8") -> None:
         self.pages[path] = (kind, body.encode())

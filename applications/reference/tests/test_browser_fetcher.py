@@ -114,7 +114,7 @@ def test_the_text_and_the_links_that_scripts_make_are_found(render: Callable[...
         [found] = api.search("backs")["results"]
         assert (found["metadata"]["url"], found["metadata"]["headers"]) == (f"{site.url}/", "Otters")
         assert api.search("kelp")["results"][0]["metadata"]["url"] == f"{site.url}/kelp"
-    assert site.asked == ["/", "/app.js", "/text", "/kelp"]
+    assert site.requests == ["/", "/app.js", "/text", "/kelp"]
     assert not browsers()
     assert not [path for path in Path("/tmp").iterdir() if "playwright" in path.name or "chromium" in path.name]
 
@@ -123,7 +123,7 @@ def test_without_the_browser_scripts_do_not_run(serve: Callable[..., Any], site:
     with serve(crawl=CrawlLimits(allowed=ONE)) as api:
         crawl(api, f"{site.url}/")
         assert api.search("backs")["results"] == []
-    assert site.asked == ["/"]
+    assert site.requests == ["/"]
 
 
 def test_no_request_of_a_page_reaches_a_forbidden_address(render: Callable[..., Any], site: Site) -> None:
@@ -139,7 +139,7 @@ def test_no_request_of_a_page_reaches_a_forbidden_address(render: Callable[..., 
     received = forbidden.ended()
     assert body["status"] == "completed", body
     # The scripts have tried everything.
-    [report] = [path for path in site.asked if path.startswith("/report?")]
+    [report] = [path for path in site.requests if path.startswith("/report?")]
     assert report.removeprefix("/report?").split(",") == [*["refused"] * 7, *["gathered"] * 3, "refused"]
     assert received == []
 
@@ -241,7 +241,7 @@ def test_a_crawl_that_is_stopped_takes_its_browser_with_it(render: Callable[...,
     site.page("/", "<script>fetch('/hangs')</script><p>Otters")
     with render(page_seconds=60) as api:
         reply = api.http.post("/api/knowledge-items/crawl", json={"url": f"{site.url}/"})
-        eventually(lambda: "/hangs" in site.asked)
+        eventually(lambda: "/hangs" in site.requests)
         assert browsers()
         api.http.post(f"/api/knowledge-items/stop/{reply.json()['progressId']}")
         assert api.ended(reply.json()["progressId"])["status"] == "cancelled"

@@ -11,7 +11,7 @@ import pytest
 
 from archon_server.embeddings import client
 from archon_server.search.ranking import fuse_rankings
-from archon_server.storage import Document, Passage
+from archon_server.storage import Document, StoredPassage
 from tests.conftest import Api, eventually
 
 KEY = "sk-otter"
@@ -19,10 +19,10 @@ MEANINGS = (("otter", "animal", "fur"), ("car", "vehicle", "engine"), ("bread", 
 
 
 class Endpoint:
-    """An API with three meanings: a text's vector counts the words of each. `asked` are the inputs of each request."""
+    """An API with three meanings: a text's vector counts the words of each. `requests` holds the inputs of each."""
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
         self.headers: list[str | None] = []
         self.answer: Callable[[list[str]], Any] = self.vectors
         self.status = 200
@@ -31,7 +31,7 @@ class Endpoint:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                endpoint.asked.append(body["input"])
+                endpoint.requests.append(body["input"])
                 endpoint.headers.append(self.headers["authorization"])
                 known = self.path == "/v1/embeddings" and body["model"] in ("meanings", "others")
                 self.send_response(endpoint.status if known else 404)
@@ -43,7 +43,7 @@ class Endpoint:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     @staticmethod
     def vectors(texts: list[str]) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def test_what_shares_a_meaning_but_no_word_is_found(configured: Api, endpoint: E
     assert (body["status"], body["vectorsStored"]) == ("completed", 3), body
     reply = configured.search("vehicle")
     assert (reply["search_mode"], reply["search_error"], found(reply)[0]) == ("hybrid", None, "Car")
-    assert endpoint.asked[0][1] == "Car\n# Car\n\nIts engine is loud."
-    assert endpoint.asked[-1] == ["vehicle"]
+    assert endpoint.requests[0][1] == "Car\n# Car\n\nIts engine is loud."
+    assert endpoint.requests[-1] == ["vehicle"]
     assert set(endpoint.headers) == {f"Bearer {KEY}"}
 
 
@@ -151,10 +151,10 @@ def test_if_the_endpoint_fails_the_search_uses_words(
     assert configured.search("later")["total_found"] == 1
 
     # The endpoint gets no request until RETRY_SECONDS have passed.
-    asked = len(endpoint.asked)
+    before = len(endpoint.requests)
     endpoint.status, endpoint.answer = 200, endpoint.vectors
     assert configured.search("loud")["search_mode"] == "keyword"
-    assert len(endpoint.asked) == asked
+    assert len(endpoint.requests) == before
     monkeypatch.setattr(client, "RETRY_SECONDS", 0)
     assert configured.search("vehicle")["search_mode"] == "hybrid"
 
@@ -174,7 +174,7 @@ def test_documents_stored_before_get_vectors_when_an_endpoint_is_configured(
     api.upload(text)
     save(api, LLM_BASE_URL=endpoint.url, EMBEDDING_MODEL="meanings")
     eventually(lambda: rows("SELECT count(*) FROM chunk_vectors") == [(70,)])
-    assert [len(batch) for batch in endpoint.asked] == [32, 32, 6]
+    assert [len(batch) for batch in endpoint.requests] == [32, 32, 6]
     save(api, EMBEDDING_MODEL="others")
     eventually(lambda: rows("SELECT count(*) FROM chunk_vectors WHERE model = 'others'") == [(70,)])
 
@@ -193,8 +193,8 @@ def test_vectors_of_another_size_do_not_fail_a_search(configured: Api, endpoint:
     assert (reply["search_mode"], found(reply)) == ("hybrid", ["Car"])
 
 
-def passage(id_: int) -> Passage:
-    return Passage(id_, 0, "", (), False, "", 0.5, Document("d", "f", "t", "k", (), 1, "now"))
+def passage(id_: int) -> StoredPassage:
+    return StoredPassage(id_, 0, "", (), False, "", 0.5, Document("d", "f", "t", "k", (), 1, "now"))
 
 
 def test_fusion_prefers_what_both_rankings_have() -> None:

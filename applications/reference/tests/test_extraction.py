@@ -183,6 +183,14 @@ def test_more_text_than_allowed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
         list(extraction.lines(file, "a.pdf", 1))
 
 
+def test_the_limit_of_text_counts_bytes_and_not_characters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(extraction, "TEXT_BYTES", 100)
+    path = tmp_path / "a.html"
+    path.write_text(f"<p>{'ä' * 60}</p>", encoding="utf-8")
+    with path.open("rb") as file, pytest.raises(UnreadableFile, match="more than 100 bytes of text; split it"):
+        list(extraction.lines(file, "a.html", 1))
+
+
 def test_the_parsing_process_has_limits_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHON_API_TOKEN", "s3cret")
     seen: dict[str, Any] = {}

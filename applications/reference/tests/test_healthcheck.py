@@ -34,7 +34,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, bytes]
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         monkeypatch.setenv("PORT", str(server.server_port))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield answer
         server.shutdown()
 

@@ -15,7 +15,15 @@ import pytest
 from tests.conftest import eventually
 from tests.processes import ServerProcess, python
 
-LARGE = "".join(f"## Section {n}\n\n" + "An otter sleeps on its back in the kelp. " * 20 + "\n\n" for n in range(6000))
+
+def text(sections: int) -> str:
+    """One passage per section."""
+    return "".join(
+        f"## Section {n}\n\n" + "An otter sleeps on its back in the kelp. " * 20 + "\n\n" for n in range(sections)
+    )
+
+
+LARGE = text(6000)
 """Takes a second or more to store."""
 
 
@@ -33,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
 
 
 def stored(data_dir: Path) -> tuple[int, int]:
-    """Documents and chunks in the database, whose search index is checked against them."""
+    """Documents and passages in the database, whose search index is checked against them."""
     with sqlite3.connect(data_dir / "archon.db") as database:
         database.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)")
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -57,8 +65,8 @@ def test_a_kill_during_an_upload_leaves_no_half_document(
     assert interrupted["status"] == "error"
     assert "restarted during this upload" in interrupted["error"]
     assert [result["metadata"]["source_id"] for result in again.search("otter")["results"]] == [whole]
-    assert again.ended(again.begin_upload(LARGE))["chunksStored"] == 6000
-    assert stored(tmp_path) == (2, 6001)
+    assert again.ended(again.begin_upload(text(600)))["chunksStored"] == 600
+    assert stored(tmp_path) == (2, 601)
 
 
 def test_a_kill_while_a_file_arrives_leaves_nothing(start: Callable[..., ServerProcess], tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_allowed_address_is_fetched(site: Site) -> None:
     reply = get(f"{site.url}/")
     assert (reply.status_code, reply.text) == (200, "otters")
     assert get(f"{site.url}/missing?a=b#c").status_code == 404
-    assert site.asked == ["/", "/missing?a=b"]
+    assert site.requests == ["/", "/missing?a=b"]
 
 
 def test_a_body_is_forwarded_and_hop_by_hop_headers_are_not(site: Site) -> None:
@@ -126,7 +126,7 @@ def test_a_name_is_looked_up_for_every_connection(site: Site, monkeypatch: pytes
 
     try:
         assert through(GuardedProxy(ONE), twice) == [200, 403]
-        assert (site.asked, other.asked) == (["/"], [])
+        assert (site.requests, other.requests) == (["/"], [])
     finally:
         other.close()
 

@@ -1,6 +1,7 @@
 """Progress over Socket.IO, with the real protocol and a real server."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,12 @@ class Client:
     def __init__(self, server: ServerProcess, **options: Any) -> None:
         self.events: list[tuple[str, Any]] = []
         self.socket = socketio.Client(reconnection=False)
+        # A disconnection, also that of a refused client, must not wait until the server answers the pending request for
+        # events, which takes up to 25 s.
+        self.socket.eio.disconnect = partial(self.socket.eio.disconnect, abort=True)
         for name in ("crawl_subscribe_ack", "crawl_progress", "crawl:stopping"):
             self.socket.on(name, lambda data, name=name: self.events.append((name, data)))
-        self.socket.connect(str(server.http.base_url), transports=["polling"], **options)
+        self.socket.connect(str(server.http.base_url), transports=["polling"], wait_timeout=20, **options)
 
     @property
     def ended(self) -> dict[str, Any] | None:
@@ -45,8 +49,7 @@ class Client:
         return next((body for body in self.progress() if body["status"] in FINISHED), None)
 
     def close(self) -> None:
-        # Not `disconnect`, which waits until the server answers the pending request for events.
-        self.socket.eio.disconnect(abort=True)
+        self.socket.disconnect()
 
     def progress(self) -> list[dict[str, Any]]:
         return [data for name, data in self.events if name == "crawl_progress"]
@@ -117,7 +120,7 @@ def test_a_subscriber_can_stop_a_job(server: ServerProcess) -> None:
     "options", [{}, {"auth": {"token": "wrong"}}, {"auth": "s3cret"}, {"headers": {"Authorization": "Bearer x"}}]
 )
 def test_without_the_token_a_client_cannot_connect(closed: ServerProcess, options: dict[str, Any]) -> None:
-    with pytest.raises(SocketIoError):
+    with pytest.raises(SocketIoError, match="namespaces failed to connect"):
         Client(closed, **options)
 
 

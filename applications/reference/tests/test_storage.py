@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archon_server.chunking import Chunk
 from archon_server.errors import StorageError
+from archon_server.passages import Passage
 from archon_server.storage import Counts, Document, migrations
-from archon_server.storage.retrieval import MAX_TERMS, match_expression
+from archon_server.storage.search_index import MAX_TERMS, match_expression
 from archon_server.storage.sqlite import SqliteStorage
 
 
@@ -33,7 +33,7 @@ def storage(tmp_path: Path) -> Iterator[SqliteStorage]:
 
 def test_a_document_is_found_by_words_in_any_form_best_first(storage: SqliteStorage) -> None:
     storage.add_document(
-        document("d"), [Chunk("The cat sleeps."), Chunk("Otters are sleeping on their backs."), Chunk("Nothing.")]
+        document("d"), [Passage("The cat sleeps."), Passage("Otters are sleeping on their backs."), Passage("Nothing.")]
     )
     found = storage.search("How does an otter sleep?", 10)
     assert [passage.text for passage in found] == ["Otters are sleeping on their backs.", "The cat sleeps."]
@@ -44,19 +44,19 @@ def test_a_document_is_found_by_words_in_any_form_best_first(storage: SqliteStor
 
 def test_words_of_headings_are_found_and_weigh_more(storage: SqliteStorage) -> None:
     storage.add_document(
-        document("d"), [Chunk("a timeout of some sort", ()), Chunk("It is 30 seconds long.", ("Timeout",))]
+        document("d"), [Passage("a timeout of some sort", ()), Passage("It is 30 seconds long.", ("Timeout",))]
     )
     assert [passage.headings for passage in storage.search("timeout", 10)] == [("Timeout",), ()]
 
 
 def test_accents_and_case_do_not_matter(storage: SqliteStorage) -> None:
-    storage.add_document(document("d"), [Chunk("Ein Café in München")])
+    storage.add_document(document("d"), [Passage("Ein Café in München")])
     assert len(storage.search("CAFE MUNCHEN", 10)) == 1
 
 
 def test_limit_and_source_bound_the_result(storage: SqliteStorage) -> None:
     for name in ("one", "two"):
-        storage.add_document(document(name), [Chunk(f"otter {n}") for n in range(5)])
+        storage.add_document(document(name), [Passage(f"otter {n}") for n in range(5)])
     assert len(storage.search("otter", 3)) == 3
     assert {passage.document.source_id for passage in storage.search("otter", 10, "two")} == {"two"}
     assert storage.search("otter", 10, "three") == []
@@ -76,7 +76,7 @@ ENGINE.execute("CREATE VIRTUAL TABLE words USING fts5(text, tokenize='porter uni
 
 @pytest.mark.parametrize("text", ["", "???", '" OR "', "AND OR NOT NEAR(", "a" * 2000, "w " * 5000, "\ud800 otter"])
 def test_odd_questions_are_answered(storage: SqliteStorage, text: str) -> None:
-    storage.add_document(document("d"), [Chunk("An otter and a near one")])
+    storage.add_document(document("d"), [Passage("An otter and a near one")])
     assert isinstance(storage.search(text, 5), list)
 
 
@@ -84,23 +84,23 @@ def test_the_number_of_terms_is_limited() -> None:
     assert match_expression(" ".join(map(str, range(1000)))).count(" OR ") == MAX_TERMS - 1
 
 
-def test_a_document_whose_chunks_fail_is_not_stored(storage: SqliteStorage) -> None:
-    def failing() -> Iterator[Chunk]:
+def test_a_document_whose_passages_fail_is_not_stored(storage: SqliteStorage) -> None:
+    def failing() -> Iterator[Passage]:
         for n in range(500):
-            yield Chunk(f"otter {n}")
+            yield Passage(f"otter {n}")
         raise ValueError("the file is damaged")
 
     with pytest.raises(ValueError, match="damaged"):
         storage.add_document(document("d"), failing())
     assert storage.counts() == Counts(0, 0)
     assert storage.search("otter", 5) == []
-    storage.add_document(document("d"), [Chunk("otter")])
+    storage.add_document(document("d"), [Passage("otter")])
     assert storage.counts() == Counts(1, 1)
 
 
 def test_a_deleted_document_is_removed_from_the_index(storage: SqliteStorage, tmp_path: Path) -> None:
-    storage.add_document(document("one"), [Chunk("otter")])
-    storage.add_document(document("two"), [Chunk("otter")])
+    storage.add_document(document("one"), [Passage("otter")])
+    storage.add_document(document("two"), [Passage("otter")])
     assert storage.delete_document("one") is True
     assert storage.delete_document("one") is False
     assert [passage.document.source_id for passage in storage.search("otter", 5)] == ["two"]
@@ -112,7 +112,7 @@ def test_a_deleted_document_is_removed_from_the_index(storage: SqliteStorage, tm
 def test_documents_are_listed_newest_first_filtered_and_paged(storage: SqliteStorage) -> None:
     for day in range(1, 6):
         kind = "business" if day == 3 else "technical"
-        storage.add_document(document(f"d{day}", f"2025-01-0{day}T00:00:00+00:00", knowledge_type=kind), [Chunk("x")])
+        storage.add_document(document(f"d{day}", f"2025-01-0{day}T00:00:00+00:00", knowledge_type=kind), [Passage("x")])
 
     def ids(**query: object) -> tuple[list[str], int]:
         found, total = storage.documents(**query)
@@ -135,7 +135,7 @@ def test_two_servers_share_a_database(tmp_path: Path) -> None:
             start.wait()
             storage = SqliteStorage(tmp_path / "archon.db")
             for n in range(10):
-                storage.add_document(document(f"{name}-{n}"), [Chunk("otter")] * 20)
+                storage.add_document(document(f"{name}-{n}"), [Passage("otter")] * 20)
         except BaseException as error:
             problems.append(error)
 
@@ -155,19 +155,19 @@ def test_a_server_waits_while_another_one_creates_the_file(tmp_path: Path) -> No
     timer.start()
     storage = SqliteStorage(tmp_path / "archon.db")
     assert not timer.is_alive()
-    storage.add_document(document("d"), [Chunk("otter")])
+    storage.add_document(document("d"), [Passage("otter")])
     assert storage.counts() == Counts(1, 1)
 
 
 def test_a_reader_does_not_wait_for_a_writer(storage: SqliteStorage) -> None:
-    storage.add_document(document("old"), [Chunk("otter")])
+    storage.add_document(document("old"), [Passage("otter")])
 
-    def chunks() -> Iterator[Chunk]:
-        yield Chunk("otter")
+    def passages() -> Iterator[Passage]:
+        yield Passage("otter")
         assert [passage.document.source_id for passage in storage.search("otter", 5)] == ["old"]
-        yield Chunk("otter")
+        yield Passage("otter")
 
-    storage.add_document(document("new"), chunks())
+    storage.add_document(document("new"), passages())
     assert len(storage.search("otter", 5)) == 3
 
 
@@ -190,7 +190,7 @@ def test_the_database_of_a_newer_release_can_be_used(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE vectors (id INTEGER)")
         connection.execute(f"PRAGMA user_version = {len(migrations.STEPS) + 3}")
     storage = SqliteStorage(path)
-    storage.add_document(document("d"), [Chunk("otter")])
+    storage.add_document(document("d"), [Passage("otter")])
     assert len(storage.search("otter", 5)) == 1
     assert storage.delete_document("d")
     with sqlite3.connect(path) as connection:

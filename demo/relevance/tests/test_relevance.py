@@ -34,7 +34,7 @@ def test_several_relevant_passages_are_compared_with_the_ideal_ranking() -> None
 
 def test_each_built_in_question_has_exactly_one_answer() -> None:
     collection = questions.load_built_in()
-    texts = [chunk.text for chunks in collection.documents.values() for chunk in chunks]
+    texts = [passage.text for passages in collection.documents.values() for passage in passages]
     assert len(texts) == 491
     counts = {group: sum(each.group == group for each in collection.questions) for group in ("plain", "misleading")}
     assert counts["plain"] == 235

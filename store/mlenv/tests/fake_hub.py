@@ -101,7 +101,7 @@ class FakeHub:
         """Tamper with the next requests for a path of the URL, one answer for each request."""
         self.tampering.setdefault(path, []).extend(answers)
 
-    def asked(self, part: str) -> list[Request]:
+    def requests_to(self, part: str) -> list[Request]:
         """The requests whose path contains a text."""
         return [request for request in self.requests if part in request.path]
 
@@ -222,10 +222,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _listing(self, path: str, query: dict[str, list[str]]) -> None:
         repo, tree, revision = path.partition("/tree/")
-        repo, asked, branch = repo.partition("/revision/")
+        repo, separator, branch = repo.partition("/revision/")
         if repo not in self.hub.models:
             return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-        if asked:
+        if separator:
             commits = {"main": list(self.hub.models[repo])[-1], **{commit: commit for commit in self.hub.models[repo]}}
             if unquote(branch) not in commits:
                 return self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})

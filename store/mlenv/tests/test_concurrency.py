@@ -73,7 +73,7 @@ def test_two_fetches_of_one_model_do_the_work_once(store: Store, hub: FakeHub):
             assert process.stdout.readline().startswith(b"waiting: another run holds model Org/Name@")
     for process in processes:
         end(process)
-    assert len(hub.asked("/resolve/")) == 1
+    assert len(hub.requests_to("/resolve/")) == 1
 
 
 def test_different_environments_do_not_wait_for_each_other(store: Store, wheelhouse: Path, alpha: Wheel, beta: Wheel):

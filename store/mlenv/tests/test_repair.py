@@ -241,7 +241,9 @@ def test_only_the_damaged_files_of_a_snapshot_are_fetched(store: Store, snapshot
     [target] = report["targets"]
     assert target["brought"] == ["model.safetensors"]
     assert target["also"] == [f"models/huggingface/hub/models--Org--Name/snapshots/{OTHER}/model.safetensors"]
-    assert [request.path for request in hub.asked("/resolve/")] == [f"/Org/Name/resolve/{REVISION}/model.safetensors"]
+    assert [request.path for request in hub.requests_to("/resolve/")] == [
+        f"/Org/Name/resolve/{REVISION}/model.safetensors"
+    ]
     assert everything_below(snapshot) == FILES
     assert original.read_bytes() == before
     assert intact(store)
@@ -276,7 +278,7 @@ def test_a_given_endpoint_replaces_the_one_of_the_manifest(store: Store, snapsho
         mirror.add("Org/Name", REVISION, FILES)
         flip(snapshot / "config.json")
         run_repair(MODEL, options=("--endpoint", mirror.endpoint))
-        assert len(mirror.asked("/resolve/")) == 1
+        assert len(mirror.requests_to("/resolve/")) == 1
     assert hub.requests == []
     assert intact(store)
 

@@ -71,7 +71,7 @@ def test_a_mirror_takes_over_for_files_that_the_endpoint_fails_to_send(
     hub.tamper(STORED, *[status(503)] * 30)
     assert fetch("--mirror", mirror.endpoint).status == 0
     assert fetched(store) == FILES
-    assert [request.path for request in mirror.asked("/api/")] == []
+    assert [request.path for request in mirror.requests_to("/api/")] == []
 
 
 def test_a_mirror_must_match_the_hashes_of_the_endpoint(store: Store, fetch, hub: FakeHub, mirror: FakeHub):

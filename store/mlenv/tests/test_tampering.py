@@ -46,8 +46,13 @@ def fetch(store: Store, hub: FakeHub, request: pytest.FixtureRequest) -> Iterato
 
     def run(*options: str) -> Result:
         arguments = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
+<<<<<<< HEAD
         limits = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
         return mlenv("fetch", *arguments, *limits, *options, MLENV_TEST_PAUSE="0.01")
+=======
+        defaults = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
+        return mlenv("fetch", *arguments, *defaults, *options, MLENV_TEST_PAUSE="0.01")
+>>>>>>> work3
 
     return run
 
@@ -124,7 +129,7 @@ def test_signed_urls_that_expire_are_renewed(store: Store, hub: FakeHub, fetch):
     result = fetch()
     assert result.status == 0, result.err
     assert everything_below(store.hub / "models--Org--Name/snapshots" / REVISION) == FILES
-    assert len(hub.asked("/resolve/")) > 4
+    assert len(hub.requests_to("/resolve/")) > 4
 
 
 def test_a_dropped_connection_loses_no_received_byte(store: Store, hub: FakeHub, fetch):

@@ -51,7 +51,7 @@ class EmbeddingBackfill:
         endpoint = Endpoint.configured(self._runtime_settings.effective())
         if endpoint is None or self._stopped.is_set():
             return 0
-        batch = dict(self._storage.chunks_without_vector(endpoint.model, BATCH, source_id))
+        batch = dict(self._storage.passages_without_vector(endpoint.model, BATCH, source_id))
         if batch:
             vectors = self._embeddings.of_passages(endpoint, list(batch.values()))
             self._storage.add_vectors(endpoint.model, dict(zip(batch, vectors, strict=True)))

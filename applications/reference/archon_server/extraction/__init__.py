@@ -105,7 +105,7 @@ def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
             if line.startswith(PROGRESS):
                 percent = int(line[1:])
                 continue
-            received += len(line)
+            received += len(line.encode())
             if received > TEXT_BYTES:
                 raise UnreadableFile(f"{filename} contains more than {TEXT_BYTES} bytes of text; split it")
             yield Line(line, percent)

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..chunking import Code
+from ..passages import Code
 from ..search.ranking import RankedPassage
-from ..storage import Document, Passage
+from ..storage import Document, StoredPassage
 
 _WORDS_PER_PAGE = 250
 _LINK = re.compile(r"https?://|\]\(")
@@ -574,7 +574,7 @@ def source(document: Document) -> Source:
     )
 
 
-def chunk(passage: Passage) -> Chunk:
+def chunk(passage: StoredPassage) -> Chunk:
     return Chunk(
         id=passage.id,
         source_id=passage.document.source_id,
@@ -588,7 +588,7 @@ def chunk(passage: Passage) -> Chunk:
     )
 
 
-def code_example(passage: Passage, code: Code, number: int) -> CodeExample:
+def code_example(passage: StoredPassage, code: Code, number: int) -> CodeExample:
     return CodeExample(
         source_id=passage.document.source_id,
         url=passage.url or _url(passage.document),
@@ -653,7 +653,7 @@ def _item_metadata(document: Document) -> ItemMetadata:
     )
 
 
-def _passage_metadata(passage: Passage) -> PassageMetadata:
+def _passage_metadata(passage: StoredPassage) -> PassageMetadata:
     text, document = passage.text, passage.document
     return PassageMetadata(
         url=passage.url or _url(document),

@@ -115,7 +115,7 @@ class IngestionService:
         def work() -> None:
             with upload.file:
                 self._jobs.begin(job, "storing", 10, f"Storing {upload.filename}")
-                self._complete(job, self._storage.add_document(upload.document(), upload.chunks(advance)))
+                self._complete(job, self._storage.add_document(upload.document(), upload.passages(advance)))
 
         self._run_job(job, f"upload of {upload.filename!r}", work)
 
@@ -140,7 +140,7 @@ class IngestionService:
         self._jobs.advance(job, "document_storage", 60, f"Storing {site.page_count} pages of {request.url}")
         before = self._storage.document(sources.source_id_of(request.url))
         document = sources.site_document(request, site, before)
-        stored = self._storage.add_document(document, sources.site_chunks(site, advance))
+        stored = self._storage.add_document(document, sources.site_passages(site, advance))
         counts = {"completedDocuments": site.page_count, "totalDocuments": site.page_count}
         code = {"codeBlocksFound": stored.code_count, "codeExamplesStored": stored.code_count}
         self._complete(job, stored, **counts, **code)
@@ -162,7 +162,7 @@ class IngestionService:
 
     def _complete(self, job: Job, document: Document, **result: Any) -> None:
         """Makes vectors for the stored document and completes the job. A failure here cannot undo what is stored."""
-        log.info("stored %s: %d chunks", document.source_id, document.chunk_count)
+        log.info("stored %s: %d passages", document.source_id, document.chunk_count)
         message = f"Stored {document.chunk_count} passages of {document.shown_title}"
 
         def advance(made: int) -> None:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from .. import extraction
-from ..chunking import Chunk, chunk_text
 from ..crawling import CrawlRequest, Site
 from ..extraction import UnreadableFile
+from ..passages import Passage, split_into_passages
 from ..storage import Document
 
 Advance = Callable[[int], None]
@@ -42,7 +42,7 @@ class Upload:
             created_at=datetime.now(UTC).isoformat(),
         )
 
-    def chunks(self, advance: Advance) -> Iterator[Chunk]:
+    def passages(self, advance: Advance) -> Iterator[Passage]:
         """The passages of the file. Raises UnreadableFile, which says what is allowed."""
         percent = 0
 
@@ -53,8 +53,8 @@ class Upload:
                 yield line.text
 
         empty = True
-        for chunk in chunk_text(text(), markdown=extraction.is_markdown(self.filename)):
-            yield chunk
+        for passage in split_into_passages(text(), markdown=extraction.is_markdown(self.filename)):
+            yield passage
             empty = False
             advance(percent)
         if empty:
@@ -85,8 +85,8 @@ def site_document(request: CrawlRequest, site: Site, before: Document | None) ->
     return replace(document, size=site.size, updated_at=now, crawl={"max_depth": request.max_depth})
 
 
-def site_chunks(site: Site, advance: Advance) -> Iterator[Chunk]:
+def site_passages(site: Site, advance: Advance) -> Iterator[Passage]:
     for number, page in enumerate(site.pages(), start=1):
-        for chunk in chunk_text(page.markdown.splitlines(keepends=True), markdown=True):
-            yield replace(chunk, url=page.url)
+        for passage in split_into_passages(page.markdown.splitlines(keepends=True), markdown=True):
+            yield replace(passage, url=page.url)
         advance(100 * number // site.page_count)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..storage import Passage
+from ..storage import StoredPassage
 
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion: how little the first place counts more than the second. 60 is the usual value."""
@@ -13,12 +13,12 @@ RANK_CONSTANT = 60
 class RankedPassage:
     """A passage, its score if it was reranked, and its place in retrieval's order, from 1."""
 
-    passage: Passage
+    passage: StoredPassage
     rerank_score: float | None
     retrieval_rank: int
 
 
-def rank(passages: Sequence[Passage], scores: Sequence[float] | None, *, fuse: bool) -> list[RankedPassage]:
+def rank(passages: Sequence[StoredPassage], scores: Sequence[float] | None, *, fuse: bool) -> list[RankedPassage]:
     """The passages, best first. They come in retrieval's order, which stays where there are no `scores`."""
     if scores is None:
         return [RankedPassage(passage, None, place) for place, passage in enumerate(passages, 1)]
@@ -41,14 +41,14 @@ def fused_with_retrieval(scores: Sequence[float]) -> list[int]:
     return by_scores(points)
 
 
-def fuse_rankings(rankings: Sequence[Sequence[Passage]]) -> list[Passage]:
+def fuse_rankings(rankings: Sequence[Sequence[StoredPassage]]) -> list[StoredPassage]:
     """One ranking made of several: each place gives 1 / (RANK_CONSTANT + place), and most points come first.
 
     `similarity` becomes the share of the points that the first place in all rankings would give: it is in 0..1 and
     falls from passage to passage.
     """
     points: dict[int, float] = {}
-    passages: dict[int, Passage] = {}
+    passages: dict[int, StoredPassage] = {}
     for ranking in rankings:
         for place, passage in enumerate(ranking, start=1):
             passages.setdefault(passage.id, passage)

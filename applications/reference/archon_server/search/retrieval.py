@@ -6,7 +6,7 @@ from typing import Literal
 from ..embeddings.client import EmbeddingClient, EmbeddingsUnavailable, Endpoint
 from ..errors import StorageError
 from ..settings.runtime_settings import EffectiveSettings
-from ..storage import Passage, Storage
+from ..storage import Storage, StoredPassage
 from .ranking import fuse_rankings
 
 Mode = Literal["keyword", "vector", "hybrid"]
@@ -16,7 +16,7 @@ Mode = Literal["keyword", "vector", "hybrid"]
 class Candidates:
     """`passages` are best first. `problem` says why vectors took no part although they are configured."""
 
-    passages: list[Passage]
+    passages: list[StoredPassage]
     mode: Mode
     problem: str | None = None
 
@@ -32,7 +32,7 @@ def find_candidates(
 ) -> Candidates:
     """At most `limit` passages, found by words alone where there are no vectors. Blocks."""
 
-    def by_words() -> list[Passage]:
+    def by_words() -> list[StoredPassage]:
         return storage.search(query, limit, source_id, code_only)
 
     endpoint = Endpoint.configured(effective)

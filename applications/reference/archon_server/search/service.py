@@ -11,7 +11,7 @@ from ..metrics import Metrics
 from ..reranking.managed_model import ManagedModel
 from ..reranking.service import RerankingService, RerankingUnavailable
 from ..settings.runtime_settings import EffectiveSettings, RuntimeSettings
-from ..storage import Passage, Storage
+from ..storage import Storage, StoredPassage
 from .ranking import RankedPassage, rank
 from .retrieval import Candidates, Mode, find_candidates
 
@@ -107,7 +107,7 @@ class SearchService:
             self._storage, self._embeddings, effective, request.query, limit, request.source_id, request.code_only
         )
 
-    async def _rerank(self, query: str, passages: list[Passage], named: ManagedModel | None) -> RerankResult:
+    async def _rerank(self, query: str, passages: list[StoredPassage], named: ManagedModel | None) -> RerankResult:
         if not passages or not self._reranking.active_model.current:
             return RerankResult()
         try:
@@ -117,7 +117,7 @@ class SearchService:
         return RerankResult(scores, model=model.name)
 
 
-def text_to_score(passage: Passage) -> str:
+def text_to_score(passage: StoredPassage) -> str:
     """The passage under its headings, unless it starts with one: "It is 30 seconds." alone answers nothing."""
     if not passage.headings or passage.text.startswith("#"):
         return passage.text

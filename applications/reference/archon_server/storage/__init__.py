@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..chunking import Chunk
+from ..passages import Passage
 
 FINISHED = ("completed", "error", "cancelled")
 """The statuses that a job ends with."""
@@ -48,8 +48,8 @@ EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_
 
 
 @dataclass(frozen=True)
-class Passage:
-    """A stored chunk. `similarity` is in 0..1, higher is closer; it compares only within one search.
+class StoredPassage:
+    """A passage in the storage. `similarity` is in 0..1, higher is closer; it compares only within one search.
 
     `url` is that of the page it was found on; empty if it comes from a file.
     """
@@ -78,15 +78,16 @@ class Credential:
 @dataclass(frozen=True)
 class Counts:
     documents: int
-    chunks: int
+    passages: int
 
 
 class Storage(Protocol):
     """Calls block, and may come from several threads at once. Every failure is a StorageError that people can read."""
 
-    def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
-        """Stores the document and all its chunks, or nothing: an error raised by `chunks` leaves no trace. Replaces one
-        of the same `source_id`. Counts are filled in.
+    def add_document(self, document: Document, passages: Iterable[Passage]) -> Document:
+        """Stores the document and all its passages, or nothing: an error raised by `passages` leaves no trace.
+
+        Replaces one of the same `source_id`. Counts are filled in.
         """
         ...
 
@@ -108,30 +109,33 @@ class Storage(Protocol):
         """
         ...
 
-    def chunks(
+    def passages(
         self, source_id: str, *, offset: int = 0, limit: int | None = None, domain: str = "", code_only: bool = False
-    ) -> tuple[list[Passage], int]:
-        """The asked-for slice of a document's chunks in order, and how many there are in all. `domain` matches part of
-        the page's address.
+    ) -> tuple[list[StoredPassage], int]:
+        """The asked-for slice of a document's passages in order, and how many there are in all.
+
+        `domain` matches part of the page's address.
         """
         ...
 
-    def search(self, query: str, limit: int, source_id: str | None = None, code_only: bool = False) -> list[Passage]:
+    def search(
+        self, query: str, limit: int, source_id: str | None = None, code_only: bool = False
+    ) -> list[StoredPassage]:
         """The passages that share words with `query`, best first; no query text is an error."""
         ...
 
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
-    ) -> list[Passage]:
+    ) -> list[StoredPassage]:
         """The passages whose vectors of embedding model `model` are closest to `vector`, closest first."""
         ...
 
-    def chunks_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
-        """Ids and texts (with headings) of chunks that have no vector of this embedding model yet."""
+    def passages_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
+        """Ids and texts (with headings) of passages that have no vector of this embedding model yet."""
         ...
 
     def add_vectors(self, model: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        """Stores vectors by chunk id. Vectors of chunks that were deleted in the meantime are dropped."""
+        """Stores vectors by passage id. Vectors of passages that were deleted in the meantime are dropped."""
         ...
 
     def counts(self) -> Counts: ...

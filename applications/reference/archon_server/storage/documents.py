@@ -1,12 +1,12 @@
-"""Documents and their chunks in SQLite."""
+"""Documents and their passages in SQLite, whose tables call a passage a chunk."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ..chunking import Chunk, code_blocks
-from . import EDITABLE, Counts, Document, Passage
+from ..passages import Passage, code_blocks
+from . import EDITABLE, Counts, Document, StoredPassage
 from .database import Database
 
 _FIELDS = tuple(field.name for field in fields(Document))
@@ -23,20 +23,20 @@ _PLACES = ", ".join("?" * len(_FIELDS))
 
 
 class DocumentTable:
-    """Storing and listing documents and their chunks."""
+    """Storing and listing documents and their passages."""
 
     _database: Database
 
-    def add_document(self, document: Document, chunks: Iterable[Chunk]) -> Document:
+    def add_document(self, document: Document, passages: Iterable[Passage]) -> Document:
         words = count = code = 0
 
-        def chunk_rows() -> Iterator[tuple[str, int, str, str, bool, str]]:
+        def rows() -> Iterator[tuple[str, int, str, str, bool, str]]:
             nonlocal words, count, code
-            for chunk in chunks:
-                headings = json.dumps(chunk.headings, ensure_ascii=False)
-                yield document.source_id, count, headings, chunk.text, chunk.has_code, chunk.url
-                words += len(chunk.text.split())
-                code += len(code_blocks(chunk.text)) if chunk.has_code else 0
+            for passage in passages:
+                headings = json.dumps(passage.headings, ensure_ascii=False)
+                yield document.source_id, count, headings, passage.text, passage.has_code, passage.url
+                words += len(passage.text.split())
+                code += len(code_blocks(passage.text)) if passage.has_code else 0
                 count += 1
 
         with self._database.transaction() as connection:
@@ -44,7 +44,7 @@ class DocumentTable:
             connection.execute(f"INSERT INTO documents ({', '.join(_FIELDS)}) VALUES ({_PLACES})", _values(document))
             connection.executemany(
                 "INSERT INTO chunks (source_id, position, headings, text, has_code, url) VALUES (?, ?, ?, ?, ?, ?)",
-                chunk_rows(),
+                rows(),
             )
             connection.execute(
                 "UPDATE documents SET word_count = ?, chunk_count = ?, code_count = ? WHERE source_id = ?",
@@ -96,9 +96,9 @@ class DocumentTable:
             [(total,)] = connection.execute(f"SELECT count(*) FROM documents WHERE {where}", values)
         return [document_of(row) for row in found], total
 
-    def chunks(
+    def passages(
         self, source_id: str, *, offset: int = 0, limit: int | None = None, domain: str = "", code_only: bool = False
-    ) -> tuple[list[Passage], int]:
+    ) -> tuple[list[StoredPassage], int]:
         where = "source_id = :source AND instr(chunks.url, :domain) > 0 AND has_code >= :code"
         values = {
             "source": source_id,
@@ -140,9 +140,9 @@ def document_of(row: Sequence[Any]) -> Document:
     return Document(**loaded, tags=tuple(json.loads(tags)), crawl=json.loads(crawl) if crawl else None)
 
 
-def passage_of(row: Sequence[Any], similarity: float = 0.0) -> Passage:
+def passage_of(row: Sequence[Any], similarity: float = 0.0) -> StoredPassage:
     """From the columns PASSAGE_COLUMNS."""
     id_, position, text, headings, has_code, url, *columns = row
-    return Passage(
+    return StoredPassage(
         id_, position, text, tuple(json.loads(headings)), bool(has_code), url, similarity, document_of(columns)
     )

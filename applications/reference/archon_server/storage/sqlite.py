@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .database import Database
 from .documents import DocumentTable
-from .retrieval import SearchTables
+from .search_index import SearchTables
 from .state import CredentialTable, JobTable, SettingTable
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from ...chunking import code_blocks
 from ...errors import NotFound
-from ...storage import Document, Passage, Storage
+from ...passages import code_blocks
+from ...storage import Document, Storage, StoredPassage
 from .. import schemas
 
 Page = Annotated[int, Query(ge=1, le=10**6)]
@@ -88,7 +88,7 @@ def router(storage: Storage) -> APIRouter:
         source_id: str, limit: Limit = 20, offset: Offset = 0, domain_filter: str | None = None
     ) -> schemas.ChunkPage:
         document = existing(source_id)
-        found, total = storage.chunks(document.source_id, offset=offset, limit=limit, domain=domain_filter or "")
+        found, total = storage.passages(document.source_id, offset=offset, limit=limit, domain=domain_filter or "")
         return schemas.ChunkPage(
             success=True,
             source_id=source_id,
@@ -103,8 +103,8 @@ def router(storage: Storage) -> APIRouter:
     @api.get("/api/knowledge-items/{source_id}/code-examples")
     def code_examples(source_id: str, limit: Limit = 20, offset: Offset = 0) -> schemas.CodeExamplePage:
         document = existing(source_id)
-        # Each of these chunks has at least one code block.
-        passages, _ = storage.chunks(source_id, limit=offset + limit, code_only=True)
+        # Each of these passages has at least one code block.
+        passages, _ = storage.passages(source_id, limit=offset + limit, code_only=True)
         examples = _code_examples(passages)[offset : offset + limit]
         return schemas.CodeExamplePage(
             success=True,
@@ -134,7 +134,7 @@ def router(storage: Storage) -> APIRouter:
     return api
 
 
-def _code_examples(passages: list[Passage]) -> list[schemas.CodeExample]:
+def _code_examples(passages: list[StoredPassage]) -> list[schemas.CodeExample]:
     blocks = [(passage, code) for passage in passages for code in code_blocks(passage.text)]
     return [schemas.code_example(passage, code, number) for number, (passage, code) in enumerate(blocks, start=1)]
 

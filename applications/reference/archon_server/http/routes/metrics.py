@@ -14,7 +14,7 @@ def router(measured: Metrics, storage: Storage) -> APIRouter:
     def metrics_page() -> Response:
         counts = storage.counts()
         measured.documents.set(counts.documents)
-        measured.chunks.set(counts.chunks)
+        measured.passages.set(counts.passages)
         return Response(generate_latest(measured.registry), media_type=CONTENT_TYPE_LATEST)
 
     return api

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from ...chunking import code_blocks
+from ...passages import code_blocks
 from ...search.service import SearchRequest, SearchResult, SearchService
 from .. import schemas
 

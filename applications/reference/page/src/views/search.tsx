@@ -155,8 +155,8 @@ function SearchOutput({ result: { request, reply, retrievalReply } }: { result: 
 function EmptyState(): JSX.Element {
   return (
     <p class="empty">
-      Retrieval finds passages that share words with the query. The model then compares each passage with the query and
-      puts the best ones first. You can add documents under <a href={href("knowledge")}>Knowledge</a>.
+      Retrieval finds candidates by words, and by vectors if they are configured. The model then compares each one with
+      the query and puts the best ones first. You can add documents under <a href={href("knowledge")}>Knowledge</a>.
     </p>
   );
 }

@@ -3,7 +3,7 @@ import { api } from "../api/client";
 import type { MlHealth } from "../api/types";
 import { Fact, Loading } from "../components/controls";
 import { ErrorNotice } from "../components/notice";
-import { formatBytes, formatDuration, formatInteger, formatSeconds, shortHash } from "../format";
+import { formatBytes, formatDuration, formatInteger, formatSeconds, pluralise, shortHash } from "../format";
 import { useHealth } from "../health";
 import { parseMetrics, quantile, sumSeries, type Sample } from "../metrics";
 import { usePolling } from "../use-polling";
@@ -93,7 +93,7 @@ function Reranking({ ml }: { ml: MlHealth }): JSX.Element {
           <span class="mono">{model ? shortHash(model.revision) : "–"}</span>
         </Fact>
         <Fact name="Baseline check">
-          {baseline.passed ? `${baseline.questions.length} of ${baseline.questions.length} passed` : "not passed"}
+          {baseline.passed ? `passed (${pluralise(baseline.questions.length, "question")})` : "not passed"}
         </Fact>
         <Fact name="Device">{ml.device ?? "–"}</Fact>
         <Fact name="Precision">{ml.dtype ?? "–"}</Fact>

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import { ApiError, UnreachableError } from "../../api/errors";
 import { announce } from "../../components/announcer";
@@ -29,7 +29,8 @@ interface Jobs {
 
 /** Kept outside the component, so that jobs survive a change of the view. */
 let jobs: readonly Job[] = [];
-let onChange: () => void = () => undefined;
+const ignore = (): void => undefined;
+let onChange = ignore;
 let lastId = 0;
 
 /**
@@ -37,12 +38,19 @@ let lastId = 0;
  * @param onStored called whenever a job has succeeded.
  */
 export function useJobs(onStored: () => void): Jobs {
-  const [, rerender] = useState(0);
-  onChange = () => {
-    rerender((generation) => generation + 1);
-  };
+  const [shown, setShown] = useState(jobs);
+  useEffect(() => {
+    onChange = () => {
+      setShown(jobs);
+    };
+    // A job may have changed since this component was rendered.
+    onChange();
+    return () => {
+      onChange = ignore;
+    };
+  }, []);
   return {
-    jobs,
+    jobs: shown,
     upload: (files) => {
       files.forEach((file) => void run(file.name, onStored, (onProgress) => api.upload(file, onProgress)));
     },

@@ -5,7 +5,7 @@ import re
 from array import array
 from collections.abc import Mapping, Sequence
 
-from . import Passage
+from . import StoredPassage
 from .database import Database
 from .documents import PASSAGE_COLUMNS, passage_of
 
@@ -19,7 +19,9 @@ class SearchTables:
 
     _database: Database
 
-    def search(self, query: str, limit: int, source_id: str | None = None, code_only: bool = False) -> list[Passage]:
+    def search(
+        self, query: str, limit: int, source_id: str | None = None, code_only: bool = False
+    ) -> list[StoredPassage]:
         expression = match_expression(query)
         if expression is None:
             return []
@@ -43,7 +45,7 @@ class SearchTables:
 
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
-    ) -> list[Passage]:
+    ) -> list[StoredPassage]:
         packed = _packed(vector)
         with self._database.connection() as connection:
             found = connection.execute(
@@ -64,7 +66,7 @@ class SearchTables:
         # A cosine distance is in 0..2.
         return [passage_of(row, 1 - distance / 2) for distance, *row in found]
 
-    def chunks_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
+    def passages_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
         with self._database.connection() as connection:
             found = connection.execute(
                 """

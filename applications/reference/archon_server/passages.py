@@ -20,7 +20,7 @@ _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s|\n")
 
 
 @dataclass(frozen=True)
-class Chunk:
+class Passage:
     """A passage of the text, and the headings above it, outermost first."""
 
     text: str
@@ -47,7 +47,7 @@ class _Block:
     is_code: bool = False
 
 
-def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
+def split_into_passages(lines: Iterable[str], *, markdown: bool) -> Iterator[Passage]:
     """Yields the passages of a text in order; none is blank, none is longer than CODE_SIZE and a few characters.
 
     `lines` keep their newlines, as a text file yields them; a long line may come in parts. Without `markdown`, `#` and
@@ -57,9 +57,9 @@ def chunk_text(lines: Iterable[str], *, markdown: bool) -> Iterator[Chunk]:
     pending: list[_Block] = []
     size = 0
 
-    def passage() -> Chunk:
+    def passage() -> Passage:
         text = "\n\n".join(block.text for block in pending)
-        return Chunk(text, tuple(title for _, title in headings), any(block.is_code for block in pending))
+        return Passage(text, tuple(title for _, title in headings), any(block.is_code for block in pending))
 
     for block in _blocks(lines, markdown):
         if pending:
