@@ -139,6 +139,8 @@ export class Checkout {
     for (const stack of this.stacks) {
       await stack.destroy().catch((error: unknown) => failures.push(error));
       removeLabelled(stack.name);
+      // In a store that other files share, it would keep what this stack needed.
+      fs.rmSync(path.join(stack.root, "refs", `archon-${stack.name}.json`), { force: true });
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
     if (failures.length > 0) {
