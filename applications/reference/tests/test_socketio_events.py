@@ -1,10 +1,14 @@
 """Progress over Socket.IO, with the real protocol and a real server."""
 
+import json
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import socketio
 from socketio.exceptions import ConnectionError as SocketIoError
@@ -145,4 +149,25 @@ def test_a_waiting_client_does_not_delay_the_end(tmp_path: Path) -> None:
     # Without the end of the server, a ping would answer the waiting request only after 25 s.
     assert server.process.wait(20) == 0
     client.close()
+    server.close()
+
+
+def wait_for_event(server: ServerProcess, session: str) -> None:
+    # The server may end without an answer.
+    with suppress(httpx.HTTPError):
+        server.http.get(session, timeout=60)
+
+
+def test_a_client_that_was_refused_does_not_delay_the_end(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, api_token="s3cret").ready()
+    polling = "/socket.io/?EIO=4&transport=polling"
+    connection = server.http.get(polling).text.removeprefix("0")
+    session = f"{polling}&sid={json.loads(connection)['sid']}"
+    assert server.http.post(session, content="40").text == "OK"
+    assert server.http.get(session).text.startswith("44")
+    waiting = threading.Thread(target=wait_for_event, args=(server, session))
+    waiting.start()
+    server.process.terminate()
+    assert server.process.wait(20) == 0
+    waiting.join()
     server.close()

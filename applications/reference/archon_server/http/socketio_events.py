@@ -37,6 +37,9 @@ class SocketIoEvents:
         """Disconnects every client: a request that waits for an event would delay the end of the server."""
         for sid, _ in list(self._server.manager.get_participants("/", None)):
             await self._server.disconnect(sid)
+        # A client that was refused is in no namespace, but its connection stays open.
+        for connection in list(self._server.eio.sockets):
+            await self._server.eio.disconnect(connection)
 
     def _changed(self, body: dict[str, Any]) -> None:
         """Called by any thread."""
