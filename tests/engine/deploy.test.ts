@@ -85,6 +85,33 @@ test("the server image is slim and holds no ML package", async () => {
   expect(packages.filter((name) => ["torch", "transformers", "sentence-transformers"].includes(name))).toEqual([]);
 });
 
+test("on a network with IPv6 the gateway finds servers that listen on IPv4", async () => {
+  const { images } = (await stack.outputs()) as { images: { server: string; gateway: string } };
+  const network = `${stack.name}-ipv6`;
+  const serve = "mkdir /tmp/www && cd /tmp/www && touch health && exec python3 -m http.server 8181 --bind 0.0.0.0";
+  const onNetwork = ["run", "--detach", "--rm", `--network=${network}`];
+  docker("network", "create", "--ipv6", "--subnet=fd00:a7c4:104e::/64", network);
+  const containers: string[] = [];
+  try {
+    containers.push(docker(...onNetwork, "--network-alias=both", "--entrypoint=sh", images.server, "-c", serve));
+    const settings = ["--env=ARCHON_ALIAS=both", "--env=ARCHON_SERVER_PORT=8181"];
+    containers.push(docker(...onNetwork, ...settings, "--publish=127.0.0.1::8080", images.gateway));
+    const address = docker("port", containers[1] ?? "", "8080");
+    const answers = (): Promise<boolean> =>
+      fetch(`http://${address}/health`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    for (const deadline = Date.now() + 30_000; !(await answers());) {
+      expect(Date.now()).toBeLessThan(deadline);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  } finally {
+    docker("rm", "--force", ...containers);
+    docker("network", "rm", network);
+  }
+});
+
 test("a changed line of the server replaces only the server, also in a checkout that only its owner can read", async () => {
   const before = mountSource("/root/.local");
   execFileSync("chmod", ["--recursive", "go-rwx", path.join(checkout.directory, "applications")]);
