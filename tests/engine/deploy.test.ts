@@ -107,7 +107,7 @@ test("on a network with IPv6 the gateway finds servers that listen on IPv4", asy
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   } finally {
-    docker("rm", "--force", ...containers);
+    containers.forEach((id) => docker("rm", "--force", id));
     docker("network", "rm", network);
   }
 });
