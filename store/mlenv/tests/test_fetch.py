@@ -206,7 +206,6 @@ DAMAGE = {
 }
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_a_power_cut_may_damage_is_downloaded_again(store: Store, fetch, damage: str):
     options = ("--part-size", "100000", "--connections", "1")
@@ -214,15 +213,6 @@ def test_what_a_power_cut_may_damage_is_downloaded_again(store: Store, fetch, da
     [log] = store.staging.glob("model-*/parts/*.journal")
     suffix, change = DAMAGE[damage]
     change(log.with_name(log.stem + suffix))
-=======
-@pytest.mark.parametrize("spoil", SPOILT)
-def test_what_a_power_cut_may_damage_is_downloaded_again(store: Store, fetch, spoil: str):
-    options = ("--part-size", "100000", "--connections", "1")
-    assert fetch(*options, *LARGE, MLENV_FAILPOINT="fetch.recorded").status < 0
-    [journal] = store.staging.glob("model-*/parts/*.journal")
-    suffix, change = SPOILT[spoil]
-    change(journal.with_name(journal.stem + suffix))
->>>>>>> work3
     result = fetch(*options)
     assert result.status == 0, result.err
     assert everything_below(snapshot(store)) == FILES

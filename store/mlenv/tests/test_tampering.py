@@ -46,13 +46,8 @@ def fetch(store: Store, hub: FakeHub, request: pytest.FixtureRequest) -> Iterato
 
     def run(*options: str) -> Result:
         arguments = ("--store", store.root, "--repo", "Org/Name", "--revision", REVISION, "--endpoint", hub.endpoint)
-<<<<<<< HEAD
         limits = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
         return mlenv("fetch", *arguments, *limits, *options, MLENV_TEST_PAUSE="0.01")
-=======
-        defaults = ("--part-size", 100_000, "--connections", request.param, "--timeout", 1)
-        return mlenv("fetch", *arguments, *defaults, *options, MLENV_TEST_PAUSE="0.01")
->>>>>>> work3
 
     return run
 
