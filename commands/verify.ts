@@ -58,7 +58,7 @@ async function verify({ stack, full, repair }: Options): Promise<void> {
     );
   }
   if (repair) {
-    console.log(`\nServers use what was repaired once they are replaced: ${archon(`pulumi up${stackFlag(stack)}`)}`);
+    console.log("\nA server that loaded what was repaired uses it after a restart: docker restart <container>");
   }
 }
 

@@ -58,7 +58,7 @@ export class Deployment extends pulumi.ComponentResource {
       { ...job, services: settings.services.map((each) => each.name) },
       child,
     );
-    const roots = new GcRoots(`${name}-hold`, { ...job, retained }, { parent: this, dependsOn: store });
+    const roots = new GcRoots(`${name}-hold`, { ...job, retained, facts }, { parent: this, dependsOn: store });
     const artifacts = new Artifacts(name, { plan, bootstrap }, { parent: this, dependsOn: roots });
     const environment = artifacts.environment(active.environment);
 

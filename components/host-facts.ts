@@ -23,6 +23,8 @@ export interface HostFacts {
   imageConfirmed(reference: string): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
+  /** Whether the store has the GC roots of a stack, which is named `<project>-<stack>`. */
+  hasRoots(stack: string): boolean;
 }
 
 /** What cannot be seen counts as present: the step that needs a missing part then reports it. */
@@ -37,6 +39,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
     imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: (model) => has(snapshotPath(model)),
+    hasRoots: (stack) => has(`refs/${stack}.json`),
   };
 }
 

@@ -16,6 +16,8 @@ exports.LIST_LIVE_CONTAINERS = [
   ...liveStates.map((state) => `--filter=status=${state}`),
 ];
 
+exports.bindSources = (mounts) => mounts.filter(({ Type }) => Type === "bind").map(({ Source }) => Source);
+
 exports.LIST_ROOTS = ["network", "ls", `--filter=label=${rootLabel}`, "--format", `{{.Label "${rootLabel}"}}`];
 
 exports.otherReferences = (listed, root) => {

@@ -7,6 +7,15 @@
  */
 export const LIST_LIVE_CONTAINERS: readonly string[];
 
+/** A mount of a container, as `docker inspect` shows it. Only a bind mount has a path of the host. */
+export interface Mount {
+  Type: string;
+  Source: string;
+}
+
+/** Paths of the host that a container has mounted. */
+export function bindSources(mounts: readonly Mount[]): string[];
+
 /** Arguments of `docker` that list the stores of the engine's stacks, by the labels of their networks. */
 export const LIST_ROOTS: readonly string[];
 

@@ -1,4 +1,4 @@
-import { LIST_LIVE_CONTAINERS } from "../../lib/collection-queries.cjs";
+import { bindSources, LIST_LIVE_CONTAINERS, type Mount } from "../../lib/collection-queries.cjs";
 import { CommandError, run } from "./run";
 
 /**
@@ -44,7 +44,7 @@ export interface LiveContainer {
 interface Inspected {
   Name: string;
   Config: { Labels: Record<string, string> | null };
-  Mounts: { Type: string; Source: string }[];
+  Mounts: Mount[];
 }
 
 /** How often the engine is asked: a container may be removed between `docker ps` and `docker inspect`. */
@@ -72,7 +72,7 @@ export function parseContainers(json: string): LiveContainer[] {
   return (JSON.parse(json) as Inspected[]).map(({ Name, Config, Mounts }) => ({
     name: Name.replace(/^\//, ""),
     labels: Config.Labels ?? {},
-    bindSources: Mounts.filter(({ Type }) => Type === "bind").map(({ Source }) => Source),
+    bindSources: bindSources(Mounts),
   }));
 }
 

@@ -1,17 +1,17 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { z } from "zod";
 import { project } from "../../config/stack";
-import { stateDirectory } from "../../lib/paths";
+import { archon } from "../../lib/command-line";
+import { UserError } from "../../lib/errors";
+import { display, stateDirectory } from "../../lib/paths";
 import type { Progress } from "../lib/progress";
 
 /** Who holds the lock of a stack, as Pulumi writes it. */
-export interface LockHolder {
-  pid: number;
-  username: string;
-  hostname: string;
-  timestamp: string;
-}
+const holderSchema = z.object({ pid: z.int(), username: z.string(), hostname: z.string(), timestamp: z.string() });
+
+export type LockHolder = z.infer<typeof holderSchema>;
 
 /** The holder of a stack's lock in the checkout's own backend; undefined when nobody holds it. */
 export function heldLock(stack: string, state: string = stateDirectory): LockHolder | undefined {
@@ -41,8 +41,17 @@ function lockFiles(stack: string, state: string): string[] {
   return names.filter((name) => name.endsWith(".json")).map((name) => path.join(directory, name));
 }
 
+/** @throws UserError for a lock that a power cut left empty or half written */
 function readLock(file: string): LockHolder {
-  return JSON.parse(fs.readFileSync(file, "utf8")) as LockHolder;
+  try {
+    return holderSchema.parse(JSON.parse(fs.readFileSync(file, "utf8")));
+  } catch {
+    const stack = path.basename(path.dirname(file));
+    throw new UserError(
+      `The lock ${display(file)} cannot be read, so who holds it is unknown.\n` +
+        `If no update of the stack ${stack} is running, remove it with \`${archon(`pulumi cancel --yes --stack ${stack}`)}\`.`,
+    );
+  }
 }
 
 function isStale({ hostname, pid }: LockHolder): boolean {

@@ -6,7 +6,7 @@
 //   JOB_TEXT  JSON of what to keep: images, environments, models
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { LIST_LIVE_CONTAINERS, LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
+import { bindSources, LIST_LIVE_CONTAINERS, LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
 
 const attempts = 5;
 
@@ -32,8 +32,8 @@ function lines(text) {
 /** What one container has mounted. A server mounts all models at once: its labels say which of them it serves. */
 function mountsOf({ Config, Mounts }) {
   const label = (name) => Config.Labels?.[`io.archon.${name}`] ?? "";
-  return Mounts.map(({ Source }) => ({
-    path: Source,
+  return bindSources(Mounts).map((source) => ({
+    path: source,
     stack: `${label("project")}-${label("stack")}`,
     models: label("models"),
   }));

@@ -6,6 +6,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
-running=$(running_servers --filter health=healthy)
-stop_servers <<<"$running"
-echo "$running"
+healthy=$(running_servers --filter health=healthy)
+# One that is not healthy takes memory too.
+running_servers | stop_servers
+echo "$healthy"

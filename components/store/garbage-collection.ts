@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Retained } from "../../release/plan";
 import { digest } from "../../lib/hashing";
 import type { Host } from "../../lib/host";
+import type { HostFacts } from "../host-facts";
 import { storeJob } from "./store-job";
 
 export interface RootsArgs {
@@ -15,12 +16,14 @@ export interface RootsArgs {
 /**
  * Adds what an update will use to the GC roots of this stack before any of it is made, so that a garbage collection of
  * another stack leaves it alone. What the stack retained before stays among its roots until its own garbage collection.
+ * Roots that are missing from the store are written again.
  * The type is still called `Hold`, because renaming it would replace the resource in every stack.
  */
 export class GcRoots extends pulumi.ComponentResource {
-  constructor(name: string, args: RootsArgs, opts: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: RootsArgs & { facts: HostFacts }, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Hold", name, {}, opts);
-    storeJob(`${name}-${shortDigest(args.retained)}`, job("hold", args), { parent: this });
+    const missing = !args.facts.hasRoots(stackId());
+    storeJob(`${name}-${shortDigest(args.retained)}`, { ...job("hold", args), missing }, { parent: this });
     this.registerOutputs({});
   }
 }
@@ -49,13 +52,17 @@ function job(
   { host, bootstrapImage, retained }: RootsArgs,
   ...options: string[]
 ): { host: Host; image: pulumi.Input<string>; command: string[]; input: { text: string } } {
-  const stack = `${pulumi.getProject()}-${pulumi.getStack()}`;
   return {
     host,
     image: bootstrapImage,
-    command: [command, "--store", "/store", "--stack", stack, ...options],
+    command: [command, "--store", "/store", "--stack", stackId(), ...options],
     input: { text: JSON.stringify(retained) },
   };
+}
+
+/** The name of this stack in the store. */
+function stackId(): string {
+  return `${pulumi.getProject()}-${pulumi.getStack()}`;
 }
 
 function shortDigest(retained: Retained): string {

@@ -192,6 +192,15 @@ describe("what somebody changed by hand is put back by an update", () => {
     expect(await stack.up()).toEqual([]);
   });
 
+  test("the GC roots of the stack", async () => {
+    const roots = path.join(checkout.root, "refs", `archon-${stack.name}.json`);
+    const before = (JSON.parse(fs.readFileSync(roots, "utf8")) as { environments: string[] }).environments;
+    fs.rmSync(roots);
+    await stack.up();
+    expect(JSON.parse(fs.readFileSync(roots, "utf8"))).toMatchObject({ environments: before });
+    expect(await stack.up()).toEqual([]);
+  });
+
   test("an image of an earlier release is not: its release is marked, and the update continues", async () => {
     const [, earlier] = (await ledger()) as [Release, Release];
     docker("image", "rm", "--force", earlier.images.server);

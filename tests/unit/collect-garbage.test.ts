@@ -19,9 +19,12 @@ const inspected = [
     Config: {
       Labels: { "io.archon.project": "archon", "io.archon.stack": "dev", "io.archon.models": "local/demo@abc" },
     },
-    Mounts: [{ Source: "/srv/archon/envs/k" }],
+    Mounts: [
+      { Type: "bind", Source: "/srv/archon/envs/k" },
+      { Type: "tmpfs", Source: "" },
+    ],
   },
-  { Config: { Labels: null }, Mounts: [{ Source: "/srv/archon/envs/other" }] },
+  { Config: { Labels: null }, Mounts: [{ Type: "bind", Source: "/srv/archon/envs/other" }] },
 ];
 
 /** Runs the script; returns its output, the arguments of each call of `docker`, and what the store tool got to read. */

@@ -40,5 +40,7 @@ test("the holder of a lock is who wrote it, and nobody without a file", () => {
   fs.writeFileSync(path.join(directory, "x.json.attrs"), "{}");
   expect(heldLock("dev", state)).toEqual(holder);
   expect(heldLock("prod", state)).toBeUndefined();
+  fs.writeFileSync(path.join(directory, "x.json"), "");
+  expect(() => heldLock("dev", state)).toThrow("./archon pulumi cancel --yes --stack dev");
   fs.rmSync(state, { recursive: true });
 });

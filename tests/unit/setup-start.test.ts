@@ -234,9 +234,13 @@ test("only locks of processes of this machine that have ended are removed", () =
   try {
     releaseStaleLocks("dev", progress, state);
     fs.mkdirSync(locks, { recursive: true });
-    fs.writeFileSync(path.join(locks, "gone.json"), JSON.stringify({ pid: gone, hostname: os.hostname() }));
-    fs.writeFileSync(path.join(locks, "alive.json"), JSON.stringify({ pid: process.pid, hostname: os.hostname() }));
-    fs.writeFileSync(path.join(locks, "elsewhere.json"), JSON.stringify({ pid: gone, hostname: "another-host" }));
+    const lock = (name: string, pid: number, hostname: string): void => {
+      const holder = { pid, hostname, username: "me", timestamp: "2026-11-24" };
+      fs.writeFileSync(path.join(locks, `${name}.json`), JSON.stringify(holder));
+    };
+    lock("gone", gone, os.hostname());
+    lock("alive", process.pid, os.hostname());
+    lock("elsewhere", gone, "another-host");
     fs.writeFileSync(path.join(locks, "gone.json.attrs"), "{}");
     releaseStaleLocks("dev", progress, state);
     expect(fs.readdirSync(locks).sort()).toEqual(["alive.json", "elsewhere.json"]);

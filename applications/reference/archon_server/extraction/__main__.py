@@ -17,7 +17,8 @@ def main(kind: str) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.disable()
-    assert kind in PARSERS, kind
+    if kind not in PARSERS:
+        sys.exit(f"{kind!r} is not one of {', '.join(sorted(PARSERS))}")
     try:
         parser = importlib.import_module(f".{kind}", __package__)
         reported, line_is_open = 0, False
