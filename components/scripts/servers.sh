@@ -32,8 +32,10 @@ stop_servers() {
   local ids running left
   ids=$(sed '/^$/d')
   [[ -n "$ids" ]] || return 0
-  xargs docker update --restart no <<<"$ids" >/dev/null || true
+  xargs docker update --restart no <<<"$ids" >/dev/null 2>&1 || true
   xargs docker stop --time "$SERVERS_GRACE" <<<"$ids" >/dev/null || true
+  # The engine refuses the first change for a container that crashes at that moment. Stopped, it takes it.
+  xargs docker update --restart no <<<"$ids" >/dev/null || true
   running=$(running_servers)
   left=$(grep --line-regexp --fixed-strings --file=<(echo "$ids") <<<"$running" || true)
   if [[ -n "$left" ]]; then
