@@ -72,7 +72,7 @@ async function relevance({ models, own }: Arguments): Promise<string> {
         { source: path.join(projectRoot, "demo"), target: "/src" },
         ...ownMounts,
       ],
-      variables: { PYTHONPATH: "/src", HF_HUB_OFFLINE: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" },
+      variables: { HF_HUB_OFFLINE: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" },
       workdir: "/src",
     }),
     { environment: dockerEnvironment(readMachine().dockerHost), log: "bench-relevance" },
