@@ -65,7 +65,7 @@ async function purge({ stack, data, yes }: Options): Promise<void> {
   });
   console.log(
     `\nRemoved ${loss}. Images stay; \`${archon("prune")}\` removes those that no store refers to.\n` +
-      `If a stack is still deployed on this store, its next update would make missing environments and models again, but not the store itself: ` +
+      `If a stack is still deployed on this store, its next update fails, because its state says that the store exists: ` +
       `run \`${archon("pulumi destroy")}\` first. The update after it makes everything.`,
   );
 }

@@ -87,8 +87,8 @@ async function candidateHosts(recordedHost: string | undefined): Promise<string[
 function checkVersion(engine: DockerEngine): DockerEngine {
   if (!atLeast(engine.version, minimumVersion)) {
     throw new UserError(
-      `The Docker engine at ${engine.host ?? DEFAULT_DOCKER_HOST} is version ${engine.version}; at least ${minimumVersion} is needed ` +
-        "(images are built with BuildKit). Upgrade it, or point DOCKER_HOST to a newer one.",
+      `The Docker engine at ${engine.host ?? DEFAULT_DOCKER_HOST} is version ${engine.version}; ` +
+        `at least ${minimumVersion} is needed (images are built with BuildKit). Upgrade it, or point DOCKER_HOST to a newer one.`,
     );
   }
   return engine;

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { Checkout, docker, inspect, type EngineStack, type Step } from "../support/engine";
+import { Checkout, docker, inspect, waitForHealth, type EngineStack, type Step } from "../support/engine";
 
 /** Real Pulumi, real Docker, a small environment from PyPI, no models: everything but reranking itself. */
 jest.setTimeout(600_000);
@@ -96,16 +96,7 @@ test("on a network with IPv6 the gateway finds servers that listen on IPv4", asy
     containers.push(docker(...onNetwork, "--network-alias=both", "--entrypoint=sh", images.server, "-c", serve));
     const settings = ["--env=ARCHON_ALIAS=both", "--env=ARCHON_SERVER_PORT=8181"];
     containers.push(docker(...onNetwork, ...settings, "--publish=127.0.0.1::8080", images.gateway));
-    const address = docker("port", containers[1] ?? "", "8080");
-    const answers = (): Promise<boolean> =>
-      fetch(`http://${address}/health`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    for (const deadline = Date.now() + 30_000; !(await answers());) {
-      expect(Date.now()).toBeLessThan(deadline);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    await waitForHealth(`http://${docker("port", containers[1] ?? "", "8080")}`);
   } finally {
     containers.forEach((id) => docker("rm", "--force", id));
     docker("network", "rm", network);

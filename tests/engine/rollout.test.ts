@@ -122,7 +122,7 @@ test.each(Object.keys(failures))(
         const health = await fetch(`${await stack.url()}/health`);
         expect(((await health.json()) as { release: string }).release).toBe(before);
       } finally {
-        // The next test must not fail for the reason of this one.
+        // Otherwise every later test would fail too.
         server(`# fixed ${kind} ${round}`);
         stack.configuration = configuration;
       }
@@ -134,7 +134,8 @@ test.each(Object.keys(failures))(
 test("no request was lost and none was answered wrongly", async () => {
   const report = await load.stop();
   console.log(
-    `${report.searches} searches and ${report.uploads} uploads (${report.retries} retries) in ${report.seconds.toFixed(0)} s, ${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
+    `${report.searches} searches and ${report.uploads} uploads (${report.retries} retries) in ${report.seconds.toFixed(0)} s, ` +
+      `${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
   );
   expect(report.lost).toEqual([]);
   expect((report.searches + report.uploads) / report.seconds).toBeGreaterThan(0);

@@ -139,7 +139,7 @@ export class Checkout {
     for (const stack of this.stacks) {
       await stack.destroy().catch((error: unknown) => failures.push(error));
       removeLabelled(stack.name);
-      // In a store that other files share, it would keep what this stack needed.
+      // A store that other files share would otherwise keep what this stack needed.
       fs.rmSync(path.join(stack.root, "refs", `archon-${stack.name}.json`), { force: true });
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
@@ -318,18 +318,9 @@ export class EngineStack {
 
   /** Waits until the gateway runs and has a server to route to. */
   async healthy(): Promise<void> {
-    const url = `${await this.url()}/health`;
-    const answers = (): Promise<boolean> =>
-      fetch(url).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    for (const deadline = Date.now() + 120_000; !(await answers());) {
-      if (Date.now() > deadline) {
-        throw new Error(`${url} does not become healthy.\n${this.containerLogs()}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await waitForHealth(await this.url()).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}\n${this.containerLogs()}`);
+    });
   }
 
   /**
@@ -404,6 +395,21 @@ export function logsOf(container: string, lines?: number): string {
     env: pulumiEnvironment(),
   });
   return stdout + stderr;
+}
+
+/** Waits until a gateway answers that a server is ready. @param url of the gateway */
+export async function waitForHealth(url: string): Promise<void> {
+  const answers = (): Promise<boolean> =>
+    fetch(`${url}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  for (const deadline = Date.now() + 120_000; !(await answers());) {
+    if (Date.now() > deadline) {
+      throw new Error(`${url}/health does not answer with success.`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 export function hasImage(reference: string): boolean {

@@ -1,6 +1,6 @@
 const { default: Sequencer } = require("@jest/test-sequencer");
 
-/** Files that take minutes. One that started last would keep the others' processors idle until it ends. */
+/** Files that take minutes. If one of them started last, it would run alone at the end. */
 const LONGEST = ["rollout", "full", "releases", "faults"].map((name) => `/tests/engine/${name}.test.ts`);
 
 /** Starts the longest files first, the others as jest would. */

@@ -92,9 +92,9 @@ def prepare(store: Store, prepared_stores: tuple[Path, dict[str, Any]]) -> Prepa
     """Fills the store: `prepare(name, work)` returns what `work()` returns.
 
     `work` runs once for all tests that give the same name, since it takes seconds. The others get a copy of the store
-    that it filled. It must fill an empty store always the same way, and return nothing that names the store's path. In
-    the copy the wheel cache belongs to the wheelhouse of the first test, and a model to its hub: what repairs from
-    these needs a store of its own.
+    that it filled. It must fill an empty store always the same way, and return nothing that names the store's path. The
+    wheel cache of the copy still names the wheelhouse of the first test, and its models name the hub of that test. A
+    test that repairs from one of these must fill its store itself.
     """
     directory, results = prepared_stores
 
