@@ -1,11 +1,24 @@
+import * as pulumi from "@pulumi/pulumi";
 import { deployedApplication } from "./applications/deployed";
 import { Deployment } from "./components/deployment";
 import { planDeployment } from "./components/deployment-plan";
 import { readPreviousUpdate } from "./components/previous-update";
 import { loadSettings } from "./config/load";
+import { engineNotice } from "./config/machine";
+import { remoteAccess } from "./lib/host";
 
 export = async () => {
   const settings = loadSettings(deployedApplication.variables.reserved);
+  const { dockerHost } = settings;
+  const notice = engineNotice(pulumi.getStack(), dockerHost);
+  if (notice !== undefined) {
+    await pulumi.log.warn(notice);
+  }
   const plan = planDeployment(deployedApplication, settings, await readPreviousUpdate());
-  return new Deployment("archon", plan).outputs();
+  const deployment = new Deployment("archon", plan);
+  const access = remoteAccess(dockerHost, deployment.url);
+  if (access !== undefined) {
+    await pulumi.log.info(access);
+  }
+  return deployment.outputs();
 };

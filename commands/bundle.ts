@@ -49,9 +49,9 @@ function callersPath(file: string): string {
 
 async function exportReleases(file: string, stack: string, ids: readonly string[]): Promise<void> {
   const steps = new Steps();
-  await ensureSetup(steps);
+  await ensureSetup(steps, stack);
   const ledger = await readLedger(stack);
-  const checked = { ...ledger, releases: checkReleases(ledger) };
+  const checked = { ...ledger, releases: checkReleases(stack, ledger) };
   if (ledger.running === undefined || ledger.root === undefined) {
     throw new UserError(
       `The stack "${stack}" runs nothing. \`${archon(`pulumi up --stack ${stack}`)}\` makes a release to export.`,
@@ -68,7 +68,7 @@ async function exportReleases(file: string, stack: string, ids: readonly string[
   const sharedImages = Object.values(ledger.sharedImages ?? {}) as string[];
   const index = await steps.run(
     "Bundle",
-    (progress) => exportBundle({ releases, sharedImages, root, file }, progress),
+    (progress) => exportBundle({ stack, releases, sharedImages, root, file }, progress),
     ({ members }) => bytes(members.reduce((sum, member) => sum + member.bytes, 0)),
   );
   console.log(
@@ -80,6 +80,6 @@ async function exportReleases(file: string, stack: string, ids: readonly string[
 /** Runs without the set-up, which a host without a network could not finish. Needs only an engine. */
 async function importReleases(file: string, stack: string, root: string | undefined): Promise<void> {
   const target = path.resolve(root ?? configuredValue("root", stack));
-  const index = await importBundle(file, target, new Steps());
+  const index = await importBundle(file, stack, target, new Steps());
   console.log(`\n${describeImported(index, target, stack).join("\n")}`);
 }

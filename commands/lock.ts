@@ -5,9 +5,8 @@ import * as path from "node:path";
 import { deployedApplication } from "../applications/deployed";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
-import { readMachine } from "../config/machine";
 import { writeAtomically } from "../lib/files";
-import { packageIndexes } from "../config/stack";
+import { devStack, packageIndexes, stackHost } from "../config/stack";
 import { projectRoot } from "../lib/paths";
 import { ensureSetup } from "./setup/ensure";
 import { dockerEnvironment } from "./lib/docker";
@@ -45,7 +44,7 @@ export function define(command: Command): void {
       await ensureSetup(steps);
       const image = await steps.run(
         "Bootstrap image",
-        (progress) => ensureImage(IMAGES.bootstrap, progress),
+        (progress) => ensureImage(IMAGES.bootstrap, devStack, progress),
         (reference) => reference,
       );
       const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
@@ -65,7 +64,7 @@ async function lock(image: string, args: readonly string[], progress: Progress):
   try {
     copyLists(work);
     await run("docker", lockArguments(image, work, args), {
-      environment: dockerEnvironment(readMachine().dockerHost),
+      environment: dockerEnvironment(stackHost(devStack).dockerHost),
       log: "lock",
       onLine: (line) => show(line, progress),
     });
@@ -92,8 +91,8 @@ function copyLists(work: string): void {
 
 /** @param more options that the caller of `./archon lock` gave */
 function lockArguments(image: string, work: string, more: readonly string[]): string[] {
-  const { caBundle } = readMachine();
-  const { pythonIndex, pythonExtraIndexes } = packageIndexes();
+  const { caBundle } = stackHost(devStack);
+  const { pythonIndex, pythonExtraIndexes } = packageIndexes(devStack);
   const trust =
     caBundle === undefined
       ? []

@@ -1,7 +1,9 @@
 import { InvalidArgumentError, type Command } from "commander";
 import * as fs from "node:fs";
 import { archon } from "../lib/command-line";
+import { stackHost } from "../config/stack";
 import { UserError } from "../lib/errors";
+import { isLocal } from "../lib/host";
 import { examples, stackOption } from "./lib/options";
 import { silent, Steps } from "./lib/progress";
 import { catalogue, stackModels, describeCatalogue } from "./models/catalogue";
@@ -57,22 +59,26 @@ export function define(command: Command): void {
 }
 
 /** stdout is for the answer alone: scripts read it. */
-async function begin(): Promise<Steps> {
+async function begin(stack: string): Promise<Steps> {
   const steps = new Steps({ output: process.stderr });
-  await ensureSetup(steps);
+  await ensureSetup(steps, stack);
   return steps;
 }
 
 async function list({ stack, json }: { stack: string; json: boolean }): Promise<void> {
-  await begin();
+  await begin(stack);
   const { models, active } = stackModels(stack);
   const listed = catalogue(models, active, await storedModels(stack));
   console.log(json ? JSON.stringify(listed, undefined, 2) : describeCatalogue(stack, listed).join("\n"));
 }
 
 async function pin(repo: string, { stack, revision, maxBytes, force, ...options }: PinOptions): Promise<void> {
-  const steps = await begin();
-  const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
+  const steps = await begin(stack);
+  const image = await steps.run(
+    "Bootstrap image",
+    (progress) => storeImage(stack, progress),
+    (reference) => reference,
+  );
   const found = await steps.run(
     "Hub",
     (progress) => resolveBranch(stack, repo, revision, image, progress),
@@ -83,7 +89,7 @@ async function pin(repo: string, { stack, revision, maxBytes, force, ...options 
 }
 
 async function derive(name: string, { stack }: { stack: string }): Promise<void> {
-  const steps = await begin();
+  const steps = await begin(stack);
   const lines = await steps.run("Quantization", (progress) => deriveModel(stack, name, progress));
   console.log(lines.join("\n"));
 }
@@ -91,11 +97,12 @@ async function derive(name: string, { stack }: { stack: string }): Promise<void>
 /** What the store of a stack holds; empty if there is no store yet. */
 async function storedModels(stack: string): Promise<Inventory["models"]> {
   const root = await storeRoot(stack);
-  if (!fs.existsSync(root)) {
+  if (isLocal(stackHost(stack).dockerHost) && !fs.existsSync(root)) {
     return [];
   }
-  return parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, await storeImage(silent), silent))
-    .models;
+  return parseInventory(
+    await runStoreTool(stack, { root, command: ["list", "--json"] }, await storeImage(stack, silent), silent),
+  ).models;
 }
 
 function size(text: string): number {

@@ -37,7 +37,7 @@ export function define(command: Command): void {
 
 async function live(stack: string): Promise<PreviewSummary> {
   // stdout is for the preview alone: a workflow makes it a comment.
-  await ensureSetup(new Steps({ output: process.stderr }));
+  await ensureSetup(new Steps({ output: process.stderr }), stack);
   return previewStack(stack);
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { archon } from "../lib/command-line";
-import { readMachine } from "../config/machine";
+import { stackHost } from "../config/stack";
 import { imageSize, imagesOfContainers, removeImage } from "./lib/docker";
 import { examples, repeatable, stackFlag, stackOption } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
@@ -35,10 +35,14 @@ export function define(command: Command): void {
 
 async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<void> {
   const steps = new Steps();
-  await ensureSetup(steps);
-  const engine = readMachine().dockerHost;
+  await ensureSetup(steps, stack);
+  const engine = stackHost(stack).dockerHost;
   const root = await storeRoot(stack);
-  const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
+  const image = await steps.run(
+    "Bootstrap image",
+    (progress) => storeImage(stack, progress),
+    (reference) => reference,
+  );
 
   const collection = await steps.run(
     dryRun ? "Looking for what nothing uses" : "Garbage collection",
@@ -53,7 +57,7 @@ async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<vo
       ] as const;
       const use = await engineUsage(root, image, engine);
       const input = keepImages ? { ...use, images: [] } : use;
-      return parseCollection(await runStoreTool({ root, command, input, mounts: others }, image, progress));
+      return parseCollection(await runStoreTool(stack, { root, command, input, mounts: others }, image, progress));
     },
   );
   // The tool's report lists images that nothing refers to. Only the engine knows which of them are in use anyway.
@@ -70,7 +74,7 @@ async function prune({ stack, dryRun, forget, keepImages }: Options): Promise<vo
 async function pruneImages(
   references: readonly string[],
   dryRun: boolean,
-  engine: string | undefined,
+  engine: string,
   progress: Progress,
 ): Promise<string[]> {
   const remove = async (reference: string): Promise<string | undefined> =>

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
-import { runInteractive } from "./lib/pulumi";
+import { invokedStack, runInteractive } from "./lib/pulumi";
 import { ensureSetup } from "./setup/ensure";
 
 export function define(command: Command): void {
@@ -22,7 +22,7 @@ export function define(command: Command): void {
     )
     .action(async (args: string[]) => {
       // stdout is Pulumi's alone: scripts read outputs from it.
-      await ensureSetup(new Steps({ output: process.stderr }));
+      await ensureSetup(new Steps({ output: process.stderr }), await invokedStack(args));
       process.exitCode = await runInteractive(args);
     });
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { UserError } from "../lib/errors";
-import { readMachine } from "../config/machine";
+import { stackHost } from "../config/stack";
 import { ask } from "./lib/prompt";
 import { liveContainers } from "./lib/docker";
 import { examples, stackOption } from "./lib/options";
@@ -34,12 +34,16 @@ export function define(command: Command): void {
 
 async function purge({ stack, data, yes }: Options): Promise<void> {
   const steps = new Steps();
-  await ensureSetup(steps);
-  const engine = readMachine().dockerHost;
+  await ensureSetup(steps, stack);
+  const engine = stackHost(stack).dockerHost;
   const root = await storeRoot(stack);
-  const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
+  const image = await steps.run(
+    "Bootstrap image",
+    (progress) => storeImage(stack, progress),
+    (reference) => reference,
+  );
   const inventory = await steps.run("What is in the store", async () =>
-    parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, image, silent)),
+    parseInventory(await runStoreTool(stack, { root, command: ["list", "--json"] }, image, silent)),
   );
   console.log(["", `The store ${root}:`, ...describeInventory(inventory).map((line) => `  ${line}`), ""].join("\n"));
 
@@ -58,6 +62,7 @@ async function purge({ stack, data, yes }: Options): Promise<void> {
     // The tool checks again under the store's exclusive lock: something may have started since.
     const mounted = (await liveContainers(engine)).flatMap(({ bindSources }) => bindSources);
     return runStoreTool(
+      stack,
       { root, command: ["purge", ...(data ? ["--data"] : [])], input: { root, mounted } },
       image,
       progress,

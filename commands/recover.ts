@@ -11,7 +11,7 @@ export function define(command: Command): void {
     .addHelpText("after", examples([archon("recover"), "remove the lock and the containers that a killed update left"]))
     .action(async ({ stack }: { stack: string }) => {
       const steps = new Steps();
-      await ensureSetup(steps);
+      await ensureSetup(steps, stack);
       await steps.run(
         "Recovery",
         (progress) => recover(stack, progress),

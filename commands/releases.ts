@@ -13,9 +13,9 @@ export function define(command: Command): void {
     .addHelpText("after", examples([archon("releases"), "the releases of the stack dev, the newest first"]))
     .action(async ({ stack, json }: { stack: string; json: boolean }) => {
       // stdout is for the answer alone: scripts read it.
-      await ensureSetup(new Steps({ output: process.stderr }));
+      await ensureSetup(new Steps({ output: process.stderr }), stack);
       const ledger = await readLedger(stack);
-      const releases = checkReleases(ledger);
+      const releases = checkReleases(stack, ledger);
       if (json) {
         const listed = releases.map((release) => ({
           ...release,

@@ -47,7 +47,7 @@ export function define(command: Command): void {
 
 async function rollback(requested: string | undefined, { stack, yes }: Options): Promise<number> {
   const steps = new Steps();
-  await ensureSetup(steps);
+  await ensureSetup(steps, stack);
   const id = requested === undefined ? undefined : await restorableId(requested, stack);
   if (id === undefined && pinnedRelease(stack) === undefined) {
     console.log(
@@ -99,7 +99,10 @@ async function previewAndConfirm(stack: string, id: string | undefined, steps: S
 /** The id of the requested release. @throws UserError when there is none, or a part of it is missing */
 async function restorableId(requested: string, stack: string): Promise<string> {
   const ledger = await readLedger(stack);
-  const { id, lost, commit } = findRelease(requested, { running: ledger.running, releases: checkReleases(ledger) });
+  const { id, lost, commit } = findRelease(requested, {
+    running: ledger.running,
+    releases: checkReleases(stack, ledger),
+  });
   if (lost !== undefined) {
     throw new UserError(notRestorable(id, lost, commit));
   }

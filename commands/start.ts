@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../lib/command-line";
-import { readMachine } from "../config/machine";
-import { devStack } from "../config/stack";
+import { devStack, stackHost } from "../config/stack";
 import { UserError } from "../lib/errors";
+import { remoteAccess } from "../lib/host";
 import { sha256 } from "../lib/hashing";
 import { ensureSetup } from "./setup/ensure";
 import { ArchonClient, type SearchReply } from "./start/archon-client";
@@ -35,6 +35,14 @@ async function start(): Promise<void> {
     ({ changes }) => `(${changes})`,
   );
 
+  const { dockerHost } = stackHost(devStack);
+  const access = remoteAccess(dockerHost, outputs.url);
+  if (access !== undefined) {
+    const sizes = await deploymentSizes(outputs, dockerHost);
+    console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times), "", access].join("\n"));
+    return;
+  }
+
   const client = new ArchonClient(outputs.url, outputs.apiToken);
   const filename = path.basename(documentFile);
   await steps.run(
@@ -49,7 +57,7 @@ async function start(): Promise<void> {
   );
   const reply = await steps.run("Search", () => client.search(question, matchCount));
 
-  const sizes = await deploymentSizes(outputs, readMachine().dockerHost);
+  const sizes = await deploymentSizes(outputs, dockerHost);
   console.log(["", ...describeAnswer(question, reply, columnsOf(process.stdout, 100))].join("\n"));
   console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
 

@@ -36,15 +36,19 @@ export function define(command: Command): void {
 
 async function verify({ stack, full, repair }: Options): Promise<void> {
   const steps = new Steps();
-  await ensureSetup(steps);
+  await ensureSetup(steps, stack);
   const root = await storeRoot(stack);
-  const image = await steps.run("Bootstrap image", storeImage, (reference) => reference);
+  const image = await steps.run(
+    "Bootstrap image",
+    (progress) => storeImage(stack, progress),
+    (reference) => reference,
+  );
   const command = ["verify", ...(full ? ["--full"] : [])] as const;
   try {
     if (repair) {
       await steps.run("Verification and repair", (progress) => repairStore({ root, image, stack, command }, progress));
     } else {
-      await steps.run("Verification", (progress) => runStoreTool({ root, command }, image, progress));
+      await steps.run("Verification", (progress) => runStoreTool(stack, { root, command }, image, progress));
     }
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode !== exitDamaged) {
@@ -75,13 +79,19 @@ interface Repair {
  */
 async function repairStore({ root, image, stack, command }: Repair, progress: Progress): Promise<void> {
   const { options, mounts, directories } = sourcesOf(stack);
-  const { models } = parseInventory(await runStoreTool({ root, command: ["list", "--json"] }, image, silent));
+  const { models } = parseInventory(await runStoreTool(stack, { root, command: ["list", "--json"] }, image, silent));
   const present = new Set(models.map(({ model }) => `models/${model}`));
   for (const [target, archive] of [...directories].filter(([each]) => present.has(each))) {
-    await runStoreTool({ root, command: [...command, "--repair", "--archive=-", target], archive }, image, progress);
+    await runStoreTool(
+      stack,
+      { root, command: [...command, "--repair", "--archive=-", target], archive },
+      image,
+      progress,
+    );
   }
   const token = await configuredToken(stack);
   await runStoreTool(
+    stack,
     { root, command: [...command, "--repair", ...options], mounts, network: true, token },
     image,
     progress,

@@ -55,7 +55,7 @@ export function planDeployment(application: Application, settings: Settings, pre
 /** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */
 function engineError(dockerHost: string, problem: string): pulumi.RunError {
   return new pulumi.RunError(
-    `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
+    `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
   );
 }
 

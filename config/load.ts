@@ -3,24 +3,20 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../lib/errors";
 import { projectRoot } from "../lib/paths";
-import { DEFAULT_BASE_IMAGE, dockerHostOf, readMachine, type Machine } from "./machine";
+import { hostOf, readMachine, type Machine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { configurationError, type Problem } from "./problems";
 import { HUB_TOKEN, parseStackConfig, parseValue, type ModelEntry, type StackConfig } from "./schema";
 
 /** The stack's configuration joined with the facts of this machine. Plain values, except for the secret `hubToken`. */
-export interface Settings extends Omit<StackConfig, "models" | "activeModel" | "caBundle"> {
+export interface Settings extends Omit<StackConfig, "models" | "activeModel" | keyof StackHost>, StackHost {
   /** Absolute path of the checkout. */
   project: string;
-  /** Absolute path on the host of a PEM file; undefined for the image's own authorities. */
-  caBundle: string | undefined;
   /** Text of the environment's lock file. */
   lock: string;
   models: readonly Model[];
   /** The model that scores by default, or undefined in a stack without models. */
   activeModel: Model | undefined;
-  /** Address of the engine, such as `unix:///var/run/docker.sock`. */
-  dockerHost: string;
   /** For repositories of the hub that require a token. */
   hubToken: pulumi.Output<string> | undefined;
 }
@@ -42,22 +38,13 @@ export function loadSettings(reserved: readonly string[], project = projectRoot)
   }
   return {
     ...config,
+    ...hostOf(config, machine),
     project,
     hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
-    baseImage: config.baseImage === "auto" ? (machine.baseImage ?? DEFAULT_BASE_IMAGE) : config.baseImage,
-    caBundle: caBundleOf(config.caBundle, machine),
     lock,
     models,
     activeModel: config.activeModel === "" ? models[0] : models.find(({ name }) => name === config.activeModel),
-    dockerHost: dockerHostOf(machine),
   };
-}
-
-function caBundleOf(choice: string, machine: Machine): string | undefined {
-  if (choice === "auto") {
-    return machine.caBundle;
-  }
-  return choice === "none" ? undefined : choice;
 }
 
 /**

@@ -43,9 +43,67 @@ export function writeMachine(machine: Machine, file: string = machineFile): void
   writeAtomically(file, `${JSON.stringify(withoutUnknown(machine), undefined, 2)}\n`, 0o644);
 }
 
-/** Where the engine listens: `DOCKER_HOST` first, then what the set-up found, then Docker's default socket. */
-export function dockerHostOf({ dockerHost }: Machine): string {
-  return process.env["DOCKER_HOST"] || dockerHost || DEFAULT_DOCKER_HOST;
+/** What a stack's configuration says about its host. */
+export interface HostConfig {
+  /** Address of the engine, or empty for the one of this machine. */
+  dockerHost: string;
+  /** A reference, or "auto". */
+  baseImage: string;
+  /** "auto", "none", or an absolute path. */
+  caBundle: string;
+}
+
+/** The host that a stack runs on. */
+export interface StackHost {
+  /** Address of the engine, such as `unix:///var/run/docker.sock`. */
+  dockerHost: string;
+  baseImage: string;
+  /** Absolute path on the host of a PEM file; undefined for the image's own authorities. */
+  caBundle: string | undefined;
+}
+
+/**
+ * Where a stack runs, for the program and the commands alike: on the engine that its configuration names, else the one
+ * of `DOCKER_HOST`, else the one that the set-up found, else Docker's default socket. A configuration that names an
+ * engine wins over `DOCKER_HOST`, as explicit arguments of a Pulumi provider win over variables, so that no update lands
+ * on another machine because of the shell that it was started in.
+ *
+ * The machine's base image and authorities are those of the engine that the set-up found. Another engine that a stack
+ * names has neither.
+ */
+export function hostOf(config: HostConfig, machine: Machine, environment: NodeJS.ProcessEnv = process.env): StackHost {
+  const named = config.dockerHost === "" ? undefined : config.dockerHost;
+  const facts = isMachineEngine(named, machine) ? machine : {};
+  return {
+    dockerHost: named ?? (environment["DOCKER_HOST"] || machine.dockerHost || DEFAULT_DOCKER_HOST),
+    baseImage: config.baseImage === "auto" ? (facts.baseImage ?? DEFAULT_BASE_IMAGE) : config.baseImage,
+    caBundle: caBundleOf(config.caBundle, facts),
+  };
+}
+
+/** What a person must know whose `DOCKER_HOST` is not the engine that the stack uses; undefined where it is, or is not set. */
+export function engineNotice(
+  stack: string,
+  dockerHost: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  const variable = environment["DOCKER_HOST"] || dockerHost;
+  return variable === dockerHost
+    ? undefined
+    : `DOCKER_HOST is ${variable}, but archon:dockerHost of the stack ${stack} is ${dockerHost}, which is used. ` +
+        "Unset DOCKER_HOST; to move the stack to that engine, change the key.";
+}
+
+/** Whether the engine that a configuration names, if any, is the one that the set-up found or would look for. */
+export function isMachineEngine(named: string | undefined, machine: Machine): boolean {
+  return named === undefined || named === (machine.dockerHost ?? DEFAULT_DOCKER_HOST);
+}
+
+function caBundleOf(choice: string, machine: Machine): string | undefined {
+  if (choice === "auto") {
+    return machine.caBundle;
+  }
+  return choice === "none" ? undefined : choice;
 }
 
 function parse(text: string, file: string): Machine {

@@ -8,6 +8,12 @@ const name = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/, "must be 1 to 40 lower-case letters, digits, dots and hyphens");
 const absolutePath = z.string().regex(/^\/(?!.*\/\.\.?(\/|$)).+/, "must be an absolute path without . or .. parts");
+const engineAddress = z
+  .string()
+  .regex(
+    /^(unix:\/\/\/\S+|ssh:\/\/([\w.-]+@)?([\w.-]+|\[[\da-f:]+\])(:\d+)?|tcp:\/\/([\w.-]+|\[[\da-f:]+\]):\d+)$/i,
+    "must be empty or the address of a Docker engine: unix:///path, ssh://[user@]host[:port] or tcp://host:port",
+  );
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 
 const revision = z
@@ -45,6 +51,7 @@ const service = z.strictObject({
 /** Every key except {@link HUB_TOKEN}. */
 export const schema = z.strictObject({
   root: absolutePath,
+  dockerHost: z.union([z.literal(""), engineAddress]),
   baseImage: z.string().min(1),
   caBundle: z.union([z.enum(["auto", "none"]), absolutePath], { error: 'must be "auto", "none" or an absolute path' }),
   pythonIndex: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),

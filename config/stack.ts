@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { projectRoot } from "../lib/paths";
-import { DEFAULT_BASE_IMAGE, readMachine } from "./machine";
+import { hostOf, readMachine, type HostConfig, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { modelEntry, schema, type StackConfig } from "./schema";
 
@@ -23,22 +23,28 @@ export function stackFile(stack: string): string {
   return path.join(projectRoot, `Pulumi.${stack}.yaml`);
 }
 
-/**
- * The image that everything is built from: what the stack `dev` configures, else what the set-up found, else the pinned
- * one.
- */
-export function chosenBaseImage(): string {
-  return configuredBaseImage() ?? readMachine().baseImage ?? DEFAULT_BASE_IMAGE;
+/** The host that a stack runs on. The Pulumi program computes the same one. */
+export function stackHost(stack: string): StackHost {
+  const value = (key: keyof HostConfig): string => configuredValue(key, stack);
+  return hostOf(
+    { dockerHost: value("dockerHost"), baseImage: value("baseImage"), caBundle: value("caBundle") },
+    readMachine(),
+  );
 }
 
-/** `archon:baseImage` of the stack `dev`, unless it leaves the choice to the set-up. */
-export function configuredBaseImage(): string | undefined {
-  const choice = explicitValue("baseImage", devStack);
+/** The engine that a stack's file names; undefined when it leaves the choice to the machine. */
+export function namedEngine(stack: string): string | undefined {
+  return explicitValue("dockerHost", stack) || undefined;
+}
+
+/** `archon:baseImage` of a stack, unless it leaves the choice to the machine. */
+export function configuredBaseImage(stack: string): string | undefined {
+  const choice = explicitValue("baseImage", stack);
   return choice === "auto" ? undefined : choice;
 }
 
 /** `archon:pythonIndex`, empty for PyPI, and `archon:pythonExtraIndexes`. */
-export function packageIndexes(stack: string = devStack): { pythonIndex: string; pythonExtraIndexes: string[] } {
+export function packageIndexes(stack: string): { pythonIndex: string; pythonExtraIndexes: string[] } {
   const { element } = schema.shape.pythonExtraIndexes;
   return {
     pythonIndex: explicitValue("pythonIndex", stack) ?? "",

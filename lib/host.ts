@@ -12,3 +12,18 @@ export interface Host {
 export function isLocal(dockerHost: string): boolean {
   return dockerHost.startsWith("unix://");
 }
+
+/**
+ * How to reach an address of the host's loopback from the deployer's machine; undefined where both are the same machine.
+ * @param url where a service answers on the host, such as `http://127.0.0.1:8181`
+ */
+export function remoteAccess(dockerHost: string, url: string): string | undefined {
+  if (isLocal(dockerHost)) {
+    return undefined;
+  }
+  const address = url.replace(/^http:\/\//, "");
+  const port = address.slice(address.lastIndexOf(":") + 1);
+  const [, login = "HOST", sshPort] = /^ssh:\/\/(.*?)(?::(\d+))?$/i.exec(dockerHost) ?? [];
+  const tunnel = `ssh -N -L ${port}:${address} ${sshPort === undefined ? "" : `-p ${sshPort} `}${login}`;
+  return `${url} is an address of the host of the engine ${dockerHost}, not of this machine. To use it from here: ${tunnel}`;
+}

@@ -2,8 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { contentArguments } from "../../lib/images";
-import { readMachine } from "../../config/machine";
-import { chosenBaseImage } from "../../config/stack";
+import { devStack, stackHost } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment, imageSize } from "../lib/docker";
 import { buildCommand, searchPath } from "../lib/images";
@@ -46,11 +45,11 @@ export class BakedImage {
   }
 
   async build(progress: Progress): Promise<void> {
-    const { caBundle, dockerHost } = readMachine();
+    const { caBundle, dockerHost } = stackHost(devStack);
     // A new image takes over the name of the old one, which would stay without a name, with 7 GB.
     await this.removeImage();
     const [client, ...build] = await buildCommand(searchPath());
-    const args = Object.entries(contentArguments(chosenBaseImage())).map(
+    const args = Object.entries(contentArguments(stackHost(devStack).baseImage)).map(
       ([name, value]) => `--build-arg=${name}=${value}`,
     );
     const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
@@ -69,7 +68,7 @@ export class BakedImage {
   }
 
   async bytes(): Promise<number> {
-    return (await imageSize(reference, readMachine().dockerHost)) ?? 0;
+    return (await imageSize(reference, stackHost(devStack).dockerHost)) ?? 0;
   }
 
   async remove(): Promise<void> {
@@ -79,7 +78,7 @@ export class BakedImage {
 
   private async removeImage(): Promise<void> {
     await run("docker", ["image", "rm", "--force", reference], {
-      environment: dockerEnvironment(readMachine().dockerHost),
+      environment: dockerEnvironment(stackHost(devStack).dockerHost),
     });
   }
 }

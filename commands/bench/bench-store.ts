@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { deployedApplication } from "../../applications/deployed";
-import { readMachine } from "../../config/machine";
+import { devStack, stackHost } from "../../config/stack";
 import { containerJob, storeJobOptions, type JobOptions } from "../../lib/container-job";
 import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
@@ -46,7 +46,7 @@ export class BenchStore {
 
   private tool(args: readonly string[], input: string, progress?: Progress): Promise<string> {
     const [subcommand = "", ...rest] = args;
-    const { caBundle } = readMachine();
+    const { caBundle } = stackHost(devStack);
     return this.container([subcommand, "--store", "/store", ...rest], { network: true, caBundle }, input, progress);
   }
 
@@ -58,7 +58,7 @@ export class BenchStore {
   ): Promise<string> {
     const job = storeJobOptions({ source: this.root }, { ...options, labels: { component: "bench" } });
     return run("docker", containerJob({ ...job, image: this.image, command }), {
-      environment: dockerEnvironment(readMachine().dockerHost),
+      environment: dockerEnvironment(stackHost(devStack).dockerHost),
       input,
       log: "bench-store",
       ...(progress === undefined

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { IMAGES, type ImageDefinition } from "../../lib/images";
-import { readMachine } from "../../config/machine";
+import { devStack, stackHost } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
@@ -21,12 +21,12 @@ const image: ImageDefinition = { repository: "archon-bench", context: "commands/
 export async function benchFetch(steps: Steps): Promise<void> {
   const bootstrap = await steps.run(
     "Bootstrap image",
-    (progress) => ensureImage(IMAGES.bootstrap, progress),
+    (progress) => ensureImage(IMAGES.bootstrap, devStack, progress),
     (reference) => reference,
   );
   const bench = await steps.run(
     "Bench image",
-    (progress) => ensureImage(image, progress, { BOOTSTRAP_IMAGE: bootstrap }),
+    (progress) => ensureImage(image, devStack, progress, { BOOTSTRAP_IMAGE: bootstrap }),
     (reference) => reference,
   );
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-fetch-"));
@@ -47,7 +47,7 @@ export async function benchFetch(steps: Steps): Promise<void> {
           bench,
         ],
         {
-          environment: dockerEnvironment(readMachine().dockerHost),
+          environment: dockerEnvironment(stackHost(devStack).dockerHost),
           log: "bench-fetch",
           onLine: (line) => {
             progress.message(line);

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { deployedApplication } from "../../applications/deployed";
-import { readMachine } from "../../config/machine";
+import { devStack, stackHost } from "../../config/stack";
 import { containerJob } from "../../lib/container-job";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
@@ -75,7 +75,7 @@ async function relevance({ models, own }: Arguments): Promise<string> {
       variables: { HF_HUB_OFFLINE: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" },
       workdir: "/src",
     }),
-    { environment: dockerEnvironment(readMachine().dockerHost), log: "bench-relevance" },
+    { environment: dockerEnvironment(stackHost(devStack).dockerHost), log: "bench-relevance" },
   );
 }
 

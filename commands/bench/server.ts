@@ -1,5 +1,5 @@
 import autocannon from "autocannon";
-import { readMachine } from "../../config/machine";
+import { devStack, stackHost } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
@@ -174,7 +174,7 @@ async function memoryOf(container: string): Promise<number> {
   const script =
     "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";
   const kibibytes = await run("docker", ["exec", container, "python3", "-c", script], {
-    environment: dockerEnvironment(readMachine().dockerHost),
+    environment: dockerEnvironment(stackHost(devStack).dockerHost),
   });
   return Number(kibibytes) * 1024;
 }

@@ -1,6 +1,6 @@
 import { deployedApplication } from "../../applications/deployed";
 import { IMAGES } from "../../lib/images";
-import { readMachine } from "../../config/machine";
+import { devStack, stackHost } from "../../config/stack";
 import { imageSize } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Steps } from "../lib/progress";
@@ -15,12 +15,12 @@ import { changedLock } from "./changed-lock";
 export async function benchStore(steps: Steps): Promise<void> {
   const bootstrap = await steps.run(
     "Bootstrap image",
-    (progress) => ensureImage(IMAGES.bootstrap, progress),
+    (progress) => ensureImage(IMAGES.bootstrap, devStack, progress),
     (reference) => reference,
   );
   const server = await steps.run(
     "Server image",
-    (progress) => ensureImage(deployedApplication.image, progress),
+    (progress) => ensureImage(deployedApplication.image, devStack, progress),
     (reference) => reference,
   );
   const store = new BenchStore(bootstrap);
@@ -41,7 +41,7 @@ export async function benchStore(steps: Steps): Promise<void> {
     const bakedBytes = await baked.bytes();
     baked.changeLock(changedLock);
     const bakedSecond = await timed(() => steps.run("Baked: one package changed", (progress) => baked.build(progress)));
-    const serverBytes = (await imageSize(server, readMachine().dockerHost)) ?? 0;
+    const serverBytes = (await imageSize(server, stackHost(devStack).dockerHost)) ?? 0;
 
     console.table([
       row("first time, s", bakedFirst, first),

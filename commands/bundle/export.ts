@@ -2,8 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Writable } from "node:stream";
 import { snapshotOf, type Release } from "../../release/release";
-import { readMachine } from "../../config/machine";
-import { chosenBaseImage } from "../../config/stack";
+import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { storeImage, storeToolArguments, storeToolMessage, type StoreJob } from "../store/store-tool";
 import { dockerEnvironment } from "../lib/docker";
@@ -14,6 +13,7 @@ import { TarWriter } from "./tar";
 import { FORMAT, IMAGES_MEMBER, INDEX_MEMBER, STORE_MEMBER, type BundleIndex } from "./index-file";
 
 export interface ExportRequest {
+  stack: string;
   releases: readonly Release[];
   /** Further images that an update needs: the store tool and the gateway that run now. */
   sharedImages: readonly string[];
@@ -41,30 +41,38 @@ export function bundleContents(
  * killed one left.
  */
 export async function exportBundle(
-  { releases, sharedImages, root, file }: ExportRequest,
+  { stack, releases, sharedImages, root, file }: ExportRequest,
   progress: Progress,
 ): Promise<BundleIndex> {
   if (fs.existsSync(file)) {
     throw new UserError(`${file} exists already. Remove it, or name another file.`);
   }
-  const tool = await storeImage(progress);
+  const tool = await storeImage(stack, progress);
+  const { baseImage, dockerHost } = stackHost(stack);
+  const environment = dockerEnvironment(dockerHost);
   const { images, targets } = bundleContents(releases, [...sharedImages, tool]);
   const partial = `${file}.partial`;
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const descriptor = fs.openSync(partial, "w");
   try {
     const archive = new TarWriter(descriptor);
-    const imagesMember = await archive.add(IMAGES_MEMBER, (to) => saveImages(images, to, progress));
+    const imagesMember = await archive.add(IMAGES_MEMBER, (to) => saveImages(images, environment, to, progress));
     progress.message(`${images.length} images, ${bytes(imagesMember.bytes)}`);
     let store = "";
     const storeMember = await archive.add(STORE_MEMBER, async (to) => {
-      store = await exportFromStore({ root, command: ["export", "--output", "-", ...targets] }, tool, to, progress);
+      store = await exportFromStore(
+        { root, command: ["export", "--output", "-", ...targets] },
+        tool,
+        environment,
+        to,
+        progress,
+      );
     });
     const index: BundleIndex = {
       format: FORMAT,
       created: new Date().toISOString(),
       tool,
-      baseImage: chosenBaseImage(),
+      baseImage,
       releases: [...releases],
       images,
       store,
@@ -82,16 +90,26 @@ export async function exportBundle(
   }
 }
 
-function saveImages(images: readonly string[], to: Writable, progress: Progress): Promise<void> {
-  const environment = dockerEnvironment(readMachine().dockerHost);
+function saveImages(
+  images: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  to: Writable,
+  progress: Progress,
+): Promise<void> {
   return runStreaming("docker", ["save", ...images], { environment, to, onLine: (line) => progress.message(line) });
 }
 
 /** Runs an export of the store tool. Returns the name that the tool gives the content: 64 hex digits. */
-async function exportFromStore(job: StoreJob, tool: string, to: Writable, progress: Progress): Promise<string> {
+async function exportFromStore(
+  job: StoreJob,
+  tool: string,
+  environment: NodeJS.ProcessEnv,
+  to: Writable,
+  progress: Progress,
+): Promise<string> {
   let name = "";
   await runStreaming("docker", storeToolArguments(job, tool, undefined), {
-    environment: dockerEnvironment(readMachine().dockerHost),
+    environment,
     to,
     onLine: (line) => {
       name = /^bundle ([0-9a-f]{64}): /.exec(line)?.[1] ?? name;

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import type { Readable } from "node:stream";
 import { archon } from "../../lib/command-line";
-import { readMachine } from "../../config/machine";
+import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { storeToolArguments, storeToolMessage } from "../store/store-tool";
 import { dockerEnvironment } from "../lib/docker";
@@ -10,16 +10,17 @@ import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
 
 /**
- * Imports a bundle: images into the engine, environments and models into the store at `root`. Everything is compared
- * with its hash before anything can use it. What already exists stays. An import that was killed can be run again.
+ * Imports a bundle: images into the stack's engine, environments and models into the store at `root` on its host.
+ * Everything is compared with its hash before anything can use it. What already exists stays. An import that was killed
+ * can be run again.
  *
  * @throws UserError for a file that is not a bundle, or is damaged
  */
-export async function importBundle(file: string, root: string, steps: Steps): Promise<BundleIndex> {
+export async function importBundle(file: string, stack: string, root: string, steps: Steps): Promise<BundleIndex> {
   const descriptor = open(file);
   try {
     const { index, images, store } = openBundle(descriptor, file);
-    const environment = dockerEnvironment(readMachine().dockerHost);
+    const environment = dockerEnvironment(stackHost(stack).dockerHost);
     const { tool } = index;
     await steps.run("Hashes of the images", () => checkMember(file, images, index));
     const runStep = (title: string, args: readonly string[], from?: Readable): Promise<void> =>
@@ -33,8 +34,7 @@ export async function importBundle(file: string, root: string, steps: Steps): Pr
         }),
       );
     await runStep("Images", ["load"], readMember(file, images));
-    fs.mkdirSync(root, { recursive: true });
-    await runStep("Store", storeToolArguments({ root, command: ["init"] }, tool, undefined));
+    await runStep("Store", storeToolArguments({ root, create: true, command: ["init"] }, tool, undefined));
     await runStep(
       "Environments and models",
       storeToolArguments({ root, command: ["import", "--expect", index.store] }, tool, undefined),

@@ -1,28 +1,23 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
-import { readMachine, type Machine } from "../../config/machine";
 import { UserError } from "../../lib/errors";
 import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../lib/paths";
 import { toolsEnvironment, type PulumiTools } from "./pulumi-tools";
 
 /**
- * The environment variables with which the commands run Pulumi: the tool chain that the set-up found or made, the state
- * inside the checkout, and the engine. A backend or passphrase that the user has set is for other projects and is not
- * used.
+ * The environment variables with which the commands run Pulumi: the tool chain that the set-up found or made, and the
+ * state inside the checkout. The program itself knows the engine of its stack. A backend or passphrase that the user has
+ * set is for other projects and is not used.
  *
  * @throws UserError before the first set-up
  */
 export function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  return buildPulumiEnvironment(readTools(), readMachine(), base);
+  return buildPulumiEnvironment(readTools(), base);
 }
 
 /** {@link pulumiEnvironment} from its parts. Does not change `base`. */
-export function buildPulumiEnvironment(
-  tools: PulumiTools,
-  machine: Machine,
-  base: NodeJS.ProcessEnv,
-): NodeJS.ProcessEnv {
+export function buildPulumiEnvironment(tools: PulumiTools, base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = {
     ...toolsEnvironment(tools, { ...base, PATH: withoutDirectory(tools.binDirectory, withoutShims(base.PATH)) }),
     PULUMI_BACKEND_URL: `file://${stateDirectory}`,
@@ -30,10 +25,6 @@ export function buildPulumiEnvironment(
   };
   // It would take precedence over the file.
   delete environment.PULUMI_CONFIG_PASSPHRASE;
-  const dockerHost = base.DOCKER_HOST || machine.dockerHost;
-  if (dockerHost) {
-    environment.DOCKER_HOST = dockerHost;
-  }
   return environment;
 }
 

@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { buildRecipe, type ImageDefinition } from "../../lib/images";
-import { readMachine } from "../../config/machine";
-import { chosenBaseImage, configuredValue, devStack, packageIndexes } from "../../config/stack";
+import { configuredValue, packageIndexes, stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
 import { dockerEnvironment, imageExists } from "./docker";
@@ -12,22 +11,24 @@ import { atLeast } from "./version";
 
 /**
  * Builds an image of this project unless the engine has it; returns its reference, whose tag stands for its content.
- * The Pulumi program computes the same reference for the stack `dev`.
+ * The Pulumi program computes the same reference for the same stack.
  *
+ * @param stack whose engine, base image, authorities and package indexes the build uses
  * @param more build arguments of this image alone. @default none
  */
 export async function ensureImage(
   image: ImageDefinition,
+  stack: string,
   progress: Progress,
   more: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const { caBundle, dockerHost } = readMachine();
+  const { baseImage, caBundle, dockerHost } = stackHost(stack);
   const choices = {
     project: projectRoot,
-    baseImage: chosenBaseImage(),
+    baseImage,
     caBundle,
-    npmRegistry: configuredValue("npmRegistry", devStack),
-    ...packageIndexes(),
+    npmRegistry: configuredValue("npmRegistry", stack),
+    ...packageIndexes(stack),
   };
   const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
   if (await imageExists(reference, dockerHost)) {

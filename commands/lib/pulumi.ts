@@ -2,9 +2,10 @@ import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
+import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
-import { pulumiEnvironment, readTools } from "./environment";
+import { pulumiEnvironment, readTools, readToolsRecord } from "./environment";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
 import { CommandError, keepLast, lineSplitter, openLog, run, type RunOptions } from "./run";
@@ -106,6 +107,13 @@ function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string
   );
 }
 
+/** The stack of this project that a call of Pulumi with these arguments works on, as far as it can be known. */
+export async function invokedStack(args: readonly string[]): Promise<string | undefined> {
+  const { stack, creates } = parseInvocation(args);
+  // Before the first set-up there is no Pulumi to ask.
+  return stack ?? creates ?? (readToolsRecord() === undefined ? undefined : selectedStack());
+}
+
 /** Runs Pulumi in this terminal with the arguments as they are. Returns its exit code. */
 export async function runInteractive(args: readonly string[]): Promise<number> {
   const invocation = parseInvocation(args);
@@ -129,11 +137,20 @@ async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEn
   const salt = rememberedSalt(stack) ?? (await saltFromState(stack));
   if (salt === undefined) {
     // Pulumi does not know the stack, or the stack has no passphrase. Pulumi's own message is better than ours.
-    return work(pulumiEnvironment());
+    return work(stackEnvironment(stack));
   }
   return withStackFile(stack, salt, (configFile) =>
-    work({ ...pulumiEnvironment(), ...(configFile === undefined ? {} : { PULUMI_OPTION_CONFIG_FILE: configFile }) }),
+    work({
+      ...stackEnvironment(stack),
+      ...(configFile === undefined ? {} : { PULUMI_OPTION_CONFIG_FILE: configFile }),
+    }),
   );
+}
+
+/** {@link pulumiEnvironment} without a `DOCKER_HOST` that the stack does not use: the command has said so already. */
+function stackEnvironment(stack: string): NodeJS.ProcessEnv {
+  const environment = pulumiEnvironment();
+  return environment.DOCKER_HOST ? { ...environment, DOCKER_HOST: stackHost(stack).dockerHost } : environment;
 }
 
 /** The salt of a stack that was made without this command. */

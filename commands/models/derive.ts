@@ -1,8 +1,7 @@
 import { deployedApplication } from "../../applications/deployed";
 import { containerJob } from "../../lib/container-job";
 import { archon } from "../../lib/command-line";
-import { readMachine } from "../../config/machine";
-import { project } from "../../config/stack";
+import { project, stackHost } from "../../config/stack";
 import type { Ledger } from "../../release/ledger";
 import { UserError } from "../../lib/errors";
 import { readLedger } from "../releases/ledger";
@@ -22,7 +21,7 @@ export async function deriveModel(stack: string, name: string, progress: Progres
   const job = deriveJob(await readLedger(stack), stack, name);
   const revision = (
     await run("docker", job, {
-      environment: dockerEnvironment(readMachine().dockerHost),
+      environment: dockerEnvironment(stackHost(stack).dockerHost),
       log: "models-derive",
       onLine: (line) => progress.update(0, 0, line),
     })

@@ -1,6 +1,5 @@
 import { containerJob } from "../../lib/container-job";
-import { readMachine } from "../../config/machine";
-import { configuredValue, project } from "../../config/stack";
+import { configuredValue, project, stackHost } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import { configuredToken } from "../lib/hub-token";
 import type { Progress } from "../lib/progress";
@@ -19,7 +18,7 @@ export async function resolveBranch(
   image: string,
   progress: Progress,
 ): Promise<Resolved> {
-  const { dockerHost, caBundle } = readMachine();
+  const { dockerHost, caBundle } = stackHost(stack);
   const token = await configuredToken(stack);
   const stdout = await run(
     "docker",

@@ -1,6 +1,6 @@
 import { deployedApplication } from "../../applications/deployed";
 import { archon } from "../../lib/command-line";
-import { readMachine } from "../../config/machine";
+import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
@@ -39,9 +39,9 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
   for (const { kind, id, name } of orphaned) {
     if (kind === "container") {
       // It may be answering requests, and it finishes those in progress.
-      await docker(["stop", `--time=${deployedApplication.stopSeconds}`, id]);
+      await docker(stack, ["stop", `--time=${deployedApplication.stopSeconds}`, id]);
     }
-    await docker(kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
+    await docker(stack, kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
     progress.message(`Removed the ${kind} ${name}: a killed update made it but did not record it.`);
   }
   return orphaned;
@@ -51,23 +51,28 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
 async function labelled(stack: string): Promise<Labelled[]> {
   const containers = await Promise.all(
     (["server", "gateway"] as const).map((component) =>
-      list("container", ["ps", "--all", ...labelFilters(stack, component)], "{{.Names}}"),
+      list(stack, "container", ["ps", "--all", ...labelFilters(stack, component)], "{{.Names}}"),
     ),
   );
   return [
     ...containers.flat(),
-    ...(await list("network", ["network", "ls", ...labelFilters(stack, "network")], "{{.Name}}")),
+    ...(await list(stack, "network", ["network", "ls", ...labelFilters(stack, "network")], "{{.Name}}")),
   ];
 }
 
-async function list(kind: Labelled["kind"], command: readonly string[], name: string): Promise<Labelled[]> {
-  const listed = await docker([...command, "--no-trunc", "--format", `{{.ID}} ${name}`]);
+async function list(
+  stack: string,
+  kind: Labelled["kind"],
+  command: readonly string[],
+  name: string,
+): Promise<Labelled[]> {
+  const listed = await docker(stack, [...command, "--no-trunc", "--format", `{{.ID}} ${name}`]);
   return listed
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => ({ kind, id: line.slice(0, line.indexOf(" ")), name: line.slice(line.indexOf(" ") + 1) }));
 }
 
-function docker(args: readonly string[]): Promise<string> {
-  return run("docker", args, { environment: dockerEnvironment(readMachine().dockerHost) });
+function docker(stack: string, args: readonly string[]): Promise<string> {
+  return run("docker", args, { environment: dockerEnvironment(stackHost(stack).dockerHost) });
 }

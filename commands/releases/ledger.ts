@@ -1,5 +1,5 @@
 import { hostFacts, unavailableReason } from "../../components/host-facts";
-import { dockerHostOf, readMachine } from "../../config/machine";
+import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { parseLedger, type Ledger } from "../../release/ledger";
 import type { Release } from "../../release/release";
@@ -14,8 +14,8 @@ export async function readLedger(stack: string): Promise<Ledger> {
  * The releases of a ledger, each with the reason why it cannot run now, as far as this machine can see. The reasons in
  * the ledger itself are those of the last update.
  */
-export function checkReleases({ releases, root }: Ledger): Release[] {
-  const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: dockerHostOf(readMachine()) });
+export function checkReleases(stack: string, { releases, root }: Ledger): Release[] {
+  const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: stackHost(stack).dockerHost });
   return releases.map(({ ...release }) => {
     delete release.lost;
     const reason = facts && unavailableReason(facts, release);

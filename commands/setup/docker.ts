@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { DEFAULT_DOCKER_HOST } from "../../config/machine";
+import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
@@ -47,13 +48,32 @@ export async function ensureDocker(recordedHost: string | undefined, progress: P
   return checkVersion(await startEngine(progress, () => findEngine(undefined)));
 }
 
-/** The engine that answers now. Changes nothing. */
-export async function findEngine(recordedHost: string | undefined): Promise<Found> {
+/**
+ * The engine at the address that a stack's configuration names.
+ * @throws UserError when it does not answer, or is too old
+ */
+export async function requireEngine(stack: string, address: string): Promise<DockerEngine> {
+  const found = await findEngine(undefined, address);
+  if (found.engine === undefined) {
+    throw new UserError(
+      `archon:dockerHost of the stack ${stack} is "${address}", but no Docker engine answers there:\n  ${found.reason}\n` +
+        `Start that engine, or correct the address with \`${archon(`pulumi config set archon:dockerHost ADDRESS --stack ${stack}`)}\`.`,
+    );
+  }
+  return checkVersion(found.engine);
+}
+
+/**
+ * The engine that answers now. Changes nothing.
+ * @param recordedHost where an earlier set-up found one
+ * @param named the only address to ask. @default those that this machine knows
+ */
+export async function findEngine(recordedHost: string | undefined, named?: string): Promise<Found> {
   if (findProgram("docker") === undefined) {
     return { reason: "there is no program `docker` on PATH" };
   }
   let reason = "";
-  for (const host of await candidateHosts(recordedHost)) {
+  for (const host of named === undefined ? await candidateHosts(recordedHost) : [named]) {
     try {
       const version = await run("docker", ["--host", host, "version", "--format", "{{.Server.Version}}"], {
         timeoutSeconds: probeSeconds,

@@ -1,45 +1,47 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { DEFAULT_BASE_IMAGE, findCaBundle, readMachine, writeMachine, type Machine } from "../../config/machine";
-import { chosenBaseImage, configuredBaseImage, devStack } from "../../config/stack";
+import {
+  DEFAULT_BASE_IMAGE,
+  engineNotice,
+  findCaBundle,
+  isMachineEngine,
+  readMachine,
+  writeMachine,
+  type Machine,
+} from "../../config/machine";
+import { configuredBaseImage, devStack, namedEngine, stackHost } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { imageExists } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
 import { Steps } from "../lib/progress";
 import { ensureBaseImage } from "./base-image";
-import { ensureDocker, findEngine } from "./docker";
+import { ensureDocker, findEngine, requireEngine } from "./docker";
 import { ensurePulumi } from "./pulumi";
 import { ensureStack, hasStack } from "./stack";
 
-/** Runs the set-up if a part of it is missing, and prints nothing otherwise. */
-export async function ensureSetup(steps: Steps): Promise<void> {
-  if (!(await isSetUp())) {
-    await setUp(steps);
+/**
+ * Runs the set-up if a part of it is missing, and prints nothing otherwise.
+ * @param stack that the command works on: its engine must answer. @default the stack `dev`
+ */
+export async function ensureSetup(steps: Steps, stack: string = devStack): Promise<void> {
+  const notice = engineNotice(stack, stackHost(stack).dockerHost);
+  if (notice !== undefined) {
+    console.error(notice);
+  }
+  if (!(await isSetUp(stack))) {
+    await setUp(steps, stack);
   }
 }
 
 /** Runs every step of the set-up. Each step keeps what already exists. */
-export async function setUp(steps: Steps): Promise<void> {
+export async function setUp(steps: Steps, stack: string = devStack): Promise<void> {
   const recorded = readMachine();
-  const caBundle = findCaBundle();
-
-  const engine = await steps.run(
-    "Docker engine",
-    (progress) => ensureDocker(recorded.dockerHost, progress),
-    ({ version }) => version,
-  );
-  const configured = configuredBaseImage();
-  const baseImage = await steps.run(
-    "Base image",
-    (progress) =>
-      ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
-    (reference) => reference,
-  );
-  // What the stack configures says nothing about this machine.
-  const found = baseImage === configured ? recorded.baseImage : baseImage;
-  const machine = machineOf(found === DEFAULT_BASE_IMAGE ? undefined : found, caBundle, engine.host);
+  const named = namedEngine(stack);
+  // DOCKER_HOST would lead the search for an engine to another one.
+  const search = named === undefined || (isMachineEngine(named, recorded) && !process.env.DOCKER_HOST);
+  const machine = search ? await setUpEngine(steps, stack, recorded) : await checkNamedEngine(steps, stack, recorded);
   writeMachine(machine);
 
   const tools = await steps.run(
@@ -52,13 +54,54 @@ export async function setUp(steps: Steps): Promise<void> {
 
   await steps.run(
     `Stack ${devStack}`,
-    () => ensureStack(devStack, buildPulumiEnvironment(tools, machine, process.env)),
+    () => ensureStack(devStack, buildPulumiEnvironment(tools, process.env)),
     () => "",
   );
 }
 
+/** Finds, starts or installs this machine's engine, and makes its base image available. Returns the facts to record. */
+async function setUpEngine(steps: Steps, stack: string, recorded: Machine): Promise<Machine> {
+  const caBundle = findCaBundle();
+  const engine = await steps.run(
+    "Docker engine",
+    (progress) => ensureDocker(recorded.dockerHost, progress),
+    ({ version }) => version,
+  );
+  const configured = configuredBaseImage(stack);
+  const baseImage = await steps.run(
+    "Base image",
+    (progress) =>
+      ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
+    (reference) => reference,
+  );
+  // What the stack configures says nothing about this machine, and neither does what DOCKER_HOST says today.
+  const found = baseImage === configured ? recorded.baseImage : baseImage;
+  const host = process.env.DOCKER_HOST ? recorded.dockerHost : engine.host;
+  return machineOf(found === DEFAULT_BASE_IMAGE ? undefined : found, caBundle, host);
+}
+
+/** Checks the engine of another machine, which only its people can set up. Returns the facts to record. */
+async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine): Promise<Machine> {
+  const { dockerHost, baseImage } = stackHost(stack);
+  await steps.run(
+    "Docker engine",
+    () => requireEngine(stack, dockerHost),
+    ({ version }) => `${version} at ${dockerHost}`,
+  );
+  await steps.run(
+    "Base image",
+    (progress) =>
+      ensureBaseImage(
+        { configured: baseImage, recorded: undefined, caBundle: undefined, engineHost: dockerHost },
+        progress,
+      ),
+    (reference) => reference,
+  );
+  return machineOf(recorded.baseImage, findCaBundle(), recorded.dockerHost);
+}
+
 /** Whether every step of the set-up is already done. Takes a fraction of a second. */
-async function isSetUp(): Promise<boolean> {
+async function isSetUp(stack: string): Promise<boolean> {
   const record = readToolsRecord();
   if (record?.fingerprint !== toolsFingerprint() || !isInstalled(record) || !hasStack(devStack)) {
     return false;
@@ -67,9 +110,10 @@ async function isSetUp(): Promise<boolean> {
   if (machine.caBundle !== findCaBundle()) {
     return false;
   }
+  const { dockerHost, baseImage } = stackHost(stack);
   const [found, present] = await Promise.all([
-    findEngine(machine.dockerHost),
-    imageExists(chosenBaseImage(), machine.dockerHost),
+    findEngine(machine.dockerHost, namedEngine(stack)),
+    imageExists(baseImage, dockerHost),
   ]);
   return found.engine !== undefined && present;
 }

@@ -6,7 +6,7 @@ import type { StackOutputs } from "./outputs";
 import type { DeploymentSizes } from "./report";
 
 /** Bytes that a deployment takes on disk, as far as this machine can see: the engine may be on another one. */
-export async function deploymentSizes(outputs: StackOutputs, engineHost: string | undefined): Promise<DeploymentSizes> {
+export async function deploymentSizes(outputs: StackOutputs, engineHost: string): Promise<DeploymentSizes> {
   // The environment lies in <root>/envs/<key>.
   const root = path.resolve(outputs.environment.path, "..", "..");
   return {

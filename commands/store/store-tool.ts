@@ -1,7 +1,6 @@
 import { IMAGES } from "../../lib/images";
 import { containerJob, storeJobOptions } from "../../lib/container-job";
-import { readMachine } from "../../config/machine";
-import { configuredValue, project } from "../../config/stack";
+import { configuredValue, project, stackHost } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Progress } from "../lib/progress";
@@ -11,6 +10,8 @@ import { readLedger } from "../releases/ledger";
 export interface StoreJob {
   /** The store on the Docker host. */
   root: string;
+  /** Whether Docker makes the store's directory where it is missing. @default false: then the job fails */
+  create?: boolean;
   /** Arguments of the store tool, without `--store`. */
   command: readonly [string, ...string[]];
   /** What it reads from stdin, as JSON. @default nothing */
@@ -38,19 +39,19 @@ export async function storeRoot(stack: string): Promise<string> {
   }
 }
 
-/** The image with the store tool of this checkout, built if need be. */
-export function storeImage(progress: Progress): Promise<string> {
-  return ensureImage(IMAGES.bootstrap, progress);
+/** The image with the store tool of this checkout, built on the stack's engine if need be. */
+export function storeImage(stack: string, progress: Progress): Promise<string> {
+  return ensureImage(IMAGES.bootstrap, stack, progress);
 }
 
 /**
- * Runs the store tool on a store, in a container that is removed afterwards. Its messages go to `progress`. Returns its
+ * Runs the store tool on a store of the stack's engine, in a container that is removed afterwards. Its messages go to `progress`. Returns its
  * stdout.
  *
  * @throws CommandError with its last lines when it fails
  */
-export async function runStoreTool(job: StoreJob, image: string, progress: Progress): Promise<string> {
-  const { dockerHost, caBundle } = readMachine();
+export async function runStoreTool(stack: string, job: StoreJob, image: string, progress: Progress): Promise<string> {
+  const { dockerHost, caBundle } = stackHost(stack);
   const docker = ["docker", ...storeToolArguments(job, image, caBundle)] as const;
   // The tool need not read the archive to its end, so tar's error about a closed pipe does not matter.
   const packed = `cd -- "$0" && tar --create --exclude='.*' --exclude=__pycache__ -- * | "$@"`;
@@ -79,13 +80,13 @@ export function storeToolMessage(line: string): string {
  * name of the token's variable: logs and process lists show arguments.
  */
 export function storeToolArguments(
-  { root, command, mounts, network, token }: StoreJob,
+  { root, create = false, command, mounts, network, token }: StoreJob,
   image: string,
   caBundle: string | undefined,
 ): string[] {
   const [subcommand, ...args] = command;
   const options = storeJobOptions(
-    { source: root },
+    { source: root, create },
     {
       // The value of the label is stable.
       labels: { project, component: "one-shot" },

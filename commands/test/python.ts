@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { deployedApplication } from "../../applications/deployed";
 import type { ImageDefinition } from "../../lib/images";
-import { readMachine } from "../../config/machine";
+import { devStack, stackHost } from "../../config/stack";
 import { logDirectory, projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
@@ -70,10 +70,11 @@ export async function ensureTestsImage(print: Print): Promise<string> {
   const progress = { ...silent, message: print };
   const server = await ensureImage(
     deployedApplication.image,
+    devStack,
     progress,
     deployedApplication.image.buildArguments({ browser: true }),
   );
-  return ensureImage(testsImage, progress, { SERVER_IMAGE: server });
+  return ensureImage(testsImage, devStack, progress, { SERVER_IMAGE: server });
 }
 
 /**
@@ -105,7 +106,7 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
       image,
       ...args,
     ],
-    { environment: dockerEnvironment(readMachine().dockerHost), log: "test-python", onLine: print },
+    { environment: dockerEnvironment(stackHost(devStack).dockerHost), log: "test-python", onLine: print },
     print,
   );
 }

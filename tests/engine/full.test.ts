@@ -1,5 +1,6 @@
 import { ensureImage } from "../../commands/lib/images";
 import { silent } from "../../commands/lib/progress";
+import { devStack } from "../../config/stack";
 import { pythonSources, testsImage } from "../../commands/test/python";
 import { Checkout, docker, fullStack, type EngineStack } from "../support/engine";
 
@@ -132,7 +133,7 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
 
 test("the server's own tests of real cross encoders pass with the mounted environment: Qwen3-Reranker, and that the demo model improves results", async () => {
   const { images } = (await stack.outputs()) as { images: { server: string } };
-  const image = await ensureImage(testsImage, silent, { SERVER_IMAGE: images.server });
+  const image = await ensureImage(testsImage, devStack, silent, { SERVER_IMAGE: images.server });
   const report = docker(
     "run",
     "--rm",

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import { storeToolArguments } from "../../commands/store/store-tool";
 import { ensureImage } from "../../commands/lib/images";
 import { silent } from "../../commands/lib/progress";
+import { devStack } from "../../config/stack";
 import { IMAGES } from "../../lib/images";
 import { command, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
@@ -36,7 +37,7 @@ beforeAll(async () => {
   fs.writeFileSync(path.join(published, "config.json"), "{}");
   fs.writeFileSync(path.join(published, "model.safetensors"), weights);
   fs.writeFileSync(path.join(published, "model.gguf"), "another format");
-  image = await ensureImage(IMAGES.bootstrap, silent);
+  image = await ensureImage(IMAGES.bootstrap, devStack, silent);
   const serve = `exec python3 -m mlenv.tests.serve "$(hostname -i)" ${repo} ${revision} /published`;
   hub = docker(
     "run",

@@ -109,6 +109,9 @@ test("a directory model gets its commit from its files, and the first model is t
 test.each([
   ["root", "relative", "archon-root"],
   ["root", "..", "/srv/../etc"],
+  ["dockerHost", "no address", "server"],
+  ["dockerHost", "an address without a port", "tcp://server"],
+  ["dockerHost", "a password", "ssh://me:secret@server"],
   ["baseImage", "empty", ""],
   ["caBundle", "relative", "ca.pem"],
   ["pythonIndex", "no URL", "pypi"],

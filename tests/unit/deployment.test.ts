@@ -298,7 +298,7 @@ test("an engine that does not answer is reported with its address and what to do
   delete process.env["ARCHON_ENGINE_ELSEWHERE"];
   try {
     await expect(run({ dockerHost: "unix:///nonexistent/docker.sock" })).rejects.toThrow(
-      /^The Docker engine at unix:\/\/\/nonexistent\/docker\.sock does not answer: .+\nNothing was changed\. Start the engine, or set DOCKER_HOST/,
+      /^The Docker engine at unix:\/\/\/nonexistent\/docker\.sock does not answer: .+\nNothing was changed\. Start the engine, or set archon:dockerHost or DOCKER_HOST/,
     );
   } finally {
     process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";

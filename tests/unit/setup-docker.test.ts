@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { aptInstall, hasApt } from "../../commands/setup/apt";
-import { ensureDocker, findEngine } from "../../commands/setup/docker";
+import { ensureDocker, findEngine, requireEngine } from "../../commands/setup/docker";
 import { removeCrashedPidFile } from "../../commands/setup/dockerd";
 import { silent } from "../../commands/lib/progress";
 
@@ -85,6 +85,20 @@ describe("the engine", () => {
     await expect(ensureDocker(undefined, silent)).rejects.toThrow(
       'DOCKER_HOST is set to "tcp://named:2375", but no Docker engine answers there:\n  dial tcp: no such host\n' +
         "Start that engine, or unset DOCKER_HOST to use the one on this machine.",
+    );
+  });
+
+  test("that a stack names is the only one asked, whatever DOCKER_HOST says", async () => {
+    process.env.DOCKER_HOST = "unix:///var/run/docker.sock";
+    writeClient(
+      { "ssh://me@prod": "28.0.0", "unix:///var/run/docker.sock": "27.0.0" },
+      { refusal: "ssh: Could not resolve hostname prd" },
+    );
+    expect(await requireEngine("prod", "ssh://me@prod")).toEqual({ version: "28.0.0", host: "ssh://me@prod" });
+    await expect(requireEngine("prod", "ssh://me@prd")).rejects.toThrow(
+      'archon:dockerHost of the stack prod is "ssh://me@prd", but no Docker engine answers there:\n' +
+        "  ssh: Could not resolve hostname prd\n" +
+        "Start that engine, or correct the address with `./archon pulumi config set archon:dockerHost ADDRESS --stack prod`.",
     );
   });
 

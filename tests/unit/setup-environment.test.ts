@@ -10,7 +10,7 @@ const onPath: PulumiTools = { home: "/home/me/.pulumi", binDirectory: undefined,
 describe("the environment of Pulumi", () => {
   test("has the tools first on PATH, once, and the state inside the checkout", () => {
     const base = { PATH: "/usr/bin:/cache/bin:/bin", HOME: "/home/me" };
-    expect(buildPulumiEnvironment(built, {}, base)).toEqual({
+    expect(buildPulumiEnvironment(built, base)).toEqual({
       HOME: "/home/me",
       PATH: "/cache/bin:/usr/bin:/bin",
       PULUMI_HOME: "/cache/home",
@@ -24,30 +24,26 @@ describe("the environment of Pulumi", () => {
   });
 
   test("replaces a passphrase and backend of another project", () => {
-    const environment = buildPulumiEnvironment(
-      onPath,
-      {},
-      { PATH: "/usr/bin", PULUMI_CONFIG_PASSPHRASE: "other", PULUMI_BACKEND_URL: "s3://other" },
-    );
+    const environment = buildPulumiEnvironment(onPath, {
+      PATH: "/usr/bin",
+      PULUMI_CONFIG_PASSPHRASE: "other",
+      PULUMI_BACKEND_URL: "s3://other",
+    });
     expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE");
     expect(environment.PULUMI_BACKEND_URL).toBe(`file://${stateDirectory}`);
     expect(environment.PATH).toBe("/usr/bin");
   });
 
-  test("has the engine of the machine, unless the person names one", () => {
-    const machine = { dockerHost: "unix:///run/user/1/docker.sock" };
-    expect(buildPulumiEnvironment(onPath, machine, {}).DOCKER_HOST).toBe("unix:///run/user/1/docker.sock");
-    expect(buildPulumiEnvironment(onPath, machine, { DOCKER_HOST: "tcp://other:2375" }).DOCKER_HOST).toBe(
-      "tcp://other:2375",
-    );
-    expect(buildPulumiEnvironment(onPath, {}, {})).not.toHaveProperty("DOCKER_HOST");
+  test("keeps the engine that the person names, and names none itself: that is for the stack to say", () => {
+    expect(buildPulumiEnvironment(onPath, { DOCKER_HOST: "tcp://other:2375" }).DOCKER_HOST).toBe("tcp://other:2375");
+    expect(buildPulumiEnvironment(onPath, {})).not.toHaveProperty("DOCKER_HOST");
   });
 });
 
 describe("the exports for a shell", () => {
   test("name only what differs, and unset what must not be there", () => {
     const base = { PATH: "/usr/bin", HOME: "/home/me", PULUMI_CONFIG_PASSPHRASE: "other" };
-    const lines = shellExports(buildPulumiEnvironment(built, {}, base), base).split("\n");
+    const lines = shellExports(buildPulumiEnvironment(built, base), base).split("\n");
     expect(lines.map((line) => line.split("=")[0])).toEqual([
       "export PATH",
       "export PULUMI_BACKEND_URL",
@@ -68,9 +64,9 @@ describe("the exports for a shell", () => {
   });
 
   test("evaluated twice change nothing more", () => {
-    const once = { ...buildPulumiEnvironment(built, {}, { PATH: "/usr/bin" }) };
+    const once = { ...buildPulumiEnvironment(built, { PATH: "/usr/bin" }) };
     once.PATH = [shimDirectory, once.PATH].join(path.delimiter);
-    expect(shellExports(buildPulumiEnvironment(built, {}, once), once)).toBe("");
+    expect(shellExports(buildPulumiEnvironment(built, once), once)).toBe("");
   });
 });
 

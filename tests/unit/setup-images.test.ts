@@ -13,13 +13,17 @@ jest.mock("../../lib/paths", () => {
 
 import { machineFile as machine, projectRoot as project } from "../../lib/paths";
 import { DEFAULT_BASE_IMAGE, writeMachine } from "../../config/machine";
-import { chosenBaseImage, configuredBaseImage, packageIndexes } from "../../config/stack";
+import { configuredBaseImage, namedEngine, packageIndexes, stackHost } from "../../config/stack";
 import { buildCommand } from "../../commands/lib/images";
 
 const stackFile = path.join(project, "Pulumi.dev.yaml");
+const prodFile = path.join(project, "Pulumi.prod.yaml");
+fs.copyFileSync(path.join(__dirname, "../../Pulumi.yaml"), path.join(project, "Pulumi.yaml"));
+delete process.env.DOCKER_HOST;
 
 afterEach(() => {
   fs.rmSync(stackFile, { force: true });
+  fs.rmSync(prodFile, { force: true });
   fs.rmSync(machine, { force: true });
 });
 
@@ -27,12 +31,12 @@ afterAll(() => fs.rmSync(project, { recursive: true }));
 
 describe("decisions that count before Pulumi runs", () => {
   test("are none without a stack file, in an empty one, and where they say auto", () => {
-    expect(configuredBaseImage()).toBeUndefined();
+    expect(configuredBaseImage("dev")).toBeUndefined();
     fs.writeFileSync(stackFile, "# nothing yet\n");
-    expect(configuredBaseImage()).toBeUndefined();
+    expect(configuredBaseImage("dev")).toBeUndefined();
     fs.writeFileSync(stackFile, "config:\n  archon:baseImage: auto\n");
-    expect(configuredBaseImage()).toBeUndefined();
-    expect(packageIndexes()).toEqual({ pythonIndex: "", pythonExtraIndexes: [] });
+    expect(configuredBaseImage("dev")).toBeUndefined();
+    expect(packageIndexes("dev")).toEqual({ pythonIndex: "", pythonExtraIndexes: [] });
   });
 
   test("are read with and without the project's prefix", () => {
@@ -40,19 +44,29 @@ describe("decisions that count before Pulumi runs", () => {
       stackFile,
       "config:\n  archon:baseImage: mine:1 # ours\n  pythonIndex: https://index.example/simple\n  archon:pythonExtraIndexes: [https://a.example, 7]\n",
     );
-    expect(configuredBaseImage()).toBe("mine:1");
-    expect(packageIndexes()).toEqual({
+    expect(configuredBaseImage("dev")).toBe("mine:1");
+    expect(packageIndexes("dev")).toEqual({
       pythonIndex: "https://index.example/simple",
       pythonExtraIndexes: ["https://a.example"],
     });
   });
 
   test("go before facts, and facts before the default", () => {
-    expect(chosenBaseImage()).toBe(DEFAULT_BASE_IMAGE);
+    expect(stackHost("dev").baseImage).toBe(DEFAULT_BASE_IMAGE);
     writeMachine({ baseImage: "archon-base:1" }, machine);
-    expect(chosenBaseImage()).toBe("archon-base:1");
+    expect(stackHost("dev").baseImage).toBe("archon-base:1");
     fs.writeFileSync(stackFile, "config:\n  archon:baseImage: mine:1\n");
-    expect(chosenBaseImage()).toBe("mine:1");
+    expect(stackHost("dev").baseImage).toBe("mine:1");
+  });
+
+  test("name an engine for one stack of the checkout, and leave the others on the machine's", () => {
+    writeMachine({ dockerHost: "unix:///run/user/1/docker.sock" }, machine);
+    fs.writeFileSync(prodFile, "config:\n  archon:dockerHost: ssh://me@prod\n");
+    expect([namedEngine("prod"), namedEngine("dev")]).toEqual(["ssh://me@prod", undefined]);
+    expect([stackHost("prod").dockerHost, stackHost("dev").dockerHost]).toEqual([
+      "ssh://me@prod",
+      "unix:///run/user/1/docker.sock",
+    ]);
   });
 });
 

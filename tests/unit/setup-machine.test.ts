@@ -2,7 +2,15 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { missingCertificates, splitBundle } from "../../commands/setup/certificates";
-import { findCaBundle, readMachine, writeMachine } from "../../config/machine";
+import {
+  DEFAULT_BASE_IMAGE,
+  engineNotice,
+  findCaBundle,
+  hostOf,
+  readMachine,
+  writeMachine,
+} from "../../config/machine";
+import { remoteAccess } from "../../lib/host";
 import { cacheDirectory } from "../../lib/paths";
 import { atLeast } from "../../commands/lib/version";
 
@@ -44,6 +52,51 @@ describe("facts about the machine", () => {
       `${file} is not a JSON object. It holds only what the set-up found: remove it and run \`./archon setup\`.`,
     );
   });
+});
+
+describe("the host of a stack", () => {
+  const auto = { dockerHost: "", baseImage: "auto", caBundle: "auto" };
+  const machine = { baseImage: "archon-base:1", caBundle: "/ca.pem", dockerHost: "unix:///run/user/1/docker.sock" };
+
+  test.each([
+    ["what the stack names", "ssh://me@prod", machine, "tcp://shell:2375", "ssh://me@prod"],
+    ["else DOCKER_HOST", "", machine, "tcp://shell:2375", "tcp://shell:2375"],
+    ["else what the set-up found", "", machine, undefined, "unix:///run/user/1/docker.sock"],
+    ["else Docker's default", "", {}, "", "unix:///var/run/docker.sock"],
+  ])("is %s", (_, dockerHost, facts, variable, expected) => {
+    expect(hostOf({ ...auto, dockerHost }, facts, { DOCKER_HOST: variable }).dockerHost).toBe(expected);
+  });
+
+  test("has the machine's base image and authorities on the engine that the set-up found only", () => {
+    const ours = { baseImage: "archon-base:1", caBundle: "/ca.pem" };
+    expect(hostOf(auto, machine, {})).toMatchObject(ours);
+    expect(hostOf({ ...auto, dockerHost: machine.dockerHost }, machine, {})).toMatchObject(ours);
+    expect(hostOf({ ...auto, dockerHost: "ssh://me@prod" }, machine, { DOCKER_HOST: "ssh://me@prod" })).toEqual({
+      dockerHost: "ssh://me@prod",
+      baseImage: DEFAULT_BASE_IMAGE,
+      caBundle: undefined,
+    });
+    const chosen = { dockerHost: "ssh://me@prod", baseImage: "mine:1", caBundle: "/etc/ca.pem" };
+    expect(hostOf(chosen, machine, {})).toEqual(chosen);
+  });
+
+  test("is named to a person whose DOCKER_HOST is another", () => {
+    expect(engineNotice("prod", "ssh://me@prod", { DOCKER_HOST: "unix:///x.sock" })).toBe(
+      "DOCKER_HOST is unix:///x.sock, but archon:dockerHost of the stack prod is ssh://me@prod, which is used. " +
+        "Unset DOCKER_HOST; to move the stack to that engine, change the key.",
+    );
+    expect(engineNotice("prod", "ssh://me@prod", { DOCKER_HOST: "ssh://me@prod" })).toBeUndefined();
+    expect(engineNotice("prod", "ssh://me@prod", {})).toBeUndefined();
+  });
+});
+
+test("what answers on the loopback of another machine is reached through a tunnel", () => {
+  expect(remoteAccess("ssh://me@prod:2222", "http://127.0.0.1:80")).toBe(
+    "http://127.0.0.1:80 is an address of the host of the engine ssh://me@prod:2222, not of this machine. " +
+      "To use it from here: ssh -N -L 80:127.0.0.1:80 -p 2222 me@prod",
+  );
+  expect(remoteAccess("tcp://prod:2376", "http://[::1]:8181")).toContain("ssh -N -L 8181:[::1]:8181 HOST");
+  expect(remoteAccess("unix:///var/run/docker.sock", "http://127.0.0.1:80")).toBeUndefined();
 });
 
 describe("the bundle of certificate authorities", () => {

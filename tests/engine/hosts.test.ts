@@ -1,0 +1,67 @@
+import { stackHost, devStack } from "../../config/stack";
+import { command, prepareCommands } from "../support/commands";
+import { Checkout, type EngineStack } from "../support/engine";
+import { Sshd } from "../support/sshd";
+
+/**
+ * Stacks whose host is not the machine that the deployer works on. The engine behind the sshd is the tests' own, so that
+ * nothing here proves what differs between two machines' files.
+ */
+jest.setTimeout(600_000);
+
+const checkout = new Checkout();
+afterAll(async () => {
+  await checkout.remove();
+});
+
+describe("an engine behind ssh", () => {
+  let sshd: Sshd;
+  let stack: EngineStack;
+  /** The engine of the shell, which the stack does not use. */
+  const elsewhere = "unix:///nonexistent/docker.sock";
+  const savedPath = process.env["PATH"];
+
+  beforeAll(async () => {
+    sshd = await Sshd.start();
+    const { baseImage, caBundle = "none" } = stackHost(devStack);
+    stack = await checkout.stack({ dockerHost: sshd.dockerHost, baseImage, caBundle });
+    prepareCommands(checkout);
+  });
+  afterAll(async () => {
+    await stack.withEnvironment(sshd.environment, () => stack.destroy());
+    process.env["PATH"] = savedPath;
+    await sshd.stop();
+  });
+
+  test("gets the stack, whatever DOCKER_HOST says, and the update says where the stack answers", async () => {
+    await stack.withEnvironment({ ...sshd.environment, DOCKER_HOST: elsewhere }, async () => {
+      const output = await stack.upOutput();
+      expect(output).toContain(
+        `DOCKER_HOST is ${elsewhere}, but archon:dockerHost of the stack ${stack.name} is ${sshd.dockerHost}, which is used.`,
+      );
+      expect(output).toContain(`To use it from here: ssh -N -L ${new URL(await stack.url()).port}:127.0.0.1:`);
+    });
+    await stack.healthy();
+    expect(sshd.log()).toContain("Accepted publickey");
+  });
+
+  test("is left as it is by an update without changes", async () => {
+    await stack.withEnvironment(sshd.environment, async () => {
+      expect(await stack.up()).toEqual([]);
+    });
+  });
+
+  test("is the one that the commands work on", () => {
+    Object.assign(process.env, sshd.environment, { DOCKER_HOST: elsewhere });
+    try {
+      const listed = command(checkout, "releases", "--stack", stack.name);
+      expect(listed.output).toContain(`archon:dockerHost of the stack ${stack.name} is ${sshd.dockerHost}`);
+      expect(listed.code).toBe(0);
+      expect(command(checkout, "verify", "--stack", stack.name)).toMatchObject({ code: 0 });
+      expect(command(checkout, "recover", "--stack", stack.name)).toMatchObject({ code: 0 });
+    } finally {
+      delete process.env["DOCKER_HOST"];
+      process.env["PATH"] = savedPath;
+    }
+  });
+});
