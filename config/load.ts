@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../lib/errors";
+import { readModelDirectory } from "../lib/model-directory";
 import { projectRoot } from "../lib/paths";
 import { hostOf, readMachine, type Machine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
@@ -63,16 +64,23 @@ function rawConfig(): Record<string, unknown> {
 
 function loadModels(project: string, entries: readonly ModelEntry[], problems: Problem[]): Model[] {
   return entries.flatMap((entry, index) => {
-    if ("directory" in entry && !fs.existsSync(path.join(path.resolve(project, entry.directory), "config.json"))) {
-      problems.push({
-        path: ["models", index, "directory"],
-        received: entry.directory,
-        reason: "must be a directory, relative to the project, that holds a model (config.json and weights)",
-      });
+    const reason = "directory" in entry ? directoryProblem(path.resolve(project, entry.directory)) : undefined;
+    if ("directory" in entry && reason !== undefined) {
+      problems.push({ path: ["models", index, "directory"], received: entry.directory, reason });
       return [];
     }
     return [modelOf(project, entry)];
   });
+}
+
+function directoryProblem(directory: string): string | undefined {
+  if (!fs.existsSync(path.join(directory, "config.json"))) {
+    return "must be a directory, relative to the project, that holds a model (config.json and weights)";
+  }
+  const { unusableLinks } = readModelDirectory(directory);
+  return unusableLinks.length === 0
+    ? undefined
+    : `holds symbolic links that lead out of the model's folder, to a directory or to nothing: ${unusableLinks.join(", ")}; copy the files that they stand for (cp --recursive --dereference)`;
 }
 
 function readLock(project: string, file: string, problems: Problem[]): string | undefined {

@@ -1,5 +1,6 @@
 import * as path from "node:path";
-import { directoryRevision, isModelFile, readTree } from "../lib/hashing";
+import { directoryRevision } from "../lib/hashing";
+import { readModelDirectory } from "../lib/model-directory";
 import type { ModelEntry } from "./schema";
 
 /** A model at one commit. */
@@ -31,6 +32,6 @@ export function modelOf(project: string, entry: ModelEntry): Model {
     return { ...entry, repo };
   }
   const directory = path.resolve(project, entry.directory);
-  const revision = directoryRevision(readTree(directory, isModelFile));
+  const revision = directoryRevision(readModelDirectory(directory).files);
   return { name: entry.name, repo, revision, variant: entry.variant, directory };
 }

@@ -45,10 +45,16 @@ export function directoryRevision(files: readonly SourceFile[]): string {
 }
 
 /**
- * Regular files below a directory. Symbolic links are left out: what they point to may lie outside the checkout.
+ * Regular files below a directory.
  * @param keep gets the relative path of every file and directory; a file or directory that it refuses is left out
+ * @param isFile gets the relative path of every symbolic link, and says whether it counts as the file that it points
+ *   to. By default links are left out: what they point to may lie outside the checkout.
  */
-export function readTree(directory: string, keep: (relative: string) => boolean): SourceFile[] {
+export function readTree(
+  directory: string,
+  keep: (relative: string) => boolean,
+  isFile: (link: string) => boolean = () => false,
+): SourceFile[] {
   const files: SourceFile[] = [];
   const visit = (relative: string): void => {
     for (const entry of fs.readdirSync(path.join(directory, relative), { withFileTypes: true })) {
@@ -58,7 +64,7 @@ export function readTree(directory: string, keep: (relative: string) => boolean)
       }
       if (entry.isDirectory()) {
         visit(name);
-      } else if (entry.isFile()) {
+      } else if (entry.isFile() || (entry.isSymbolicLink() && isFile(name))) {
         files.push(readFile(directory, name));
       }
     }
@@ -70,11 +76,6 @@ export function readTree(directory: string, keep: (relative: string) => boolean)
 export function readFile(directory: string, relative: string): SourceFile {
   const absolute = path.join(directory, relative);
   return { path: relative, executable: (fs.statSync(absolute).mode & 0o100) !== 0, bytes: fs.readFileSync(absolute) };
-}
-
-/** Whether a path belongs to a model directory's content: dot files and `__pycache__` do not. */
-export function isModelFile(relative: string): boolean {
-  return relative.split("/").every((part) => !part.startsWith(".") && part !== "__pycache__");
 }
 
 function compareBytes(a: string, b: string): number {

@@ -8,6 +8,8 @@ const resolved = z.object({
   revision: z.string().regex(/^[0-9a-f]{40}$/),
   files: z.array(z.object({ path: z.string(), size: z.number() })),
   left: z.array(z.string()),
+  /** Modules that its configuration names as its own code. */
+  code: z.array(z.string()),
   bytes: z.number(),
 });
 export type Resolved = z.infer<typeof resolved>;
@@ -53,7 +55,7 @@ export function parseSize(text: string): number {
  * @throws UserError for a model above the limit without `force`
  */
 export function describePin(found: Resolved, { stack, maxBytes, force, application }: PinRequest): string[] {
-  const { repo, revision, files, left } = found;
+  const { repo, revision, files, left, code } = found;
   const largest = [...files].sort((one, other) => other.size - one.size)[0];
   const size = `${bytes(found.bytes)} in ${files.length} ${files.length === 1 ? "file" : "files"}`;
   if (files.length === 0) {
@@ -79,6 +81,12 @@ export function describePin(found: Resolved, { stack, maxBytes, force, applicati
     `Below archon:models in Pulumi.${stack}.yaml:`,
     `    - { name: ${modelName(repo)}, repo: ${repo}, revision: ${revision} }`,
     ...warning,
+    ...(code.length === 0
+      ? []
+      : [
+          "",
+          `WARNING: ${repo} has code of its own (${code.join(", ")}), which is not run. It can be used only if the installed packages know its architecture without that code.`,
+        ]),
   ];
 }
 

@@ -54,7 +54,7 @@ export async function runStoreTool(stack: string, job: StoreJob, image: string, 
   const { dockerHost, caBundle } = stackHost(stack);
   const docker = ["docker", ...storeToolArguments(job, image, caBundle)] as const;
   // The tool need not read the archive to its end, so tar's error about a closed pipe does not matter.
-  const packed = `cd -- "$0" && tar --create --exclude='.*' --exclude=__pycache__ -- * | "$@"`;
+  const packed = `cd -- "$0" && tar --create --dereference --hard-dereference --exclude='.*' --exclude=__pycache__ -- * | "$@"`;
   const [program, ...args] =
     job.archive === undefined ? docker : (["/bin/bash", "-c", packed, job.archive, ...docker] as const);
   return run(program, args, {

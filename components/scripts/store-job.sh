@@ -15,8 +15,9 @@ mapfile -t command <<<"$JOB_COMMAND"
 
 input() {
   if [[ -n "$JOB_DIRECTORY" ]]; then
-    # Owner, times and order of the files do not matter: the store tool checks their content.
-    tar --create --directory="$JOB_DIRECTORY" --exclude='.*' --exclude=__pycache__ -- *
+    # Owner, times and order of the files do not matter: the store tool checks their content. It accepts no links; the
+    # program has checked where they lead.
+    tar --create --dereference --hard-dereference --directory="$JOB_DIRECTORY" --exclude='.*' --exclude=__pycache__ -- *
   elif [[ -n "$JOB_FILE" ]]; then
     cat -- "$JOB_FILE"
   else

@@ -106,6 +106,14 @@ test("a directory model gets its commit from its files, and the first model is t
   );
 });
 
+test("a model directory with links that lead elsewhere is refused, and the links are named", () => {
+  fs.symlinkSync("/etc/hostname", path.join(project, "model/vocab.txt"));
+  fs.symlinkSync("nowhere", path.join(project, "model/merges.txt"));
+  expect(() => load({ models: [{ name: "demo", directory: "model" }] })).toThrow(
+    /models\[0\]\.directory[^]*holds symbolic links that lead out of the model's folder, to a directory or to nothing: merges\.txt, vocab\.txt; copy the files/,
+  );
+});
+
 test.each([
   ["root", "relative", "archon-root"],
   ["root", "..", "/srv/../etc"],

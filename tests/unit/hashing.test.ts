@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { contentTag, contextSources } from "../../lib/build-context";
-import { digest, digestFiles, directoryRevision, isModelFile, type SourceFile } from "../../lib/hashing";
+import { digest, digestFiles, directoryRevision, type SourceFile } from "../../lib/hashing";
+import { isModelFile, readModelDirectory } from "../../lib/model-directory";
 import { releaseId } from "../../release/release";
 
 const file = fc.record({
@@ -40,6 +41,48 @@ test("the commit of a directory model is what sha256sum gives for it", () => {
     "4b4a26c2f1d891924105322b0c53b3857b475f60",
   );
   expect(["config.json", ".git/x", "a/__pycache__/b"].filter(isModelFile)).toEqual(["config.json"]);
+});
+
+describe("a model's directory", () => {
+  let cache: string;
+  beforeEach(() => {
+    cache = fs.mkdtempSync(path.join(os.tmpdir(), "archon-model-"));
+  });
+  afterEach(() => {
+    fs.rmSync(cache, { recursive: true });
+  });
+
+  test("may be a snapshot of a Hugging Face cache, where every file is a link", () => {
+    const folder = path.join(cache, "models--Org--Name");
+    const snapshot = path.join(folder, "snapshots", "a".repeat(40));
+    fs.mkdirSync(path.join(snapshot, "sub"), { recursive: true });
+    fs.mkdirSync(path.join(folder, "blobs"));
+    fs.writeFileSync(path.join(folder, "blobs/1"), "hello");
+    fs.symlinkSync("../../blobs/1", path.join(snapshot, "config.json"));
+    fs.symlinkSync("../../../blobs/1", path.join(snapshot, "sub/vocab.txt"));
+    const { files, unusableLinks } = readModelDirectory(snapshot);
+    expect(files.map(({ path: name, bytes }) => [name, Buffer.from(bytes).toString()])).toEqual([
+      ["config.json", "hello"],
+      ["sub/vocab.txt", "hello"],
+    ]);
+    expect(unusableLinks).toEqual([]);
+  });
+
+  test("names the links that it cannot follow", () => {
+    const model = path.join(cache, "model");
+    fs.mkdirSync(path.join(model, "sub"), { recursive: true });
+    fs.writeFileSync(path.join(model, "config.json"), "{}");
+    fs.writeFileSync(path.join(cache, "secret"), "s");
+    fs.symlinkSync("config.json", path.join(model, "inside"));
+    fs.symlinkSync("../secret", path.join(model, "outside"));
+    fs.symlinkSync("nothing", path.join(model, "dangling"));
+    fs.symlinkSync("sub", path.join(model, "directory"));
+    fs.symlinkSync("loop", path.join(model, "loop"));
+    fs.symlinkSync("../secret", path.join(model, ".hidden"));
+    const { files, unusableLinks } = readModelDirectory(model);
+    expect(files.map(({ path: name }) => name).sort()).toEqual(["config.json", "inside"]);
+    expect(unusableLinks.sort()).toEqual(["dangling", "directory", "loop", "outside"]);
+  });
 });
 
 test("a Dockerfile's sources are what it copies and mounts from the context, not from other stages", () => {

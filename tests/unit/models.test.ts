@@ -52,6 +52,7 @@ describe("pinning", () => {
       { path: "model.safetensors", size: 1_191_588_280 },
     ],
     left: ["model.gguf"],
+    code: [],
     bytes: 1_191_589_007,
   };
   const large: Resolved = {
@@ -61,6 +62,13 @@ describe("pinning", () => {
     files: [{ path: "model-1.safetensors", size: 8_044_000_000 }],
   };
   const request = { stack: "prod", maxBytes: 5e9, force: false, application: undefined };
+
+  test("names the code of a model, which nobody runs", () => {
+    expect(describePin({ ...found, code: ["modeling_own.py"] }, request).join("\n")).toMatch(
+      /WARNING: [^]* has code of its own \(modeling_own\.py\), which is not run/,
+    );
+    expect(describePin({ ...found, code: [] }, request).join("\n")).not.toContain("WARNING");
+  });
 
   test("prints the line of configuration", () => {
     const lines = describePin(found, request);

@@ -137,7 +137,9 @@ describe("the PID file of an engine", () => {
 
   test("is removed when its process has ended and its parent has not waited for it", async () => {
     // A parent that never waits for its child.
-    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    // The child ends only once its parent is `sleep`, which waits for no children; a shell might.
+    const script = '( until [ "$(cat /proc/$$/comm)" = sleep ]; do :; done ) & echo $!; exec sleep 60';
+    const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
     const [pid] = (await once(parent.stdout, "data")) as [Buffer];
     const state = (): string => fs.readFileSync(`/proc/${String(pid).trim()}/stat`, "utf8");
     while (!state().includes(" Z ")) {

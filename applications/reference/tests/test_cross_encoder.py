@@ -6,6 +6,7 @@ import shutil
 import site
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -150,6 +151,38 @@ def test_a_causal_model_made_into_a_classifier_is_scored_by_its_head(tiny: Modul
     reranker = cross_encoder.load(model, tmp_path)
     baseline.check_known_answers(reranker)
     assert_as_classified(reranker, tmp_path, model)
+
+
+def edit_config(cache: Path, model: Model, edit: Callable[[dict], None]) -> None:
+    path = hf_cache.snapshot(cache, model) / "config.json"
+    config = json.loads(path.read_text())
+    edit(config)
+    path.write_text(json.dumps(config))
+
+
+@pytest.mark.ml
+@pytest.mark.parametrize("missing", ["absent", "null"])
+def test_a_classifier_without_a_padding_token_takes_the_tokenizers(
+    tiny: ModuleType, tmp_path: Path, missing: str
+) -> None:
+    model = tiny.write_qwen3_classifier(tmp_path)
+    expected = cross_encoder.load(model, tmp_path).score(QUERY, PASSAGES)
+    edit_config(
+        tmp_path,
+        model,
+        lambda config: config.pop("pad_token_id") if missing == "absent" else config.update(pad_token_id=None),
+    )
+    assert cross_encoder.load(model, tmp_path).score(QUERY, PASSAGES) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.ml
+def test_a_model_with_code_of_its_own_is_refused_for_good(tiny: ModuleType, tmp_path: Path) -> None:
+    model = tiny.write_bert(tmp_path)
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForSequenceClassification": "own.Own"}
+    edit_config(tmp_path, model, lambda config: config.update(model_type="own", architectures=["Own"], auto_map=own))
+    (hf_cache.snapshot(tmp_path, model) / "own.py").write_text("raise SystemExit('own code was run')")
+    with pytest.raises(UnusableModel, match="needs code of its own, which is not run"):
+        cross_encoder.load(model, tmp_path)
 
 
 @pytest.mark.ml

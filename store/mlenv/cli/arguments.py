@@ -196,6 +196,13 @@ def _lock(command: argparse.ArgumentParser) -> None:
     _list_option(command, "--also", "FILE", "lists to resolve at the same versions (.in)", type=Path)
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the lock files go")
     command.add_argument("--platform", default=PLATFORM, help="uv's name of the platform (default: %(default)s)")
+    command.add_argument(
+        "--accelerator",
+        choices=("cuda", "cpu"),
+        default="cuda",
+        help="what the lock file may hold: with cpu, no package of CUDA (default: %(default)s)",
+    )
+    command.add_argument("--torch-index", metavar="URL", help="index of torch, torchvision and torchaudio alone")
     command.add_argument("--upgrade", action="store_true", help="ignore the versions of the existing lock files")
     command.add_argument(
         "--scratch",
@@ -208,7 +215,7 @@ def _lock(command: argparse.ArgumentParser) -> None:
 
 def _index_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--index", metavar="URL", help="package index (default: uv's)")
-    _list_option(command, "--extra-index", "URL", "indexes that are searched first")
+    _list_option(command, "--extra-index", "URL", "indexes that are asked first")
     command.add_argument(
         "--wheelhouse", type=Path, metavar="DIR", help="directory of wheels, used instead of any index"
     )

@@ -20,6 +20,7 @@ def require_compatible(lock: LockFile, python: str) -> None:
         *_interpreter_problems(lock, python),
         *_platform_problems(lock.header.get("platform")),
         *_version_problems(lock),
+        *_accelerator_problems(lock),
     ]
     if problems:
         raise UsageError(f"the lock file cannot be used here:\n{bullets(problems)}")
@@ -54,6 +55,21 @@ def _version_problems(lock: LockFile) -> Iterator[str]:
             "Qwen3-Reranker a random score head without an error. Raise it in requirements.server.ml.in and renew "
             "the lock file (./archon lock)"
         )
+
+
+def cuda_packages(lock: LockFile) -> list[str]:
+    """The pinned packages that only a torch built with CUDA needs, as `name==version`."""
+    return [
+        str(requirement)
+        for requirement in lock.requirements
+        if requirement.name.startswith(("nvidia-", "cuda-")) or requirement.name in ("triton", "pytorch-triton")
+    ]
+
+
+def _accelerator_problems(lock: LockFile) -> Iterator[str]:
+    found = cuda_packages(lock)
+    if lock.header.get("accelerator") == "cpu" and found:
+        yield (f"it is for the accelerator cpu, but pins {', '.join(found)}; renew the lock file (./archon lock)")
 
 
 def _major_minor(version: str) -> tuple[int, ...]:

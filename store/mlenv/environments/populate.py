@@ -90,6 +90,8 @@ class _Build:
         self._uncached = [
             item for item in lock.requirements if not uv.is_cached(store.uv_cache, item.name, item.version)
         ]
+        self._fresh: frozenset[str] = frozenset()
+        """Packages that this run removed from the caches and unpacked again from their archives."""
         self._seconds: dict[str, float] = {}
 
     def run(self) -> tuple[dict, int]:
@@ -104,6 +106,7 @@ class _Build:
         except DamagedPackagesError as damage:
             progress.info(f"{damage}; removing them from the caches and installing again")
             self._drop_cached(damage.packages)
+            self._fresh = damage.packages
             self._uncached = [
                 item for item in self._lock.requirements if item in self._uncached or item.name in damage.packages
             ]
@@ -119,8 +122,8 @@ class _Build:
         compiled = self._timed("compile", lambda: self._compile(distributions))
         failpoints.reach("populate.compiled")
         # "prove" is a key of manifests: stable.
-        entries, report = self._timed("prove", lambda: self._check(distributions, compiled))
-        summary = self._summary(distributions, report)
+        entries, differing, report = self._timed("prove", lambda: self._check(distributions, compiled))
+        summary = self._summary(distributions, differing, report)
         summary = manifest.write_environment(self._base, summary, entries, self._request.lock)
         failpoints.reach("populate.manifest")
         new_bytes = self._new_bytes(distributions, compiled)
@@ -172,17 +175,26 @@ class _Build:
         progress.info(f"byte code: {compiled.compiled:,} compiled, {compiled.linked:,} from the cache{refused}")
         return compiled
 
-    def _check(self, distributions: Sequence[Distribution], compiled: Bytecode) -> tuple[list[FileEntry], dict]:
-        """Import and hash at the same time: an import uses one processor and often waits for the disk."""
+    def _check(
+        self, distributions: Sequence[Distribution], compiled: Bytecode
+    ) -> tuple[list[FileEntry], list[str], dict]:
+        """Import and hash at the same time: an import uses one processor and often waits for the disk. Returns the
+        files, the paths of those that are not as recorded, and the report of the imports."""
         with ImportCheck(self._base, self._request.imports, [self._descriptor]) as imports:
             entries = hash_tree(self._base, normalise(self._base))
-            cross_check(distributions, compiled, entries)
+            differing = cross_check(distributions, compiled, entries, self._fresh)
             failpoints.reach("populate.hashed")
             report = imports.result()
         failpoints.reach("populate.imported")
         for line in report.describe():
             progress.info(line)
-        return entries, report.to_json()
+        if differing:
+            progress.info(
+                f"{progress.pluralise(len(differing), 'file')} of {', '.join(sorted(self._fresh))} not as the RECORD "
+                f"of the wheel says; the wheel itself has the hash of the lock file, so it was published like this: "
+                f"{progress.first_few(differing)}"
+            )
+        return entries, differing, report.to_json()
 
     def _publish(self, moves: Sequence[tuple[Path, Path]]) -> None:
         target = self._store.environment(self._request.key)
@@ -219,7 +231,7 @@ class _Build:
             directory.rename(self._staging / f"dropped-{number}")
         uv.remove_from_cache(self._store.uv_cache, sorted(names))
 
-    def _summary(self, distributions: Sequence[Distribution], report: dict) -> dict:
+    def _summary(self, distributions: Sequence[Distribution], differing: Sequence[str], report: dict) -> dict:
         return {
             "key": self._request.key,
             "python": {"tag": self._request.python, "version": platform.python_version()},
@@ -229,6 +241,7 @@ class _Build:
                 {"name": item.name, "version": item.version, "bytes": disk_size(self._base, item)}
                 for item in distributions
             ],
+            **({"notAsRecorded": list(differing)} if differing else {}),
             **report,
             "seconds": self._seconds,
         }

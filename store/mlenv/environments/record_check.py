@@ -11,14 +11,22 @@ from .bytecode import Bytecode
 from .distributions import Distribution
 
 
-def cross_check(distributions: Iterable[Distribution], compiled: Bytecode, entries: Sequence[FileEntry]) -> None:
+def cross_check(
+    distributions: Iterable[Distribution],
+    compiled: Bytecode,
+    entries: Sequence[FileEntry],
+    fresh: frozenset[str] = frozenset(),
+) -> list[str]:
     """Raises DamagedPackagesError for files that are missing or differ, MlenvError for files that no package recorded.
 
     The files of an environment are hard links into the wheel cache, so a damaged cache would spread to every new one.
+    `fresh` are packages that were just unpacked from archives with the hashes of the lock file. What differs there is a
+    mistake of the published RECORD, which pip and uv ignore. Returns the paths of these files.
     """
     actual = {entry.path: entry.sha256 for entry in entries}
     recorded, owners = _records(distributions, compiled)
-    wrong = sorted(path for path in owners if not _as_recorded(actual.get(path), recorded.get(path)))
+    differing = sorted(path for path in owners if not _as_recorded(actual.get(path), recorded.get(path)))
+    wrong = [path for path in differing if not owners[path] <= fresh]
     if wrong:
         names = frozenset(name for path in wrong for name in owners[path])
         raise DamagedPackagesError(
@@ -29,6 +37,7 @@ def cross_check(distributions: Iterable[Distribution], compiled: Bytecode, entri
     unowned = sorted(actual.keys() - owners.keys())
     if unowned:
         raise MlenvError(f"the installation holds files that no package recorded: {progress.first_few(unowned)}")
+    return differing
 
 
 def _records(

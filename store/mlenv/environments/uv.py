@@ -9,7 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core import progress
@@ -30,6 +30,17 @@ class Indexes:
     index: str | None = None
     extra: tuple[str, ...] = ()
     wheelhouse: Path | None = None
+
+    def with_extra(self, url: str | None) -> Indexes:
+        """The same indexes with one more, which is asked last of the extra ones; None adds nothing."""
+        return replace(self, extra=(*self.extra, url)) if url else self
+
+    def strategy(self, name: str) -> list[str]:
+        """Options for uv to search several indexes by the strategy of that name.
+
+        None for a single index: with a strategy of its own, uv does not say that an index rejected the credentials.
+        """
+        return ["--index-strategy", name] if self.extra else []
 
     def arguments(self) -> list[str]:
         """Options for uv."""
@@ -103,6 +114,9 @@ def install(
     `run`."""
     command = ["pip", "install", "--prefix", str(prefix), "--python", str(BASE_PYTHON), "--requirements", str(lock)]
     command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "hardlink", *options]
+    # The hashes decide which files are accepted, so a package may come from any index. By default uv looks only at the
+    # first one that has the name, even if the pinned version is on another one.
+    command += indexes.strategy("unsafe-best-match")
     run(command, cache=cache, indexes=indexes, keep_open=keep_open, doing=doing, report=report)
     # uv leaves its own lock file there, writable for all users.
     (prefix / ".lock").unlink(missing_ok=True)
@@ -202,6 +216,6 @@ _REMEDIES = [
             r"not found in the (package registry|provided package locations)|there is no version of|No solution found"
         ),
         "The index or wheelhouse lacks a locked version. Use an index that has it, or renew the lock file "
-        "(./archon lock).",
+        "(./archon lock). Among several indexes, one that rejects the credentials counts as empty.",
     ),
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import os
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +121,28 @@ def hub() -> Iterator[FakeHub]:
     """A hub on the loopback interface."""
     with FakeHub() as running:
         yield running
+
+
+@pytest.fixture
+def serve_index() -> Iterator[Callable[[Path], str]]:
+    """Serves a directory with one folder of wheels for each package as an index, on loopback; returns its URL."""
+    with contextlib.ExitStack() as servers:
+
+        def serve(directory: Path) -> str:
+            handler = functools.partial(QuietHandler, directory=str(directory))
+            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            servers.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield serve
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line for each request."""
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture

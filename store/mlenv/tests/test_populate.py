@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlenv.environments.uv import BASE_PYTHON
+from mlenv.store import manifest
 from mlenv.store.store import Store
 
 from .run_mlenv import mlenv
@@ -230,3 +231,26 @@ def test_two_packages_may_own_one_file(store: Store, populate, wheelhouse: Path)
     result = populate("k1", one, two, imports=("nv.one", "nv.two"))
     assert result.status == 0, result.err
     assert visible_environments(store) == ["k1"]
+
+
+def test_a_wheel_with_a_wrong_hash_in_its_record_is_accepted_by_its_own_hash(store: Store, populate, wheelhouse: Path):
+    liar = make_wheel(wheelhouse, "liar", files={"liar.py": "A = 1\n"}, recorded={"liar.py": b"A = 2\n"})
+    result = populate("k1", liar, imports=("liar",))
+    assert result.status == 0, result.err
+    assert "1 file of liar not as the RECORD of the wheel says; the wheel itself has the hash of the lock" in result.out
+    assert f"so it was published like this: {SITE}/liar.py" in result.out
+    assert manifest.read_environment(store.environment("k1"))["notAsRecorded"] == [f"{SITE}/liar.py"]
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
+    # The cache keeps no note of it: another environment unpacks the wheel again and says it again.
+    assert "so it was published like this" in populate("k2", lock_of(liar)).out
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [{"recorded": {"liar/gone.py": b""}}, {"unrecorded": ("liar/data.txt",)}, {"unrecorded": ("liar/__init__.py",)}],
+)
+def test_a_wheel_whose_record_names_other_files_is_accepted(store: Store, populate, wheelhouse: Path, contradiction):
+    liar = make_wheel(wheelhouse, "liar", files={"liar/__init__.py": "", "liar/data.txt": "1"}, **contradiction)
+    result = populate("k1", liar, imports=("liar",))
+    assert result.status == 0, result.err
+    assert (store.environment("k1") / SITE / "liar/data.txt").read_text() == "1"

@@ -111,6 +111,41 @@ def test_pickles_are_selected_without_safetensors():
     assert select(["config.json", "pytorch_model.bin"]) == ["config.json", "pytorch_model.bin"]
 
 
+@pytest.mark.parametrize(
+    ("left", "repository"),
+    [
+        # As the authors trained them, beside what transformers reads.
+        (
+            ["metal/model.bin", "original/consolidated.00.pth", "original/params.json"],
+            ["model-00001-of-00001.safetensors", "model.safetensors.index.json"],
+        ),
+        (["consolidated.safetensors"], ["model.safetensors", "params.json"]),
+        ([], ["consolidated.safetensors", "params.json"]),
+        # Other precisions.
+        (["model.fp16.safetensors"], ["model.safetensors"]),
+        (["model.bf16-00001-of-00002.safetensors", "model.safetensors.index.bf16.json"], ["model.safetensors"]),
+        (["unet/diffusion_pytorch_model.fp16.bin"], ["unet/diffusion_pytorch_model.bin"]),
+        ([], ["model.fp16.safetensors", "config.json"]),
+        (["model.int8.safetensors"], ["pytorch_model.bin"]),
+        # The state of a training.
+        (
+            ["checkpoint-500/model.safetensors", "checkpoint-500/optimizer.pt", "training_args.bin"],
+            ["pytorch_model.bin"],
+        ),
+        (["optimizer.pt", "rng_state_0.pth", "runs/a/events.out.tfevents.1", "scheduler.pt"], ["model.safetensors"]),
+        # Adapters are no weights of the whole model.
+        ([], ["adapter_config.json", "adapter_model.safetensors", "pytorch_model.bin"]),
+        (["adapter_model.bin"], ["adapter_config.json", "adapter_model.safetensors"]),
+        # One file instead of its shards.
+        (["model-00001-of-00002.safetensors", "model.safetensors.index.json"], ["model.safetensors"]),
+        # Pickles with names of their own, which a library may load beside the weights.
+        ([], ["colbert_linear.pt", "pytorch_model.bin", "sparse_linear.pt"]),
+    ],
+)
+def test_weights_that_are_there_once_more_are_left_out(left: list[str], repository: list[str]):
+    assert select([*left, *repository]) == sorted(repository)
+
+
 @given(
     st.permutations(REPOSITORY),
     st.lists(st.sampled_from(["*.json", "onnx/*", "*"])),

@@ -39,11 +39,13 @@ def make_wheel(
     launchers: dict[str, str] | None = None,
     tag: str = "py3-none-any",
     recorded: dict[str, bytes] | None = None,
+    unrecorded: tuple[str, ...] = (),
 ) -> Wheel:
     """Write a wheel.
 
     `files` by path below site-packages (default: one module with a version), `launchers` as name -> `module:function`.
-    `recorded` maps paths to the bytes whose hash RECORD states instead, to make a wheel that contradicts itself.
+    `recorded` maps paths to the bytes whose hash RECORD states instead, also of files that the wheel does not have;
+    `unrecorded` are files that RECORD leaves out. Both make a wheel that contradicts itself.
     """
     module = name.replace("-", "_")
     content: dict[str, str | bytes] = dict(files or {f"{module}.py": f'__version__ = "{version}"\n'})
@@ -56,7 +58,8 @@ def make_wheel(
         lines = "".join(f"{launcher} = {target}\n" for launcher, target in launchers.items())
         content[f"{info}/entry_points.txt"] = f"[console_scripts]\n{lines}"
     encoded = {path: text.encode() if isinstance(text, str) else text for path, text in content.items()}
-    record = "".join(f"{path},{_recorded((recorded or {}).get(path, data))}\n" for path, data in encoded.items())
+    stated = {path: data for path, data in encoded.items() if path not in unrecorded} | (recorded or {})
+    record = "".join(f"{path},{_recorded(data)}\n" for path, data in stated.items())
     encoded[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     directory.mkdir(parents=True, exist_ok=True)
     wheel = directory / f"{module}-{version}-{tag}.whl"

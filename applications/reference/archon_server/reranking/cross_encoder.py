@@ -75,12 +75,17 @@ def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
             activation_fn=torch.nn.Sigmoid(),
         )
     except Exception as error:
+        if _needs_own_code(error):
+            raise UnusableModel(
+                f"{model.repo} needs code of its own, which is not run; use a model without it"
+            ) from error
         raise ModelError(
             f"{model.repo} cannot be loaded from {snapshot} ({type(error).__name__}: {error}); "
             "`./archon verify` checks the store"
         ) from error
     if encoder.num_labels != 1:
         raise UnusableModel(f"{model.repo} gives {encoder.num_labels} scores per pair, but a reranker gives one")
+    _set_padding(encoder, model)
     size = sum(tensor.nbytes for tensor in (*encoder.parameters(), *encoder.buffers()))
     return CrossEncoderReranker(encoder, Runtime(device, dtype, threads, cuda, size))
 
@@ -101,6 +106,29 @@ def _import_environment() -> tuple[Any, Any]:
     # It warns about an argument that it passes itself.
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     return torch, CrossEncoder
+
+
+def _needs_own_code(error: BaseException | None) -> bool:
+    """Whether loading failed because the model's repository brings Python code. The packages say so only in words, and
+    sentence-transformers wraps what transformers says."""
+    while error:
+        if "trust_remote_code" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _set_padding(encoder: Any, model: Model) -> None:
+    """Lets a classifier without a padding token of its own use the tokenizer's, without which it scores no batch.
+
+    Classifiers such as Qwen3ForSequenceClassification look for it to find the last word of each text.
+    """
+    config, tokenizer = encoder.config, encoder.tokenizer
+    if getattr(config, "pad_token_id", None) is not None:
+        return
+    if tokenizer.pad_token_id is None:
+        raise UnusableModel(f"{model.repo} names no padding token, neither in config.json nor in its tokenizer")
+    config.pad_token_id = tokenizer.pad_token_id
 
 
 def _processor_options(config: dict[str, Any], snapshot: Path) -> dict[str, Any]:

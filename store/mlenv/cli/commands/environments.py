@@ -37,6 +37,8 @@ def lock(options: argparse.Namespace) -> None:
             also=tuple(options.also),
             output=options.output,
             platform=options.platform,
+            accelerator=options.accelerator,
+            torch_index=options.torch_index,
             upgrade=options.upgrade,
             indexes=indexes_of(options),
             scratch=options.scratch,

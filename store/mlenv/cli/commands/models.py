@@ -15,6 +15,7 @@ from ...hub.mirrors import Mirrors
 from ...models import baseline
 from ...models.fetch import FetchRequest
 from ...models.fetch import fetch as fetch_model
+from ...models.own_code import own_code
 from ...models.selection import select
 from ...store.store import Store
 from ..stdin import drain, json_on_stdin
@@ -52,13 +53,16 @@ def resolve(options: argparse.Namespace) -> None:
         # Checks the repository name before any request. The zeros only fill the place of the commit.
         repo = Model.parse(options.repo, "0" * 40).repo
         model = Model(repo, mirrors.resolve(repo, options.revision))
-        sizes = {file.path: file.size for file in mirrors.listing(model)}
+        listing = {file.path: file for file in mirrors.listing(model)}
+        code = own_code(mirrors, model, listing)
+    sizes = {path: file.size for path, file in listing.items()}
     chosen = select(sizes, options.allow, options.ignore)
     document = {
         "repo": model.repo,
         "revision": model.revision,
         "files": [{"path": path, "size": sizes[path]} for path in chosen],
         "left": sorted(sizes.keys() - set(chosen)),
+        "code": code,
         "bytes": sum(sizes[path] for path in chosen),
     }
     print(json.dumps(document), file=output)

@@ -1,0 +1,48 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { readTree, type SourceFile } from "./hashing";
+
+/** What a directory holds of a model. */
+export interface ModelDirectory {
+  files: SourceFile[];
+  /** Relative paths of symbolic links to directories, to nothing, or to what is outside the model's folder. */
+  unusableLinks: string[];
+}
+
+/**
+ * Reads a model's directory. A symbolic link to a file counts as that file if it stays in the model's folder, as in a
+ * snapshot of a Hugging Face cache, where every file is a link into `blobs` beside `snapshots`.
+ * @throws when there is no such directory
+ */
+export function readModelDirectory(directory: string): ModelDirectory {
+  const folder = modelFolder(fs.realpathSync(directory));
+  const unusableLinks: string[] = [];
+  const files = readTree(directory, isModelFile, (link) => {
+    const usable = endsAtFileBelow(folder, path.join(directory, link));
+    if (!usable) {
+      unusableLinks.push(link);
+    }
+    return usable;
+  });
+  return { files, unusableLinks };
+}
+
+/** Whether a path belongs to a model directory's content: dot files and `__pycache__` do not. */
+export function isModelFile(relative: string): boolean {
+  return relative.split("/").every((part) => !part.startsWith(".") && part !== "__pycache__");
+}
+
+/** The folder `models--Org--Name` for a snapshot of a Hugging Face cache, else the directory itself. */
+function modelFolder(directory: string): string {
+  const [, folder] = /^(.*\/models--[^/]+)\/snapshots\/[^/]+$/.exec(directory) ?? [];
+  return folder ?? directory;
+}
+
+function endsAtFileBelow(folder: string, link: string): boolean {
+  try {
+    const target = fs.realpathSync(link);
+    return target.startsWith(`${folder}/`) && fs.statSync(target).isFile();
+  } catch {
+    return false;
+  }
+}

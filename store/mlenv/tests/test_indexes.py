@@ -1,0 +1,107 @@
+"""Packages from more than one index, and torch without CUDA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlenv.environments.requirements import parse
+from mlenv.store.store import Store
+
+from .run_mlenv import Result, mlenv
+from .wheels import make_wheel
+
+
+@pytest.fixture
+def default_index(tmp_path: Path, serve_index: Callable[[Path], str]) -> str:
+    """An index with the newest packages; its torch needs CUDA."""
+    directory = tmp_path / "default"
+    for version in ("1.0", "2.0"):
+        make_wheel(directory / "depx", "depx", version)
+    make_wheel(directory / "torch", "torch", "1.0", requires=("depx>=2", "nvidia-runtime", "triton"))
+    make_wheel(directory / "nvidia-runtime", "nvidia-runtime")
+    make_wheel(directory / "triton", "triton")
+    make_wheel(directory / "web", "web", requires=("depx",))
+    return serve_index(directory)
+
+
+@pytest.fixture
+def cpu_index(tmp_path: Path, serve_index: Callable[[Path], str]) -> str:
+    """An index with a torch without CUDA, and an older version of another package, as PyTorch's own index is."""
+    directory = tmp_path / "cpu"
+    make_wheel(directory / "depx", "depx", "1.5")
+    make_wheel(directory / "torch", "torch", "1.0+cpu", requires=("depx>=1",))
+    return serve_index(directory)
+
+
+@pytest.fixture
+def lock(tmp_path: Path, default_index: str) -> Callable[..., Result]:
+    (tmp_path / "minimal.in").write_text("web\n")
+    (tmp_path / "ml.in").write_text("# scores\ntorch>=1  # without an upper bound\ndepx>=2\n")
+
+    def run(*options: str) -> Result:
+        lists = ("--minimal", tmp_path / "minimal.in", "--ml", tmp_path / "ml.in", "--output", tmp_path)
+        return mlenv("lock", *lists, "--index", default_index, *options)
+
+    return run
+
+
+def pins(path: Path) -> list[str]:
+    return [str(item) for item in parse(path.read_text()).requirements]
+
+
+def test_an_older_version_on_an_extra_index_does_not_hide_the_default_one(
+    tmp_path: Path, lock: Callable[..., Result], cpu_index: str
+):
+    result = lock("--extra-index", cpu_index)
+    assert result.status == 0, result.err
+    assert pins(tmp_path / "ml.txt") == ["depx==2.0", "torch==1.0+cpu"]
+
+
+def test_hashed_packages_come_from_any_of_the_indexes(
+    store: Store, tmp_path: Path, lock: Callable[..., Result], populate, default_index: str, cpu_index: str
+):
+    assert lock("--extra-index", cpu_index).status == 0
+    options = ("--index", default_index, "--extra-index", cpu_index)
+    result = populate("k1", (tmp_path / "ml.txt").read_text(), imports=("depx",), options=options)
+    assert result.status == 0, result.err
+
+
+def test_torch_alone_comes_from_its_index(tmp_path: Path, lock: Callable[..., Result], cpu_index: str):
+    (tmp_path / "ml.in").write_text("torch\ndepx\n")
+    result = lock("--accelerator", "cpu", "--torch-index", cpu_index)
+    assert result.status == 0, result.err
+    # As an extra index, the same one would also have given depx 1.5.
+    assert pins(tmp_path / "ml.txt") == ["depx==2.0", "torch==1.0+cpu"]
+    assert pins(tmp_path / "minimal.txt") == ["depx==2.0", "web==1.0"]
+    assert "# accelerator: cpu" in (tmp_path / "ml.txt").read_text().splitlines()
+    assert cpu_index not in (tmp_path / "ml.txt").read_text()
+
+
+def test_a_cpu_lock_file_never_holds_packages_of_cuda(tmp_path: Path, lock: Callable[..., Result]):
+    result = lock("--accelerator", "cpu")
+    assert result.status == 1
+    assert "would hold nvidia-runtime==1.0, triton==1.0, which only CUDA needs" in result.err
+    assert "archon:torchIndex" in result.err
+    assert not (tmp_path / "ml.txt").exists()
+
+
+def test_a_cpu_lock_file_that_was_edited_is_refused(
+    tmp_path: Path, lock: Callable[..., Result], populate, default_index: str
+):
+    assert lock().status == 0
+    text = "# accelerator: cpu\n" + (tmp_path / "ml.txt").read_text()
+    result = populate("k1", text, options=("--index", default_index))
+    assert result.status == 2
+    assert "it is for the accelerator cpu, but pins nvidia-runtime==1.0, triton==1.0" in result.err
+
+
+def test_lists_with_options_are_refused_with_an_index_for_torch(
+    tmp_path: Path, lock: Callable[..., Result], cpu_index: str
+):
+    (tmp_path / "ml.in").write_text("torch\n--extra-index-url http://127.0.0.1:9\n")
+    result = lock("--torch-index", cpu_index)
+    assert result.status == 2
+    assert "ml.in, line 2: '--extra-index-url http://127.0.0.1:9' is no requirement" in result.err
