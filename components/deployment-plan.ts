@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Application } from "../applications/application";
 import type { Settings } from "../config/load";
 import { configurationError } from "../config/problems";
+import { runError } from "../config/run-error";
 import { gitCommit } from "../lib/git";
 import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
 import type { Ledger } from "../release/ledger";
@@ -54,7 +55,7 @@ export function planDeployment(application: Application, settings: Settings, pre
 
 /** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */
 function engineError(dockerHost: string, problem: string): pulumi.RunError {
-  return new pulumi.RunError(
+  return runError(
     `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
   );
 }

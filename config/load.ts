@@ -7,6 +7,7 @@ import { projectRoot } from "../lib/paths";
 import { hostOf, readMachine, type Machine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { configurationError, type Problem } from "./problems";
+import { runError } from "./run-error";
 import { HUB_TOKEN, parseStackConfig, parseValue, type ModelEntry, type StackConfig } from "./schema";
 
 /** The stack's configuration joined with the facts of this machine. Plain values, except for the secret `hubToken`. */
@@ -100,6 +101,6 @@ function loadMachine(file: string): Machine {
   try {
     return readMachine(file);
   } catch (error) {
-    throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
+    throw error instanceof UserError ? runError(error.message) : error;
   }
 }

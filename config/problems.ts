@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { runError } from "./run-error";
 
 /** One thing that is wrong with the configuration. */
 export interface Problem {
@@ -16,7 +17,7 @@ export function configurationError(stack: string, problems: readonly Problem[]):
     const value = received === undefined ? "" : ` (received ${JSON.stringify(received, withoutVariables)})`;
     return `  - ${keyName(path)}: ${reason}${value}`;
   });
-  return new pulumi.RunError(
+  return runError(
     `Invalid configuration for stack "${stack}":\n${lines.join("\n")}\nCorrect Pulumi.${stack}.yaml, or run: ./archon pulumi config set --path <key> <value>`,
   );
 }

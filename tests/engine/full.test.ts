@@ -5,6 +5,12 @@ import { pythonSources, testsImage } from "../../commands/test/python";
 import { Checkout, docker, fullStack, type EngineStack } from "../support/engine";
 
 /**
+ * The models of the tests are so small that more than one thread slows them down: on a busy machine the threads wait for
+ * each other and use processor time meanwhile.
+ */
+const ONE_THREAD = ["--cpus=1", "--env=OMP_NUM_THREADS=1"];
+
+/**
  * The whole job once: the real ML environment from PyPI (about 6 GB, shared by the files of a run and removed
  * afterwards) and the demo model, as in the stack `dev`. What it cannot prove here: a model from the hub, and a GPU.
  */
@@ -116,6 +122,7 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
     "--read-only",
     "--tmpfs=/tmp",
     "--network=none",
+    ...ONE_THREAD,
     "--workdir=/src",
     "--env=HF_HUB_OFFLINE=1",
     `--volume=${await environmentPath()}:/root/.local:ro`,
@@ -140,6 +147,7 @@ test("the server's own tests of real cross encoders pass with the mounted enviro
     "--user=0:0",
     "--tmpfs=/tmp:exec",
     "--workdir=/src",
+    ...ONE_THREAD,
     "--env=PYTHONDONTWRITEBYTECODE=1",
     "--env=HF_HUB_OFFLINE=1",
     `--volume=${await environmentPath()}:/root/.local:ro`,

@@ -45,7 +45,7 @@ export class Load {
   /** @param url of the gateway */
   constructor(
     private readonly url: string,
-    private readonly requestsPerSecond = 60,
+    private readonly requestsPerSecond: number,
   ) {}
 
   /** Uploads the known document and begins. */

@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { deployedApplication } from "../../applications/deployed";
 import { loadSettings } from "../../config/load";
+import { runError } from "../../config/run-error";
 
 /**
  * Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not
@@ -50,6 +51,15 @@ function refusal(overrides: Record<string, unknown>): string {
   }
   throw new Error("The configuration was accepted.");
 }
+
+test("Pulumi prints a refusal as it is, without formatting a stack", () => {
+  const { defaultErrorMessage } = jest.requireActual<{ defaultErrorMessage: (error: Error) => string }>(
+    "@pulumi/pulumi/cmd/run/error",
+  );
+  const error = runError("no");
+  expect(pulumi.RunError.isInstance(error)).toBe(true);
+  expect(defaultErrorMessage(error)).toBe("no");
+});
 
 test("every declared key has a type, a default and a description", () => {
   for (const key of Object.values(declared)) {
