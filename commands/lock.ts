@@ -6,12 +6,13 @@ import { deployedApplication } from "../applications/deployed";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
 import { writeAtomically } from "../lib/files";
-import { devStack, packageIndexes, stackHost } from "../config/stack";
+import { lockFileFor, torchIndexFor, type Accelerator } from "../config/accelerator";
+import { packageIndexes, stackHost } from "../config/stack";
 import { projectRoot } from "../lib/paths";
 import { ensureSetup } from "./setup/ensure";
 import { dockerEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
-import { examples } from "./lib/options";
+import { examples, stackOption } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 
@@ -20,12 +21,21 @@ const minimal = path.basename(requirements.image);
 const ml = path.basename(requirements.environment);
 const tests = "requirements.tests";
 
-/** Directory of each list and of its lock file, relative to the checkout. */
-const directories: Readonly<Record<string, string>> = {
-  [minimal]: path.dirname(requirements.image),
-  [ml]: path.dirname(requirements.environment),
-  [tests]: "tests/python",
-};
+/** A list of requirements and its lock file, relative to the checkout. */
+interface List {
+  name: string;
+  list: string;
+  lockFile: string;
+}
+
+/** All lists. What the image carries is the same for every accelerator. */
+function lists(accelerator: Accelerator): List[] {
+  return [requirements.image, requirements.environment, `tests/python/${tests}`].map((file) => ({
+    name: path.basename(file),
+    list: `${file}.in`,
+    lockFile: file === requirements.environment ? lockFileFor(`${file}.txt`, accelerator) : `${file}.txt`,
+  }));
+}
 
 /** Pins the uv of the images. The list of the tests uses it as a constraint. */
 const tools = "store/requirements.tools.txt";
@@ -36,18 +46,25 @@ const wheelVolume = "archon-lock";
 export function define(command: Command): void {
   command
     .argument("[options...]", "passed to `mlenv lock` in the bootstrap image")
+    .addOption(stackOption())
     .allowUnknownOption()
     .passThroughOptions()
-    .addHelpText("after", examples([archon("lock"), "after a change of requirements.*.in"]))
-    .action(async (args: string[]) => {
+    .addHelpText(
+      "after",
+      examples(
+        [archon("lock"), "after a change of requirements.*.in"],
+        [archon("lock --stack prod"), "for the accelerator of that stack"],
+      ),
+    )
+    .action(async (args: string[], { stack }: { stack: string }) => {
       const steps = new Steps();
       await ensureSetup(steps);
       const image = await steps.run(
         "Bootstrap image",
-        (progress) => ensureImage(IMAGES.bootstrap, devStack, progress),
+        (progress) => ensureImage(IMAGES.bootstrap, stack, progress),
         (reference) => reference,
       );
-      const changed = await steps.run("Resolution", (progress) => lock(image, args, progress));
+      const changed = await steps.run("Resolution", (progress) => lock(image, stack, args, progress));
       console.log(changed.length === 0 ? "\nThe lock files are unchanged." : `\nWritten: ${changed.join(", ")}`);
       console.log(
         `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
@@ -59,40 +76,43 @@ export function define(command: Command): void {
  * Resolves the lists in a copy of their directories, and copies the lock files back once all of them exist. Returns the
  * paths of the changed ones, relative to the checkout.
  */
-async function lock(image: string, args: readonly string[], progress: Progress): Promise<string[]> {
+async function lock(image: string, stack: string, args: readonly string[], progress: Progress): Promise<string[]> {
+  const files = lists(packageIndexes(stack).accelerator);
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
-    copyLists(work);
-    await run("docker", lockArguments(image, work, args), {
-      environment: dockerEnvironment(stackHost(devStack).dockerHost),
+    copyLists(files, work);
+    await run("docker", lockArguments(image, stack, work, args), {
+      environment: dockerEnvironment(stackHost(stack).dockerHost),
       log: "lock",
       onLine: (line) => show(line, progress),
     });
-    return Object.entries(directories)
-      .map(([name, directory]) => ({ lockFile: `${name}.txt`, target: `${directory}/${name}.txt` }))
-      .filter(({ lockFile, target }) => replaceIfChanged(path.join(work, lockFile), path.join(projectRoot, target)))
-      .map(({ target }) => target);
+    return files
+      .filter(({ name, lockFile }) =>
+        replaceIfChanged(path.join(work, `${name}.txt`), path.join(projectRoot, lockFile)),
+      )
+      .map(({ lockFile }) => lockFile);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
 }
 
 /** Copies the lists, and those of their lock files that exist, into one directory. */
-function copyLists(work: string): void {
-  const lists = Object.entries(directories).flatMap(([name, directory]) => [
-    `${directory}/${name}.in`,
-    `${directory}/${name}.txt`,
+function copyLists(files: readonly List[], work: string): void {
+  const copies = files.flatMap(({ name, list, lockFile }) => [
+    { from: list, to: `${name}.in` },
+    { from: lockFile, to: `${name}.txt` },
   ]);
-  const existing = lists.filter((file) => fs.existsSync(path.join(projectRoot, file)));
-  for (const file of [...existing, tools]) {
-    fs.copyFileSync(path.join(projectRoot, file), path.join(work, path.basename(file)));
+  const existing = copies.filter(({ from }) => fs.existsSync(path.join(projectRoot, from)));
+  for (const { from, to } of [...existing, { from: tools, to: path.basename(tools) }]) {
+    fs.copyFileSync(path.join(projectRoot, from), path.join(work, to));
   }
 }
 
 /** @param more options that the caller of `./archon lock` gave */
-function lockArguments(image: string, work: string, more: readonly string[]): string[] {
-  const { caBundle } = stackHost(devStack);
-  const { pythonIndex, pythonExtraIndexes } = packageIndexes(devStack);
+function lockArguments(image: string, stack: string, work: string, more: readonly string[]): string[] {
+  const { caBundle } = stackHost(stack);
+  const { pythonIndex, pythonExtraIndexes, ...torch } = packageIndexes(stack);
+  const torchIndex = torchIndexFor(torch);
   const trust =
     caBundle === undefined
       ? []
@@ -115,6 +135,8 @@ function lockArguments(image: string, work: string, more: readonly string[]): st
     "--scratch=/scratch",
     ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
     ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
+    `--accelerator=${torch.accelerator}`,
+    ...(torchIndex === undefined ? [] : [`--torch-index=${torchIndex}`]),
     ...more,
   ];
 }

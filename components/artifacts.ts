@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
+import { extraIndexes } from "../config/accelerator";
 import type { Settings } from "../config/load";
 import type { Model } from "../config/models";
 import { snapshotOf, type ModelReference } from "../release/release";
@@ -139,14 +140,14 @@ function snapshotName(name: string, { repo, revision }: ModelReference): string 
 }
 
 function environmentSource({ application, settings }: DeploymentPlan): EnvironmentSource {
-  const { project, requirements, lock, imports, pythonIndex, pythonExtraIndexes, wheelhouse } = settings;
+  const { project, requirements, lock, imports, pythonIndex, wheelhouse } = settings;
   return {
     lockFile: path.resolve(project, requirements),
     lock,
     pythonAbi: application.python.abi,
     imports,
     index: pythonIndex,
-    extraIndexes: pythonExtraIndexes,
+    extraIndexes: extraIndexes(settings),
     wheelhouse,
   };
 }

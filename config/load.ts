@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { archon } from "../lib/command-line";
 import { UserError } from "../lib/errors";
 import { readModelDirectory } from "../lib/model-directory";
 import { projectRoot } from "../lib/paths";
+import { cudaPackages, lockFileFor } from "./accelerator";
 import { hostOf, readMachine, type Machine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { configurationError, type Problem } from "./problems";
@@ -14,7 +16,9 @@ import { HUB_TOKEN, parseStackConfig, parseValue, type ModelEntry, type StackCon
 export interface Settings extends Omit<StackConfig, "models" | "activeModel" | keyof StackHost>, StackHost {
   /** Absolute path of the checkout. */
   project: string;
-  /** Text of the environment's lock file. */
+  /** Path of the environment's lock file, relative to the checkout: that of the accelerator. */
+  requirements: string;
+  /** Its text. */
   lock: string;
   models: readonly Model[];
   /** The model that scores by default, or undefined in a stack without models. */
@@ -33,7 +37,7 @@ export function loadSettings(reserved: readonly string[], project = projectRoot)
   const problems: Problem[] = [];
   const config = parseStackConfig(rawConfig(), reserved, problems);
   const machine = loadMachine(path.join(project, ".archon", "machine.json"));
-  const lock = config && readLock(project, config.requirements, problems);
+  const lock = config && readLock(project, config, problems);
   const models = config && loadModels(project, config.models, problems);
   if (config === undefined || lock === undefined || models === undefined || problems.length > 0) {
     throw configurationError(pulumi.getStack(), problems);
@@ -43,6 +47,7 @@ export function loadSettings(reserved: readonly string[], project = projectRoot)
     ...hostOf(config, machine),
     project,
     hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
+    requirements: lockFileFor(config.requirements, config.accelerator),
     lock,
     models,
     activeModel: config.activeModel === "" ? models[0] : models.find(({ name }) => name === config.activeModel),
@@ -84,15 +89,30 @@ function directoryProblem(directory: string): string | undefined {
     : `holds symbolic links that lead out of the model's folder, to a directory or to nothing: ${unusableLinks.join(", ")}; copy the files that they stand for (cp --recursive --dereference)`;
 }
 
-function readLock(project: string, file: string, problems: Problem[]): string | undefined {
+function readLock(
+  project: string,
+  { requirements, accelerator }: StackConfig,
+  problems: Problem[],
+): string | undefined {
+  const file = lockFileFor(requirements, accelerator);
+  const text = readIfPresent(path.resolve(project, file));
+  const reason =
+    text === undefined
+      ? `must be a readable lock file, relative to the project; \`${archon(`lock --stack ${pulumi.getStack()}`)}\` writes those of this project`
+      : accelerator === "cpu" && cudaPackages(text).length > 0
+        ? `pins packages of CUDA (${cudaPackages(text).join(", ")}), but the accelerator is cpu; \`${archon(`lock --stack ${pulumi.getStack()}`)}\` writes it again`
+        : undefined;
+  if (reason === undefined) {
+    return text;
+  }
+  problems.push({ path: ["requirements"], received: file, reason });
+  return undefined;
+}
+
+function readIfPresent(file: string): string | undefined {
   try {
-    return fs.readFileSync(path.resolve(project, file), "utf8");
+    return fs.readFileSync(file, "utf8");
   } catch {
-    problems.push({
-      path: ["requirements"],
-      received: file,
-      reason: "must be a readable lock file, relative to the project; `./archon lock` writes those of this project",
-    });
     return undefined;
   }
 }

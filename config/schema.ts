@@ -56,6 +56,8 @@ export const schema = z.strictObject({
   caBundle: z.union([z.enum(["auto", "none"]), absolutePath], { error: 'must be "auto", "none" or an absolute path' }),
   pythonIndex: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   pythonExtraIndexes: z.array(url),
+  accelerator: z.enum(["cuda", "cpu"]),
+  torchIndex: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   npmRegistry: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   wheelhouse: z.union([z.literal(""), absolutePath], { error: "must be empty or an absolute path" }),
   browser: z.boolean(),

@@ -43,10 +43,14 @@ export function configuredBaseImage(stack: string): string | undefined {
   return choice === "auto" ? undefined : choice;
 }
 
-/** `archon:pythonIndex`, empty for PyPI, and `archon:pythonExtraIndexes`. */
-export function packageIndexes(stack: string): { pythonIndex: string; pythonExtraIndexes: string[] } {
+/** Where a stack's packages come from: `pythonIndex` is empty for PyPI. */
+export function packageIndexes(
+  stack: string,
+): Pick<StackConfig, "accelerator" | "torchIndex" | "pythonIndex" | "pythonExtraIndexes"> {
   const { element } = schema.shape.pythonExtraIndexes;
   return {
+    accelerator: explicitValue("accelerator", stack) ?? "cuda",
+    torchIndex: explicitValue("torchIndex", stack) ?? "",
     pythonIndex: explicitValue("pythonIndex", stack) ?? "",
     pythonExtraIndexes: listItems("pythonExtraIndexes", stack).flatMap((url) => element.safeParse(url).data ?? []),
   };

@@ -1,3 +1,4 @@
+import { lockFileFor } from "../../config/accelerator";
 import type { PreviewDocument, PreviewStep } from "./document";
 import { reasonsOf } from "./reasons";
 import { jobArgument, jobArguments, jobDirectory, labelOf, resourceOf, variablesOf, type Resource } from "./resource";
@@ -143,12 +144,13 @@ function partOf(
     return { action: "create", what, reasons: ["already in the store"] };
   }
   if (role === "environment") {
-    const lock = config["archon:requirements"];
+    const { ["archon:requirements"]: list, ["archon:accelerator"]: accelerator } = config;
+    const lock = typeof list === "string" ? lockFileFor(list, accelerator === "cpu" ? "cpu" : "cuda") : undefined;
     return {
       action: "fetch",
       what,
       reasons: ["packages", ...again],
-      bytes: typeof lock === "string" ? sizes.environment(lock) : undefined,
+      bytes: lock === undefined ? undefined : sizes.environment(lock),
     };
   }
   const directory = jobDirectory(inputs);

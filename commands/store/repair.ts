@@ -1,3 +1,4 @@
+import { extraIndexes } from "../../config/accelerator";
 import { configuredModels, packageIndexes, explicitValue } from "../../config/stack";
 import { snapshotOf } from "../../release/release";
 
@@ -13,14 +14,14 @@ export interface Sources {
 
 /** The sources that a stack is configured with. */
 export function sourcesOf(stack: string): Sources {
-  const { pythonIndex, pythonExtraIndexes } = packageIndexes(stack);
+  const indexes = packageIndexes(stack);
   const wheelhouse = explicitValue("wheelhouse", stack) ?? "";
   const endpoint = explicitValue("hubEndpoint", stack) ?? "";
   const mirrors = explicitValue("hubMirrors", stack) ?? [];
   return {
     options: [
-      ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
-      ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
+      ...(indexes.pythonIndex === "" ? [] : [`--index=${indexes.pythonIndex}`]),
+      ...extraIndexes(indexes).map((url) => `--extra-index=${url}`),
       ...(wheelhouse === "" ? [] : ["--wheelhouse=/wheelhouse"]),
       ...(endpoint === "" ? [] : [`--endpoint=${endpoint}`]),
       ...mirrors.map((url) => `--mirror=${url}`),

@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { deployedApplication } from "../../applications/deployed";
+import { extraIndexes } from "../../config/accelerator";
 import { loadSettings } from "../../config/load";
 import { runError } from "../../config/run-error";
 
@@ -124,6 +125,26 @@ test("a model directory with links that lead elsewhere is refused, and the links
   );
 });
 
+test("the accelerator decides which lock file is used, and where torch comes from", () => {
+  fs.writeFileSync(path.join(project, "lock.cpu.txt"), "torch==1.0+cpu\n");
+  const cpu = load({ accelerator: "cpu" });
+  expect([cpu.requirements, cpu.lock]).toEqual(["lock.cpu.txt", "torch==1.0+cpu\n"]);
+  expect(extraIndexes(cpu)).toEqual(["https://download.pytorch.org/whl/cpu"]);
+  const own = load({ accelerator: "cpu", torchIndex: "https://t.example", pythonExtraIndexes: ["https://e.example"] });
+  expect(extraIndexes(own)).toEqual(["https://e.example", "https://t.example"]);
+  expect([load().requirements, extraIndexes(load())]).toEqual(["lock.txt", []]);
+});
+
+test("a stack without a GPU needs a lock file of its own, without packages of CUDA", () => {
+  expect(refusal({ accelerator: "cpu" })).toMatch(
+    /requirements: must be a readable lock file[^]*\.\/archon lock --stack stack[^]*"lock\.cpu\.txt"/,
+  );
+  fs.writeFileSync(path.join(project, "lock.cpu.txt"), "nvidia-cublas==13.0\ntorch==1.0\ntriton==3.0\n");
+  expect(refusal({ accelerator: "cpu" })).toMatch(
+    /pins packages of CUDA \(nvidia-cublas, triton\), but the accelerator is cpu/,
+  );
+});
+
 test.each([
   ["root", "relative", "archon-root"],
   ["root", "..", "/srv/../etc"],
@@ -134,6 +155,8 @@ test.each([
   ["caBundle", "relative", "ca.pem"],
   ["pythonIndex", "no URL", "pypi"],
   ["pythonExtraIndexes", "no URL", ["pypi"]],
+  ["accelerator", "unknown", "rocm"],
+  ["torchIndex", "no URL", "pytorch"],
   ["npmRegistry", "no URL", "npm"],
   ["wheelhouse", "relative", "wheels"],
   ["browser", "text", "chromium"],

@@ -49,6 +49,8 @@ function settings(changes: Partial<Settings> = {}): Settings {
     caBundle: undefined,
     pythonIndex: "",
     pythonExtraIndexes: [],
+    accelerator: "cuda",
+    torchIndex: "",
     npmRegistry: "",
     wheelhouse: "",
     browser: false,

@@ -36,7 +36,12 @@ describe("decisions that count before Pulumi runs", () => {
     expect(configuredBaseImage("dev")).toBeUndefined();
     fs.writeFileSync(stackFile, "config:\n  archon:baseImage: auto\n");
     expect(configuredBaseImage("dev")).toBeUndefined();
-    expect(packageIndexes("dev")).toEqual({ pythonIndex: "", pythonExtraIndexes: [] });
+    expect(packageIndexes("dev")).toEqual({
+      accelerator: "cuda",
+      torchIndex: "",
+      pythonIndex: "",
+      pythonExtraIndexes: [],
+    });
   });
 
   test("are read with and without the project's prefix", () => {
@@ -46,6 +51,8 @@ describe("decisions that count before Pulumi runs", () => {
     );
     expect(configuredBaseImage("dev")).toBe("mine:1");
     expect(packageIndexes("dev")).toEqual({
+      accelerator: "cuda",
+      torchIndex: "",
       pythonIndex: "https://index.example/simple",
       pythonExtraIndexes: ["https://a.example"],
     });
