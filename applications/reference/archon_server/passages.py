@@ -6,6 +6,7 @@ Pure. It streams, so its memory does not grow with the text.
 import re
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 PASSAGE_SIZE = 1000
 """The intended size of a passage, in characters."""
@@ -71,7 +72,7 @@ def split_into_passages(lines: Iterable[str], *, markdown: bool) -> Iterator[Pas
                 pending, size = [], 0
         if block.level:
             headings = [heading for heading in headings if heading[0] < block.level]
-            headings.append((block.level, block.text.strip("# \t")[:_TITLE_SIZE]))
+            headings.append((block.level, block.text.strip("# \t")[:_TITLE_SIZE].rstrip()))
         pending.append(block)
         size += len(block.text) + 2
     if pending:
@@ -107,7 +108,14 @@ def _blocks(lines: Iterable[str], markdown: bool) -> Iterator[_Block]:
         if fence:
             yield from _code(line.rstrip(), fence.group(1), source)
         elif heading:
-            yield _Block(line.strip()[:PASSAGE_SIZE], level=len(heading.group(1)))
+            # A heading that is longer than a passage is a paragraph to those who wrote it: what does not fit follows.
+            title = line.strip()
+            end = len(title) if len(title) <= PASSAGE_SIZE else title.rfind(" ", 0, PASSAGE_SIZE)
+            end = end if end > len(heading.group()) else PASSAGE_SIZE
+            yield _Block(title[:end], level=len(heading.group(1)))
+            paragraph = title[end:].lstrip()
+            if paragraph and line.endswith("\n"):
+                paragraph += "\n"
         elif line.strip():
             paragraph += line
             if len(paragraph) > 4 * PASSAGE_SIZE:
@@ -141,9 +149,12 @@ def _code(opening: str, fence: str, source: Iterator[str]) -> Iterator[_Block]:
 
     If it is too long, it is split between lines, and each piece gets its own fences.
     """
-    opening = opening[:PASSAGE_SIZE]
+    rest = ""
+    if len(opening) > _TITLE_SIZE:
+        # What follows the fence is no language, which every piece would repeat, but code.
+        opening, rest = fence, opening.strip()[len(fence) :]
     lines, size = [opening], len(opening)
-    for line in source:
+    for line in chain([rest] if rest else [], source):
         if _closes(line, fence):
             lines.append(line.strip())
             break

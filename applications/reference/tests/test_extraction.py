@@ -1,8 +1,10 @@
 """Files of all kinds: what a search finds of them, and why others are refused."""
 
 import io
+import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,166 @@ def test_the_parsing_process_has_limits_and_no_secrets(tmp_path: Path, monkeypat
     assert "PATH" in seen
     assert seen["limited"]
     assert not [name for name in seen if name.startswith("ARCHON_")]
+
+
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+STRICT = "http://purl.oclc.org/ooxml/wordprocessingml/main"
+
+
+def read(content: bytes, name: str, tmp_path: Path) -> tuple[str, list[str]]:
+    """The text of a file, and what was left out of it."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        lines = list(extraction.lines(file, name, len(content)))
+    return "".join(line.text for line in lines), [line.left_out for line in lines if line.left_out]
+
+
+def word(body: str, tmp_path: Path, *, related: dict[str, tuple[str, str]] | None = None, **options: str) -> Any:
+    """Reads a document whose main part points to `related`: the last word of a type, the part's name and its XML."""
+    main = options.get("main", "word/document.xml")
+    namespaces = (
+        f'xmlns:w="{options.get("namespace", WORD)}" xmlns:m="urn:x/officeDocument/2006/math" '
+        'xmlns:mc="urn:mc" xmlns:a="urn:x/drawingml/2006/main" xmlns:wp="urn:wp"'
+    )
+    separator = options.get("separator", "/")
+    link = '<Relationship Id="r{}" Type="urn:x/relationships/{}" Target="{}"/>'
+    links = [link.format(i, kind, name) for i, (kind, (name, _)) in enumerate((related or {}).items())]
+    parts = {
+        "_rels/.rels": f"<Relationships>{link.format(1, 'officeDocument', '/' + main)}</Relationships>",
+        main: f"<w:document {namespaces}><w:body>{body}</w:body></w:document>",
+        main.replace("word/", "word/_rels/") + ".rels": f"<Relationships>{''.join(links)}</Relationships>",
+    }
+    for name, xml in (related or {}).values():
+        parts["word/" + name] = f"<w:part {namespaces}>{xml}</w:part>"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, xml in parts.items():
+            archive.writestr(name.replace("/", separator), xml)
+    return read(out.getvalue(), "a.docx", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"main": "word/document2.xml"},
+        {"main": "word/document.xml", "separator": "\\"},
+        {"main": "word/Other.xml", "separator": "\\"},
+        {"namespace": STRICT},
+        {"namespace": STRICT, "main": "word/document2.xml"},
+    ],
+)
+def test_a_word_document_is_read_wherever_its_text_is(options: dict[str, str], tmp_path: Path) -> None:
+    body = '<w:p><w:pPr><w:pStyle w:val="Heading2"/></w:pPr><w:r><w:t>Otters</w:t></w:r></w:p>'
+    assert word(body, tmp_path, **options)[0].strip() == "## Otters"
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        ("<w:r><w:t>1</w:t><w:noBreakHyphen/><w:t>24 hours</w:t></w:r>", "1-24 hours"),
+        ("<w:r><w:t>sea</w:t><w:softHyphen/><w:t>weed</w:t></w:r>", "seaweed"),
+        (
+            "<w:pPr><w:tabs><w:tab/></w:tabs></w:pPr><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:ptab/><w:t>c</w:t></w:r>",
+            "a b c",
+        ),
+        ('<w:r><w:sym w:font="Symbol" w:char="F061"/><w:sym w:font="Wingdings" w:char="F0FC"/></w:r>', "\u03b1✓"),
+        ('<w:r><w:sym w:font="Arial" w:char="00A7"/></w:r>', "§"),
+        ('<w:r><w:sym w:font="Webdings" w:char="F021"/></w:r>', "[symbol F021 of Webdings]"),
+        ("<m:oMath><m:r><m:t>E=mc</m:t></m:r><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:oMath>", "E=mc^2"),
+        ("<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>", "1/2"),
+        (
+            "<w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:del><w:r><w:t>x</w:t><w:delText>old</w:delText></w:r></w:del>",
+            "new",
+        ),
+        ("<w:moveFrom><w:r><w:t>kelp</w:t></w:r></w:moveFrom><w:moveTo><w:r><w:t>kelp</w:t></w:r></w:moveTo>", "kelp"),
+        (
+            '<w:pPr><w:pPrChange><w:pPr><w:pStyle w:val="Heading1"/></w:pPr></w:pPrChange></w:pPr>'
+            "<w:r><w:t>a</w:t></w:r>",
+            "a",
+        ),
+        ("<w:hyperlink><w:smartTag><w:r><w:t>link</w:t></w:r></w:smartTag></w:hyperlink>", "link"),
+        ("<w:sdt><w:sdtContent><w:r><w:t>control</w:t></w:r></w:sdtContent></w:sdt>", "control"),
+        ('<w:r><w:drawing><wp:docPr descr="An otter"/></w:drawing></w:r>', "[Image: An otter]"),
+    ],
+)
+def test_nothing_in_a_word_paragraph_is_lost_or_read_twice(run: str, text: str, tmp_path: Path) -> None:
+    assert word(f"<w:p>{run}</w:p>", tmp_path)[0].strip() == text
+
+
+@pytest.mark.parametrize("choice", ["<w:txbxContent><w:p><w:r><w:t>kelp</w:t></w:r></w:p></w:txbxContent>", ""])
+def test_a_text_box_is_read_once(choice: str, tmp_path: Path) -> None:
+    fallback = "<w:txbxContent><w:p><w:r><w:t>kelp</w:t></w:r></w:p></w:txbxContent>"
+    box = f"<mc:Choice>{choice}</mc:Choice><mc:Fallback>{fallback}</mc:Fallback>"
+    run = f"<w:t>otters</w:t><mc:AlternateContent>{box}</mc:AlternateContent>"
+    text, _ = word(f"<w:p><w:r>{run}</w:r></w:p>", tmp_path)
+    assert text.split() == ["kelp", "otters"]
+
+
+def test_notes_of_a_word_document_are_read_and_the_rest_is_named(tmp_path: Path) -> None:
+    note = (
+        '<w:{0}note w:type="separator"><w:p><w:r/></w:p></w:{0}note>'
+        '<w:{0}note w:id="2"><w:p><w:r><w:t>{1}</w:t></w:r></w:p></w:{0}note>'
+    )
+    related = {
+        "footnotes": ("footnotes.xml", note.format("foot", "The limit is 42 units.")),
+        "endnotes": ("endnotes.xml", note.format("end", "Otters agree.")),
+        "comments": ("comments.xml", "<w:p/>"),
+    }
+    body = '<w:p><w:r><w:t>See</w:t><w:footnoteReference w:id="2"/></w:r><w:r><a:blip/></w:r></w:p>'
+    text, left_out = word(body, tmp_path, related=related)
+    assert text.strip().split("\n\n") == ["See[^2]", "[^2]: The limit is 42 units.", "[^2]: Otters agree."]
+    assert left_out == ["comments", "images (1)"]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<h1><img src=x></h1><p>Otters", "Otters"),
+        ("<h1></h1>Otters", "Otters"),
+        ("<h2>Sleep<p>Otters", "## Sleep\n\nOtters"),
+        ("<h1><div>Sea<br>otters</div></h1><p>x", "# Sea otters\n\nx"),
+        ("<ul><li></ul><p>Otters", "Otters"),
+        ("<div><nav>menu</div><main>Otters</main>", "Otters"),
+        ("<nav><svg></nav>Otters", "Otters"),
+        ("<noscript>Otters</noscript>", "Otters"),
+        ("<select><option>kelp<option>urchin</select>", "kelp\n\nurchin"),
+    ],
+)
+def test_html_is_forgiven(page: str, text: str, tmp_path: Path) -> None:
+    assert re.sub("\n{3,}", "\n\n", read(page.encode(), "a.html", tmp_path)[0]).strip() == text
+
+
+def test_a_long_heading_of_a_page_is_kept_whole(api: Api) -> None:
+    api.upload(f"<h1>{'word ' * 600}TAIL</h1>", "a.html")
+    assert any("TAIL" in text for _, text in headings(api, "tail"))
+
+
+@pytest.mark.parametrize("before", [b"\n", b"HTTP/1.1 200 OK\r\n\r\n", b"\0" * 1000])
+def test_a_pdf_may_have_bytes_before_its_header(before: bytes, tmp_path: Path) -> None:
+    assert "Otters sleep" in read(before + files.pdf(["Otters sleep"]), "a.pdf", tmp_path)[0]
+
+
+def test_what_is_left_out_is_in_the_reply(api: Api) -> None:
+    body = api.upload(files.pdf(["otters", "", "kelp"]), "a.pdf")
+    assert body["leftOut"] == ["pages without text (2): run text recognition on scanned ones"]
+    assert body["message"].endswith("; left out: pages without text (2): run text recognition on scanned ones")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "advice"),
+    [
+        ("a.rtf", b"{\\rtf1 otters}", "save it as .docx or PDF"),
+        ("a.txt", b"{\\rtf1 otters}", "save it as .docx or PDF"),
+        ("a.eml", b"Subject: otters\n\nkelp", "save the message as text or HTML"),
+        ("a.odt", b"PK", "save it as .docx or PDF"),
+        ("a.epub", b"PK", "convert the book"),
+        ("a.pptx", b"PK", "save the slides as PDF"),
+        ("a.xlsx", b"PK", "save each sheet as CSV"),
+    ],
+)
+def test_a_format_that_is_not_read_is_refused_with_what_to_do(
+    name: str, content: bytes, advice: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnreadableFile, match=advice):
+        read(content, name, tmp_path)

@@ -1,6 +1,7 @@
 import io
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +111,16 @@ def test_memory_does_not_grow_with_the_text() -> None:
     for passage in split_into_passages(endless(), markdown=True):
         given_back += len(passage.text)
         assert taken - given_back < 10 * PASSAGE_SIZE
+
+
+@pytest.mark.parametrize(
+    "line", ["# " + "word " * 600 + "TAIL\n", "### " + "x" * 3000 + "TAIL\n", "```" + "x" * 3000 + "TAIL\n"]
+)
+def test_a_long_line_of_markdown_loses_nothing(line: str) -> None:
+    passages = [passage.text for passage in split_into_passages([line, "\n", "after\n"], markdown=True)]
+    whole = "".join("".join(passages).split())
+    for word in line.split():
+        assert word in whole or len(word) > 1000
+    assert whole.count("x") == line.count("x")
+    assert whole.count("word") == line.count("word")
+    assert whole.count("TAIL") == 1

@@ -20,6 +20,19 @@ ALLOWED = (
     "PDF (.pdf), Word (.docx), HTML, and text in UTF-8: Markdown, plain text, source code, configuration, CSV and the "
     "like"
 )
+SAVE_AS = {
+    **dict.fromkeys((".rtf", ".odt", ".fodt", ".ott", ".pages", ".wpd"), "save it as .docx or PDF"),
+    **dict.fromkeys(
+        (".eml", ".msg", ".mbox"), "save the message as text or HTML, and upload attachments by themselves"
+    ),
+    **dict.fromkeys((".mht", ".mhtml"), "save the page as HTML"),
+    **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert the book to HTML or PDF"),
+    **dict.fromkeys((".pptx", ".pptm", ".odp", ".key"), "save the slides as PDF"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".ods", ".numbers"), "save each sheet as CSV"),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".7z", ".rar"), "unpack it and upload its files"),
+}
+"""Formats that are no text, or whose text is markup that nobody would search for, and what to do with them."""
+
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 180
 TEXT_BYTES = 256 * 1024 * 1024
@@ -31,9 +44,14 @@ REFUSED = 3
 PROGRESS = "\x1e"
 """First character of a line that is not text but the progress of the parsing, in percent."""
 
+LEFT_OUT = "!"
+"""Second character, after PROGRESS, of a line that names something that the parser left out."""
+
 LINE_SIZE = 8192
-_MARKDOWN = {"", ".md", ".markdown", ".mdx", ".rst", ".txt"}
+_MARKDOWN = {"", ".md", ".markdown", ".mdx", ".txt"}
 _HTML = {".html", ".htm", ".xhtml"}
+_WORD = {".docx", ".docm", ".dotx", ".dotm"}
+_RTF = b"{\\rtf"
 _OLE = b"\xd0\xcf\x11\xe0"
 
 
@@ -46,11 +64,20 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Something that is in the file but not in its text, such as `images (2)`. Parsers yield it."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Line:
     """A line, or a part of a long one, and how much of the file has been read so far, in percent."""
 
     text: str
     percent: int
+    left_out: str = ""
+    """What the file contains beside its text; such a line has no text."""
 
 
 def is_markdown(filename: str) -> bool:
@@ -67,6 +94,9 @@ def lines(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
     if start.startswith(_OLE):
         raise UnreadableFile(f"{filename} is in an old Office format; save it as .docx. Allowed are {ALLOWED}")
     parser = _parser(filename, start)
+    suffix = ".rtf" if start.startswith(_RTF) else PurePath(filename).suffix.lower()
+    if parser is None and (advice := SAVE_AS.get(suffix)):
+        raise UnreadableFile(f"{filename} is a {suffix} file, which is not read: {advice}. Allowed are {ALLOWED}")
     if parser is None:
         yield from _text(file, filename, size)
     else:
@@ -78,7 +108,7 @@ def _parser(filename: str, start: bytes) -> str | None:
     suffix = PurePath(filename).suffix.lower()
     if start.startswith(b"%PDF-") or suffix == ".pdf":
         return "pdf"
-    if suffix == ".docx":
+    if suffix in _WORD:
         return "docx"
     return "html" if suffix in _HTML else None
 
@@ -102,6 +132,9 @@ def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
     with tempfile.TemporaryFile("w+") as errors, _process(parser, file, errors) as process:
         assert process.stdout
         while line := process.stdout.readline(LINE_SIZE):
+            if line.startswith(PROGRESS + LEFT_OUT):
+                yield Line("", percent, line[2:].strip())
+                continue
             if line.startswith(PROGRESS):
                 percent = int(line[1:])
                 continue

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from . import CPU_SECONDS, MEMORY_BYTES, PROGRESS, REFUSED, Refused
+from . import CPU_SECONDS, LEFT_OUT, MEMORY_BYTES, PROGRESS, REFUSED, LeftOut, Refused
 
 PARSERS = ("pdf", "docx", "html")
 
@@ -22,13 +22,19 @@ def main(kind: str) -> int:
     try:
         parser = importlib.import_module(f".{kind}", __package__)
         reported, line_is_open = 0, False
+        left_out: list[LeftOut] = []
         for piece in parser.markdown(sys.stdin.buffer):
             if isinstance(piece, str):
                 sys.stdout.write(piece.replace(PROGRESS, " "))
                 line_is_open = not piece.endswith("\n") if piece else line_is_open
+            elif isinstance(piece, LeftOut):
+                left_out.append(piece)
             elif piece > reported and not line_is_open:
                 sys.stdout.write(f"{PROGRESS}{piece}\n")
                 reported = piece
+        for piece in left_out:
+            # At the end, on lines of their own.
+            sys.stdout.write(f"\n{PROGRESS}{LEFT_OUT}{piece.what}\n")
         sys.stdout.flush()
     except Refused as error:
         print(error, file=sys.stderr)

@@ -9,9 +9,24 @@ from typing import BinaryIO
 from . import Refused, escape_markdown
 
 _PIECE = 64 * 1024
-_SKIPPED_TAGS = {"nav", "script", "style", "template", "noscript", "svg", "title", "iframe", "object"}
+_SKIPPED_TAGS = {"nav", "script", "style", "template", "svg", "title", "iframe"}
+_CONTENT = {"body", "main", "article"}
 _BLOCKS = {
-    *("address", "article", "aside", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset"),
+    *(
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+    ),
+    *("dl", "dt", "fieldset", "hgroup", "legend", "menu", "option", "search", "tfoot"),
     *("figcaption", "figure", "footer", "form", "header", "hr", "main", "ol", "p", "section", "summary"),
     *("table", "tbody", "thead", "ul"),
 }
@@ -69,7 +84,7 @@ class Converter(HTMLParser):
         self._ready: list[str] = []
         self._line: list[str] = []
         self._prefix = ""
-        self._skip_depth = 0
+        self._skipping: list[str] = []
         self._code: list[str] | None = None
         self._language = ""
 
@@ -86,11 +101,14 @@ class Converter(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         heading = _HEADING.match(tag)
+        if tag == "img" and not self._skipping and (alt := dict(attrs).get("alt")):
+            self.handle_data(f" {alt} ")
         if tag in _SKIPPED_TAGS:
-            self._skip_depth += 1
-        elif tag == "body":
-            # A page may have left a skipped tag open before its body.
-            self._skip_depth = 0
+            self._skipping.append(tag)
+        elif tag in _CONTENT and self._skipping and self._skipping[-1] != "template":
+            # A page may have left a skipped tag open before its content.
+            self._skipping = []
+            self._end_line()
         elif self._code is not None:
             self._note_language(attrs)
             if tag == "br":
@@ -108,6 +126,9 @@ class Converter(HTMLParser):
         elif tag in ("td", "th"):
             # At the start of a cell, because its end tag may be left out.
             self._line.extend([" | "] if self._line else [])
+        elif tag == "br" and self._prefix.startswith("#"):
+            # A heading is one line.
+            self._line.append(" ")
         elif tag in ("br", "tr"):
             self._end_line(paragraph=False)
         elif tag in _BLOCKS:
@@ -115,18 +136,25 @@ class Converter(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _SKIPPED_TAGS:
-            self._skip_depth = max(self._skip_depth - 1, 0)
+            if tag in self._skipping:
+                while self._skipping.pop() != tag:
+                    pass
         elif tag == "pre" and self._code is not None:
             self._end_code()
         elif self._code is not None:
             return
         elif tag in ("li", "tr"):
             self._end_line(paragraph=False)
-        elif tag in _BLOCKS or _HEADING.match(tag):
+            self._prefix = ""
+        elif tag in ("ul", "ol") or _HEADING.match(tag):
+            self._end_line()
+            # Also without text, or the next paragraph would become the item or the heading.
+            self._prefix = ""
+        elif tag in _BLOCKS:
             self._end_line()
 
     def handle_data(self, data: str) -> None:
-        if self._skip_depth:
+        if self._skipping:
             return
         if self._code is not None:
             self._code.append(data)

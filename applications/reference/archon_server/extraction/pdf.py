@@ -1,5 +1,7 @@
 """The text of a PDF, page by page, with its bookmarks as headings."""
 
+import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,15 +10,29 @@ from typing import Any, BinaryIO
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from . import Refused, escape_markdown
+from . import LeftOut, Refused, escape_markdown
 
 MAX_PAGES = 20_000
+HEADER = b"%PDF-"
+HEADER_WITHIN = 1024
+"""Bytes in which readers look for the header: some programs write others before it."""
+
+_LIGATURES = {
+    ord(ligature): plain
+    for ligature, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ["ff", "fi", "fl", "ffi", "ffl", "st", "st"], strict=True)
+}
+_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\r?\n[ \t]*(?=[^\W\d_A-Z])")
+"""A hyphen at the end of a line, between letters, when the next line goes on in small letters."""
 
 
-def markdown(file: BinaryIO) -> Iterator[str | int]:
-    if file.read(5) != b"%PDF-":
+def markdown(file: BinaryIO) -> Iterator[str | int | LeftOut]:
+    before = file.read(HEADER_WITHIN).find(HEADER)
+    if before < 0:
         raise Refused("it is named .pdf but is not a PDF")
-    file.seek(0)
+    file.seek(before)
+    if before:
+        # Offsets in the file count from the header.
+        file = io.BytesIO(file.read())
     try:
         reader = PdfReader(file)
         if reader.is_encrypted and not reader.decrypt(""):
@@ -27,19 +43,23 @@ def markdown(file: BinaryIO) -> Iterator[str | int]:
     if pages > MAX_PAGES:
         raise Refused(f"it has {pages} pages, more than {MAX_PAGES}; split it")
     headings = _bookmarks(reader)
-    found = False
+    empty: list[int] = []
     for number, page in enumerate(reader.pages):
         for level, title in headings.get(number, []):
             yield f"\n{'#' * level} {title}\n\n"
-        text = page.extract_text()
-        found = found or bool(text.strip())
+        text = _BROKEN_WORD.sub("", page.extract_text().translate(_LIGATURES)).replace("\u00ad", "")
+        if not text.strip():
+            empty.append(number + 1)
         # UTF-8 cannot encode half a surrogate pair.
         for line in text.encode("utf-8", "replace").decode().replace("\0", "").splitlines():
             yield f"{escape_markdown(line)}\n"
         yield "\n"
         yield 100 * (number + 1) // pages
-    if not found:
+    if len(empty) == pages:
         raise Refused("it contains no text; run text recognition on scanned pages first")
+    if empty:
+        numbers = ", ".join(map(str, empty[:10])) + (", ..." if len(empty) > 10 else "")
+        yield LeftOut(f"pages without text ({numbers}): run text recognition on scanned ones")
 
 
 def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:

@@ -233,6 +233,8 @@ class CrawlStopped(BaseModel):
 class Progress(BaseModel):
     """How far an upload or a crawl is. `progress` is in percent and never falls.
 
+    `leftOut` names what an uploaded file contains beside its text, such as images.
+
     It describes what `ingestion.jobs` builds: clients get that body as it is, with further counts of crawls.
     """
 
@@ -251,6 +253,7 @@ class Progress(BaseModel):
     totalPages: int | None = None
     processedPages: int | None = None
     chunksStored: int | None = None
+    leftOut: list[str] | None = None
     wordCount: int | None = None
     sourceId: str | None = None
     error: str | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,8 @@ class IngestionService:
         def work() -> None:
             with upload.file:
                 self._jobs.begin(job, "storing", 10, f"Storing {upload.filename}")
-                self._complete(job, self._storage.add_document(upload.document(), upload.passages(advance)))
+                document = self._storage.add_document(upload.document(), upload.passages(advance))
+                self._complete(job, document, left_out=upload.left_out)
 
         self._run_job(job, f"upload of {upload.filename!r}", work)
 
@@ -160,10 +161,13 @@ class IngestionService:
             reason = f"Internal error ({type(error).__name__}); the server's log has the details"
             self._jobs.finish(job, "error", reason, error=reason)
 
-    def _complete(self, job: Job, document: Document, **result: Any) -> None:
+    def _complete(self, job: Job, document: Document, left_out: Sequence[str] = (), **result: Any) -> None:
         """Makes vectors for the stored document and completes the job. A failure here cannot undo what is stored."""
         log.info("stored %s: %d passages", document.source_id, document.chunk_count)
         message = f"Stored {document.chunk_count} passages of {document.shown_title}"
+        if left_out:
+            message += f"; left out: {', '.join(left_out)}"
+            result["leftOut"] = list(left_out)
 
         def advance(made: int) -> None:
             percent = 95 + 4 * made // max(document.chunk_count, 1)

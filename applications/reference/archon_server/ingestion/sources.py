@@ -5,7 +5,7 @@ import mimetypes
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -28,6 +28,8 @@ class Upload:
     size: int
     knowledge_type: str
     tags: tuple[str, ...]
+    left_out: list[str] = field(default_factory=list)
+    """What the file contains beside its text; known once all passages have been taken."""
 
     def document(self) -> Document:
         # Archon's form of a source id: the name with harmless characters, and eight digits to tell equal names apart.
@@ -50,6 +52,8 @@ class Upload:
             nonlocal percent
             for line in extraction.lines(self.file, self.filename, self.size):
                 percent = min(line.percent, 100)
+                if line.left_out:
+                    self.left_out.append(line.left_out)
                 yield line.text
 
         empty = True

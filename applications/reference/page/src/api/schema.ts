@@ -1289,6 +1289,8 @@ export interface components {
          * Progress
          * @description How far an upload or a crawl is. `progress` is in percent and never falls.
          *
+         *     `leftOut` names what an uploaded file contains beside its text, such as images.
+         *
          *     It describes what `ingestion.jobs` builds: clients get that body as it is, with further counts of crawls.
          */
         Progress: {
@@ -1318,6 +1320,8 @@ export interface components {
             processedPages?: number | null;
             /** Chunksstored */
             chunksStored?: number | null;
+            /** Leftout */
+            leftOut?: string[] | null;
             /** Wordcount */
             wordCount?: number | null;
             /** Sourceid */
