@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { deployedApplication } from "./applications/deployed";
+import { establishIdentity } from "./components/deployment-identity";
 import { Deployment } from "./components/deployment";
 import { planDeployment } from "./components/deployment-plan";
 import { readPreviousUpdate } from "./components/previous-update";
@@ -14,8 +15,10 @@ export = async () => {
   if (notice !== undefined) {
     await pulumi.log.warn(notice);
   }
-  const plan = planDeployment(deployedApplication, settings, await readPreviousUpdate());
-  const deployment = new Deployment("archon", plan);
+  const previous = await readPreviousUpdate();
+  const plan = planDeployment(deployedApplication, settings, previous);
+  const identity = await establishIdentity("archon", settings, previous);
+  const deployment = new Deployment("archon", plan, identity);
   const access = remoteAccess(dockerHost, deployment.url);
   if (access !== undefined) {
     await pulumi.log.info(access);

@@ -9,7 +9,7 @@ import { silent, Steps } from "./lib/progress";
 import { ensureSetup } from "./setup/ensure";
 import { describeInventory, parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
-import { describeUsers, usersOf } from "./store/users";
+import { describeOwners, describeUsers, usersOf } from "./store/users";
 
 interface Options {
   stack: string;
@@ -50,6 +50,9 @@ async function purge({ stack, data, yes }: Options): Promise<void> {
   const users = usersOf(root, await liveContainers(engine));
   if (users.length > 0) {
     throw new UserError(describeUsers(root, users).join("\n"));
+  }
+  if (Object.keys(inventory.owners).length > 0) {
+    throw new UserError(describeOwners(root, inventory.owners).join("\n"));
   }
   const loss = data ? "everything in it, with the documents in data/" : "everything in it but data/";
   const question = `This removes ${loss}. Type the path of the store to continue: `;

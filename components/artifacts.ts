@@ -9,10 +9,12 @@ import type { DeploymentPlan } from "./deployment-plan";
 import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
 import { ModelSnapshot, type SnapshotSource } from "./store/model-snapshot";
+import type { StoreJobContext } from "./store/store-job";
 import type { HostFacts } from "./host-facts";
 
 export interface ArtifactsArgs {
   plan: DeploymentPlan;
+  job: StoreJobContext;
   /** The image of the store tool, which everything else needs first. */
   bootstrap: Image;
 }
@@ -29,10 +31,9 @@ export class Artifacts extends pulumi.ComponentResource {
 
   constructor(name: string, args: ArtifactsArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Artifacts", name, {}, opts);
-    const { plan, bootstrap } = args;
+    const { plan, job, bootstrap } = args;
     const { settings, facts, recipes } = plan;
     const child = { parent: this };
-    const job = { host: settings, bootstrapImage: bootstrap.reference };
     this.images.set(plan.sharedImages.bootstrap, bootstrap);
 
     const releases = plan.releases.filter(({ lost }) => lost === undefined);
@@ -49,11 +50,7 @@ export class Artifacts extends pulumi.ComponentResource {
       const source = plan.fromCheckout && key === plan.active.environment ? environmentSource(plan) : undefined;
       this.environments.set(
         key,
-        new Environment(
-          `${name}-environment-${key}`,
-          { ...job, key, source, missing: !facts.hasEnvironment(key) },
-          child,
-        ),
+        new Environment(`${name}-environment-${key}`, { job, key, source, missing: !facts.hasEnvironment(key) }, child),
       );
     }
     for (const model of derivedLast(
@@ -66,7 +63,7 @@ export class Artifacts extends pulumi.ComponentResource {
         snapshotOf(model),
         new ModelSnapshot(
           snapshotName(name, model),
-          { ...job, repo, revision, source, missing: !facts.hasSnapshot(model) },
+          { job, repo, revision, source, missing: !facts.hasSnapshot(model) },
           { ...child, dependsOn },
         ),
       );

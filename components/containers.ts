@@ -1,5 +1,5 @@
 import type * as docker from "@pulumi/docker";
-import * as pulumi from "@pulumi/pulumi";
+import { deploymentLabels, type DeploymentIdentity, type LabelledComponent } from "../lib/deployment-identity";
 
 /**
  * What every long-running container of ours gets, and no caller can loosen: a read-only root file system, no
@@ -39,17 +39,16 @@ export function memoryLimit(mebibytes: number): { memory: number; memorySwap: nu
   return { memory: mebibytes, memorySwap: mebibytes };
 }
 
-/** Labels that say which stack a container or network belongs to, for everything outside Pulumi. Stable. */
+/** Labels that say which deployment a container or network belongs to, for everything outside Pulumi. Stable. */
 export function labels(
-  component: string,
+  deployment: DeploymentIdentity,
+  component: LabelledComponent,
   more: Readonly<Record<string, string>> = {},
 ): { label: string; value: string }[] {
-  return Object.entries({ project: pulumi.getProject(), stack: pulumi.getStack(), component, ...more }).map(
-    ([key, value]) => ({
-      label: `io.archon.${key}`,
-      value,
-    }),
-  );
+  return Object.entries({ ...deploymentLabels(deployment, component), ...more }).map(([key, value]) => ({
+    label: `io.archon.${key}`,
+    value,
+  }));
 }
 
 /**

@@ -15,6 +15,8 @@ export interface DeploymentPlan extends Plan {
   application: Application;
   settings: Settings;
   facts: HostFacts;
+  /** Whether the store is another one than at the last update. */
+  rootChanged: boolean;
   /** What the checkout can build. */
   recipes: readonly BuildRecipe[];
 }
@@ -48,6 +50,7 @@ export function planDeployment(application: Application, settings: Settings, pre
     application,
     settings,
     facts,
+    rootChanged: previous.root !== undefined && previous.root !== settings.root,
     recipes: Object.values(recipes),
     ...planReleases(settings, previous, candidate, facts),
   };

@@ -2,19 +2,22 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { Settings } from "../config/load";
+import type { DeploymentIdentity } from "../lib/deployment-identity";
 import type { Release } from "../release/release";
 import { Artifacts, imageName, recipeFor } from "./artifacts";
 import { labels } from "./containers";
 import type { DeploymentPlan } from "./deployment-plan";
 import { Image } from "./image";
 import { Service } from "./service/service";
-import { Baseline, type BaselineArgs } from "./store/baseline";
+import { Baseline } from "./store/baseline";
 import type { Environment } from "./store/environment";
 import { GarbageCollection, GcRoots } from "./store/garbage-collection";
 import { HostStore } from "./store/host-store";
+import type { StoreJobContext } from "./store/store-job";
 
 /** What every service of a stack shares. */
 interface ServiceParts {
+  identity: DeploymentIdentity;
   artifacts: Artifacts;
   store: HostStore;
   environment: Environment;
@@ -41,7 +44,12 @@ export class Deployment extends pulumi.ComponentResource {
   /** Resolves with the last step of an update. */
   private readonly done: pulumi.Output<unknown>;
 
-  constructor(name: string, plan: DeploymentPlan, opts: pulumi.ComponentResourceOptions = {}) {
+  constructor(
+    name: string,
+    plan: DeploymentPlan,
+    identity: DeploymentIdentity,
+    opts: pulumi.ComponentResourceOptions = {},
+  ) {
     super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: dockerProvider(name, plan, opts) } });
     const { settings, facts, recipes, active, sharedImages, retained } = plan;
     const child = { parent: this };
@@ -52,23 +60,19 @@ export class Deployment extends pulumi.ComponentResource {
       { reference: sharedImages.bootstrap, recipe },
       child,
     );
-    const job = { host: settings, bootstrapImage: bootstrap.reference };
-    const store = new HostStore(
-      `${name}-store`,
-      { ...job, services: settings.services.map((each) => each.name) },
-      child,
-    );
-    const roots = new GcRoots(`${name}-hold`, { ...job, retained, facts }, { parent: this, dependsOn: store });
-    const artifacts = new Artifacts(name, { plan, bootstrap }, { parent: this, dependsOn: roots });
+    const job = { host: settings, deployment: identity, bootstrapImage: bootstrap.reference };
+    const store = new HostStore(`${name}-store`, { job, services: settings.services.map((each) => each.name) }, child);
+    const roots = new GcRoots(`${name}-hold`, { job, retained, facts }, { parent: this, dependsOn: store });
+    const artifacts = new Artifacts(name, { plan, job, bootstrap }, { parent: this, dependsOn: roots });
     const environment = artifacts.environment(active.environment);
 
     this.apiToken = this.createToken(name, settings);
-    const network = this.createNetwork(name, settings, store);
-    const services = this.createServices(name, plan, { artifacts, store, environment, network });
+    const network = this.createNetwork(name, plan, identity, store);
+    const services = this.createServices(name, plan, { identity, artifacts, store, environment, network });
     this.recordBaseline(name, plan, job, services);
     const collection = new GarbageCollection(
       `${name}-collection`,
-      { ...job, retained },
+      { job, retained },
       { parent: this, dependsOn: services },
     );
 
@@ -107,17 +111,26 @@ export class Deployment extends pulumi.ComponentResource {
       : undefined;
   }
 
-  private createNetwork(name: string, { root }: Settings, store: HostStore): docker.Network {
+  /**
+   * Docker cannot change the labels of a network, and another network closes the port for a moment. So one that was made
+   * before deployments had an id keeps its labels, unless the store is another: garbage collection reads that one.
+   */
+  private createNetwork(
+    name: string,
+    { settings: { root }, rootChanged }: DeploymentPlan,
+    identity: DeploymentIdentity,
+    store: HostStore,
+  ): docker.Network {
     return new docker.Network(
       `${name}-network`,
-      { labels: labels("network", { root }) },
-      { parent: this, dependsOn: store },
+      { labels: labels(identity, "network", { root }) },
+      { parent: this, dependsOn: store, ignoreChanges: rootChanged ? [] : ["labels"] },
     );
   }
 
   private createServices(name: string, plan: DeploymentPlan, parts: ServiceParts): Service[] {
     const { application, settings, active, sharedImages } = plan;
-    const { artifacts, store, environment, network } = parts;
+    const { identity, artifacts, store, environment, network } = parts;
     const token = this.apiToken === undefined ? {} : { [application.variables.token]: this.apiToken };
     return settings.services.map(
       ({ name: service, port, bind, memoryMiB, replicas, variables }) =>
@@ -126,6 +139,7 @@ export class Deployment extends pulumi.ComponentResource {
           {
             application,
             host: settings,
+            deployment: identity,
             service,
             release: active,
             port,
@@ -152,7 +166,7 @@ export class Deployment extends pulumi.ComponentResource {
   private recordBaseline(
     name: string,
     { application, active }: DeploymentPlan,
-    job: Pick<BaselineArgs, "host" | "bootstrapImage">,
+    job: StoreJobContext,
     services: Service[],
   ): void {
     const [containerId] = services.flatMap(({ containerIds }) => containerIds);
@@ -160,7 +174,7 @@ export class Deployment extends pulumi.ComponentResource {
     if (model !== undefined && containerId !== undefined) {
       new Baseline(
         `${name}-proof-${model.revision.slice(0, 12)}`,
-        { ...job, application, model, containerId },
+        { application, job, model, containerId },
         { parent: this, dependsOn: services },
       );
     }

@@ -7,7 +7,7 @@ import { snapshotOf, snapshotPath, type Release } from "../release/release";
  * Environment variable that says that the stack's engine is on another machine, as it is for a preview on a build
  * server. Then nothing counts as missing.
  */
-const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
+export const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 
 const TIMEOUT_SECONDS = 10;
 

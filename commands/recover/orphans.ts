@@ -1,40 +1,51 @@
-import { project } from "../../config/stack";
+import { z } from "zod";
+import { isOwn, type Labelled, type Ownership } from "../../lib/deployment-identity";
 
-/** A container or network of the engine with a stack's labels. */
-export interface Labelled {
-  id: string;
-  name: string;
-  kind: "container" | "network";
+const exportedSchema = z.object({
+  deployment: z
+    .object({
+      resources: z
+        .array(z.object({ type: z.string(), id: z.string().optional(), outputs: z.unknown().optional() }))
+        .default([]),
+    })
+    .optional(),
+});
+
+const stashSchema = z.object({ output: z.object({ id: z.string() }) });
+
+/** What the state of a stack knows of the engine. */
+export interface KnownState {
+  ownership: Ownership;
+  /** Ids of its containers and networks, including those that are still to be deleted. */
+  known: ReadonlySet<string>;
 }
 
-interface Checkpoint {
-  deployment?: { resources?: { type: string; id?: string }[] };
-}
-
-/** Ids of the containers and networks that a stack's state knows, including those that are still to be deleted. */
-export function knownIds(exported: string): ReadonlySet<string> {
-  const { deployment } = JSON.parse(exported) as Checkpoint;
+/** Reads what `pulumi stack export` prints. */
+export function readState(exported: string): KnownState {
+  const resources = exportedSchema.parse(JSON.parse(exported)).deployment?.resources ?? [];
   const kinds = ["docker:index/container:Container", "docker:index/network:Network"];
-  return new Set(
-    (deployment?.resources ?? [])
-      .filter(({ type }) => kinds.includes(type))
-      .flatMap(({ id }) => (id === undefined ? [] : [id])),
+  const known = new Set(
+    resources.filter(({ type }) => kinds.includes(type)).flatMap(({ id }) => (id === undefined ? [] : [id])),
   );
+  const stash = resources.find(({ type }) => type === "pulumi:index:Stash");
+  const id = stashSchema.safeParse(stash?.outputs).data?.output.id;
+  // An update that was refused leaves a state with an id and no container: what has no id is not its own.
+  return { ownership: { id, ownsUnmarked: known.size > 0 }, known };
 }
 
 /**
- * What an update made but did not record, because it was killed in between. Pulumi never deletes it: such a server
- * would keep answering requests, and such a gateway would keep the port.
+ * What an update of this deployment made but did not record, because it was killed in between. Pulumi never deletes it:
+ * such a server would keep answering requests, and such a gateway would keep the port. Store jobs are not among it: they
+ * are removed when they end.
  */
-export function orphans(labelled: readonly Labelled[], known: ReadonlySet<string>): Labelled[] {
-  return labelled.filter(({ id }) => !known.has(id));
+export function orphans(labelled: readonly Labelled[], { ownership, known }: KnownState): Labelled[] {
+  return labelled.filter(
+    (each) =>
+      ["server", "gateway", "network"].includes(each.component) && isOwn(each, ownership) && !known.has(each.id),
+  );
 }
 
-/** Options of `docker` that select what belongs to a stack. Store jobs are not among it: they are removed when they end. */
-export function labelFilters(stack: string, component: "server" | "gateway" | "network"): string[] {
-  return [
-    `--filter=label=io.archon.project=${project}`,
-    `--filter=label=io.archon.stack=${stack}`,
-    `--filter=label=io.archon.component=${component}`,
-  ];
+/** What belongs to other deployments of the same project and stack. */
+export function foreign(labelled: readonly Labelled[], { ownership }: KnownState): Labelled[] {
+  return labelled.filter((each) => !isOwn(each, ownership));
 }

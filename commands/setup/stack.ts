@@ -43,8 +43,9 @@ function ensurePassphrase(): void {
   if (fs.existsSync(stacks) && fs.readdirSync(stacks).length > 0) {
     throw new UserError(
       `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is missing.\n` +
-        "Put it back from a backup. Without it, remove their containers (`docker rm -f` those with the label io.archon.project) " +
-        `and ${display(stateDirectory)}, then run \`${archon("setup")}\`: the store on the Docker host stays.`,
+        `Put it back from a backup. Without it the state cannot be used: move ${display(stateDirectory)} away, run ` +
+        `\`${archon("setup")}\`, then take each stack over with \`${archon("recover --adopt --stack NAME")}\`. ` +
+        "Nothing in the store is lost.",
     );
   }
   writeAtomically(passphraseFile, `${randomBytes(32).toString("base64url")}\n`, 0o600);

@@ -62,7 +62,7 @@ export async function otherStores(root: string, engineHost: string | undefined):
 }
 
 /** Whether a directory exists. One on another machine counts as existing, because it cannot be seen from here. */
-function mayExist(directory: string, engineHost: string | undefined): boolean {
+export function mayExist(directory: string, engineHost: string | undefined): boolean {
   const local = engineHost === undefined || isLocal(engineHost);
   return !local || fs.existsSync(directory);
 }

@@ -26,6 +26,8 @@ const inventory = z.object({
   staging: size,
   data: z.array(z.object({ path: z.string(), bytes: size })),
   references: z.array(z.object({ stack: z.string(), updated: z.string() })),
+  /** Whose deployment has claimed a stack, by `<project>-<stack>`: ended by its `destroy`. */
+  owners: z.record(z.string(), z.string()).default({}),
 });
 export type Inventory = z.infer<typeof inventory>;
 

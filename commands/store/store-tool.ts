@@ -70,6 +70,28 @@ export async function runStoreTool(stack: string, job: StoreJob, image: string, 
   });
 }
 
+/**
+ * Runs a script of the shell in the bootstrap image, with the store at /store. For what must not depend on the version
+ * of the store tool. Returns its stdout.
+ *
+ * @throws CommandError with its last lines when it fails
+ */
+export function runInStore(
+  stack: string,
+  job: { root: string; script: string; variables: Readonly<Record<string, string>> },
+  image: string,
+): Promise<string> {
+  const options = storeJobOptions(
+    { source: job.root },
+    { labels: { project, component: "one-shot" }, variables: job.variables, entrypoint: "/bin/sh" },
+  );
+  return run("docker", containerJob({ ...options, image, command: ["-s"] }), {
+    environment: dockerEnvironment(stackHost(stack).dockerHost),
+    input: job.script,
+    log: "store-claim",
+  });
+}
+
 /** A line that the store tool prints for people, without the prefix of its errors. */
 export function storeToolMessage(line: string): string {
   return line.replace(/^mlenv: error: /, "");

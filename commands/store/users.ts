@@ -12,6 +12,16 @@ function isInside(file: string, directory: string): boolean {
   return relative === "" || (relative !== ".." && !relative.startsWith(`..${path.sep}`));
 }
 
+/** Why a store cannot be purged while stacks are deployed, be it from another engine that shares the disk. */
+export function describeOwners(root: string, owners: Readonly<Record<string, string>>): string[] {
+  return [
+    `The store ${root} belongs to deployed stacks; nothing was changed:`,
+    ...Object.entries(owners).map(([stack, owner]) => `  ${stack}: ${owner}`),
+    `Destroy each from its checkout: ${archon("pulumi destroy --stack STACK")}. If its state was lost: ${archon("recover --adopt --stack STACK")}`,
+    "Then run the command again.",
+  ];
+}
+
 /** Why a store cannot be purged, and what to do about each of its users. */
 export function describeUsers(root: string, users: readonly LiveContainer[]): string[] {
   const stacks = [

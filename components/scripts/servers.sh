@@ -1,12 +1,16 @@
 # Functions that list, stop and start the servers of a service. Those that take ids read them from standard input, one a
 # line.
 #   SERVERS_PROJECT, SERVERS_STACK, SERVERS_SERVICE  whose servers
+#   SERVERS_DEPLOYMENT  id of the deployment that they belong to
 #   SERVERS_GRACE  seconds that a server may take to stop
 
-# Prints the ids of the running servers, one a line. Takes further options of `docker ps`.
+# Prints the ids of the running servers, one a line. Takes further options of `docker ps`. A server without a deployment
+# was made before there were any: the update goes on only if such a server is its own.
 running_servers() {
-  docker ps --quiet --no-trunc --filter label=io.archon.component=server --filter "label=io.archon.project=$SERVERS_PROJECT" \
-    --filter "label=io.archon.stack=$SERVERS_STACK" --filter "label=io.archon.service=$SERVERS_SERVICE" "$@"
+  docker ps --no-trunc --filter label=io.archon.component=server --filter "label=io.archon.project=$SERVERS_PROJECT" \
+    --filter "label=io.archon.stack=$SERVERS_STACK" --filter "label=io.archon.service=$SERVERS_SERVICE" "$@" \
+    --format '{{.ID}} {{.Label "io.archon.deployment"}}' |
+    awk -v own="$SERVERS_DEPLOYMENT" '$2 == "" || $2 == own { print $1 }'
 }
 
 # Says which release the servers run; prints nothing without any.

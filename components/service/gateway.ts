@@ -1,5 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { DeploymentIdentity } from "../../lib/deployment-identity";
 import { hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 
 /** User and group of haproxy in its image. */
@@ -10,6 +11,7 @@ const PROBE =
   "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /.gateway/health HTTP/1.0\\r\\n\\r\\n' >&3 && mapfile -t reply <&3 && [[ $reply == *' 200 '* ]]";
 
 export interface GatewayArgs {
+  deployment: DeploymentIdentity;
   service: string;
   /** Reference of the gateway image. A changed one replaces the gateway, and the port is closed for a second. */
   image: pulumi.Input<string>;
@@ -43,7 +45,7 @@ export class Gateway extends pulumi.ComponentResource {
         networksAdvanced: [{ name: args.network }],
         ports: [{ internal: 8080, external: args.port, ip: args.bind }],
         envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${args.serverPort}`],
-        labels: labels("gateway", { service: args.service }),
+        labels: labels(args.deployment, "gateway", { service: args.service }),
         healthcheck: {
           tests: ["CMD", "bash", "-c", PROBE],
           interval: "2s",
@@ -56,7 +58,13 @@ export class Gateway extends pulumi.ComponentResource {
         destroyGraceSeconds: 10,
         ...memoryLimit(128),
       },
-      { parent: this, deleteBeforeReplace: true, replaceOnChanges: REPLACE_ON_CHANGES },
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        replaceOnChanges: REPLACE_ON_CHANGES,
+        // Changed labels would replace a gateway that was made before deployments had an id, and close the port.
+        ignoreChanges: ["labels"],
+      },
     );
     this.url = gatewayUrl(args.bind, args.port);
     this.registerOutputs({ url: this.url });

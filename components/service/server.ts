@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
 import type { Application } from "../../applications/application";
 import { CA_BUNDLE } from "../../lib/container-job";
+import type { DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
 import { STRICT_SHELL } from "../store/store-job";
 import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
@@ -12,6 +13,7 @@ import type { Environment } from "../store/environment";
 export interface ServerArgs {
   application: Application;
   host: Host;
+  deployment: DeploymentIdentity;
   service: string;
   /** What it runs. Another one replaces the container. */
   release: Release;
@@ -107,7 +109,7 @@ export function containerArgs(args: Omit<ServerArgs, "stopOld" | "autoRollback">
         .map(([key, value]) => `${key}=${value}`)
         .sort(),
     ),
-    labels: labels("server", {
+    labels: labels(args.deployment, "server", {
       service: args.service,
       release: args.release.id,
       models: args.release.models.map(snapshotOf).join(" "),
@@ -129,12 +131,14 @@ export function containerArgs(args: Omit<ServerArgs, "stopOld" | "autoRollback">
 export function serverScriptEnv({
   application,
   host,
+  deployment,
   service,
-}: Pick<ServerArgs, "application" | "host" | "service">): Record<string, string> {
+}: Pick<ServerArgs, "application" | "host" | "deployment" | "service">): Record<string, string> {
   return {
     DOCKER_HOST: host.dockerHost,
-    SERVERS_PROJECT: pulumi.getProject(),
-    SERVERS_STACK: pulumi.getStack(),
+    SERVERS_PROJECT: deployment.project,
+    SERVERS_STACK: deployment.stack,
+    SERVERS_DEPLOYMENT: deployment.id,
     SERVERS_SERVICE: service,
     SERVERS_GRACE: String(application.stopSeconds),
   };

@@ -53,6 +53,7 @@ export class Service extends pulumi.ComponentResource {
     const gateway = new Gateway(
       `${name}-gateway`,
       {
+        deployment: args.deployment,
         service: args.service,
         image: gatewayImage,
         network: args.network,

@@ -2,14 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type ModelReference } from "../../release/release";
 import type { Application } from "../../applications/application";
 import { toLines } from "../../lib/container-job";
-import type { Host } from "../../lib/host";
-import { storeJob } from "./store-job";
+import { storeJob, type StoreJobContext } from "./store-job";
 
 export interface BaselineArgs {
   application: Application;
-  host: Host;
-  /** Reference of the bootstrap image. */
-  bootstrapImage: pulumi.Input<string>;
+  job: StoreJobContext;
   /** The default model. */
   model: ModelReference;
   /** Id of a server container that is ready. */
@@ -28,8 +25,7 @@ export class Baseline extends pulumi.ComponentResource {
     storeJob(
       `${name}-record`,
       {
-        host: args.host,
-        image: args.bootstrapImage,
+        ...args.job,
         command: ["record", "--store", "/store", "--repo", repo, "--revision", revision],
         script: "record-baseline.sh",
         settings: {

@@ -2,8 +2,7 @@ import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Mount } from "../../lib/container-job";
 import { sha256 } from "../../lib/hashing";
-import type { Host } from "../../lib/host";
-import { storeJob } from "./store-job";
+import { storeJob, type StoreJobContext } from "./store-job";
 
 /** What a new environment is made from. */
 export interface EnvironmentSource {
@@ -23,9 +22,7 @@ export interface EnvironmentSource {
 }
 
 export interface EnvironmentArgs {
-  host: Host;
-  /** Reference of the bootstrap image. */
-  bootstrapImage: pulumi.Input<string>;
+  job: StoreJobContext;
   /** 16 hex digits that stand for its content. */
   key: string;
   /** Undefined for an environment that only an earlier release needs: it is in the store and is not made again. */
@@ -49,12 +46,11 @@ export class Environment extends pulumi.ComponentResource {
 
   constructor(name: string, args: EnvironmentArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Environment", name, {}, opts);
-    this.path = `${args.host.root}/envs/${args.key}`;
+    this.path = `${args.job.host.root}/envs/${args.key}`;
     this.job = storeJob(
       `${name}-populate`,
       {
-        host: args.host,
-        image: args.bootstrapImage,
+        ...args.job,
         missing: args.missing,
         ...(args.source === undefined
           ? { command: ["verify", "--store", "/store", `envs/${args.key}`] }

@@ -1,14 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Retained } from "../../release/plan";
 import { digest } from "../../lib/hashing";
-import type { Host } from "../../lib/host";
 import type { HostFacts } from "../host-facts";
-import { storeJob } from "./store-job";
+import { storeJob, type StoreJobArgs, type StoreJobContext } from "./store-job";
 
 export interface RootsArgs {
-  host: Host;
-  /** Reference of the bootstrap image. */
-  bootstrapImage: pulumi.Input<string>;
+  job: StoreJobContext;
   /** What garbage collection must leave alone. Another set is another job. */
   retained: Retained;
 }
@@ -22,8 +19,8 @@ export interface RootsArgs {
 export class GcRoots extends pulumi.ComponentResource {
   constructor(name: string, args: RootsArgs & { facts: HostFacts }, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Hold", name, {}, opts);
-    const missing = !args.facts.hasRoots(stackId());
-    storeJob(`${name}-${shortDigest(args.retained)}`, { ...job("hold", args), missing }, { parent: this });
+    const missing = !args.facts.hasRoots(stackId(args.job));
+    storeJob(`${name}-${shortDigest(args.retained)}`, { ...rootsJob("hold", args), missing }, { parent: this });
     this.registerOutputs({});
   }
 }
@@ -40,29 +37,28 @@ export class GarbageCollection extends pulumi.ComponentResource {
     super("archon:index:Collection", name, {}, opts);
     this.done = storeJob(
       `${name}-${shortDigest(args.retained)}`,
-      { ...job("collect", args, "--json"), script: "collect-garbage.mjs", settings: { JOB_ROOT: args.host.root } },
+      {
+        ...rootsJob("collect", args, "--json"),
+        script: "collect-garbage.mjs",
+        settings: { JOB_ROOT: args.job.host.root },
+      },
       { parent: this },
     ).id;
     this.registerOutputs({});
   }
 }
 
-function job(
-  command: string,
-  { host, bootstrapImage, retained }: RootsArgs,
-  ...options: string[]
-): { host: Host; image: pulumi.Input<string>; command: string[]; input: { text: string } } {
+function rootsJob(command: string, { job, retained }: RootsArgs, ...options: string[]): StoreJobArgs {
   return {
-    host,
-    image: bootstrapImage,
-    command: [command, "--store", "/store", "--stack", stackId(), ...options],
+    ...job,
+    command: [command, "--store", "/store", "--stack", stackId(job), ...options],
     input: { text: JSON.stringify(retained) },
   };
 }
 
 /** The name of this stack in the store. */
-function stackId(): string {
-  return `${pulumi.getProject()}-${pulumi.getStack()}`;
+function stackId({ deployment: { project, stack } }: StoreJobContext): string {
+  return `${project}-${stack}`;
 }
 
 function shortDigest(retained: Retained): string {

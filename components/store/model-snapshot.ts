@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Application } from "../../applications/application";
 import { jobOptions, toLines } from "../../lib/container-job";
-import type { Host } from "../../lib/host";
-import { storeJob, type StoreJobArgs } from "./store-job";
+import { deploymentLabels } from "../../lib/deployment-identity";
+import { storeJob, type StoreJobArgs, type StoreJobContext } from "./store-job";
 import type { Environment } from "./environment";
 
 /** Where a new snapshot comes from. */
@@ -21,9 +21,7 @@ export type SnapshotSource =
     };
 
 export interface ModelSnapshotArgs {
-  host: Host;
-  /** Reference of the bootstrap image. */
-  bootstrapImage: pulumi.Input<string>;
+  job: StoreJobContext;
   /** `<organisation>/<name>` on the hub, or `local/<name>`. */
   repo: string;
   /** Commit, 40 hex digits. */
@@ -41,17 +39,13 @@ export interface ModelSnapshotArgs {
 export class ModelSnapshot extends pulumi.ComponentResource {
   constructor(name: string, args: ModelSnapshotArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ModelSnapshot", name, {}, opts);
-    storeJob(
-      `${name}-fetch`,
-      { host: args.host, image: args.bootstrapImage, missing: args.missing, ...fetchJob(args) },
-      { parent: this },
-    );
+    storeJob(`${name}-fetch`, { ...args.job, missing: args.missing, ...fetchJob(args) }, { parent: this });
     this.registerOutputs({});
   }
 }
 
 function fetchJob({
-  host,
+  job,
   repo,
   revision,
   source,
@@ -71,10 +65,10 @@ function fetchJob({
       settings: {
         DERIVE_OPTIONS: toLines(
           jobOptions({
-            labels: { component: "derive" },
+            labels: deploymentLabels(job.deployment, "derive"),
             mounts: [
               { source: environment.path, target: application.mounts.environment },
-              { source: `${host.root}/models/huggingface`, target: application.mounts.models },
+              { source: `${job.host.root}/models/huggingface`, target: application.mounts.models },
             ],
           }),
         ),

@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { jobOptions, storeJobOptions, toLines, type Mount } from "../../lib/container-job";
+import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
 
 /** A shell that fails on any error, on an undefined variable and on a failure inside a pipe; the default one does not. */
@@ -12,12 +13,20 @@ export const STRICT_SHELL = ["/bin/bash", "-euo", "pipefail", "-c"];
  */
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
-export interface StoreJobArgs {
+/** What all store jobs of an update have in common. */
+export interface StoreJobContext {
   host: Host;
+  /** The deployment that runs them. */
+  deployment: DeploymentIdentity;
   /** Reference of the bootstrap image. */
-  image: pulumi.Input<string>;
+  bootstrapImage: pulumi.Input<string>;
+}
+
+export interface StoreJobArgs extends StoreJobContext {
   /** Arguments of the store tool. The state shows them, so they must not hold secrets. */
   command: readonly string[];
+  /** Program of the bootstrap image that gets the arguments. @default the store tool */
+  entrypoint?: string;
   /**
    * What it reads from standard input: a text, or a file or directory (as a tar archive) of the deployer's machine.
    * @default nothing
@@ -33,6 +42,12 @@ export interface StoreJobArgs {
   settings?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Whether what the job made is missing from the host: then it runs again, with the current inputs. @default false */
   missing?: boolean;
+  /**
+   * Shell command that undoes the job when its resource is deleted, with the same environment variables. Such a job runs
+   * again with every change of its inputs, so that they never name an image that no longer exists.
+   * @default nothing: what the job made stays, and no change of its inputs runs it again
+   */
+  undo?: string;
 }
 
 /**
@@ -40,15 +55,17 @@ export interface StoreJobArgs {
  * state, and runs again in the next one. What it made stays when the resource is deleted.
  *
  * What a job made is named by its content, so a changed tool, index or token does not run the job again. It runs again
- * only under another name, or when what it made is missing.
+ * only under another name, when what it made is missing, or if it can be undone.
  */
 export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomResourceOptions): command.local.Command {
-  const { host, input, variables = {}, missing = false } = args;
+  const { host, deployment, input, variables = {}, missing = false, undo, entrypoint } = args;
+  const { project, stack, id } = deployment;
   const options = storeJobOptions(
     { source: host.root, create: true },
     {
-      name: `${pulumi.getProject()}-${pulumi.getStack()}-${name}`,
-      labels: { project: pulumi.getProject(), stack: pulumi.getStack(), component: "one-shot" },
+      name: `${project}-${stack}-${id.slice(0, 8)}-${name}`,
+      labels: deploymentLabels(deployment, "one-shot"),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
       network: true,
       mounts: args.mounts ?? [],
       inherited: [...Object.keys(variables), ...PROXIES],
@@ -60,6 +77,7 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
     {
       create: `components/scripts/${args.script ?? "store-job.sh"}`,
       interpreter: STRICT_SHELL,
+      ...(undo === undefined ? {} : { delete: undo }),
       addPreviousOutputInEnv: false,
       environment: {
         ...variables,
@@ -67,7 +85,7 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
         DOCKER_HOST: host.dockerHost,
         JOB_NAME: options.name ?? "",
         JOB_OPTIONS: toLines(jobOptions(options)),
-        JOB_IMAGE: args.image,
+        JOB_IMAGE: args.bootstrapImage,
         JOB_COMMAND: toLines(args.command),
         JOB_TEXT: input && "text" in input ? input.text : "",
         JOB_FILE: input && "file" in input ? input.file : "",
@@ -78,8 +96,8 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
     },
     {
       ...opts,
-      retainOnDelete: true,
-      ignoreChanges: missing ? [] : ["create", "environment", "interpreter", "triggers"],
+      retainOnDelete: undo === undefined,
+      ignoreChanges: missing || undo !== undefined ? [] : ["create", "environment", "interpreter", "triggers"],
     },
   );
 }

@@ -19,7 +19,7 @@ test("two stacks that come up at once share one environment, and both serve", as
   }
   expect(fs.readdirSync(path.join(checkout.root, "envs"))).toHaveLength(1);
   expect(fs.readdirSync(path.join(checkout.root, "refs")).sort()).toEqual(
-    stacks.map(({ name }) => `archon-${name}.json`).sort(),
+    stacks.flatMap(({ name }) => [`archon-${name}.json`, `archon-${name}.owner`]).sort(),
   );
 });
 

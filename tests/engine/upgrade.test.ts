@@ -1,4 +1,5 @@
-import { Checkout, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
+import { command, prepareCommands } from "../support/commands";
+import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
 /**
  * A stack that the last commit before the redesign deployed, updated by today's program: the same state, the same
@@ -11,6 +12,8 @@ const today = new Checkout();
 let stack: EngineStack;
 let old: Deployed;
 let serverBefore = "";
+let refused = "";
+let recovered = "";
 let steps: string[] = [];
 
 interface Deployed {
@@ -53,6 +56,10 @@ beforeAll(async () => {
   await upload();
   old = await deployed();
   serverBefore = stack.containers("server")[0] ?? "";
+  const stranger = await today.stack({}, stack.name);
+  refused = await stranger.failingUp();
+  prepareCommands(today);
+  recovered = command(today, "recover", "--stack", stack.name).output;
   stack = await today.adopt(stack);
   steps = names(await stack.up());
 });
@@ -76,13 +83,22 @@ test("the update replaces the server because its image has changed, and makes en
     "(bootstrap|tools)-image-.+",
     ...gateway,
   ];
-  const allowed = new RegExp(`^archon-(${[...expected, "hold-.+", "collection-.+"].join("|")})$`);
+  const allowed = new RegExp(`^archon-(${[...expected, "hold-.+", "store-claim-.+", "collection-.+"].join("|")})$`);
   expect(steps.filter((name) => !allowed.test(name))).toEqual([]);
 });
 
 test("a document that was uploaded before is found", async () => {
   expect(await found()).toBe(true);
   expect(await running()).toBe((await deployed()).release);
+});
+
+test("a stack from before deployments had an id is refused to a clone, and is the own one to its state", async () => {
+  expect(refused).toContain("from another deployment: an earlier version made it, which did not record whose it is");
+  expect(recovered).toContain("nothing to remove");
+  const [server = ""] = stack.containers("server");
+  expect(docker("inspect", "--format", '{{index .Config.Labels "io.archon.deployment"}}', server)).toMatch(
+    /^[0-9a-f-]{36}$/,
+  );
 });
 
 test("a second update changes nothing", async () => {

@@ -76,9 +76,14 @@ export class Checkout {
     fs.writeFileSync(target, change(fs.readFileSync(target, "utf8")));
   }
 
-  /** A stack with a small environment and no models, on a free port, unless the configuration says otherwise. */
-  async stack(configuration: Readonly<Record<string, unknown>> = {}): Promise<EngineStack> {
-    const name = `test-${crypto.randomBytes(4).toString("hex")}`;
+  /**
+   * A stack with a small environment and no models, on a free port, unless the configuration says otherwise.
+   * @param name that of another checkout's stack, for a test of what then happens. @default one of its own
+   */
+  async stack(
+    configuration: Readonly<Record<string, unknown>> = {},
+    name = `test-${crypto.randomBytes(4).toString("hex")}`,
+  ): Promise<EngineStack> {
     const values = {
       root: this.root,
       requirements: "tests/support/locks/small.txt",
@@ -98,6 +103,15 @@ export class Checkout {
     const file = `Pulumi.${stack.name}.yaml`;
     fs.copyFileSync(path.join(stack.directory, file), path.join(this.directory, file));
     return this.open(stack.name, stack.stateDirectory, stack.configuration);
+  }
+
+  /** A stack whose state is lost, with its configuration and nothing else. */
+  async loseState(stack: EngineStack): Promise<EngineStack> {
+    const state = path.join(stack.stateDirectory, ".archon", "state");
+    fs.rmSync(state, { recursive: true });
+    fs.mkdirSync(state);
+    this.stacks.splice(this.stacks.indexOf(stack), 1);
+    return this.open(stack.name, this.directory, stack.configuration);
   }
 
   /** @param stateDirectory the checkout that holds the state */
@@ -142,7 +156,9 @@ export class Checkout {
       await stack.destroy().catch((error: unknown) => failures.push(error));
       removeLabelled(stack.name);
       // A store that other files share would otherwise keep what this stack needed.
-      fs.rmSync(path.join(stack.root, "refs", `archon-${stack.name}.json`), { force: true });
+      for (const file of [`archon-${stack.name}.json`, `archon-${stack.name}.owner`]) {
+        fs.rmSync(path.join(stack.root, "refs", file), { force: true });
+      }
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
     if (failures.length > 0) {

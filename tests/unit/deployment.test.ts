@@ -73,16 +73,26 @@ function settings(changes: Partial<Settings> = {}): Settings {
     ...changes,
   };
 }
-const run = (changes?: Partial<Settings>, ledger: Release[] = []): ReturnType<typeof deploy<Deployment>> =>
+const identity = {
+  project: "archon",
+  stack: "test",
+  id: "0f9c1a2b-3c4d",
+  owner: "ada@gpu1, checkout /home/ada/archon",
+};
+const run = (
+  changes?: Partial<Settings>,
+  ledger: Release[] = [],
+  root?: string,
+): ReturnType<typeof deploy<Deployment>> =>
   deploy(() => {
     const previous = {
       running: ledger[0]?.id,
       releases: ledger,
       sharedImages: ledger[0]?.images,
       url: undefined,
-      root: undefined,
+      root,
     };
-    return new Deployment("archon", planDeployment(referenceServer, settings(changes), previous));
+    return new Deployment("archon", planDeployment(referenceServer, settings(changes), previous), identity);
   });
 
 const environmentOfLock = environmentKey({ lock: "six==1\n", baseImage: "base:1", python: referenceServer.python });
@@ -96,7 +106,7 @@ test("a stack is exactly its images, jobs, network, server, gate and gateway", a
     count(CONTAINER),
     count("docker:index/network:Network"),
     count("random:index/randomPassword:RandomPassword"),
-  ]).toEqual([3, 8, 2, 1, 0]);
+  ]).toEqual([3, 9, 2, 1, 0]);
   expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
 });
 
@@ -123,6 +133,63 @@ test("containers are safe by default, and no server has a port or a name", async
   expect(sole(CONTAINER, "archon-server-gateway").inputs["ports"]).toEqual([
     { internal: 8080, external: 8181, ip: "127.0.0.1" },
   ]);
+});
+
+test("everything that it makes on the engine has the deployment's labels, and its jobs have names of their own", async () => {
+  const { resources, sole } = await run();
+  const expected = { project: "archon", stack: "test", deployment: identity.id, owner: identity.owner };
+  const labelled = resources.filter(({ inputs }) => inputs["labels"] !== undefined);
+  expect(labelled.map(({ name }) => name).sort()).toEqual([
+    "archon-network",
+    "archon-server-0",
+    "archon-server-gateway",
+  ]);
+  for (const { inputs } of labelled) {
+    const labels = (inputs["labels"] as { label: string; value: string }[]).map(({ label, value }) => [label, value]);
+    expect(Object.fromEntries(labels)).toMatchObject(
+      Object.fromEntries(Object.entries(expected).map(([name, value]) => [`io.archon.${name}`, value])),
+    );
+  }
+  const jobs = resources.flatMap(({ inputs }) => {
+    const { JOB_NAME: name, JOB_OPTIONS: options } = (inputs["environment"] ?? {}) as Record<
+      string,
+      string | undefined
+    >;
+    return name === undefined ? [] : [{ name, options }];
+  });
+  expect(jobs).toHaveLength(7);
+  for (const { name, options } of jobs) {
+    expect(name).toMatch(/^archon-test-0f9c1a2b-archon-/);
+    expect(options).toContain("--label=io.archon.deployment=0f9c1a2b-3c4d\n");
+  }
+  const { SERVERS_DEPLOYMENT: drained } = sole(COMMAND, "archon-server-drain").inputs["environment"] as Record<
+    string,
+    string
+  >;
+  expect(drained).toBe(identity.id);
+});
+
+test("labels from before deployments had an id replace neither network nor gateway, except with another store", async () => {
+  const network = async (ledger: Release[], root?: string): Promise<unknown> => {
+    const { sole } = await run({}, ledger, root);
+    return sole("docker:index/network:Network").opts.ignoreChanges;
+  };
+  expect(await network([])).toEqual(["labels"]);
+  expect(await network([ran("a")], "/srv/archon")).toEqual(["labels"]);
+  expect(await network([ran("a")], "/srv/elsewhere")).toEqual([]);
+  expect((await run()).sole(CONTAINER, "archon-server-gateway").opts.ignoreChanges).toEqual(["labels"]);
+});
+
+test("the stack's name is claimed in the store before anything else, and given up with the stack", async () => {
+  const { resources, sole } = await run();
+  const [claim] = resources.filter(({ name }) => name.startsWith("archon-store-claim-"));
+  expect(claim?.inputs).toMatchObject({
+    delete: "JOB_FILE=components/scripts/release-store.sh components/scripts/store-job.sh || true",
+    environment: { JOB_FILE: "components/scripts/claim-store.sh", CLAIM_ID: identity.id },
+  });
+  expect(claim?.opts).toMatchObject({ retainOnDelete: false, ignoreChanges: [] });
+  const [init] = resources.filter(({ name }) => name.startsWith("archon-store-init-"));
+  expect(sole(COMMAND, init?.name).opts.dependsOn).toMatchObject([{ __name: claim?.name }]);
 });
 
 test("a server mounts its own environment and the models read-only, and only its data read-write", async () => {

@@ -2,32 +2,63 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { heldLock } from "../../commands/recover/lock";
-import { knownIds, orphans, type Labelled } from "../../commands/recover/orphans";
+import { foreign, orphans, readState } from "../../commands/recover/orphans";
+import type { Labelled } from "../../lib/deployment-identity";
 
 // That Pulumi's state and locks look like this, the fault runs show.
 
-const exported = JSON.stringify({
-  version: 3,
-  deployment: {
-    resources: [
-      { type: "pulumi:pulumi:Stack" },
-      { type: "docker:index/container:Container", id: "aaa" },
-      { type: "docker:index/container:Container", id: "old", delete: true },
-      { type: "docker:index/network:Network", id: "net" },
-      { type: "docker:index/remoteImage:RemoteImage", id: "image" },
-    ],
-    pending_operations: [{ type: "creating", resource: { type: "docker:index/container:Container" } }],
-  },
+const stash = { type: "pulumi:index:Stash", id: "s", outputs: { input: {}, output: { id: "own", owner: "me" } } };
+const containers = [
+  { type: "docker:index/container:Container", id: "aaa" },
+  { type: "docker:index/container:Container", id: "old", delete: true },
+  { type: "docker:index/network:Network", id: "net" },
+  { type: "docker:index/remoteImage:RemoteImage", id: "image" },
+];
+const exported = (...resources: object[]): string =>
+  JSON.stringify({
+    version: 3,
+    deployment: {
+      resources: [{ type: "pulumi:pulumi:Stack" }, ...resources],
+      pending_operations: [{ type: "creating", resource: { type: "docker:index/container:Container" } }],
+    },
+  });
+const labelled = (id: string, deployment: string | undefined, component = "server"): Labelled => ({
+  id,
+  name: `name-${id}`,
+  kind: "container",
+  component,
+  deployment,
+  owner: undefined,
 });
-const labelled = (...ids: string[]): Labelled[] => ids.map((id) => ({ id, name: `name-${id}`, kind: "container" }));
+const ids = (found: readonly Labelled[]): string[] => found.map(({ id }) => id);
 
-test("lost is what carries the labels and no state knows; what is still to be deleted is known", () => {
-  expect(orphans(labelled("aaa", "lost", "old"), knownIds(exported)).map(({ id }) => id)).toEqual(["lost"]);
-  expect([...knownIds(exported)]).toEqual(["aaa", "old", "net"]);
+test("an orphan has the deployment's labels and no state knows it; what is still to be deleted is known", () => {
+  const state = readState(exported(stash, ...containers));
+  expect([...state.known]).toEqual(["aaa", "old", "net"]);
+  expect(
+    ids(
+      orphans(
+        ["aaa", "lost", "old"].map((id) => labelled(id, "own")),
+        state,
+      ),
+    ),
+  ).toEqual(["lost"]);
 });
 
-test("of a stack without resources everything labelled is lost", () => {
-  expect(orphans(labelled("aaa"), knownIds('{"version":3,"deployment":{}}'))).toHaveLength(1);
+test("what another deployment made is no orphan, and a job of the store ends by itself", () => {
+  const state = readState(exported(stash, ...containers));
+  const found = [labelled("lost", "own"), labelled("theirs", "other"), labelled("job", "own", "one-shot")];
+  expect(ids(orphans(found, state))).toEqual(["lost"]);
+  expect(ids(foreign(found, state))).toEqual(["theirs"]);
+});
+
+test("what has no id belongs to a state that knows containers, and not to one that was refused or lost", () => {
+  const found = [labelled("unmarked", undefined)];
+  const before = readState(exported(...containers));
+  expect([ids(orphans(found, before)), ids(foreign(found, before))]).toEqual([["unmarked"], []]);
+  for (const state of [readState(exported(stash)), readState('{"version":3,"deployment":{}}')]) {
+    expect([ids(orphans(found, state)), ids(foreign(found, state))]).toEqual([[], ["unmarked"]]);
+  }
 });
 
 test("the holder of a lock is who wrote it, and nobody without a file", () => {

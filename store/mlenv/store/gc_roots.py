@@ -1,4 +1,5 @@
-"""GC roots: what each stack keeps in the store. One file per stack, `refs/<project>-<stack>.json`."""
+"""GC roots: what each stack keeps in the store. One file per stack, `refs/<project>-<stack>.json`. Beside it is
+`refs/<project>-<stack>.owner` as long as a deployment has claimed the name of the stack; updates write and remove it."""
 
 from __future__ import annotations
 
@@ -71,6 +72,11 @@ def write(directory: Path, stack: str, roots: Roots) -> None:
     durable.write_text(path_of(directory, stack), json.dumps(document, indent=1) + "\n")
 
 
+def owners(directory: Path) -> dict[str, str]:
+    """Whose deployment has claimed a stack, by stack: the second line of the claim, for people."""
+    return {path.stem: _second_line(path) for path in sorted(directory.glob("[!.]*.owner"))}
+
+
 def forget(directory: Path, stack: str) -> None:
     """Remove the GC roots of a stack."""
     path_of(directory, stack).unlink()
@@ -92,6 +98,10 @@ def describe(roots: Mapping[str, Sequence[str]]) -> str:
 def users(all_roots: Mapping[str, StackRoots], kind: str, name: str) -> list[str]:
     """The stacks whose GC roots include an object; `kind` is images, environments or models."""
     return sorted(stack for stack, item in all_roots.items() if name in getattr(item.roots, kind))
+
+
+def _second_line(path: Path) -> str:
+    return (path.read_text(encoding="utf-8", errors="replace").splitlines() + ["", "unknown"])[1] or "unknown"
 
 
 def _read(path: Path) -> StackRoots:

@@ -31,6 +31,7 @@ def document(store: Store) -> dict:
         "staging": sum(disk.size(path) for path in store.staging.iterdir() if path.name != "locks"),
         "data": [_data(store, path) for path in sorted(store.data.glob("*/*"))],
         "references": [item.to_json() for item in roots.values()],
+        "owners": gc_roots.owners(store.gc_roots),
     }
 
 

@@ -217,6 +217,18 @@ def test_images_without_any_reference_are_reported(store: Store, tmp_path):
     assert sorted(path.name for path in store.gc_roots.iterdir()) == ["archon-dev.json"]
 
 
+def test_a_stack_that_is_still_deployed_is_not_forgotten(store: Store):
+    assert hold(store, "archon-prod", content(["server:1"])).status == 0
+    claim = store.gc_roots / "archon-prod.owner"
+    claim.write_text("6f9c\nada@gpu1, checkout /home/ada/archon\n")
+    refused = prune(store, "--forget", "archon-prod")
+    assert refused.status == 2
+    assert "--forget archon-prod: it is still deployed by ada@gpu1, checkout /home/ada/archon." in refused.err
+    assert listed(store)["owners"] == {"archon-prod": "ada@gpu1, checkout /home/ada/archon"}
+    claim.unlink()
+    assert prune(store, "--forget", "archon-prod").status == 0
+
+
 def test_a_dry_run_forgets_no_stack(store: Store, environments):
     assert hold(store, "archon-dev", content([], environments)).status == 0
     assert len(report(prune(store, "--dry-run", "--forget", "archon-dev"))["environments"]) == 3

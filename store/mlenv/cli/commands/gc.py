@@ -63,6 +63,13 @@ def prune(options: argparse.Namespace) -> None:
                 f"--forget {' '.join(unknown)}: no such stack; this store has the GC roots of "
                 f"{', '.join(roots_by_stack) or 'no stack'}"
             )
+        owners = gc_roots.owners(store.gc_roots)
+        for stack in options.forget:
+            if stack in owners:
+                raise UsageError(
+                    f"--forget {stack}: it is still deployed by {owners[stack]}. Destroy it first, or take it over "
+                    "(./archon recover --adopt) if its state was lost"
+                )
         forgotten = [roots_by_stack.pop(stack) for stack in dict.fromkeys(options.forget)]
         if not options.dry_run:
             for item in forgotten:
