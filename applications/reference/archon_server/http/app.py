@@ -22,7 +22,20 @@ from ..storage import Storage
 from . import errors, schemas
 from .middleware import LimitBody, MeasureRequests, RequireToken, TokenCheck
 from .page import ServePage
-from .routes import crawls, credentials, health, knowledge_items, metrics, models, progress, root, search, uploads
+from .routes import (
+    crawls,
+    credentials,
+    health,
+    knowledge_items,
+    mcp,
+    metrics,
+    models,
+    progress,
+    projects,
+    root,
+    search,
+    uploads,
+)
 from .socketio_events import PATH as SOCKETIO_PATH
 from .socketio_events import SocketIoEvents
 
@@ -79,6 +92,8 @@ def create_app(settings: Settings, storage: Storage, load: LoadReranker, shutdow
         progress.router(jobs),
         search.router(search_service),
         credentials.router(runtime_settings, ingestion.fill_vectors),
+        projects.router(),
+        mcp.router(settings),
     ):
         app.include_router(router)
     app.mount(SOCKETIO_PATH, events.app)

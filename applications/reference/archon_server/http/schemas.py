@@ -5,9 +5,9 @@ left unset; the routes of these replies leave unset fields out.
 """
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..passages import Code
 from ..search.ranking import RankedPassage
@@ -412,10 +412,13 @@ class RerankingHealth(BaseModel):
     notice: str | None
 
 
+HealthStatus = Literal["healthy", "draining", "initializing", "failed"]
+
+
 class Health(BaseModel):
     """`ready` says whether the server is fit for traffic; `message`, if it is not, why."""
 
-    status: Literal["healthy", "draining", "initializing", "failed"]
+    status: HealthStatus
     service: str
     timestamp: str
     ready: bool
@@ -425,6 +428,12 @@ class Health(BaseModel):
     service_name: str
     reranking: RerankingHealth
     message: str | None = None
+
+
+class ApiHealth(BaseModel):
+    status: HealthStatus
+    service: str
+    timestamp: str
 
 
 class ModelIdentity(BaseModel):
@@ -488,6 +497,64 @@ class _MlHealthHead(BaseModel):
 # The last base class comes first in the JSON.
 class MlHealth(ModelHealth, _MlHealthHead):
     models: list[ModelHealth]
+
+
+# What Archon's clients ask for and this server does not have
+
+
+class ProjectList(BaseModel):
+    """`projects` is always empty."""
+
+    projects: list[str]
+    count: int
+    timestamp: str
+
+
+class ProjectsSchema(BaseModel):
+    projects_table: bool
+    tasks_table: bool
+    valid: bool
+
+
+class ProjectsHealth(BaseModel):
+    """`schema_missing` makes Archon's page leave projects out."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    status: Literal["schema_missing"]
+    service: Literal["projects"]
+    tables: Annotated[ProjectsSchema, Field(alias="schema")]
+
+
+class Pagination(BaseModel):
+    total: int
+    page: int
+    per_page: int
+    pages: int
+
+
+class TaskList(BaseModel):
+    """`tasks` is always empty."""
+
+    tasks: list[str]
+    pagination: Pagination
+
+
+class McpStatus(BaseModel):
+    """`docker_unavailable` is what Archon answers where it cannot see the container of its MCP server."""
+
+    status: Literal["docker_unavailable"]
+    container_status: Literal["docker_unavailable"]
+    uptime: None
+    logs: list[str]
+
+
+class McpConfig(BaseModel):
+    """Where clients find the MCP server, if there is one."""
+
+    host: str
+    port: int
+    transport: Literal["streamable-http"]
 
 
 # Settings

@@ -44,7 +44,7 @@ class Settings:
 
     `browser` is the Chromium that runs the scripts of crawled pages; with None their scripts do not run.
     `rerank_seconds` is the time limit of a search's reranking. If `model_memory_bytes` is 0, the container's memory
-    limit decides.
+    limit decides. `mcp_host` and `mcp_port` are what clients are told about Archon's MCP server.
     """
 
     data_dir: Path
@@ -64,6 +64,8 @@ class Settings:
     page_dir: Path = Path("/opt/archon/page")
     crawl: CrawlLimits = field(default_factory=CrawlLimits)
     browser: Path | None = None
+    mcp_host: str = "localhost"
+    mcp_port: int = 8051
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -95,6 +97,8 @@ class Settings:
                 allowed=read.networks("ARCHON_CRAWL_ALLOW"),
             ),
             browser=read.program("ARCHON_BROWSER"),
+            mcp_host=read.text("ARCHON_HOST", cls.mcp_host),
+            mcp_port=read.number("ARCHON_MCP_PORT", int, cls.mcp_port, minimum=1, maximum=65535),
         )
         if read.problems:
             raise SettingsError("\n  - ".join(["the environment variables have problems:", *read.problems]))

@@ -30,7 +30,7 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
         body = schemas.Health(
             status=status,
             service="archon-backend",
-            timestamp=datetime.now(UTC).isoformat(),
+            timestamp=_now(),
             ready=ready,
             credentials_loaded=True,
             schema_valid=True,
@@ -46,6 +46,14 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
             **({"message": message} if message else {}),
         )
         return JSONResponse(body.model_dump(exclude_unset=True), 200 if ready else 503)
+
+    @api.get("/api/health")
+    async def api_health() -> schemas.ApiHealth:
+        """Archon's page polls this to see whether the server answers at all: always 200, as in Archon. Whether it is
+        fit for traffic is at `/health`.
+        """
+        status, _ = _status(active_model, shutdown)
+        return schemas.ApiHealth(status=status, service="knowledge-api", timestamp=_now())
 
     @api.get("/health/ml")
     async def health_ml() -> schemas.MlHealth:
@@ -64,7 +72,11 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
     return api
 
 
-def _status(active_model: ActiveModel, shutdown: GracefulShutdown) -> tuple[str, str | None]:
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _status(active_model: ActiveModel, shutdown: GracefulShutdown) -> tuple[schemas.HealthStatus, str | None]:
     """The status of the server, and a message if it is not healthy."""
     if shutdown.requested:
         return "draining", "The server is stopping; requests are still answered"
