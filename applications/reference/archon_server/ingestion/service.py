@@ -15,6 +15,7 @@ from ..extraction import UnreadableFile
 from ..settings import CrawlLimits
 from ..storage import Document, Storage
 from . import sources
+from .index_backfill import IndexBackfill
 from .jobs import Job, Jobs
 from .sources import Upload
 
@@ -48,10 +49,12 @@ class IngestionService:
         self._uploads: dict[Future[None], Job] = {}
         self._crawls: dict[Future[None], Job] = {}
         self._filling: Future[bool] | None = None
+        self._index_backfill = IndexBackfill(storage, self._worker)
         self._stopping = False
 
     def start(self) -> None:
         _log_failure(self._worker.submit(self._jobs.end_interrupted))
+        self._index_backfill.start()
         self.fill_vectors()
         if self._browser and (version := landlock.available()) < landlock.COMPLETE:
             problem = (
@@ -100,6 +103,7 @@ class IngestionService:
         futures = [*self._uploads, *self._crawls]
         await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
         self._crawler.shutdown()
+        await asyncio.to_thread(self._index_backfill.stop)
         await asyncio.to_thread(self._worker.shutdown)
 
     def _filled(self, future: Future[bool]) -> None:

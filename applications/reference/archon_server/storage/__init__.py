@@ -124,6 +124,13 @@ class Storage(Protocol):
         """The passages that share words with `query`, best first; no query text is an error."""
         ...
 
+    def index_waiting(self, limit: int) -> int:
+        """Indexes the words of at most `limit` passages that other releases of the server stored. Returns how many.
+
+        Until then a search finds them as those releases did.
+        """
+        ...
+
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
     ) -> list[StoredPassage]:

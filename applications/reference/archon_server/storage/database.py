@@ -11,6 +11,7 @@ from queue import Empty, LifoQueue
 
 from ..errors import StorageError
 from .migrations import migrate
+from .text import fold, index_text, readable_url
 
 BUSY_SECONDS = 60
 """How long a write waits for that of another server. The longest write is one document of the largest size."""
@@ -68,6 +69,8 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             _load_vectors(connection)
+            for function in (fold, index_text, readable_url):
+                connection.create_function(function.__name__, 1, function, deterministic=True)
             return connection
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from ..passages import Passage, code_blocks
 from . import EDITABLE, Counts, Document, StoredPassage
 from .database import Database
+from .text import fold
+from .word_index import index_document
 
 _FIELDS = tuple(field.name for field in fields(Document))
 """Columns of `documents` have the names of the fields."""
@@ -46,6 +48,7 @@ class DocumentTable:
                 "INSERT INTO chunks (source_id, position, headings, text, has_code, url) VALUES (?, ?, ?, ?, ?, ?)",
                 rows(),
             )
+            index_document(connection, document.source_id)
             connection.execute(
                 "UPDATE documents SET word_count = ?, chunk_count = ?, code_count = ? WHERE source_id = ?",
                 (words, count, code, document.source_id),
@@ -80,11 +83,16 @@ class DocumentTable:
     def documents(
         self, *, offset: int = 0, limit: int | None = None, knowledge_type: str | None = None, search: str | None = None
     ) -> tuple[list[Document], int]:
-        where = """
-            (:type IS NULL OR knowledge_type = :type)
-            AND (:search IS NULL OR instr(lower(filename || char(10) || title || char(10) || url), lower(:search)) > 0)
+        names = " || char(10) || ".join(("filename", "title", "url", "readable_url(url)"))
+        where = f"""
+            (:type IS NULL OR fold(knowledge_type) = :type) AND (:search IS NULL OR instr(fold({names}), :search) > 0)
         """
-        values = {"type": knowledge_type, "search": search, "limit": -1 if limit is None else limit, "offset": offset}
+        values = {
+            "type": knowledge_type and fold(knowledge_type),
+            "search": search and fold(search),
+            "limit": -1 if limit is None else limit,
+            "offset": offset,
+        }
         with self._database.connection() as connection:
             found = connection.execute(
                 f"""
@@ -99,10 +107,13 @@ class DocumentTable:
     def passages(
         self, source_id: str, *, offset: int = 0, limit: int | None = None, domain: str = "", code_only: bool = False
     ) -> tuple[list[StoredPassage], int]:
-        where = "source_id = :source AND instr(chunks.url, :domain) > 0 AND has_code >= :code"
+        where = """
+            source_id = :source AND has_code >= :code
+            AND (:domain = '' OR instr(fold(chunks.url || char(10) || readable_url(chunks.url)), :domain) > 0)
+        """
         values = {
             "source": source_id,
-            "domain": domain,
+            "domain": fold(domain),
             "code": code_only,
             "limit": -1 if limit is None else limit,
             "offset": offset,

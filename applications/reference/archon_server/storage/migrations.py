@@ -79,6 +79,20 @@ STEPS = (
         PRIMARY KEY (chunk_id, model)
     ) STRICT;
     """,
+    """
+    -- The words that `text.index_text` finds. No trigger can call it, because older servers, which write to the same
+    -- database, do not have it. So triggers only note which chunks wait for a newer server to index them.
+    CREATE VIRTUAL TABLE chunk_terms USING fts5 (headings, text, tokenize='porter ascii');
+    CREATE TABLE chunks_to_index (chunk_id INTEGER PRIMARY KEY) STRICT;
+    INSERT INTO chunks_to_index (chunk_id) SELECT id FROM chunks;
+    CREATE TRIGGER chunk_waits_for_index AFTER INSERT ON chunks BEGIN
+        INSERT INTO chunks_to_index (chunk_id) VALUES (new.id);
+    END;
+    CREATE TRIGGER chunk_leaves_index AFTER DELETE ON chunks BEGIN
+        DELETE FROM chunk_terms WHERE rowid = old.id;
+        DELETE FROM chunks_to_index WHERE chunk_id = old.id;
+    END;
+    """,
 )
 
 

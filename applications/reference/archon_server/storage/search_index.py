@@ -1,17 +1,13 @@
 """Finding passages in SQLite: by words with FTS5, by vectors with sqlite-vec."""
 
 import json
-import re
 from array import array
 from collections.abc import Mapping, Sequence
 
 from . import StoredPassage
 from .database import Database
 from .documents import PASSAGE_COLUMNS, passage_of
-
-MAX_TERMS = 64
-_WORD = re.compile(r"\w+")
-_HEADING_WEIGHT, _TEXT_WEIGHT = 2.0, 1.0
+from .word_index import find_words, index_waiting, is_waiting
 
 
 class SearchTables:
@@ -22,26 +18,26 @@ class SearchTables:
     def search(
         self, query: str, limit: int, source_id: str | None = None, code_only: bool = False
     ) -> list[StoredPassage]:
-        expression = match_expression(query)
-        if expression is None:
-            return []
         with self._database.connection() as connection:
+            scores = find_words(connection, query, limit, source_id, code_only)
             found = connection.execute(
                 f"""
-                SELECT score, {PASSAGE_COLUMNS}
-                FROM (
-                    SELECT rowid, bm25(chunk_words, {_HEADING_WEIGHT}, {_TEXT_WEIGHT}) AS score FROM chunk_words
-                    WHERE chunk_words MATCH :expression
-                    AND (:source IS NULL OR rowid IN (SELECT id FROM chunks WHERE source_id = :source))
-                    AND (NOT :code OR rowid IN (SELECT id FROM chunks WHERE has_code))
-                    ORDER BY score, rowid LIMIT :limit
-                ) AS found
-                JOIN chunks ON chunks.id = found.rowid JOIN documents USING (source_id)
-                ORDER BY score, chunks.id
+                SELECT {PASSAGE_COLUMNS} FROM chunks JOIN documents USING (source_id)
+                WHERE chunks.id IN (SELECT value FROM json_each(?))
                 """,
-                {"expression": expression, "source": source_id, "code": code_only, "limit": limit},
+                (json.dumps(list(scores)),),
             ).fetchall()
-        return [passage_of(row, _from_bm25(bm25)) for bm25, *row in found]
+        # One that was deleted in the meantime is missing.
+        by_id = {row[0]: row for row in found}
+        return [passage_of(by_id[id_], similarity) for id_, similarity in scores.items() if id_ in by_id]
+
+    def index_waiting(self, limit: int) -> int:
+        # Looks before it locks: nearly always nothing waits.
+        with self._database.connection() as connection:
+            if not is_waiting(connection):
+                return 0
+        with self._database.transaction() as connection:
+            return index_waiting(connection, limit)
 
     def search_vectors(
         self, vector: Sequence[float], model: str, limit: int, source_id: str | None = None, code_only: bool = False
@@ -88,24 +84,6 @@ class SearchTables:
                 """,
                 [(model, _packed(vector), id_) for id_, vector in vectors.items()],
             )
-
-
-def match_expression(text: str) -> str | None:
-    """An FTS5 expression that matches any word of `text`, or None if it has no word.
-
-    Each word is a quoted string, so nothing in the text can be read as FTS5 syntax (AND, NEAR, *, :, parentheses, …).
-    Words beyond MAX_TERMS are dropped; repeated ones count once.
-    """
-    # Lone surrogates, which JSON can carry, have no UTF-8 form and would fail at the database.
-    words = _WORD.findall(text.encode("utf-8", "ignore").decode())
-    terms = dict.fromkeys(word.casefold() for word in words)
-    return " OR ".join(f'"{term}"' for term in list(terms)[:MAX_TERMS]) or None
-
-
-def _from_bm25(bm25: float) -> float:
-    # FTS5's bm25 is negative, and lower is better; x/(1+x) keeps the order and lies in 0..1.
-    score = max(-bm25, 0.0)
-    return score / (1 + score)
 
 
 def _packed(vector: Sequence[float]) -> bytes:
