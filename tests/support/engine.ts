@@ -422,8 +422,9 @@ export function logsOf(container: string, lines?: number): string {
 
 /** Waits until a gateway answers that a server is ready. @param url of the gateway */
 export async function waitForHealth(url: string): Promise<void> {
+  // Docker accepts connections for a container that does not listen yet; such a request may never be answered.
   const answers = (): Promise<boolean> =>
-    fetch(`${url}/health`).then(
+    fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) }).then(
       ({ ok }) => ok,
       () => false,
     );

@@ -1,0 +1,90 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import * as crypto from "node:crypto";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { createInterface } from "node:readline";
+import { projectRoot } from "../../lib/paths";
+import { docker } from "./engine";
+
+/** The eras of tests/fixtures/archon/README.md. */
+export type ArchonEra = "2025-08" | "uv";
+
+const fixtures = path.join(projectRoot, "tests", "fixtures", "archon");
+
+/** Writes our stand-in for a checkout of Archon. @param directory may exist */
+export function archonCheckout(era: ArchonEra, directory: string): void {
+  for (const part of ["common", era]) {
+    fs.cpSync(path.join(fixtures, part), directory, { recursive: true });
+  }
+}
+
+/** Address of this machine that containers of every network reach. */
+export function hostAddress(): string {
+  return docker("network", "inspect", "--format={{(index .IPAM.Config 0).Gateway}}", "bridge");
+}
+
+/** What a server of Archon needs around it: a database behind PostgREST, and embeddings. Its data ends with it. */
+export class ArchonBackend {
+  private constructor(
+    private readonly processes: readonly ChildProcess[],
+    /** Environment variables with which a server reaches both. */
+    readonly variables: Readonly<Record<"SUPABASE_URL" | "SUPABASE_SERVICE_KEY" | "OPENAI_BASE_URL", string>>,
+  ) {}
+
+  /** @param address of this machine to listen on */
+  static async start(address: string): Promise<ArchonBackend> {
+    const key = serviceKey();
+    const schema = path.join(fixtures, "common", "migration", "complete_setup.sql");
+    const processes = [
+      standIn("postgrest.mjs", address, "0", key, schema),
+      standIn("embeddings.mjs", address, "0"),
+    ] as const;
+    try {
+      const [database, embeddings] = await Promise.all([firstLine(processes[0]), firstLine(processes[1])]);
+      return new ArchonBackend(processes, {
+        SUPABASE_URL: database,
+        SUPABASE_SERVICE_KEY: key,
+        OPENAI_BASE_URL: embeddings,
+      });
+    } catch (error) {
+      await stop(processes);
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await stop(this.processes);
+  }
+}
+
+/** A token of the role that Archon asks for. Nothing checks its signature; the stand-in compares the whole. */
+function serviceKey(): string {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ role: "service_role" })}`;
+  return `${signed}.${crypto.createHmac("sha256", crypto.randomBytes(32)).update(signed).digest("base64url")}`;
+}
+
+function standIn(script: string, ...args: string[]): ChildProcess {
+  return spawn(process.execPath, [path.join(__dirname, "archon", script), ...args], {
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+}
+
+/** The URL that a stand-in prints once it answers. */
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) {
+    throw new Error("The output of a stand-in is not read.");
+  }
+  for await (const line of createInterface(child.stdout)) {
+    return line;
+  }
+  throw new Error(`${child.spawnargs.join(" ")} ended before it answered; its error is above.`);
+}
+
+async function stop(processes: readonly ChildProcess[]): Promise<void> {
+  for (const child of processes.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) {
+    child.kill();
+    await once(child, "exit");
+  }
+}
