@@ -1,5 +1,8 @@
-"""GC roots: what each stack keeps in the store. One file per stack, `refs/<project>-<stack>.json`. Beside it is
-`refs/<project>-<stack>.owner` as long as a deployment has claimed the name of the stack; updates write and remove it."""
+"""GC roots: what each stack keeps in the store. One file per stack, `refs/<project>-<stack>.json`.
+
+Beside it is `refs/<project>-<stack>.owner` as long as a deployment has claimed the name of the stack. Updates write and
+remove it.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,8 @@ def users(all_roots: Mapping[str, StackRoots], kind: str, name: str) -> list[str
 
 
 def _second_line(path: Path) -> str:
-    return (path.read_text(encoding="utf-8", errors="replace").splitlines() + ["", "unknown"])[1] or "unknown"
+    _, owner, *_ = [*path.read_text(encoding="utf-8", errors="replace").splitlines(), "", ""]
+    return owner or "unknown"
 
 
 def _read(path: Path) -> StackRoots:
