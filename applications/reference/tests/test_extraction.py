@@ -1,12 +1,13 @@
 """Files of all kinds: what a search finds of them, and why others are refused."""
 
+import importlib
 import io
 import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -379,3 +380,31 @@ def test_a_format_that_is_not_read_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(UnreadableFile, match=advice):
         read(content, name, tmp_path)
+
+
+WHOLE = {
+    "a.docx": files.docx(files.paragraph("otters", "Heading1") + "<w:p><w:del><w:r><w:t>x</w:t></w:r></w:del></w:p>"),
+    "a.html": b"<h1>Otters</h1><ul><li>kelp<li>urchins</ul><nav>menu</nav><table><tr><td>a<td>b</table><pre>x</pre>",
+    "a.pdf": files.pdf(["Otters sleep", "kelp"], bookmarks=["Sleep"]),
+}
+MUTATIONS = st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 8), st.binary(max_size=8)), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@given(mutations=MUTATIONS)
+@settings(max_examples=500, deadline=10_000)
+def test_a_damaged_file_is_read_or_refused_within_the_time(name: str, mutations: list[tuple[int, int, bytes]]) -> None:
+    """The parsing process says of any other exception that the file is damaged; what it must not do is run on."""
+    content = WHOLE[name]
+    for position, removed, added in mutations:
+        start = position % (len(content) + 1)
+        content = content[:start] + added + content[start + removed :]
+    parser = importlib.import_module(f"archon_server.extraction.{PurePath(name).suffix[1:]}")
+    text = 0
+    try:
+        text = sum(len(piece) for piece in parser.markdown(io.BytesIO(content)) if isinstance(piece, str))
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:
+        return
+    assert text <= 20 * len(content)
