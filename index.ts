@@ -9,7 +9,10 @@ import { engineNotice } from "./config/machine";
 import { remoteAccess } from "./lib/host";
 
 export = async () => {
-  const settings = loadSettings(deployedApplication.variables.reserved);
+  const settings = loadSettings({
+    reserved: deployedApplication.variables.reserved,
+    abi: deployedApplication.python.abi,
+  });
   const { dockerHost } = settings;
   const notice = engineNotice(pulumi.getStack(), dockerHost);
   if (notice !== undefined) {

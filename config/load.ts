@@ -27,17 +27,24 @@ export interface Settings extends Omit<StackConfig, "models" | "activeModel" | k
   hubToken: pulumi.Output<string> | undefined;
 }
 
+/** What an application demands of the configuration. */
+export interface ApplicationRules {
+  /** Environment variables that no service may set. */
+  reserved: readonly string[];
+  /** Tag of its interpreter, such as `cp311`. */
+  abi: string;
+}
+
 /**
  * Reads the configuration of the current stack and the machine's facts.
- * @param reserved environment variables that the program sets itself, so that no service may
  * @param project absolute path of the checkout
  * @throws pulumi.RunError with every problem in one message, before any resource exists.
  */
-export function loadSettings(reserved: readonly string[], project = projectRoot): Settings {
+export function loadSettings({ reserved, abi }: ApplicationRules, project = projectRoot): Settings {
   const problems: Problem[] = [];
   const config = parseStackConfig(rawConfig(), reserved, problems);
   const machine = loadMachine(path.join(project, ".archon", "machine.json"));
-  const lock = config && readLock(project, config, problems);
+  const lock = config && readLock(project, config, abi, problems);
   const models = config && loadModels(project, config.models, problems);
   if (config === undefined || lock === undefined || models === undefined || problems.length > 0) {
     throw configurationError(pulumi.getStack(), problems);
@@ -92,20 +99,36 @@ function directoryProblem(directory: string): string | undefined {
 function readLock(
   project: string,
   { requirements, accelerator }: StackConfig,
+  abi: string,
   problems: Problem[],
 ): string | undefined {
   const file = lockFileFor(requirements, accelerator);
   const text = readIfPresent(path.resolve(project, file));
-  const reason =
-    text === undefined
-      ? `must be a readable lock file, relative to the project; \`${archon(`lock --stack ${pulumi.getStack()}`)}\` writes those of this project`
-      : accelerator === "cpu" && cudaPackages(text).length > 0
-        ? `pins packages of CUDA (${cudaPackages(text).join(", ")}), but the accelerator is cpu; \`${archon(`lock --stack ${pulumi.getStack()}`)}\` writes it again`
-        : undefined;
+  const reason = lockProblem(text, accelerator, abi);
   if (reason === undefined) {
     return text;
   }
   problems.push({ path: ["requirements"], received: file, reason });
+  return undefined;
+}
+
+function lockProblem(
+  text: string | undefined,
+  accelerator: StackConfig["accelerator"],
+  abi: string,
+): string | undefined {
+  const command = archon(`lock --stack ${pulumi.getStack()}`);
+  if (text === undefined) {
+    return `must be a readable lock file, relative to the project; \`${command}\` writes those of this project`;
+  }
+  // A lock file from elsewhere may have no such line; the store tool then finds out while it installs.
+  const lockedFor = /^# python: (\S+)$/m.exec(text)?.[1] ?? abi;
+  if (lockedFor !== abi) {
+    return `is locked for ${lockedFor}, the server runs ${abi} and could not load its compiled packages; \`${command}\` with a base image of ${abi} writes a fitting one`;
+  }
+  if (accelerator === "cpu" && cudaPackages(text).length > 0) {
+    return `pins packages of CUDA (${cudaPackages(text).join(", ")}), but the accelerator is cpu; \`${command}\` writes it again`;
+  }
   return undefined;
 }
 

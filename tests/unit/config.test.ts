@@ -40,7 +40,7 @@ function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSe
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])),
   );
-  return loadSettings(deployedApplication.variables.reserved, project);
+  return loadSettings({ reserved: deployedApplication.variables.reserved, abi: "cp311" }, project);
 }
 
 function refusal(overrides: Record<string, unknown>): string {
@@ -85,6 +85,13 @@ test("the defaults alone are a valid stack: loopback, no models", () => {
   expect(settings.activeModel).toBeUndefined();
   expect(settings.caBundle).toBeUndefined();
   expect(settings.baseImage).toMatch(/^python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$/);
+});
+
+test("a lock file for another interpreter than the server's is refused", () => {
+  fs.writeFileSync(path.join(project, "lock.txt"), "# python: cp313\nsix==1.17.0 --hash=sha256:00\n");
+  expect(refusal({})).toContain("is locked for cp313, the server runs cp311");
+  fs.writeFileSync(path.join(project, "lock.txt"), "# python: cp311\nsix==1.17.0 --hash=sha256:00\n");
+  expect(load().lock).toContain("# python: cp311");
 });
 
 test("the server image has no browser unless it is asked for", () => {

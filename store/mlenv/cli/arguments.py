@@ -11,6 +11,7 @@ import mlenv
 
 from ..core.errors import UsageError
 from ..core.failpoints import VARIABLE
+from ..environments import interpreter
 from ..environments.resolve import PLATFORM
 from ..environments.uv import Indexes
 from ..hub.download import DownloadOptions
@@ -59,7 +60,7 @@ def _populate(command: argparse.ArgumentParser) -> None:
         "--lock-sha256", type=_sha256, metavar="HEX", help="sha256 that the lock file must have (default: any)"
     )
     command.add_argument(
-        "--python", default="cp311", help="interpreter that the lock file is for (default: %(default)s)"
+        "--python", default=interpreter.TAG, help="interpreter that the lock file is for (default: %(default)s)"
     )
     _list_option(command, "--import", "MODULE", "modules that must be importable", dest="imports")
     _index_options(command)

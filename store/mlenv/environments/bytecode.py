@@ -26,7 +26,8 @@ from types import CodeType
 
 from ..core.errors import DamagedPackagesError
 from ..store.files import FileEntry
-from .distributions import SITE_PACKAGES, Distribution
+from .distributions import Distribution
+from .interpreter import SITE_PACKAGES
 
 MOUNT = "/root/.local"
 """Where a server sees the environment."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..core.errors import UsageError
 from ..core.progress import bullets
+from . import interpreter
 from .requirements import LockFile
 
 OLDEST_SENTENCE_TRANSFORMERS = (5, 4)
@@ -27,13 +28,12 @@ def require_compatible(lock: LockFile, python: str) -> None:
 
 
 def _interpreter_problems(lock: LockFile, python: str) -> Iterator[str]:
-    running = f"cp{sys.version_info.major}{sys.version_info.minor}"
     required = {python, lock.header.get("python", python)}
-    if sys.implementation.name != "cpython" or required != {running}:
+    if sys.implementation.name != "cpython" or required != {interpreter.TAG}:
         yield (
-            f"this image runs {sys.implementation.name} {platform.python_version()} ({running}), the request and its "
-            f"lock file are for {' and '.join(sorted(required))}; use a base image with that Python, or renew the "
-            "lock file (./archon lock)"
+            f"this image runs {sys.implementation.name} {platform.python_version()} ({interpreter.TAG}), the request "
+            f"and its lock file are for {' and '.join(sorted(required))}; use a base image with that Python, or "
+            "renew the lock file (./archon lock)"
         )
 
 

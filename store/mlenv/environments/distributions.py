@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import DamagedPackagesError, MlenvError
+from .interpreter import SITE_PACKAGES
 from .requirements import canonical
-
-SITE_PACKAGES = "lib/python3.11/site-packages"
-"""Where packages lie below a user base. Part of the store's format, like the mount target /root/.local."""
 
 BLOCK_BYTES = 4096
 """The block size of the disk for which `disk_size` counts."""

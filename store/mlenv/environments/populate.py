@@ -16,7 +16,7 @@ from ..store import manifest
 from ..store.files import FileEntry, disk_bytes, hash_tree, normalise
 from ..store.store import Store, remove_tree
 from ..store.verify import check_environment, require_intact
-from . import bytecode, compatibility, uv
+from . import bytecode, compatibility, interpreter, uv
 from .bytecode import Bytecode
 from .distributions import Distribution, disk_size, installed, remove_uv_notes
 from .import_check import ImportCheck
@@ -45,7 +45,7 @@ class PopulateRequest:
     key: str
     lock: str
     planned_sha256: str | None = None
-    python: str = "cp311"
+    python: str = interpreter.TAG
     imports: tuple[str, ...] = ()
     indexes: uv.Indexes = field(default_factory=uv.Indexes)
 

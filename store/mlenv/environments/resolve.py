@@ -10,14 +10,13 @@ from pathlib import Path
 from ..core import progress
 from ..core.durable import write_text
 from ..core.errors import MlenvError, UsageError
-from . import uv
+from . import interpreter, uv
 from .compatibility import cuda_packages
 from .distributions import disk_size, installed
 from .requirements import LockFile, canonical, parse
 from .torch_index import project_text
 
 PLATFORM = "x86_64-manylinux_2_28"
-PYTHON = "3.11"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class _Resolver:
         """Resolve lists into one lock file. `output` may hold versions to keep, `constraint` versions to require."""
         names = [str(source) for source in sources]
         command = ["pip", "compile", *self._inputs(sources), "--output-file", str(output), "--generate-hashes"]
-        command += ["--python-version", PYTHON, "--python-platform", self.request.platform]
+        command += ["--python-version", interpreter.VERSION, "--python-platform", self.request.platform]
         command += ["--only-binary", ":all:", "--quiet", "--no-header", "--no-annotate"]
         # An extra index is asked first, but one version too old there does not hide the default index. A package that
         # an extra index has in a fitting version never comes from elsewhere, so nobody can take its name on PyPI.
@@ -129,7 +128,7 @@ class _Resolver:
             prefix,
             cache=self.cache,
             indexes=self.request.indexes.with_extra(self.request.torch_index),
-            options=["--python-version", PYTHON, "--python-platform", self.request.platform],
+            options=["--python-version", interpreter.VERSION, "--python-platform", self.request.platform],
             doing="measuring the packages by installing them",
         )
         return {distribution.name: disk_size(prefix, distribution) for distribution in installed(prefix)}
@@ -150,7 +149,7 @@ def render(lock: LockFile, sizes: dict[str, int], source: str, platform: str, ac
     # Stable: environment keys are derived from these bytes.
     lines = [
         f"# Written by `mlenv lock` (npm run lock) from {source}; do not edit.",
-        f"# python: cp{PYTHON.replace('.', '')}",
+        f"# python: {interpreter.TAG}",
         f"# platform: {platform}",
     ]
     # Lock files from before there was a choice are for CUDA and do not say so.
