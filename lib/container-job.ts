@@ -22,8 +22,8 @@ export interface JobOptions {
   labels: Readonly<Record<string, string>>;
   /** Whether it reads from standard input. @default false */
   interactive?: boolean;
-  /** Whether it has a network. @default false */
-  network?: boolean;
+  /** Whether it has a network: one of its own, or that of the engine's host. @default false */
+  network?: boolean | "host";
   /** @default none */
   capabilities?: readonly string[];
   /** @default none */
@@ -60,7 +60,7 @@ export function jobOptions(options: JobOptions): string[] {
     ...capabilities.map((each) => `--cap-add=${each}`),
     "--security-opt=no-new-privileges",
     "--log-driver=none",
-    ...(options.network === true ? [] : ["--network=none"]),
+    ...networkOption(options.network ?? false),
     ...(options.interactive === true ? ["--interactive"] : []),
     ...(options.name === undefined ? [] : [`--name=${options.name}`]),
     ...Object.entries(labels).map(([key, value]) => `--label=io.archon.${key}=${value}`),
@@ -90,6 +90,10 @@ export function storeJobOptions(store: Pick<Mount, "source" | "create">, options
     capabilities: STORE_CAPABILITIES,
     mounts: [{ ...store, target: "/store", writable: true }, ...(options.mounts ?? [])],
   };
+}
+
+function networkOption(network: boolean | "host"): string[] {
+  return network === true ? [] : [`--network=${network === false ? "none" : network}`];
 }
 
 function mountOption({ source, target, writable = false, create = false }: Mount): string {

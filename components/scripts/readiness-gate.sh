@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Waits until a server is ready and stays ready for a moment. Fails at once, with the last lines of its log, when it has
-# exited, restarted or become unhealthy, and otherwise after GATE_TIMEOUT seconds.
+# Waits until a server is ready, answers through the gateway, and stays ready for a moment. Fails at once, with the last
+# lines of its log, when it has exited, restarted or become unhealthy, and otherwise after GATE_TIMEOUT seconds.
 #   GATE_CONTAINER      id of the container
+#   GATE_GATEWAY        id of the gateway's container
+#   GATE_URL            what to ask for, at the address and port that people use
+#   GATE_ASK_OPTIONS    options of `docker run` for the container that asks, one a line
+#   GATE_ASK_IMAGE      its image, with Python
 #   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed
 #   GATE_TIMEOUT        seconds
 #   GATE_ROLLOUT        "overlap": the old servers keep running; "replace": they were stopped
@@ -9,8 +13,21 @@
 #   PREVIOUS_RELEASE    id of the release to roll back to; empty when there is none
 #   SERVERS_…           see servers.sh
 set -euo pipefail
+scripts=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source-path=SCRIPTDIR
-source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
+source "$scripts/servers.sh"
+
+# Asks through the gateway for two seconds, until this server has answered. Fails with the last answer.
+ask_gateway() {
+  local options addresses
+  mapfile -t options <<<"$GATE_ASK_OPTIONS"
+  addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$GATE_CONTAINER")
+  # shellcheck disable=SC2086 # one word for each network
+  docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 $addresses 2>&1
+}
+
+# Old servers that an earlier update has removed since cannot start again.
+GATE_STOPPED=$(xargs --no-run-if-empty docker inspect --format '{{.Id}}' <<<"$GATE_STOPPED" 2>/dev/null || true)
 
 if ! status=$(docker inspect --format '{{.State.Status}}' "$GATE_CONTAINER" 2>/dev/null); then
   echo "The server ${GATE_CONTAINER:0:12} does not exist on this engine. If somebody removed it, make it again with: ./archon pulumi up --refresh" >&2
@@ -28,7 +45,9 @@ settle=2
 format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}'
 deadline=$((SECONDS + GATE_TIMEOUT))
 ready_since=
-while ((SECONDS < deadline)); do
+reached=
+answer=
+while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
   state=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$state"
   # While a container is starting, the engine does not act on a failing health check. Once its last two reports say that
@@ -41,7 +60,15 @@ while ((SECONDS < deadline)); do
   case "$status $health $restarts" in
     "running healthy 0")
       : "${ready_since:=$SECONDS}"
-      if ((SECONDS - ready_since >= settle)); then
+      if [[ -z "$reached" ]]; then
+        first=${answer:-yes}
+        if answer=$(ask_gateway); then
+          reached=yes
+        elif [[ "$first" == yes ]]; then
+          echo "The server is healthy, but $GATE_URL does not answer from it yet: $answer"
+        fi
+      fi
+      if [[ -n "$reached" ]] && ((SECONDS - ready_since >= settle)); then
         echo "ready"
         exit 0
       fi
@@ -52,6 +79,7 @@ while ((SECONDS < deadline)); do
   sleep 0.5
 done
 
+unreached=
 if [[ "${oom:-false}" == true ]]; then
   reason="it ran out of memory; raise memoryMiB of the service"
 elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
@@ -60,26 +88,39 @@ elif [[ "${health:-}" == failed ]]; then
   reason="it reports ${reports##*$'\n'}"
 elif [[ "${health:-}" == starting ]]; then
   reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${reports:+; its health check says: ${reports##*$'\n'}}"
+elif [[ "${health:-}" == healthy ]]; then
+  unreached=yes
+  reason="within ${GATE_TIMEOUT} s (archon:readyTimeout) $GATE_URL has not answered from it; the last answer is: ${answer}"
 else
   reason="its health check reports ${health:-nothing}${reports:+: ${reports##*$'\n'}}"
 fi
 
-log=$(docker logs --tail 15 "$GATE_CONTAINER" 2>&1 | cut -c1-500 | sed 's/^/  /')
-# Left alone, it would start again and again, and take processor and memory from the server that runs.
-SERVERS_GRACE=5 stop_servers <<<"$GATE_CONTAINER"
+if [[ -n "$unreached" ]]; then
+  log_of=$GATE_GATEWAY log_name="the gateway's"
+else
+  log_of=$GATE_CONTAINER log_name=its
+fi
+log=$(docker logs --tail 15 "$log_of" 2>&1 | cut -c1-500 | sed 's/^/  /')
 
-if [[ "$GATE_ROLLOUT" == overlap ]]; then
-  consequence=$(running_servers | kept_running)
-elif [[ -n "$GATE_STOPPED" ]]; then
+older=$(running_servers --filter "before=$GATE_CONTAINER")
+# Left alone, it would start again and again, and take processor and memory from the server that runs. One that only the
+# gateway does not reach is stopped where another one takes its place.
+if [[ -z "$unreached" || -n "$older$GATE_STOPPED" ]]; then
+  SERVERS_GRACE=5 stop_servers <<<"$GATE_CONTAINER"
+fi
+
+if [[ -n "$GATE_STOPPED" ]]; then
   start_servers <<<"$GATE_STOPPED"
   consequence="The old server, which had been stopped first, runs again (archon:autoRollback)."
+elif [[ "$GATE_ROLLOUT" == overlap || -n "$unreached" ]]; then
+  consequence=$(kept_running <<<"$older")
 else
   consequence="The service is down: the old server was stopped first (archon:rollout is replace, and archon:autoRollback is false)."
 fi
 {
-  echo "The new server is not ready: ${reason}. The end of its log:"
+  echo "The new server is not ready: ${reason}. The end of ${log_name} log:"
   echo "$log"
-  echo "${consequence:-No other server of the service runs.} See all of the log with: docker logs ${GATE_CONTAINER:0:12}"
+  echo "${consequence:-No other server of the service runs.} See all of the log with: docker logs ${log_of:0:12}"
   if [[ -n "$PREVIOUS_RELEASE" ]]; then
     echo "Fix the cause and run the update again, or roll back: ./archon rollback ${PREVIOUS_RELEASE}"
   else

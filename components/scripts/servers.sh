@@ -13,10 +13,10 @@ running_servers() {
     awk -v own="$SERVERS_DEPLOYMENT" '$2 == "" || $2 == own { print $1 }'
 }
 
-# Says which release the servers run; prints nothing without any.
+# Says which release the oldest of the servers runs; prints nothing without any.
 kept_running() {
   local id
-  id=$(sed '/^$/d' | head --lines=1)
+  id=$(sed '/^$/d' | tail --lines=1)
   if [[ -n "$id" ]]; then
     echo "The service keeps running release $(docker inspect --format '{{index .Config.Labels "io.archon.release"}}' "$id")."
   fi

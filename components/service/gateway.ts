@@ -27,15 +27,18 @@ export interface GatewayArgs {
 
 /**
  * The container that owns a service's port. It routes to the servers that are ready, and stays when their release
- * changes.
+ * changes. It needs none of them to start: without any it answers 503.
  */
 export class Gateway extends pulumi.ComponentResource {
   /** Where the service answers, such as `http://127.0.0.1:8181`. */
   readonly url: string;
+  /** Reference of its image. */
+  readonly image: pulumi.Input<string>;
+  readonly containerId: pulumi.Output<string>;
 
   constructor(name: string, args: GatewayArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Gateway", name, {}, opts);
-    new docker.Container(
+    const container = new docker.Container(
       name,
       {
         ...hardened,
@@ -67,6 +70,8 @@ export class Gateway extends pulumi.ComponentResource {
       },
     );
     this.url = gatewayUrl(args.bind, args.port);
+    this.image = args.image;
+    this.containerId = container.id;
     this.registerOutputs({ url: this.url });
   }
 }

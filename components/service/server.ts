@@ -3,12 +3,13 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type Release } from "../../release/release";
 import type { Application } from "../../applications/application";
-import { CA_BUNDLE } from "../../lib/container-job";
-import type { DeploymentIdentity } from "../../lib/deployment-identity";
+import { CA_BUNDLE, jobOptions, toLines } from "../../lib/container-job";
+import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
 import { STRICT_SHELL } from "../store/store-job";
 import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import type { Environment } from "../store/environment";
+import type { Gateway } from "./gateway";
 
 export interface ServerArgs {
   application: Application;
@@ -34,6 +35,8 @@ export interface ServerArgs {
   memoryMiB: number;
   /** Seconds that a new server may take until it is ready. A changed one replaces the container. */
   readyTimeout: number;
+  /** What routes to it. Another one makes the gate ask through it again. */
+  gateway: Gateway;
   /** Id of the release to roll back to, for the message of a failing server; undefined when there is none. */
   previousRelease: string | undefined;
   /** The job that stops the old servers first and prints their ids; undefined if they run until this one is ready. */
@@ -43,9 +46,9 @@ export interface ServerArgs {
 }
 
 /**
- * One server container and the gate that waits for it. A new one is ready before the old one is removed, so it has
- * neither a fixed name nor a port of the host. If it does not become ready, the update fails and the old one keeps
- * running. The type is still called `ArchonServer`, because renaming it would replace the resource in every stack.
+ * One server container and the gate that waits until it answers through the gateway. A new one is ready before the old
+ * one is removed, so it has neither a fixed name nor a port of the host. If it does not become ready, the update fails
+ * and the old one keeps running. The type is still called `ArchonServer`, because renaming it would replace the resource in every stack.
  */
 export class Server extends pulumi.ComponentResource {
   readonly containerId: pulumi.Output<string>;
@@ -68,13 +71,17 @@ export class Server extends pulumi.ComponentResource {
         environment: {
           ...serverScriptEnv(args),
           GATE_CONTAINER: container.id,
+          GATE_GATEWAY: args.gateway.containerId,
+          GATE_URL: `${args.gateway.url}/health`,
+          GATE_ASK_OPTIONS: toLines(askOptions(args.deployment)),
+          GATE_ASK_IMAGE: args.gateway.image,
           GATE_FAILED_PREFIX: args.application.readiness.failedPrefix,
           GATE_TIMEOUT: String(args.readyTimeout),
           GATE_ROLLOUT: args.stopOld === undefined ? "overlap" : "replace",
           GATE_STOPPED: args.stopOld !== undefined && args.autoRollback ? args.stopOld.stdout : "",
           PREVIOUS_RELEASE: args.previousRelease ?? "",
         },
-        triggers: [container.id],
+        triggers: [container.id, args.gateway.containerId],
       },
       { parent: this },
     );
@@ -84,8 +91,16 @@ export class Server extends pulumi.ComponentResource {
   }
 }
 
+/**
+ * Options of the container that asks through the gateway. It shares the network of the engine's host, because the
+ * deployer may be on another machine or in another network, where the published address is not reachable.
+ */
+function askOptions(deployment: DeploymentIdentity): string[] {
+  return jobOptions({ labels: deploymentLabels(deployment, "one-shot"), network: "host" });
+}
+
 /** What a server's container is made from. */
-export function containerArgs(args: Omit<ServerArgs, "stopOld" | "autoRollback">): docker.ContainerArgs {
+export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "autoRollback">): docker.ContainerArgs {
   const { application, host } = args;
   const { mounts, variables } = application;
   const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];

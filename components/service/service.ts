@@ -4,7 +4,7 @@ import { STRICT_SHELL } from "../store/store-job";
 import { Server, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
 import { Gateway } from "./gateway";
 
-export interface ServiceArgs extends Omit<ServerArgs, "alias" | "stopOld"> {
+export interface ServiceArgs extends Omit<ServerArgs, "alias" | "gateway" | "stopOld"> {
   /** Servers behind the gateway, 1 to 4. */
   replicas: number;
   /** Reference of the gateway image. */
@@ -29,7 +29,21 @@ export class Service extends pulumi.ComponentResource {
     super("archon:index:Service", name, {}, opts);
     const { replicas, gatewayImage, bind, port, rollout, ...rest } = args;
     const alias = `archon-${args.service}`;
-    const server = { ...rest, alias };
+    const gateway = new Gateway(
+      `${name}-gateway`,
+      {
+        deployment: args.deployment,
+        service: args.service,
+        image: gatewayImage,
+        network: args.network,
+        alias,
+        serverPort: args.application.port,
+        bind,
+        port,
+      },
+      { parent: this },
+    );
+    const server = { ...rest, alias, gateway };
     const stopOld = rollout === "replace" ? stopOldServers(`${name}-room`, server, this) : undefined;
     const servers = Array.from(
       { length: replicas },
@@ -47,20 +61,6 @@ export class Service extends pulumi.ComponentResource {
           DRAIN_KEEP: pulumi.all(ids).apply((all) => all.join("\n")),
         },
         triggers: ids,
-      },
-      { parent: this, dependsOn: servers },
-    );
-    const gateway = new Gateway(
-      `${name}-gateway`,
-      {
-        deployment: args.deployment,
-        service: args.service,
-        image: gatewayImage,
-        network: args.network,
-        alias,
-        serverPort: args.application.port,
-        bind,
-        port,
       },
       { parent: this, dependsOn: servers },
     );

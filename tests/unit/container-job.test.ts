@@ -59,6 +59,15 @@ test("a job of the store tool writes to the store alone, and keeps secrets out o
   ]);
 });
 
+test.each([
+  [false, ["--network=none"]],
+  [true, []],
+  ["host", ["--network=host"]],
+] as const)("with network %s its options are %j", (network, expected) => {
+  const args = containerJob({ image: "i", command: [], labels: {}, network });
+  expect(args.filter((each) => each.startsWith("--network"))).toEqual(expected);
+});
+
 test("a store that may not be there yet is made by Docker", () => {
   const options = storeJobOptions({ source: "/srv/archon", create: true }, { labels: {} });
   expect(containerJob({ ...options, image: "i", command: [] })).toContain("--volume=/srv/archon:/store");

@@ -392,6 +392,24 @@ test("with rollout replace, the old servers are stopped before new ones start, a
   expect((await run()).resources.some((each) => each.name === "archon-server-room")).toBe(false);
 });
 
+test("the gate of every server asks where people do, from the host's network, and again when server or gateway change", async () => {
+  const services = [{ name: "a", port: 80, bind: "0.0.0.0", memoryMiB: 512, replicas: 2, variables: {} }];
+  const { sole } = await run({ services, requireToken: true });
+  for (const index of [0, 1]) {
+    const { inputs } = sole(COMMAND, `archon-a-${index}-ready`);
+    expect(inputs["triggers"]).toEqual([`archon-a-${index}-id`, "archon-a-gateway-id"]);
+    const environment = inputs["environment"] as Record<string, string>;
+    expect(environment).toMatchObject({
+      GATE_GATEWAY: "archon-a-gateway-id",
+      GATE_URL: "http://127.0.0.1:80/health",
+      GATE_ASK_IMAGE: sole(CONTAINER, "archon-a-gateway").inputs["image"],
+    });
+    expect(environment["GATE_ASK_OPTIONS"]?.split("\n")).toEqual(
+      expect.arrayContaining(["--rm", "--read-only", "--cap-drop=ALL", "--network=host"]),
+    );
+  }
+});
+
 test.each([
   ["127.0.0.1", "http://127.0.0.1:80"],
   ["0.0.0.0", "http://127.0.0.1:80"],
