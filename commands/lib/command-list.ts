@@ -72,6 +72,11 @@ export const groups: readonly { title: string; commands: readonly CommandEntry[]
         summary: "run what takes hours: killed jobs and updates, releases under load, more examples",
         load: () => import("../test-soak"),
       },
+      {
+        name: "test-engines",
+        summary: "deploy on a newer Docker engine, with what an administrator may set",
+        load: () => import("../test-engines"),
+      },
       { name: "docs", summary: "write docs/configuration.md from Pulumi.yaml", load: () => import("../docs") },
     ],
   },

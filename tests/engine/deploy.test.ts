@@ -48,7 +48,7 @@ test("a document is uploaded and found again through the gateway, marked as not 
 test("the second update and a refresh change nothing", async () => {
   expect(await stack.up()).toEqual([]);
   expect(await stack.refresh()).toEqual([]);
-  expect(await stack.up()).toEqual([]);
+  expect(await stack.up({ refresh: true })).toEqual([]);
 });
 
 test("containers are hardened, and the port is on loopback", () => {
@@ -140,4 +140,17 @@ test("a second stack shares the store and lives beside the first", async () => {
   await second.destroy();
   expect(fs.readdirSync(path.join(checkout.root, "envs"))).toHaveLength(2);
   expect((await request("/health")).status).toBe(200);
+});
+
+test("a rollback replaces only the server, and a destroyed stack leaves neither container nor network", async () => {
+  const { release, releases } = (await stack.outputs()) as { release: string; releases: { id: string }[] };
+  const earlier = releases.find(({ id }) => id !== release)?.id;
+  stack.configure({ release: earlier });
+  const steps = names(await stack.up());
+  expect(steps.filter((name) => !/^archon-(server-0|server-drain|hold-|collection-)/.test(name))).toEqual([]);
+  expect((await stack.outputs())["release"]).toBe(earlier);
+  expect((await request("/health")).body["release"]).toBe(earlier);
+  await stack.destroy();
+  const mine = `--filter=label=io.archon.stack=${stack.name}`;
+  expect(docker("ps", "--all", "--quiet", mine) + docker("network", "ls", "--quiet", mine)).toBe("");
 });
