@@ -38,6 +38,7 @@ const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role
   { parent: /:Service$/, type: /:Command$/, role: "stop-old" },
   { parent: /:Gateway$/, type: /:Container$/, role: "gateway" },
   { parent: /:Collection$/, type: /:Command$/, role: "collection" },
+  { parent: /:HostStore$/, type: /:Command$/, name: /-claim-/, role: "hidden" },
   { parent: /:HostStore$/, type: /:Command$/, role: "store" },
   { type: /:RandomPassword$/, role: "token" },
   { type: /:Network$/, role: "network" },
