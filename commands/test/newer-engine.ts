@@ -5,6 +5,7 @@ import { devStack, stackHost } from "../../config/stack";
 import type { ImageDefinition } from "../../lib/images";
 import { cacheDirectory, projectRoot } from "../../lib/paths";
 import { dockerEnvironment } from "../lib/docker";
+import { pulumiEnvironment } from "../lib/environment";
 import { ensureImage } from "../lib/images";
 import { silent } from "../lib/progress";
 import { run } from "../lib/run";
@@ -21,6 +22,9 @@ const engineImage: ImageDefinition = {
 
 /** Seconds that the engine may take until it answers. */
 const startSeconds = 60;
+
+/** PATH in the container, where Node.js is in the first directory. */
+const searchPath = "/usr/local/bin:/usr/sbin:/usr/bin";
 
 /** Where jest writes its results, inside the container. */
 const results = "/tmp/results.json";
@@ -73,11 +77,19 @@ export class NewerEngine {
 
   /** Runs a file of the engine tests against it, and counts its tests. */
   async test(file: string, print: Print): Promise<Counts> {
-    const jest = `node_modules/.bin/jest --selectProjects engine --runInBand --cacheDirectory=/tmp/jest --json --outputFile=${results}`;
-    const script = `eval "$(./archon env)"; exec ${jest} "$1"`;
+    const settings = Object.entries(pulumiEnvironment({ PATH: searchPath, HOME: os.homedir() }));
+    const jest = [
+      "node_modules/.bin/jest",
+      "--selectProjects=engine",
+      "--runInBand",
+      "--cacheDirectory=/tmp/jest",
+      "--json",
+      `--outputFile=${results}`,
+      file,
+    ];
     await succeeds(
       "docker",
-      ["exec", this.container, "bash", "-c", script, "bash", file],
+      ["exec", ...settings.map(([name, value]) => `--env=${name}=${value ?? ""}`), this.container, ...jest],
       { environment: this.environment, log: "test-engines", onLine: print },
       print,
     );
@@ -118,7 +130,6 @@ function containerOptions(git: string, caBundle: string | undefined): string[] {
     // The packages of the checkout are installed for this Node.js.
     `--volume=${fs.realpathSync(process.execPath)}:/usr/local/bin/node:ro`,
     `--env=ARCHON_CACHE=${cacheDirectory()}`,
-    `--env=HOME=${os.homedir()}`,
     `--workdir=${projectRoot}`,
   ];
 }
