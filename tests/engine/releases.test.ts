@@ -223,6 +223,7 @@ test("no server is stopped for a new one that has stopped since it was ready", a
     SERVERS_PROJECT: "archon",
     SERVERS_STACK: stack.name,
     SERVERS_SERVICE: "server",
+    SERVERS_DEPLOYMENT: docker("inspect", '--format={{index .Config.Labels "io.archon.deployment"}}', server),
     SERVERS_GRACE: "5",
     DRAIN_KEEP: ended,
   };
