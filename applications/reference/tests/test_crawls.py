@@ -64,6 +64,39 @@ def test_the_encoding_of_the_response_wins_over_that_of_the_page(crawler: Api, s
     assert "caf\u00e9" in crawler.search("caf\u00e9")["results"][0]["content"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "page", "word"),
+    [
+        ("text/html", '<meta charset="Shift_JIS"><p>接続のタイムアウト①髙'.encode("cp932"), "タイムアウト"),
+        ("text/html; charset=gb2312", "<p>总理朱镕基".encode("gbk"), "朱镕基"),
+        ("text/html; charset=nonsense", '<meta charset="koi8-r"><p>Привет, выдра'.encode("koi8-r"), "выдра"),
+        ("text/plain; charset=euc-kr", "똠방각하".encode("cp949"), "똠방각하"),
+        ("text/html", "<p>Größe".encode("utf-16"), "Größe"),
+    ],
+)
+def test_a_page_is_read_in_the_encoding_that_is_named(
+    crawler: Api, site: Site, kind: str, page: bytes, word: str
+) -> None:
+    site.pages["/"] = (kind, page)
+    body = crawl(crawler, f"{site.url}/")
+    assert ("leftOut" in body, "guessedEncodings" in body) == (False, False)
+    [found] = crawler.search(word)["results"]
+    assert word in found["content"]
+    assert "\ufffd" not in found["content"]
+
+
+def test_what_is_guessed_or_cannot_be_read_is_said(crawler: Api, site: Site) -> None:
+    site.pages["/"] = ("text/html", "<a href=/broken>x</a><p>Привет, это текст на русском языке".encode("cp1251"))
+    site.pages["/broken"] = ("text/html; charset=utf-8", b"<p>caf\xe9 au lait")
+    body = crawl(crawler, f"{site.url}/", max_depth=1)
+    [guess] = body["guessedEncodings"]
+    assert guess["name"] == "windows-1251"
+    assert 0.1 < guess["confidence"] < 1
+    assert body["leftOut"] == [f"characters of {site.url}/broken that cannot be read (1)"]
+    assert "read as windows-1251, a guess" in body["message"]
+    assert crawler.search("русском")["total_found"] == 1
+
+
 def test_depth_0_is_only_the_page_itself(crawler: Api, site: Site) -> None:
     assert crawl(crawler, f"{site.url}/", max_depth=0)["completedDocuments"] == 1
     assert site.requests == ["/"]

@@ -125,9 +125,8 @@ REFUSED = {
         lambda: files.docx(files.paragraph("&a;"), prologue='<!DOCTYPE x [<!ENTITY a "otter">]>'),
         "XML that is not allowed",
     ),
-    "a page in another encoding": ("a.html", lambda: b"<p>caf\xe9", "not text in utf-8"),
-    "a page in an unknown encoding": ("a.html", lambda: b"<meta charset=otter><p>x", "encoding 'otter' is not known"),
-    "a page in no encoding of text": ("a.html", lambda: b"<meta charset=base64><p>x", "is not known"),
+    "a page in an encoding that browsers refuse": ("a.html", lambda: b"<meta charset=hz-gb-2312>x", "save it as UTF-8"),
+    "a page that is not text": ("a.html", lambda: bytes(range(256)) * 9, "zero bytes"),
     "a page without text": ("a.html", lambda: b"<script>x</script>", "contains no text"),
 }
 
@@ -140,7 +139,7 @@ def test_an_unreadable_file_is_refused_with_what_is_allowed(
     body = api.upload(content(), name)
     assert body["status"] == "error", body
     assert problem in body["error"]
-    assert "llowed are PDF (.pdf), Word (.docx), HTML, and text in UTF-8" in body["error"]
+    assert "llowed are PDF (.pdf), Word (.docx), HTML, and text: Markdown" in body["error"]
     assert rows("SELECT count(*) FROM documents") == rows("SELECT count(*) FROM chunks") == [(0,)]
 
 

@@ -57,10 +57,9 @@ def test_an_unknown_job_is_not_found(api: Api) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"caf\xe9 au lait", "not text in UTF-8"),
-        (b"text\n" * 3000 + b"\xff\n", "not text in UTF-8"),
         (b"text\x00\x01", "zero bytes"),
-        ("caf\u00e9".encode("utf-16"), "not text in UTF-8"),
+        (b"text\n" * 30_000 + b"\0", "zero bytes"),
+        (bytes(range(1, 256)) * 9, "not text"),
         (b"", "contains no text"),
         (b" \n\n\t", "contains no text"),
     ],
@@ -71,8 +70,49 @@ def test_a_file_that_is_not_text_ends_as_an_error_with_what_is_allowed(
     body = api.upload(content, "file.md")
     assert body["status"] == "error"
     assert problem in body["error"]
-    assert "text in UTF-8" in body["error"].partition("llowed are ")[2]
+    assert "and text: Markdown" in body["error"].partition("llowed are ")[2]
     assert rows("SELECT count(*) FROM documents") == rows("SELECT count(*) FROM chunks") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "shown"),
+    [
+        # .NET
+        ("filename=\"=?utf-8?B?5oql5ZGKLmRvY3g=?=\"; filename*=utf-8''%E6%8A%A5%E5%91%8A.docx", "报告.docx"),
+        ("filename*=utf-8''%E6%8A%A5%E5%91%8A.md", "报告.md"),
+        ("filename*=UTF-8'de'gr%C3%BC%C3%9Fe.md; filename=\"gr__e.md\"", "grüße.md"),
+        ("filename*=iso-8859-1'en'%A3%20rates.md", "£ rates.md"),
+        ("filename*0*=utf-8''%E6%8A; filename*1*=%A5; filename*2=.md", "报.md"),
+        ('filename="=?iso-8859-1?Q?gr=FC=DFe.md?="', "grüße.md"),
+        ('filename="=?utf-8?B?5oql?= =?utf-8?B?5ZGK?=.md"', "报告.md"),
+        ('filename="=?gb2312?B?6UY=?=.md"', "镕.md"),
+        ('filename="%E6%8A%A5%E5%91%8A.md"', "报告.md"),
+        ('filename="报告.md"', "报告.md"),
+        ("filename=报告.md", "报告.md"),
+        ('filename="a%22b.md"', 'a"b.md'),
+        ("filename*=utf-8''..%2F..%2Fetc%2Fnotes.md", "notes.md"),
+        ('filename="=?utf-8?Q?=2E=2E=5Cnotes.md?="', "notes.md"),
+        # What cannot be decoded stays.
+        ('filename="100% of %20.md"', "100% of %20.md"),
+        ('filename="=?nonsense?B?eA==?=.md"', "=?nonsense?B?eA==?=.md"),
+        ("filename*=nonsense''%FF.md; filename=\"plain.md\"", "plain.md"),
+        ("filename*=utf-8''%FF", "unnamed"),
+    ],
+)
+def test_a_file_name_is_read_however_a_client_encodes_it(api: Api, disposition: str, shown: str) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="file"; {disposition}\r\n\r\n'
+    reply = api.http.post(
+        "/api/documents/upload",
+        content=head.encode() + b"An otter.\r\n--b--\r\n",
+        headers={"content-type": "multipart/form-data; boundary=b"},
+    )
+    assert (reply.status_code, reply.json().get("filename")) == (200, shown), reply.text
+
+
+def test_a_broken_form_is_the_clients_mistake(api: Api) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    reply = api.http.post("/api/documents/upload", content=b"--b\r\nno colon\r\n", headers=headers)
+    assert reply.status_code == 400, reply.text
 
 
 def test_a_byte_order_mark_is_not_part_of_the_text(api: Api) -> None:

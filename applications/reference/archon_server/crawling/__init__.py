@@ -4,13 +4,14 @@ import json
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import Cancelled
+from ..extraction.encodings import UNREADABLE, Encoding
 from ..process import subprocesses
 from ..settings import CrawlLimits
 
@@ -51,12 +52,17 @@ class CrawlProgress:
 
 @dataclass(frozen=True)
 class Site:
-    """The pages of a crawl, in a temporary file. `size` is that of the file, in bytes."""
+    """The pages of a crawl, in a temporary file. `size` is that of the file, in bytes.
+
+    `left_out` names what could not be read, and `guesses` the encodings that had to be guessed.
+    """
 
     title: str
     page_count: int
     size: int
     spool: IO[str]
+    left_out: Sequence[str] = ()
+    guesses: Sequence[Encoding] = ()
 
     def pages(self) -> Iterator[Page]:
         self.spool.seek(0)
@@ -81,6 +87,9 @@ def crawl(
     directory = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
     with directory as work, tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
         reasons: list[str] = []
+        left_out: list[str] = []
+        # One per encoding: that of the page about which the guess is least sure.
+        guesses: dict[str, Encoding] = {}
         title, count, ended = "", 0, False
         for message in _messages(request, limits, browser, cancelled, work):
             kind = message.pop("kind")
@@ -89,6 +98,11 @@ def crawl(
             elif kind == "page":
                 title = title or message["title"]
                 count += bool(message["markdown"].strip())
+                if unreadable := message["markdown"].count(UNREADABLE):
+                    left_out.append(f"characters of {message['url']} that cannot be read ({unreadable})")
+                if guess := message.pop("guess"):
+                    encoding = Encoding(**guess)
+                    guesses[encoding.name] = min(guesses.get(encoding.name, encoding), encoding, key=_confidence)
                 spool.write(json.dumps(message) + "\n")
             elif kind == "failed":
                 reasons.append(message["reason"])
@@ -99,7 +113,11 @@ def crawl(
             raise CrawlFailed(f"{request.url}: the crawl took more than {limits.seconds} s or too much memory")
         if not count:
             raise CrawlFailed(reasons[0] if reasons else f"{request.url} contains no text")
-        yield Site(title or request.url, count, spool.tell(), spool)
+        yield Site(title or request.url, count, spool.tell(), spool, left_out, list(guesses.values()))
+
+
+def _confidence(encoding: Encoding) -> float:
+    return encoding.confidence or 0.0
 
 
 def _messages(

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections import deque
+from dataclasses import asdict
 from ipaddress import ip_network
 from typing import Any, TextIO
 from urllib.parse import urldefrag, urlsplit
@@ -62,12 +63,13 @@ async def crawl(
             _write(output, "failed", url=url, reason=f"{url} redirects to another site, {address}")
             continue
         title, text, links = "", response.html, []
+        guess = strategy.guesses.pop(address, None)
         if "html" in response.response_headers["content-type"]:
             title, links = await _title_and_links(reader, address, response.html)
             # Not crawl4ai's Markdown, which joins fences to the previous line and drops the language of code.
             text = convert(response.html)
         stored_size += len(text)
-        _write(output, "page", url=address, title=title, markdown=text)
+        _write(output, "page", url=address, title=title, markdown=text, guess=guess and asdict(guess))
         if depth < max_depth:
             for link in links:
                 if link not in known and urlsplit(link).netloc == host and urlsplit(link).scheme in ("http", "https"):

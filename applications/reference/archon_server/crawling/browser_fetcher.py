@@ -36,6 +36,7 @@ class BrowserFetcher(AsyncPlaywrightCrawlerStrategy):
         super().__init__(BrowserConfig(verbose=False), logger=AsyncLogger(verbose=False))
         self._limits = limits
         self._http = HttpFetcher(limits)
+        self.guesses = self._http.guesses
         self._proxy = GuardedProxy(limits)
         self.browser_manager = _GuardedBrowser(browser, self.browser_config, self.logger)
 

@@ -7,6 +7,8 @@ from crawl4ai.async_configs import CrawlerRunConfig
 from crawl4ai.async_crawler_strategy import AsyncHTTPCrawlerStrategy
 from crawl4ai.models import AsyncCrawlResponse
 
+from ..extraction import encodings
+from ..extraction.encodings import Encoding
 from ..settings import CrawlLimits
 from .ssrf_guard import guarded_sockets
 
@@ -24,6 +26,8 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
     def __init__(self, limits: CrawlLimits) -> None:
         super().__init__()
         self._limits = limits
+        self.guesses: dict[str, Encoding] = {}
+        """The encodings that had to be guessed, by the addresses of their pages."""
 
     async def start(self) -> None:
         if not self._session:
@@ -49,12 +53,17 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
                 if kind not in ("text/html", "application/xhtml+xml", "text/plain", "text/markdown"):
                     raise FetchFailed(f"{url} is {kind}; allowed are HTML, Markdown and plain text")
                 content = await self._read_limited(response)
+                encoding = encodings.of_bytes(content, declared=response.charset or "", html="html" in kind)
+                if encoding.confidence is not None:
+                    self.guesses[str(response.url)] = encoding
                 return AsyncCrawlResponse(
-                    html=content.decode(response.get_encoding(), "replace").replace("\0", ""),
+                    html=encoding.decode(content).replace("\0", ""),
                     response_headers={"content-type": kind},
                     status_code=response.status,
                     redirected_url=str(response.url),
                 )
+        except encodings.UnknownEncoding as error:
+            raise FetchFailed(f"{url} cannot be read: {error}") from error
         except TimeoutError as error:
             raise FetchFailed(f"{url} did not answer within {self._limits.page_seconds} s") from error
         except (aiohttp.ClientError, OSError, ValueError, LookupError) as error:
@@ -67,6 +76,4 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
             content += piece
             if len(content) > self._limits.page_bytes:
                 raise FetchFailed(f"{response.url} is larger than the {self._limits.page_bytes} bytes allowed")
-        # `get_encoding` looks at the body, which it can do only now.
-        response._body = bytes(content)
         return bytes(content)

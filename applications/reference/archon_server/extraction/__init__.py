@@ -4,22 +4,20 @@ Files that need a parser are parsed in a process of its own, with limits on memo
 secrets. A hostile file can kill that process, but not the server.
 """
 
-import io
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import BinaryIO, TextIO
 
 from ..process import subprocesses
+from . import encodings
+from .encodings import Encoding
 
-ALLOWED = (
-    "PDF (.pdf), Word (.docx), HTML, and text in UTF-8: Markdown, plain text, source code, configuration, CSV and the "
-    "like"
-)
+ALLOWED = "PDF (.pdf), Word (.docx), HTML, and text: Markdown, plain text, source code, configuration, CSV and the like"
 SAVE_AS = {
     **dict.fromkeys((".rtf", ".odt", ".fodt", ".ott", ".pages", ".wpd"), "save it as .docx or PDF"),
     **dict.fromkeys(
@@ -46,6 +44,9 @@ PROGRESS = "\x1e"
 
 LEFT_OUT = "!"
 """Second character, after PROGRESS, of a line that names something that the parser left out."""
+
+GUESSED = "="
+"""As LEFT_OUT, of a line with the name of an encoding that was guessed and its confidence."""
 
 LINE_SIZE = 8192
 _MARKDOWN = {"", ".md", ".markdown", ".mdx", ".txt"}
@@ -78,6 +79,8 @@ class Line:
     percent: int
     left_out: str = ""
     """What the file contains beside its text; such a line has no text."""
+    guessed: Encoding | None = None
+    """The encoding of the file, if it had to be guessed; such a line has no text."""
 
 
 def is_markdown(filename: str) -> bool:
@@ -86,8 +89,20 @@ def is_markdown(filename: str) -> bool:
     return suffix in _MARKDOWN or _parser(filename, b"") is not None
 
 
-def lines(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
-    """The text of the file, which must be at its start. Raises UnreadableFile."""
+def lines(file: BinaryIO, filename: str, size: int, charset: str = "") -> Iterator[Line]:
+    """The text of the file, which must be at its start. Raises UnreadableFile.
+
+    `charset` is the encoding that the client named, if any; it counts for text and HTML.
+    """
+    unreadable = 0
+    for line in _lines(file, filename, size, charset):
+        unreadable += line.text.count(encodings.UNREADABLE)
+        yield line
+    if unreadable:
+        yield Line("", 100, f"characters that cannot be read, stored as {encodings.UNREADABLE} ({unreadable})")
+
+
+def _lines(file: BinaryIO, filename: str, size: int, charset: str) -> Iterator[Line]:
     # Without the file's buffer, because the parsing process starts where the descriptor is.
     start = os.pread(file.fileno(), 8, 0)
     os.lseek(file.fileno(), 0, os.SEEK_SET)
@@ -98,9 +113,9 @@ def lines(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
     if parser is None and (advice := SAVE_AS.get(suffix)):
         raise UnreadableFile(f"{filename} is a {suffix} file, which is not read: {advice}. Allowed are {ALLOWED}")
     if parser is None:
-        yield from _text(file, filename, size)
+        yield from _text(file, filename, size, charset)
     else:
-        yield from _parsed(parser, file, filename)
+        yield from _parsed(parser, file, filename, charset)
 
 
 def _parser(filename: str, start: bytes) -> str | None:
@@ -113,27 +128,37 @@ def _parser(filename: str, start: bytes) -> str | None:
     return "html" if suffix in _HTML else None
 
 
-def _text(file: BinaryIO, filename: str, size: int) -> Iterator[Line]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig")
+def _text(file: BinaryIO, filename: str, size: int, charset: str) -> Iterator[Line]:
     try:
+        encoding = encodings.of_file(file, declared=charset)
+    except encodings.UnknownEncoding as error:
+        raise UnreadableFile(f"{filename} cannot be read: {error}; allowed are {ALLOWED}") from error
+    if encoding.confidence is not None:
+        yield Line("", 0, guessed=encoding)
+    text = encoding.reader(file)
+    try:
+        mark = "\ufeff"
         while line := text.readline(LINE_SIZE):
             if "\0" in line:
                 raise UnreadableFile(f"{filename} is not text: it contains zero bytes; allowed are {ALLOWED}")
-            yield Line(line, 100 * file.tell() // max(size, 1))
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{filename} is not text in UTF-8 ({error.reason}); allowed are {ALLOWED}") from error
+            yield Line(line.removeprefix(mark), 100 * file.tell() // max(size, 1))
+            mark = ""
     finally:
         # Otherwise the wrapper would close the file.
         text.detach()
 
 
-def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
+def _parsed(parser: str, file: BinaryIO, filename: str, charset: str) -> Iterator[Line]:
     percent = received = 0
-    with tempfile.TemporaryFile("w+") as errors, _process(parser, file, errors) as process:
+    with tempfile.TemporaryFile("w+") as errors, _process([parser, charset], file, errors) as process:
         assert process.stdout
         while line := process.stdout.readline(LINE_SIZE):
             if line.startswith(PROGRESS + LEFT_OUT):
                 yield Line("", percent, line[2:].strip())
+                continue
+            if line.startswith(PROGRESS + GUESSED):
+                name, confidence = line[2:].split()
+                yield Line("", percent, guessed=Encoding(name, float(confidence)))
                 continue
             if line.startswith(PROGRESS):
                 percent = int(line[1:])
@@ -151,8 +176,8 @@ def _parsed(parser: str, file: BinaryIO, filename: str) -> Iterator[Line]:
 
 
 @contextmanager
-def _process(parser: str, file: BinaryIO, errors: TextIO) -> Iterator[subprocess.Popen[str]]:
-    process = subprocesses.start(__name__, parser, stdin=file, stdout=subprocess.PIPE, stderr=errors)
+def _process(arguments: Sequence[str], file: BinaryIO, errors: TextIO) -> Iterator[subprocess.Popen[str]]:
+    process = subprocesses.start(__name__, *arguments, stdin=file, stdout=subprocess.PIPE, stderr=errors)
     try:
         yield process
     finally:

@@ -7,12 +7,13 @@ import os
 import resource
 import sys
 
-from . import CPU_SECONDS, LEFT_OUT, MEMORY_BYTES, PROGRESS, REFUSED, LeftOut, Refused
+from . import CPU_SECONDS, GUESSED, LEFT_OUT, MEMORY_BYTES, PROGRESS, REFUSED, LeftOut, Refused
+from .encodings import Encoding
 
 PARSERS = ("pdf", "docx", "html")
 
 
-def main(kind: str) -> int:
+def main(kind: str, charset: str = "") -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -23,12 +24,16 @@ def main(kind: str) -> int:
         parser = importlib.import_module(f".{kind}", __package__)
         reported, line_is_open = 0, False
         left_out: list[LeftOut] = []
-        for piece in parser.markdown(sys.stdin.buffer):
+        # The others say themselves how their text is encoded.
+        arguments = [charset] if kind == "html" else []
+        for piece in parser.markdown(sys.stdin.buffer, *arguments):
             if isinstance(piece, str):
                 sys.stdout.write(piece.replace(PROGRESS, " "))
                 line_is_open = not piece.endswith("\n") if piece else line_is_open
             elif isinstance(piece, LeftOut):
                 left_out.append(piece)
+            elif isinstance(piece, Encoding):
+                sys.stdout.write(f"{PROGRESS}{GUESSED}{piece.name} {piece.confidence}\n")
             elif piece > reported and not line_is_open:
                 sys.stdout.write(f"{PROGRESS}{piece}\n")
                 reported = piece
@@ -49,7 +54,7 @@ def main(kind: str) -> int:
 
 
 if __name__ == "__main__":
-    status = main(sys.argv[1])
+    status = main(*sys.argv[1:])
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     # At once, without cleaning up what a parser left behind.

@@ -1,12 +1,12 @@
 """HTML as Markdown: headings, paragraphs, lists, tables by lines and code blocks, without scripts, styles and menus."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import BinaryIO
 
-from . import Refused, escape_markdown
+from . import Refused, encodings, escape_markdown
+from .encodings import Encoding
 
 _PIECE = 64 * 1024
 _SKIPPED_TAGS = {"nav", "script", "style", "template", "svg", "title", "iframe"}
@@ -31,24 +31,21 @@ _BLOCKS = {
     *("table", "tbody", "thead", "ul"),
 }
 _HEADING = re.compile(r"h([1-6])$")
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"\b(?:language|lang|highlight)-([\w+#-]+)")
 
 
-def markdown(file: BinaryIO) -> Iterator[str | int]:
-    start = file.read(4096)
-    file.seek(0)
-    decoder = codecs.getincrementaldecoder(_encoding(start))()
-    converter = Converter()
+def markdown(file: BinaryIO, charset: str = "") -> Iterator[str | Encoding]:
+    """`charset` is the encoding that the client named, if any."""
     try:
-        while piece := file.read(_PIECE):
-            converter.feed(decoder.decode(piece))
-            yield converter.take()
-        converter.feed(decoder.decode(b"", final=True))
-    except UnicodeDecodeError as error:
-        raise Refused(
-            f"it is not text in {error.encoding} ({error.reason}), the encoding that it declares or the default"
-        ) from error
+        encoding = encodings.of_file(file, declared=charset, html=True)
+    except encodings.UnknownEncoding as error:
+        raise Refused(str(error)) from error
+    if encoding.confidence is not None:
+        yield encoding
+    converter = Converter()
+    for text in encoding.texts(iter(lambda: file.read(_PIECE), b"")):
+        converter.feed(text)
+        yield converter.take()
     converter.close()
     yield converter.take()
 
@@ -59,21 +56,6 @@ def convert(page: str) -> str:
     converter.feed(page)
     converter.close()
     return converter.take()
-
-
-def _encoding(start: bytes) -> str:
-    """The encoding that the file declares, else UTF-8."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    declared = _CHARSET.search(start)
-    name = declared.group(1).decode() if declared else "utf-8"
-    try:
-        found = codecs.lookup(name).name
-        # Raises LookupError for codecs that do not encode text.
-        "".encode(found)
-    except LookupError:
-        raise Refused(f"its encoding {name!r} is not known") from None
-    return "utf-8-sig" if found == "utf-8" else found
 
 
 class Converter(HTMLParser):

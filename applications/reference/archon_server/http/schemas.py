@@ -230,10 +230,17 @@ class CrawlStopped(BaseModel):
     progressId: str
 
 
+class GuessedEncoding(BaseModel):
+    """An encoding that nothing names, so that it was guessed. `confidence` is in 0..1."""
+
+    name: str
+    confidence: float
+
+
 class Progress(BaseModel):
     """How far an upload or a crawl is. `progress` is in percent and never falls.
 
-    `leftOut` names what an uploaded file contains beside its text, such as images.
+    `leftOut` names what an uploaded file contains beside its text, such as images, and what could not be read.
 
     It describes what `ingestion.jobs` builds: clients get that body as it is, with further counts of crawls.
     """
@@ -254,6 +261,7 @@ class Progress(BaseModel):
     processedPages: int | None = None
     chunksStored: int | None = None
     leftOut: list[str] | None = None
+    guessedEncodings: list[GuessedEncoding] | None = None
     wordCount: int | None = None
     sourceId: str | None = None
     error: str | None = None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..embeddings.backfill import EmbeddingBackfill
 from ..embeddings.client import EmbeddingsUnavailable
 from ..errors import Busy, Cancelled, RequestError
 from ..extraction import UnreadableFile
+from ..extraction.encodings import Encoding
 from ..settings import CrawlLimits
 from ..storage import Document, Storage
 from . import sources
@@ -120,7 +122,7 @@ class IngestionService:
             with upload.file:
                 self._jobs.begin(job, "storing", 10, f"Storing {upload.filename}")
                 document = self._storage.add_document(upload.document(), upload.passages(advance))
-                self._complete(job, document, left_out=upload.left_out)
+                self._complete(job, document, upload.left_out, upload.guesses)
 
         self._run_job(job, f"upload of {upload.filename!r}", work)
 
@@ -148,7 +150,7 @@ class IngestionService:
         stored = self._storage.add_document(document, sources.site_passages(site, advance))
         counts = {"completedDocuments": site.page_count, "totalDocuments": site.page_count}
         code = {"codeBlocksFound": stored.code_count, "codeExamplesStored": stored.code_count}
-        self._complete(job, stored, **counts, **code)
+        self._complete(job, stored, site.left_out, site.guesses, **counts, **code)
 
     def _run_job(self, job: Job, what: str, work: Callable[[], None]) -> None:
         """Runs the work, and finishes the job if the work fails."""
@@ -165,13 +167,18 @@ class IngestionService:
             reason = f"Internal error ({type(error).__name__}); the server's log has the details"
             self._jobs.finish(job, "error", reason, error=reason)
 
-    def _complete(self, job: Job, document: Document, left_out: Sequence[str] = (), **result: Any) -> None:
+    def _complete(
+        self, job: Job, document: Document, left_out: Sequence[str], guesses: Sequence[Encoding], **result: Any
+    ) -> None:
         """Makes vectors for the stored document and completes the job. A failure here cannot undo what is stored."""
         log.info("stored %s: %d passages", document.source_id, document.chunk_count)
         message = f"Stored {document.chunk_count} passages of {document.shown_title}"
         if left_out:
             message += f"; left out: {', '.join(left_out)}"
             result["leftOut"] = list(left_out)
+        if guesses:
+            message += f"; read as {', '.join(map(str, guesses))}"
+            result["guessedEncodings"] = [asdict(guess) for guess in guesses]
 
         def advance(made: int) -> None:
             percent = 95 + 4 * made // max(document.chunk_count, 1)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from .. import extraction
 from ..crawling import CrawlRequest, Site
 from ..extraction import UnreadableFile
+from ..extraction.encodings import Encoding
 from ..passages import Passage, split_into_passages
 from ..storage import Document
 
@@ -30,6 +31,10 @@ class Upload:
     tags: tuple[str, ...]
     left_out: list[str] = field(default_factory=list)
     """What the file contains beside its text; known once all passages have been taken."""
+    charset: str = ""
+    """The encoding that the client named, if any."""
+    guesses: list[Encoding] = field(default_factory=list)
+    """The encoding of the file, if it had to be guessed; known as `left_out` is."""
 
     def document(self) -> Document:
         # Archon's form of a source id: the name with harmless characters, and eight digits to tell equal names apart.
@@ -50,10 +55,12 @@ class Upload:
 
         def text() -> Iterator[str]:
             nonlocal percent
-            for line in extraction.lines(self.file, self.filename, self.size):
+            for line in extraction.lines(self.file, self.filename, self.size, self.charset):
                 percent = min(line.percent, 100)
                 if line.left_out:
                     self.left_out.append(line.left_out)
+                if line.guessed:
+                    self.guesses.append(line.guessed)
                 yield line.text
 
         empty = True

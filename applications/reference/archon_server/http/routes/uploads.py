@@ -12,12 +12,15 @@ from ...ingestion.service import IngestionService
 from ...ingestion.sources import Upload
 from .. import schemas
 from ..middleware import file_too_large
+from ..upload_form import UploadRoute
 
 UPLOAD_PATH = "/api/documents/upload"
 
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+
 
 def router(ingestion: IngestionService, max_upload_bytes: int) -> APIRouter:
-    api = APIRouter(tags=["documents"])
+    api = APIRouter(tags=["documents"], route_class=UploadRoute)
 
     @api.post(UPLOAD_PATH)
     def upload(
@@ -36,7 +39,9 @@ def router(ingestion: IngestionService, max_upload_bytes: int) -> APIRouter:
         file.file.flush()
         copy = os.fdopen(os.dup(descriptor), "rb")
         copy.seek(0)
-        progress_id = ingestion.submit(Upload(copy, filename, size, knowledge_type, parsed_tags))
+        progress_id = ingestion.submit(
+            Upload(copy, filename, size, knowledge_type, parsed_tags, charset=_charset(file.content_type or ""))
+        )
         return schemas.UploadStarted(
             success=True, progressId=progress_id, message="Document upload started", filename=filename
         )
@@ -48,6 +53,12 @@ def _display_name(name: str) -> str:
     """The last part of the path that a client sent, printable. It is shown and searched, never opened."""
     printable = "".join(character for character in name if character.isprintable())
     return re.split(r"[\\/]", printable)[-1][:255] or "unnamed"
+
+
+def _charset(content_type: str) -> str:
+    """The encoding that the part's Content-Type names; empty if none, or if it is no label of an encoding."""
+    named = _CHARSET.search(content_type)
+    return named[1] if named else ""
 
 
 def _parse_tags(text: str) -> tuple[str, ...]:

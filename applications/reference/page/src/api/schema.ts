@@ -1002,6 +1002,16 @@ export interface components {
             detail: components["schemas"]["ErrorDetail"];
         };
         /**
+         * GuessedEncoding
+         * @description An encoding that nothing names, so that it was guessed. `confidence` is in 0..1.
+         */
+        GuessedEncoding: {
+            /** Name */
+            name: string;
+            /** Confidence */
+            confidence: number;
+        };
+        /**
          * Health
          * @description `ready` says whether the server is fit for traffic; `message`, if it is not, why.
          */
@@ -1507,7 +1517,7 @@ export interface components {
          * Progress
          * @description How far an upload or a crawl is. `progress` is in percent and never falls.
          *
-         *     `leftOut` names what an uploaded file contains beside its text, such as images.
+         *     `leftOut` names what an uploaded file contains beside its text, such as images, and what could not be read.
          *
          *     It describes what `ingestion.jobs` builds: clients get that body as it is, with further counts of crawls.
          */
@@ -1540,6 +1550,8 @@ export interface components {
             chunksStored?: number | null;
             /** Leftout */
             leftOut?: string[] | null;
+            /** Guessedencodings */
+            guessedEncodings?: components["schemas"]["GuessedEncoding"][] | null;
             /** Wordcount */
             wordCount?: number | null;
             /** Sourceid */
