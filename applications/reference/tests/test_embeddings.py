@@ -34,9 +34,10 @@ class Endpoint:
                 endpoint.requests.append(body["input"])
                 endpoint.headers.append(self.headers["authorization"])
                 known = self.path == "/v1/embeddings" and body["model"] in ("meanings", "others")
+                answer = json.dumps(endpoint.answer(body["input"])).encode()
                 self.send_response(endpoint.status if known else 404)
                 self.end_headers()
-                self.wfile.write(json.dumps(endpoint.answer(body["input"])).encode())
+                self.wfile.write(answer)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -177,6 +178,105 @@ def test_documents_stored_before_get_vectors_when_an_endpoint_is_configured(
     assert [len(batch) for batch in endpoint.requests] == [32, 32, 6]
     save(api, EMBEDDING_MODEL="others")
     eventually(lambda: rows("SELECT count(*) FROM chunk_vectors WHERE model = 'others'") == [(70,)])
+
+
+def refuse(endpoint: Endpoint, status: int, refused: Callable[[list[str]], bool]) -> None:
+    """The endpoint answers `status` to such inputs."""
+
+    def answer(texts: list[str]) -> Any:
+        endpoint.status = status if refused(texts) else 200
+        return endpoint.vectors(texts)
+
+    endpoint.answer = answer
+
+
+SECTIONS = "\n\n".join(f"# Otter {n}\n\nfur {'poison' if n in (3, 40) else ''}" for n in range(70))
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 500])
+def test_a_passage_that_the_endpoint_refuses_stops_no_other(
+    configured: Api, endpoint: Endpoint, rows: Callable[[str], list[Any]], status: int
+) -> None:
+    refuse(endpoint, status, lambda texts: any("poison" in text for text in texts))
+    body = configured.upload(SECTIONS)
+    assert (body["status"], body["vectorsStored"], body["withoutVector"]) == ("completed", 68, [3, 40]), body
+    assert (
+        f"2 of them get no vector, and are found by words only: {endpoint.url}/embeddings answered {status}"
+        in (body["message"])
+    )
+    assert configured.metric("archon_chunks_without_vector") == 2
+    assert rows("SELECT count(*) FROM chunk_vectors") == [(68,)]
+
+    # Neither is asked for again, and a whole batch fits again.
+    asked = len(endpoint.requests)
+    assert configured.upload("\n\n".join(f"# Car {n}\n\nx" for n in range(30)))["vectorsStored"] == 30
+    assert [len(batch) for batch in endpoint.requests[asked:]] == [30]
+
+
+def test_a_refused_passage_of_an_earlier_document_does_not_stop_the_background(
+    api: Api, endpoint: Endpoint, rows: Callable[[str], list[Any]]
+) -> None:
+    api.upload(SECTIONS)
+    refuse(endpoint, 413, lambda texts: any("poison" in text for text in texts))
+    save(api, LLM_BASE_URL=endpoint.url, EMBEDDING_MODEL="meanings")
+    eventually(lambda: rows("SELECT count(*) FROM chunk_vectors") == [(68,)])
+    # Another endpoint is asked for what this one refuses.
+    other = Endpoint()
+    save(api, LLM_BASE_URL=other.url)
+    eventually(lambda: rows("SELECT count(*) FROM chunk_vectors") == [(70,)])
+    assert [len(batch) for batch in other.requests] == [2]
+    other.close()
+
+
+@pytest.mark.parametrize("most", [1, 8, 10, 31])
+def test_the_size_of_a_request_adapts_to_the_endpoint(configured: Api, endpoint: Endpoint, most: int) -> None:
+    refuse(endpoint, 400, lambda texts: len(texts) > most)
+    body = configured.upload(SECTIONS)
+    assert (body["vectorsStored"], body.get("withoutVector")) == (70, None), body
+    asked = len(endpoint.requests)
+    configured.upload(SECTIONS)
+    assert all(len(batch) <= most for batch in endpoint.requests[asked:])
+
+
+def test_the_size_of_a_request_in_bytes_adapts_too(configured: Api, endpoint: Endpoint) -> None:
+    refuse(endpoint, 413, lambda texts: sum(map(len, texts)) > 300)
+    assert configured.upload(SECTIONS)["vectorsStored"] == 70
+
+
+def test_a_text_without_a_finite_vector_stops_no_other(configured: Api, endpoint: Endpoint) -> None:
+    def answer(texts: list[str]) -> Any:
+        reply = endpoint.vectors(texts)
+        for row in reply["data"]:
+            if "poison" in texts[row["index"]]:
+                row["embedding"][0] = float("nan")
+        return reply
+
+    endpoint.answer = answer
+    body = configured.upload(SECTIONS)
+    assert (body["vectorsStored"], body["withoutVector"]) == (68, [3, 40])
+
+
+def test_an_endpoint_that_refuses_everything_is_not_the_passages_fault(
+    configured: Api, endpoint: Endpoint, rows: Callable[[str], list[Any]]
+) -> None:
+    endpoint.status = 400
+    body = configured.upload(SECTIONS)
+    assert "for now without vectors" in body["message"]
+    assert "withoutVector" not in body
+    assert rows("SELECT count(*) FROM chunks_without_vector") == [(0,)]
+    assert len(endpoint.requests) == 7
+    endpoint.status = 200
+    save(configured, EMBEDDING_MODEL="meanings")
+    eventually(lambda: rows("SELECT count(*) FROM chunk_vectors") == [(70,)])
+
+
+def test_a_question_that_the_endpoint_refuses_stops_no_other(configured: Api, endpoint: Endpoint) -> None:
+    configured.upload(TEXT)
+    refuse(endpoint, 413, lambda texts: any("poison" in text for text in texts))
+    asked = len(endpoint.requests)
+    assert "answered 413" in configured.search("poison")["search_error"]
+    configured.search("vehicle")
+    assert endpoint.requests[asked:] == [["poison"], ["vehicle"]]
 
 
 def test_vectors_are_deleted_with_their_document(configured: Api, rows: Callable[[str], list[Any]]) -> None:

@@ -3,13 +3,27 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ..settings.runtime_settings import RuntimeSettings
 from ..storage import Storage
 from .client import EmbeddingClient, EmbeddingsUnavailable, Endpoint
 
 BATCH = 32
+"""Passages per request, until an endpoint takes fewer only."""
+
+PROBE = "otter"
+"""A text that every endpoint can take: if this one fails too, the endpoint is to blame and not the passage."""
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The vectors that were made for a document. `refused` has the positions of passages that the endpoint refuses."""
+
+    made: int = 0
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 class EmbeddingBackfill:
@@ -20,39 +34,76 @@ class EmbeddingBackfill:
         self._runtime_settings = runtime_settings
         self._embeddings = embeddings
         self._stopped = threading.Event()
+        self._sizes: dict[Endpoint, int] = {}
 
     def stop(self) -> None:
         self._stopped.set()
 
-    def fill(self, source_id: str | None = None, progressed: Callable[[int], None] = lambda _: None) -> int:
-        """Makes the missing vectors of a document, or of all documents, and returns how many it made.
+    def fill(self, source_id: str, progressed: Callable[[int], None] = lambda _: None) -> Filled:
+        """Makes the missing vectors of a document; none without an endpoint.
 
-        That is 0 without an endpoint. `progressed` is called with the number made so far. Raises EmbeddingsUnavailable;
-        the vectors made until then stay.
+        `progressed` is called with the number of passages done so far. Raises EmbeddingsUnavailable; the vectors made
+        until then stay.
         """
-        made = 0
-        while count := self._fill_batch(source_id):
-            made += count
-            progressed(made)
-        return made
+        made = done = 0
+        while endpoint := self._endpoint():
+            now_made, now_refused = self._fill_batch(endpoint, source_id)
+            if not now_made + now_refused:
+                return Filled(made, self._storage.refused_vectors(endpoint.base_url, endpoint.model, source_id))
+            made += now_made
+            done += now_made + now_refused
+            progressed(done)
+        return Filled(made)
 
     def fill_some(self) -> bool:
         """Makes one batch of vectors for any documents, and returns whether more may be missing.
 
         If the endpoint is unavailable, it only logs that.
         """
+        endpoint = self._endpoint()
+        if endpoint is None:
+            return False
         try:
-            return self._fill_batch(None) == BATCH
+            return sum(self._fill_batch(endpoint, None)) > 0
         except EmbeddingsUnavailable as error:
             log.warning("cannot make vectors for stored passages: %s", error)
             return False
 
-    def _fill_batch(self, source_id: str | None) -> int:
-        endpoint = Endpoint.configured(self._runtime_settings.effective())
-        if endpoint is None or self._stopped.is_set():
-            return 0
-        batch = dict(self._storage.passages_without_vector(endpoint.model, BATCH, source_id))
-        if batch:
-            vectors = self._embeddings.of_passages(endpoint, list(batch.values()))
-            self._storage.add_vectors(endpoint.model, dict(zip(batch, vectors, strict=True)))
-        return len(batch)
+    def _endpoint(self) -> Endpoint | None:
+        return None if self._stopped.is_set() else Endpoint.configured(self._runtime_settings.effective())
+
+    def _fill_batch(self, endpoint: Endpoint, source_id: str | None) -> tuple[int, int]:
+        """How many vectors were made, and how many passages were refused; nothing is left to do if both are 0."""
+        size = self._sizes.get(endpoint, BATCH)
+        batch = self._storage.passages_without_vector(endpoint.base_url, endpoint.model, size, source_id)
+        return self._make(endpoint, batch) if batch else (0, 0)
+
+    def _make(self, endpoint: Endpoint, batch: list[tuple[int, str]]) -> tuple[int, int]:
+        """As `_fill_batch`. What the endpoint does not take at once it gets in halves, down to the one it refuses."""
+        try:
+            vectors = self._embeddings.of_passages(endpoint, [text for _, text in batch])
+        except EmbeddingsUnavailable as error:
+            if not error.may_be_input:
+                raise
+            if len(batch) == 1:
+                self._note_refused(endpoint, batch[0][0], error)
+                return 0, 1
+            half = (len(batch) + 1) // 2
+            first, second = self._make(endpoint, batch[:half]), self._make(endpoint, batch[half:])
+            if not first[1] + second[1]:
+                # No passage was to blame, so there were too many.
+                self._sizes[endpoint] = min(half, self._sizes.get(endpoint, half))
+            return first[0] + second[0], first[1] + second[1]
+        self._storage.add_vectors(
+            endpoint.model, {id_: vector for (id_, _), vector in zip(batch, vectors, strict=True)}
+        )
+        return len(batch), 0
+
+    def _note_refused(self, endpoint: Endpoint, passage_id: int, error: EmbeddingsUnavailable) -> None:
+        """Raises EmbeddingsUnavailable if the endpoint takes no text at all."""
+        try:
+            self._embeddings.of_passages(endpoint, [PROBE])
+        except EmbeddingsUnavailable:
+            raise error from None
+        log.warning("passage %d stays without a vector: %s", passage_id, error)
+        self._storage.note_refused_vector(endpoint.base_url, endpoint.model, passage_id, str(error))

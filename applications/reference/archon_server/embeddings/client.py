@@ -29,7 +29,24 @@ class Endpoint:
 
 
 class EmbeddingsUnavailable(Exception):
-    """The endpoint gives no vectors at the moment; the message says why, without the API key."""
+    """The endpoint gives no vectors at the moment; the message says why, without the API key.
+
+    `status` is that of its answer, if it gave one.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def blames_input(self) -> bool:
+        """Whether the endpoint says that it is the texts: there are too many, one is too long, or it cannot take it."""
+        return self.status in (400, 413, 422)
+
+    @property
+    def may_be_input(self) -> bool:
+        """Whether the endpoint may do better with other texts. Some answer 500 to a text that is too long, or NaN."""
+        return self.blames_input or self.status in (200, 500)
 
 
 class EmbeddingClient:
@@ -47,7 +64,9 @@ class EmbeddingClient:
         try:
             [vector] = self._request(endpoint, [question], QUESTION_SECONDS)
         except EmbeddingsUnavailable as error:
-            self._failed = (endpoint, time.monotonic(), str(error))
+            # Another question may be answered.
+            if not error.blames_input:
+                self._failed = (endpoint, time.monotonic(), str(error))
             raise
         self._failed = None
         return vector
@@ -65,15 +84,20 @@ class EmbeddingClient:
         body = {"model": endpoint.model, "input": list(texts), "encoding_format": "float"}
         try:
             reply = self._http.post(url, json=body, headers=headers, timeout=seconds)
-            reply.raise_for_status()
-            return _vectors(reply.json(), len(texts))
-        except httpx.HTTPStatusError as error:
-            raise EmbeddingsUnavailable(f"{url} answered {error.response.status_code} for {endpoint.model}") from error
+        except UnicodeError as error:
+            raise EmbeddingsUnavailable(f"{url} cannot be asked: {error}") from error
         except httpx.HTTPError as error:
             problem = f"{url} does not answer ({type(error).__name__}); see LLM_BASE_URL and EMBEDDING_MODEL"
             raise EmbeddingsUnavailable(problem) from error
-        except (ValueError, KeyError, TypeError, UnicodeError) as error:
-            raise EmbeddingsUnavailable(f"{url} gave no vectors: {type(error).__name__}: {error}") from error
+        try:
+            reply.raise_for_status()
+            return _vectors(reply.json(), len(texts))
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
+            raise EmbeddingsUnavailable(f"{url} answered {status} for {endpoint.model}", status) from error
+        except (ValueError, KeyError, TypeError) as error:
+            problem = f"{url} gave no vectors: {type(error).__name__}: {error}"
+            raise EmbeddingsUnavailable(problem, reply.status_code) from error
 
 
 def _vectors(reply: dict[str, list[dict[str, object]]], expected: int) -> list[list[float]]:

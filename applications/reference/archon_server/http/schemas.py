@@ -241,6 +241,7 @@ class Progress(BaseModel):
     """How far an upload or a crawl is. `progress` is in percent and never falls.
 
     `leftOut` names what an uploaded file contains beside its text, such as images, and what could not be read.
+    `withoutVector` has the positions (`chunk_index`) of passages that the embeddings endpoint refuses.
 
     It describes what `ingestion.jobs` builds: clients get that body as it is, with further counts of crawls.
     """
@@ -262,6 +263,7 @@ class Progress(BaseModel):
     chunksStored: int | None = None
     leftOut: list[str] | None = None
     guessedEncodings: list[GuessedEncoding] | None = None
+    withoutVector: list[int] | None = None
     wordCount: int | None = None
     sourceId: str | None = None
     error: str | None = None

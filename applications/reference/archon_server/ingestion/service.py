@@ -180,13 +180,17 @@ class IngestionService:
             message += f"; read as {', '.join(map(str, guesses))}"
             result["guessedEncodings"] = [asdict(guess) for guess in guesses]
 
-        def advance(made: int) -> None:
-            percent = 95 + 4 * made // max(document.chunk_count, 1)
+        def advance(done: int) -> None:
+            percent = 95 + 4 * done // max(document.chunk_count, 1)
             self._jobs.advance(job, job.status, percent)
 
         try:
-            made = self._backfill.fill(document.source_id, advance)
-            result |= {"vectorsStored": made} if made else {}
+            filled = self._backfill.fill(document.source_id, advance)
+            result |= {"vectorsStored": filled.made} if filled.made else {}
+            if filled.refused:
+                [reason, *_] = filled.refused.values()
+                message += f"; {len(filled.refused)} of them get no vector, and are found by words only: {reason}"
+                result["withoutVector"] = list(filled.refused)
         except EmbeddingsUnavailable as error:
             message += f", for now without vectors: {error}"
         except (Cancelled, RequestError):

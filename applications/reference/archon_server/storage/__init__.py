@@ -137,13 +137,28 @@ class Storage(Protocol):
         """The passages whose vectors of embedding model `model` are closest to `vector`, closest first."""
         ...
 
-    def passages_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
-        """Ids and texts (with headings) of passages that have no vector of this embedding model yet."""
+    def passages_without_vector(
+        self, endpoint: str, model: str, limit: int, source_id: str | None = None
+    ) -> list[tuple[int, str]]:
+        """Ids and texts (with headings) of passages that have no vector of this embedding model yet.
+
+        Without those that the endpoint, which is its address, has refused.
+        """
         ...
 
     def add_vectors(self, model: str, vectors: Mapping[int, Sequence[float]]) -> None:
         """Stores vectors by passage id. Vectors of passages that were deleted in the meantime are dropped."""
         ...
+
+    def note_refused_vector(self, endpoint: str, model: str, passage_id: int, reason: str) -> None:
+        """Notes that the endpoint gives no vector for this passage, so that it is not asked again."""
+        ...
+
+    def refused_vectors(self, endpoint: str, model: str, source_id: str) -> dict[int, str]:
+        """The positions of a document's passages that the endpoint has refused, and its reasons."""
+        ...
+
+    def count_refused_vectors(self) -> int: ...
 
     def counts(self) -> Counts: ...
 

@@ -93,6 +93,15 @@ STEPS = (
         DELETE FROM chunks_to_index WHERE chunk_id = old.id;
     END;
     """,
+    """
+    CREATE TABLE chunks_without_vector (
+        chunk_id INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (chunk_id, endpoint, model)
+    ) STRICT;
+    """,
 )
 
 

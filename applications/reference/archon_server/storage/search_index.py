@@ -62,16 +62,22 @@ class SearchTables:
         # A cosine distance is in 0..2.
         return [passage_of(row, 1 - distance / 2) for distance, *row in found]
 
-    def passages_without_vector(self, model: str, limit: int, source_id: str | None = None) -> list[tuple[int, str]]:
+    def passages_without_vector(
+        self, endpoint: str, model: str, limit: int, source_id: str | None = None
+    ) -> list[tuple[int, str]]:
         with self._database.connection() as connection:
             found = connection.execute(
                 """
                 SELECT id, headings, text FROM chunks
                 WHERE (:source IS NULL OR source_id = :source)
                 AND NOT EXISTS (SELECT 1 FROM chunk_vectors WHERE chunk_id = chunks.id AND model = :model)
+                AND NOT EXISTS (
+                    SELECT 1 FROM chunks_without_vector
+                    WHERE chunk_id = chunks.id AND endpoint = :endpoint AND model = :model
+                )
                 ORDER BY id LIMIT :limit
                 """,
-                {"model": model, "limit": limit, "source": source_id},
+                {"endpoint": endpoint, "model": model, "limit": limit, "source": source_id},
             ).fetchall()
         return [(id_, "\n".join([" > ".join(json.loads(headings)), text]).strip()) for id_, headings, text in found]
 
@@ -84,6 +90,32 @@ class SearchTables:
                 """,
                 [(model, _packed(vector), id_) for id_, vector in vectors.items()],
             )
+
+    def note_refused_vector(self, endpoint: str, model: str, passage_id: int, reason: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                INSERT OR REPLACE INTO chunks_without_vector (chunk_id, endpoint, model, reason)
+                SELECT id, ?, ?, ? FROM chunks WHERE id = ?
+                """,
+                (endpoint, model, reason, passage_id),
+            )
+
+    def refused_vectors(self, endpoint: str, model: str, source_id: str) -> dict[int, str]:
+        with self._database.connection() as connection:
+            return dict(
+                connection.execute(
+                    """
+                    SELECT position, reason FROM chunks_without_vector JOIN chunks ON chunks.id = chunk_id
+                    WHERE source_id = ? AND endpoint = ? AND model = ? ORDER BY position
+                    """,
+                    (source_id, endpoint, model),
+                ).fetchall()
+            )
+
+    def count_refused_vectors(self) -> int:
+        with self._database.connection() as connection:
+            return connection.execute("SELECT count(*) FROM chunks_without_vector").fetchone()[0]
 
 
 def _packed(vector: Sequence[float]) -> bytes:

@@ -1518,6 +1518,7 @@ export interface components {
          * @description How far an upload or a crawl is. `progress` is in percent and never falls.
          *
          *     `leftOut` names what an uploaded file contains beside its text, such as images, and what could not be read.
+         *     `withoutVector` has the positions (`chunk_index`) of passages that the embeddings endpoint refuses.
          *
          *     It describes what `ingestion.jobs` builds: clients get that body as it is, with further counts of crawls.
          */
@@ -1552,6 +1553,8 @@ export interface components {
             leftOut?: string[] | null;
             /** Guessedencodings */
             guessedEncodings?: components["schemas"]["GuessedEncoding"][] | null;
+            /** Withoutvector */
+            withoutVector?: number[] | null;
             /** Wordcount */
             wordCount?: number | null;
             /** Sourceid */
