@@ -177,6 +177,11 @@ def test_what_cannot_be_read_is_said(api: Api, name: str, raw: bytes) -> None:
     assert "cannot be read" in body["message"]
 
 
+def test_a_page_without_line_ends_is_guessed_from_where_it_is_not_ascii() -> None:
+    raw = b"x" * 500_000 + " Привет, это текст на русском языке".encode("cp1251")
+    assert of_bytes(raw, html=True).name == "windows-1251"
+
+
 def test_escape_sequences_of_a_terminal_are_utf8() -> None:
     assert of_bytes(b"\x1b[31mred\x1b[0m \x1b$ x") == Encoding("UTF-8")
 

@@ -218,7 +218,7 @@ def of_file(file: BinaryIO, *, declared: str = "", html: bool = False) -> Encodi
 
 def of_bytes(content: bytes, *, declared: str = "", html: bool = False) -> Encoding:
     """As `of_file`, for bytes in memory."""
-    return _declared(content[:PRESCAN_BYTES], declared, html) or _found(iter([content]))
+    return of_file(io.BytesIO(content), declared=declared, html=html)
 
 
 def _declared(start: bytes, declared: str, html: bool) -> Encoding | None:
@@ -229,7 +229,7 @@ def _declared(start: bytes, declared: str, html: bool) -> Encoding | None:
 
 
 def _found(pieces: Iterator[bytes]) -> Encoding:
-    """UTF-8 if the bytes are, else a guess. Lines with bytes that are not ASCII are what is guessed from."""
+    """UTF-8 if the bytes are, else a guess from what stands near the bytes that are not ASCII."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     first, sample = b"", b""
     readable = broken = 0
@@ -240,19 +240,35 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
             broken += text.count(UNREADABLE) - piece.count(UNREADABLE.encode())
             readable += len(text) - len(text.encode("ascii", "ignore"))
             if len(sample) < SAMPLE_BYTES:
-                sample += b"".join(line for line in piece.splitlines(keepends=True) if not line.isascii())
+                sample += _near_high_bytes(piece)
     broken += len(decoder.decode(b"", final=True))
     if b"\0" in first:
         try:
-            return _guessed(first, _WIDE)
+            encoding = _guessed(first, _WIDE)
         except UnknownEncoding:
-            raise UnknownEncoding("it is not text: it contains zero bytes") from None
+            encoding = None
+        # These have few marks of their own: a weak guess is a file that is no text.
+        if encoding is None or (encoding.confidence or 0) < 0.5:
+            raise UnknownEncoding("it is not text: it contains zero bytes")
+        return encoding
     if _SHIFT_TO_JAPANESE.search(first) and not readable:
         return _guessed(first, {"iso2022_jp_2": "ISO-2022-JP"})
     # Damaged UTF-8 is UTF-8. In other encodings hardly any bytes form its characters.
     if readable - broken >= 3 * broken:
         return Encoding("UTF-8")
     return _guessed(sample[:SAMPLE_BYTES], _candidates(sample))
+
+
+def _near_high_bytes(piece: bytes) -> bytes:
+    """The bytes that are not ASCII, with up to a hundred of their line before and after each of them."""
+    near, end = [], 0
+    for run in _HIGH_BYTES.finditer(piece):
+        before = max(run.start() - 100, end)
+        start = piece.rfind(b"\n", before, run.start()) + 1 or before
+        line_end = piece.find(b"\n", run.end(), run.end() + 100) + 1
+        end = max(end, line_end or min(run.end() + 100, len(piece)))
+        near.append(piece[start:end])
+    return b"".join(near)
 
 
 def _candidates(sample: bytes) -> dict[str, str]:
@@ -272,7 +288,7 @@ def _guessed(sample: bytes, candidates: dict[str, str]) -> Encoding:
         compat_names=False,
         encoding_era=chardet.EncodingEra.ALL,
         include_encodings=list(candidates),
-        no_match_encoding=next(iter(candidates)),
+        no_match_encoding="cp1252" if "cp1252" in candidates else next(iter(candidates)),
         max_bytes=SAMPLE_BYTES,
     )
     best = found[0]
