@@ -1,9 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
-import * as fs from "node:fs";
 import { archon } from "../lib/command-line";
 import { stackHost } from "../config/stack";
 import { UserError } from "../lib/errors";
-import { isLocal } from "../lib/host";
 import { examples, stackOption } from "./lib/options";
 import { silent, Steps } from "./lib/progress";
 import { catalogue, stackModels, describeCatalogue } from "./models/catalogue";
@@ -11,6 +9,7 @@ import { deriveModel } from "./models/derive";
 import { describePin, parseSize } from "./models/pin";
 import { resolveBranch } from "./models/resolve";
 import { ensureSetup } from "./setup/ensure";
+import { directoryExists } from "./store/engine-usage";
 import { parseInventory, type Inventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 
@@ -97,7 +96,7 @@ async function derive(name: string, { stack }: { stack: string }): Promise<void>
 /** What the store of a stack holds; empty if there is no store yet. */
 async function storedModels(stack: string): Promise<Inventory["models"]> {
   const root = await storeRoot(stack);
-  if (isLocal(stackHost(stack).dockerHost) && !fs.existsSync(root)) {
+  if (!(await directoryExists(root, stackHost(stack).dockerHost))) {
     return [];
   }
   return parseInventory(

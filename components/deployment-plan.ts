@@ -9,6 +9,7 @@ import type { Ledger } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
 import { releaseOf, type Release } from "../release/release";
 import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
+import { storeMark } from "./store-contents";
 
 /** What an update does, known before anything is created: everything that {@link Deployment} makes follows from it. */
 export interface DeploymentPlan extends Plan {
@@ -31,7 +32,7 @@ export function planDeployment(application: Application, settings: Settings, pre
     bootstrap: buildRecipe(IMAGES.bootstrap, settings),
     gateway: buildRecipe(IMAGES.gateway, settings),
   };
-  const facts = hostFacts(settings);
+  const facts = hostFacts(settings, storeMark(`${pulumi.getProject()}-${pulumi.getStack()}`, previous));
   if (facts.engineProblem !== undefined) {
     throw engineError(settings.dockerHost, facts.engineProblem);
   }

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import * as fs from "node:fs";
-import { isLocal, type Host } from "../lib/host";
+import type { Host } from "../lib/host";
 import { snapshotOf, snapshotPath, type Release } from "../release/release";
+import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
 /**
  * Environment variable that says that the stack's engine is on another machine, as it is for a preview on a build
@@ -27,12 +27,14 @@ export interface HostFacts {
   hasRoots(stack: string): boolean;
 }
 
-/** What cannot be seen counts as present: the step that needs a missing part then reports it. */
-export function hostFacts(host: Pick<Host, "dockerHost" | "root">): HostFacts {
+/**
+ * What cannot be known counts as present: the step that needs a missing part then reports it.
+ * @param mark by which the stack's store is recognised
+ */
+export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMark): HostFacts {
   const visible = process.env[ELSEWHERE] === undefined;
   const { images, problem } = visible ? listImages(host.dockerHost) : {};
-  const local = visible && isLocal(host.dockerHost);
-  const has = (relative: string): boolean => !local || fs.existsSync(`${host.root}/${relative}`);
+  const has: StoreContents = visible ? storeContents(host, mark, images) : () => true;
   return {
     engineProblem: problem,
     imageMayExist: (reference) => images?.has(reference) ?? true,

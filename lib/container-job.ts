@@ -4,6 +4,9 @@ export const CA_BUNDLE = "/run/ca-bundle.pem";
 /** The capabilities that the store tool needs to give files of the store their owner and mode. */
 const STORE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"] as const;
 
+/** What the engine says when it refuses a container because the source of a mount does not exist. */
+export const MOUNT_SOURCE_MISSING = "bind source path does not exist";
+
 /** A path of the host inside the container. */
 export interface Mount {
   source: string;

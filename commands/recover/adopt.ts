@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { project, stackHost } from "../../config/stack";
 import { claimPath, ownerOf, parseClaim, type Claim, type Labelled } from "../../lib/deployment-identity";
 import { projectRoot } from "../../lib/paths";
-import { mayExist } from "../store/engine-usage";
+import { directoryExists } from "../store/engine-usage";
 import { runInStore, storeImage, storeRoot } from "../store/store-tool";
 import type { Progress } from "../lib/progress";
 import { foreign } from "./orphans";
@@ -71,7 +71,9 @@ export async function takeOver(stack: string, other: OtherDeployment, progress: 
 }
 
 async function readClaim(stack: string, root: string, progress: Progress): Promise<Claim | undefined> {
-  if (!mayExist(root, stackHost(stack).dockerHost)) {
+  // With the image on the engine, the engine can be asked for the directory.
+  await storeImage(stack, progress);
+  if (!(await directoryExists(root, stackHost(stack).dockerHost))) {
     return undefined;
   }
   return parseClaim(

@@ -1,5 +1,6 @@
 import { hostFacts, unavailableReason } from "../../components/host-facts";
-import { stackHost } from "../../config/stack";
+import { storeMark } from "../../components/store-contents";
+import { project, stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { parseLedger, type Ledger } from "../../release/ledger";
 import type { Release } from "../../release/release";
@@ -14,8 +15,10 @@ export async function readLedger(stack: string): Promise<Ledger> {
  * The releases of a ledger, each with the reason why it cannot run now, as far as this machine can see. The reasons in
  * the ledger itself are those of the last update.
  */
-export function checkReleases(stack: string, { releases, root }: Ledger): Release[] {
-  const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: stackHost(stack).dockerHost });
+export function checkReleases(stack: string, ledger: Ledger): Release[] {
+  const { releases, root } = ledger;
+  const mark = storeMark(`${project}-${stack}`, ledger);
+  const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: stackHost(stack).dockerHost }, mark);
   return releases.map(({ ...release }) => {
     delete release.lost;
     const reason = facts && unavailableReason(facts, release);

@@ -1,10 +1,11 @@
 import * as fs from "node:fs";
 import { deployedApplication } from "../../applications/deployed";
 import { LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
+import { containerJob, MOUNT_SOURCE_MISSING } from "../../lib/container-job";
 import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
 import { dockerEnvironment, liveContainers, localImages } from "../lib/docker";
-import { run } from "../lib/run";
+import { CommandError, run } from "../lib/run";
 
 /** Repositories of the images that releases are made of. */
 const releaseRepositories: readonly string[] = [...Object.values(IMAGES), deployedApplication.image].map(
@@ -52,17 +53,44 @@ export async function engineUsage(
  * The GC roots of the other stores on this engine: directories of the host by where to mount them. A store that was
  * removed by hand is left out. An update lets Docker make an empty directory in its place, but a dry run must not write.
  */
-export async function otherStores(root: string, engineHost: string | undefined): Promise<Map<string, string>> {
+export async function otherStores(root: string, engineHost: string): Promise<Map<string, string>> {
   const listed = await run("docker", LIST_ROOTS, { environment: dockerEnvironment(engineHost) });
-  return new Map(
-    otherReferences(listed, root)
-      .filter(({ source }) => mayExist(source, engineHost))
-      .map(({ source, target }) => [target, source]),
-  );
+  const existing = new Map<string, string>();
+  for (const { source, target } of otherReferences(listed, root)) {
+    if (await directoryExists(source, engineHost)) {
+      existing.set(target, source);
+    }
+  }
+  return existing;
 }
 
-/** Whether a directory exists. One on another machine counts as existing, because it cannot be seen from here. */
-export function mayExist(directory: string, engineHost: string | undefined): boolean {
-  const local = engineHost === undefined || isLocal(engineHost);
-  return !local || fs.existsSync(directory);
+/**
+ * Whether the host has a directory. Where this machine has none, the engine is asked: it may see another file system, or
+ * this user may not look into the directory above. An engine without the store tool's image cannot be asked, and counts
+ * as without the directory.
+ */
+export async function directoryExists(directory: string, engineHost: string): Promise<boolean> {
+  if (isLocal(engineHost) && fs.existsSync(directory)) {
+    return true;
+  }
+  const [image] = await localImages([IMAGES.bootstrap.repository], engineHost);
+  if (image === undefined) {
+    return false;
+  }
+  const job = containerJob({
+    image,
+    command: [],
+    labels: { component: "one-shot" },
+    mounts: [{ source: directory, target: "/directory" }],
+    entrypoint: "/bin/true",
+  });
+  try {
+    await run("docker", job, { environment: dockerEnvironment(engineHost) });
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError && error.lastLines.some((line) => line.includes(MOUNT_SOURCE_MISSING))) {
+      return false;
+    }
+    throw error;
+  }
 }

@@ -1,3 +1,6 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
 import { stackHost, devStack } from "../../config/stack";
 import { command, prepareCommands } from "../support/commands";
 import { Checkout, type EngineStack } from "../support/engine";
@@ -63,5 +66,42 @@ describe("an engine behind ssh", () => {
       delete process.env["DOCKER_HOST"];
       process.env["PATH"] = savedPath;
     }
+  });
+});
+
+describe("a store that the deployer cannot see", () => {
+  let stack: EngineStack;
+  let environment: string;
+
+  /** Runs `./archon` where an empty file system hides the store, as in a container that has only the engine's socket. */
+  const hidden = (...args: string[]): string =>
+    execFileSync(
+      "unshare",
+      ["--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', checkout.root, "./archon", ...args],
+      { cwd: checkout.directory, encoding: "utf8", env: { ...process.env, CI: "true" } },
+    );
+
+  beforeAll(async () => {
+    stack = await checkout.stack();
+    prepareCommands(checkout);
+    await stack.up();
+    ({ key: environment } = (await stack.outputs())["environment"] as { key: string });
+  });
+
+  test("is not taken for gone: nothing is made again, and its releases can come back", () => {
+    expect(JSON.parse(hidden("releases", "--stack", stack.name, "--json"))).toMatchObject([{ restorable: true }]);
+    expect(hidden("pulumi", "up", "--yes", "--skip-preview", "--stack", stack.name)).toMatch(
+      /Resources:\n +\d+ unchanged\n/,
+    );
+  });
+
+  test("is asked through the engine: what it has lost is missed, and made again", async () => {
+    fs.rmSync(path.join(checkout.root, "envs", environment), { recursive: true });
+    expect(JSON.parse(hidden("releases", "--stack", stack.name, "--json"))).toMatchObject([
+      { restorable: false, lost: `the environment ${environment} is missing from the store` },
+    ]);
+    hidden("pulumi", "up", "--yes", "--skip-preview", "--stack", stack.name);
+    expect(fs.existsSync(path.join(checkout.root, "envs", environment))).toBe(true);
+    await stack.healthy();
   });
 });

@@ -14,16 +14,23 @@ const release: Release = {
 };
 // No engine listens there, so that no image counts as missing.
 const dockerHost = "unix:///nonexistent/docker.sock";
+const mark = { stack: "archon-dev", environment: "key" };
 let root: string;
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-facts-"));
+  writeRoots("key");
 });
 afterEach(() => {
   fs.rmSync(root, { recursive: true });
 });
 
+function writeRoots(environment: string): void {
+  fs.mkdirSync(path.join(root, "refs"), { recursive: true });
+  fs.writeFileSync(path.join(root, "refs/archon-dev.json"), JSON.stringify({ environments: [environment] }));
+}
+
 test("a release is whole while its environment and snapshots are in the store, and the first missing part is named", () => {
-  const lost = (): string | undefined => unavailableReason(hostFacts({ dockerHost, root }), release);
+  const lost = (): string | undefined => unavailableReason(hostFacts({ dockerHost, root }, mark), release);
   expect(lost()).toBe("the environment key is missing from the store");
   fs.mkdirSync(path.join(root, "envs/key"), { recursive: true });
   expect(lost()).toBe(`the model Org/Name@${"c".repeat(40)} is missing from the store`);
@@ -34,17 +41,26 @@ test("a release is whole while its environment and snapshots are in the store, a
 });
 
 test("what an update makes again is not lost to the releases that share it", () => {
-  const facts = hostFacts({ dockerHost, root });
+  const facts = hostFacts({ dockerHost, root }, mark);
   expect(unavailableReason(assumingBuilt(facts, release), { ...release, id: "other" })).toBeUndefined();
   expect(unavailableReason(assumingBuilt(facts, { ...release, models: [] }), release)).toContain("the model Org/Name");
 });
 
 test("what cannot be seen from here counts as there: another machine's store, and any on a build server", () => {
-  expect(unavailableReason(hostFacts({ dockerHost: "ssh://elsewhere", root }), release)).toBeUndefined();
+  expect(unavailableReason(hostFacts({ dockerHost: "ssh://elsewhere", root }, mark), release)).toBeUndefined();
   process.env["ARCHON_ENGINE_ELSEWHERE"] = "1";
   try {
-    expect(unavailableReason(hostFacts({ dockerHost, root }), release)).toBeUndefined();
+    expect(unavailableReason(hostFacts({ dockerHost, root }, mark), release)).toBeUndefined();
   } finally {
     delete process.env["ARCHON_ENGINE_ELSEWHERE"];
   }
+});
+
+test("a directory that is not the stack's store says nothing: it is empty, or another store at the same path", () => {
+  const lost = (): string | undefined => unavailableReason(hostFacts({ dockerHost, root }, mark), release);
+  expect(lost()).toBe("the environment key is missing from the store");
+  writeRoots("other");
+  expect(lost()).toBeUndefined();
+  fs.rmSync(path.join(root, "refs"), { recursive: true });
+  expect(lost()).toBeUndefined();
 });

@@ -1,0 +1,102 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { z } from "zod";
+import { jobOptions, MOUNT_SOURCE_MISSING } from "../lib/container-job";
+import { isLocal, type Host } from "../lib/host";
+import { IMAGES } from "../lib/images";
+import type { Ledger } from "../release/ledger";
+
+/** Seconds that a container gets to list a store; on another machine it needs some of them to start. */
+const LIST_SECONDS = 30;
+
+/** Environments, GC roots and snapshots by their paths in the store. Nothing else is listed, because nothing else is asked. */
+const LIST = 'cd /store && for each in envs/* refs/*.json models/huggingface/hub/*/snapshots/*; do echo "$each"; done';
+
+/** Whether the store has a file or directory of this path in it. What cannot be known counts as there. */
+export type StoreContents = (relative: string) => boolean;
+
+/** What must be in a store for it to be the one of a stack. */
+export interface StoreMark {
+  /** Name of the stack in the store, `<project>-<stack>`. */
+  stack: string;
+  /** Environment of the release that runs; undefined in a stack that runs nothing. */
+  environment: string | undefined;
+}
+
+/** By what the store of a stack is recognised that ran these releases. */
+export function storeMark(stack: string, { running, releases }: Pick<Ledger, "running" | "releases">): StoreMark {
+  return { stack, environment: releases.find(({ id }) => id === running)?.environment };
+}
+
+/**
+ * What the store holds. The directory of this machine at the store's path counts only if it is the store: the engine may
+ * be on another machine or in another file system, and this user may not be allowed to read it. Otherwise the engine is
+ * asked, with a container that reads the store. Looks once, and only when something is asked.
+ *
+ * @param images references of the engine's images; undefined when it does not list them
+ */
+export function storeContents(
+  host: Pick<Host, "dockerHost" | "root">,
+  mark: StoreMark,
+  images: ReadonlySet<string> | undefined,
+): StoreContents {
+  let contents: StoreContents | undefined;
+  return (relative) => {
+    contents ??= isLocal(host.dockerHost) && isStoreOf(mark, host.root) ? onThisMachine(host.root) : onTheEngine();
+    return contents(relative);
+  };
+
+  function onTheEngine(): StoreContents {
+    const listed = listStore(host, images);
+    return listed === undefined ? () => true : (relative) => listed.has(relative);
+  }
+}
+
+function onThisMachine(root: string): StoreContents {
+  return (relative) => fs.existsSync(`${root}/${relative}`);
+}
+
+const rootsSchema = z.object({ environments: z.array(z.string()) });
+
+/** Whether a directory of this machine is the store of a stack: it then has the stack's GC roots. */
+function isStoreOf({ stack, environment }: StoreMark, root: string): boolean {
+  try {
+    if (environment === undefined) {
+      return fs.existsSync(`${root}/store.json`);
+    }
+    const roots = rootsSchema.parse(JSON.parse(fs.readFileSync(`${root}/refs/${stack}.json`, "utf8")));
+    return roots.environments.includes(environment);
+  } catch {
+    return false;
+  }
+}
+
+/** Lists the store through the engine. Undefined when that is not possible; empty when the host has no such directory. */
+function listStore(
+  { dockerHost, root }: Pick<Host, "dockerHost" | "root">,
+  images: ReadonlySet<string> | undefined,
+): ReadonlySet<string> | undefined {
+  const image = [...(images ?? [])].find((each) => each.startsWith(`${IMAGES.bootstrap.repository}:`));
+  if (image === undefined) {
+    return undefined;
+  }
+  // The owner of the store's directory may be any user of the host.
+  const options = jobOptions({
+    labels: { component: "one-shot" },
+    capabilities: ["DAC_READ_SEARCH"],
+    mounts: [{ source: root, target: "/store" }],
+    entrypoint: "/bin/sh",
+  });
+  try {
+    const listed = execFileSync("docker", ["run", ...options, image, "-c", LIST], {
+      encoding: "utf8",
+      env: { ...process.env, DOCKER_HOST: dockerHost },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: LIST_SECONDS * 1000,
+    });
+    return new Set(listed.split("\n"));
+  } catch (error) {
+    const { stderr = "" } = error as { stderr?: string };
+    return stderr.includes(MOUNT_SOURCE_MISSING) ? new Set() : undefined;
+  }
+}
