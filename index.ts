@@ -7,6 +7,7 @@ import { readPreviousUpdate } from "./components/previous-update";
 import { loadSettings } from "./config/load";
 import { engineNotice } from "./config/machine";
 import { remoteAccess } from "./lib/host";
+import { proxyNotice } from "./lib/proxies";
 
 export = async () => {
   const settings = loadSettings({
@@ -17,6 +18,10 @@ export = async () => {
   const notice = engineNotice(pulumi.getStack(), dockerHost);
   if (notice !== undefined) {
     await pulumi.log.warn(notice);
+  }
+  const proxy = proxyNotice();
+  if (proxy !== undefined) {
+    await pulumi.log.warn(proxy);
   }
   const previous = await readPreviousUpdate();
   const plan = planDeployment(deployedApplication, settings, previous);

@@ -9,6 +9,7 @@ import { writeAtomically } from "../lib/files";
 import { lockFileFor, torchIndexFor, type Accelerator } from "../config/accelerator";
 import { packageIndexes, stackHost } from "../config/stack";
 import { projectRoot } from "../lib/paths";
+import { containerProxies } from "../lib/proxies";
 import { ensureSetup } from "./setup/ensure";
 import { dockerEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
@@ -126,6 +127,7 @@ function lockArguments(image: string, stack: string, work: string, more: readonl
     `--volume=${work}:/lists`,
     `--volume=${wheelVolume}:/scratch`,
     ...trust,
+    ...Object.keys(containerProxies()).map((name) => `--env=${name}`),
     image,
     "lock",
     `--minimal=/lists/${minimal}.in`,

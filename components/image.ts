@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { BuildRecipe } from "../lib/images";
+import { containerProxies } from "../lib/proxies";
 
 export interface ImageArgs {
   /** `repository:tag`; the tag stands for everything that enters the image. */
@@ -39,10 +40,12 @@ function buildOf({
   caBundle,
   logFile,
 }: BuildRecipe): docker.types.input.RemoteImageBuild {
+  const proxies = Object.entries(containerProxies());
   return {
     context,
     dockerfile,
-    buildArgs,
+    // The addresses may hold passwords, and the state keeps the arguments.
+    buildArgs: { ...buildArgs, ...Object.fromEntries(proxies.map(([key, value]) => [key, pulumi.secret(value)])) },
     buildLogFile: logFile,
     ...(caBundle === undefined ? {} : { secrets: [{ id: "ca-bundle", src: caBundle }] }),
   };

@@ -4,6 +4,7 @@ import { buildRecipe, type ImageDefinition } from "../../lib/images";
 import { configuredValue, packageIndexes, stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
+import { containerProxies } from "../../lib/proxies";
 import { dockerEnvironment, imageExists } from "./docker";
 import type { Progress } from "./progress";
 import { CommandError, run } from "./run";
@@ -44,6 +45,8 @@ export async function ensureImage(
       `--file=${path.join(context, dockerfile)}`,
       `--tag=${reference}`,
       ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
+      // By name alone: an address may hold a password, and every user sees the arguments.
+      ...Object.keys(containerProxies()).map((name) => `--build-arg=${name}`),
       ...(caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`]),
       context,
     ],

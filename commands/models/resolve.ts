@@ -1,4 +1,5 @@
 import { containerJob } from "../../lib/container-job";
+import { containerProxies } from "../../lib/proxies";
 import { configuredValue, project, stackHost } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import { configuredToken } from "../lib/hub-token";
@@ -60,7 +61,7 @@ export function resolveArguments({ repo, branch, endpoint, image, caBundle, with
     // The value of the label is stable.
     labels: { project, component: "one-shot" },
     network: true,
-    inherited: withToken ? ["HF_TOKEN"] : [],
+    inherited: [...(withToken ? ["HF_TOKEN"] : []), ...Object.keys(containerProxies())],
     caBundle,
   });
 }

@@ -13,6 +13,7 @@ import {
 import { configuredBaseImage, devStack, namedEngine, stackHost } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
+import { proxyNotice } from "../../lib/proxies";
 import { imageExists } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
 import { Steps } from "../lib/progress";
@@ -26,9 +27,10 @@ import { ensureStack, hasStack } from "./stack";
  * @param stack that the command works on: its engine must answer. @default the stack `dev`
  */
 export async function ensureSetup(steps: Steps, stack: string = devStack): Promise<void> {
-  const notice = engineNotice(stack, stackHost(stack).dockerHost);
-  if (notice !== undefined) {
-    console.error(notice);
+  for (const notice of [engineNotice(stack, stackHost(stack).dockerHost), proxyNotice()]) {
+    if (notice !== undefined) {
+      console.error(notice);
+    }
   }
   if (!(await isSetUp(stack))) {
     await setUp(steps, stack);

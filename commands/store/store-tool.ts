@@ -1,5 +1,6 @@
 import { IMAGES } from "../../lib/images";
 import { containerJob, storeJobOptions } from "../../lib/container-job";
+import { containerProxies } from "../../lib/proxies";
 import { configuredValue, project, stackHost } from "../../config/stack";
 import { dockerEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
@@ -113,7 +114,10 @@ export function storeToolArguments(
       // The value of the label is stable.
       labels: { project, component: "one-shot" },
       network: network === true,
-      inherited: token !== undefined ? ["HF_TOKEN"] : [],
+      inherited: [
+        ...(token !== undefined ? ["HF_TOKEN"] : []),
+        ...(network === true ? Object.keys(containerProxies()) : []),
+      ],
       mounts: [...(mounts ?? [])].map(([target, source]) => ({ source, target })),
       caBundle,
     },

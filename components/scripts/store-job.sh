@@ -13,6 +13,11 @@ set -euo pipefail
 mapfile -t options <<<"$JOB_OPTIONS"
 mapfile -t command <<<"$JOB_COMMAND"
 
+# A container has a loopback of its own, so it cannot reach a proxy on this machine's. See lib/proxies.ts.
+for name in HTTP_PROXY HTTPS_PROXY http_proxy https_proxy; do
+  if [[ "${!name:-}" =~ ^([A-Za-z0-9+]+://)?([^@/]*@)?(127\.|localhost([:/]|$)|\[::1\]) ]]; then unset "$name"; fi
+done
+
 input() {
   if [[ -n "$JOB_DIRECTORY" ]]; then
     # Owner, times and order of the files do not matter: the store tool checks their content. It accepts no links; the

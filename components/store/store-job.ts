@@ -3,15 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { jobOptions, storeJobOptions, toLines, type Mount } from "../../lib/container-job";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
+import { PROXY_VARIABLES } from "../../lib/proxies";
 
 /** A shell that fails on any error, on an undefined variable and on a failure inside a pipe; the default one does not. */
 export const STRICT_SHELL = ["/bin/bash", "-euo", "pipefail", "-c"];
-
-/**
- * A job downloads through the deployer's proxy. Docker gets the names of these variables only, because an address may
- * hold a password; it passes on those that are set.
- */
-const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /** What all store jobs of an update have in common. */
 export interface StoreJobContext {
@@ -68,7 +63,8 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
       ...(entrypoint === undefined ? {} : { entrypoint }),
       network: true,
       mounts: args.mounts ?? [],
-      inherited: [...Object.keys(variables), ...PROXIES],
+      // Docker passes on those proxies that are set. All names are listed, so that no deployer's inputs differ.
+      inherited: [...Object.keys(variables), ...PROXY_VARIABLES],
       caBundle: host.caBundle,
     },
   );

@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as http from "node:http";
+import * as net from "node:net";
 import * as path from "node:path";
 import { stackHost, devStack } from "../../config/stack";
 import { command, prepareCommands } from "../support/commands";
-import { Checkout, type EngineStack } from "../support/engine";
+import { Checkout, docker, type EngineStack } from "../support/engine";
 import { Sshd } from "../support/sshd";
 
 /**
@@ -103,5 +105,54 @@ describe("a store that the deployer cannot see", () => {
     hidden("pulumi", "up", "--yes", "--skip-preview", "--stack", stack.name);
     expect(fs.existsSync(path.join(checkout.root, "envs", environment))).toBe(true);
     await stack.healthy();
+  });
+});
+
+describe("a deployer behind a proxy", () => {
+  const secret = "canary-password";
+  let proxy: http.Server;
+  let connections = 0;
+  let address: string;
+
+  beforeAll(async () => {
+    proxy = http.createServer().on("connect", (request: http.IncomingMessage, client: net.Socket) => {
+      connections += 1;
+      const { hostname, port } = new URL(`http://${request.url ?? ""}`);
+      const server = net.connect(Number(port || 80), hostname, () => {
+        client.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        server.pipe(client).pipe(server);
+      });
+      for (const socket of [client, server]) {
+        socket.on("error", () => server.destroy());
+        socket.on("close", () => server.destroy());
+      }
+    });
+    const gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}");
+    await new Promise<void>((resolve) => proxy.listen(0, gateway, resolve));
+    address = `http://deployer:${secret}@${gateway}:${(proxy.address() as net.AddressInfo).port}`;
+  });
+  afterAll(async () => {
+    proxy.closeAllConnections();
+    await new Promise((resolve) => proxy.close(resolve));
+  });
+
+  test("builds images through it, and its password is in no history, state or log", async () => {
+    checkout.edit("store/requirements.tools.txt", (text) => `${text}# built anew\n`);
+    const stack = await checkout.stack();
+    await stack.withEnvironment({ HTTPS_PROXY: address }, async () => {
+      expect(await stack.upOutput()).not.toContain(secret);
+    });
+    expect(connections).toBeGreaterThan(0);
+
+    const { bootstrap } = (await stack.outputs())["images"] as { bootstrap: string };
+    const logs = path.join(checkout.directory, ".archon", "logs");
+    const texts = [
+      docker("history", "--no-trunc", bootstrap),
+      docker("image", "inspect", bootstrap),
+      stack.state(),
+      ...fs.readdirSync(logs).map((name) => fs.readFileSync(path.join(logs, name), "utf8")),
+    ];
+    expect(texts.filter((text) => text.includes(secret))).toEqual([]);
+    expect(await stack.up()).toEqual([]);
   });
 });
