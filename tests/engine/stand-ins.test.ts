@@ -23,6 +23,7 @@ const topics = [
 const checkout = new Checkout();
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-stand-ins-"));
 const containers: string[] = [];
+const backends: ArchonBackend[] = [];
 let backend: ArchonBackend;
 let image: string;
 let environment: string;
@@ -33,7 +34,7 @@ beforeAll(async () => {
       await made.up();
       return made;
     }),
-    ArchonBackend.start(hostAddress()),
+    startBackend(),
   ]);
   backend = started;
   const outputs = (await stack.outputs()) as { images: { server: string }; environment: { path: string } };
@@ -51,10 +52,18 @@ afterAll(async () => {
   for (const id of containers) {
     docker("rm", "--force", id);
   }
-  await backend.stop();
+  for (const each of backends) {
+    await each.stop();
+  }
   fs.rmSync(directory, { recursive: true });
   await checkout.remove();
 });
+
+async function startBackend(): Promise<ArchonBackend> {
+  const started = await ArchonBackend.start(hostAddress());
+  backends.push(started);
+  return started;
+}
 
 interface Run {
   era: ArchonEra;
@@ -176,14 +185,13 @@ test.each([
 });
 
 test("an upload without a key for embeddings is refused", async () => {
-  const own = await ArchonBackend.start(hostAddress());
+  const own = await startBackend();
   const { url } = await start({ era: "uv", variables: own.variables });
   await waitForHealth(url);
 
   const { status } = await post(`${url}/api/documents/upload`, uploadForm());
 
   expect(status).toBe(401);
-  await own.stop();
 });
 
 test.each([
@@ -192,7 +200,7 @@ test.each([
   ["the database does not answer", { SUPABASE_URL: "http://127.0.0.1:9" }, "Connection refused"],
   ["the key has another role", { SUPABASE_SERVICE_KEY: "e30.eyJyb2xlIjoiYW5vbiJ9.x" }, "has the role anon"],
   ["no port is named", { PORT: "" }, "PORT or ARCHON_MCP_PORT is required"],
-  ["the home cannot be written", { HOME: "/root" }, "Permission denied: '/root/.crawl4ai'"],
+  ["the home cannot be written", { HOME: "/root" }, "Read-only file system: '/root/.crawl4ai'"],
 ])("a server ends when %s", async (_, variables, reason) => {
   const { id } = await start({ era: "uv", variables });
 
