@@ -335,12 +335,13 @@ def test_a_snapshot_that_was_changed_in_the_store_is_reported(store: Store, fetc
 def test_a_branch_resolves_to_its_commit_and_files(hub: FakeHub, branch: tuple[str, ...]):
     hub.add("Org/Name", OTHER, FILES | {"pytorch_model.bin": b"x", "model.gguf": b"y"})
     result = mlenv("resolve", "--repo", "Org/Name", "--endpoint", hub.endpoint, *branch)
-    assert (result.status, result.err) == (0, "")
+    assert result.status == 0, result.err
     assert json.loads(result.out) == {
         "repo": "Org/Name",
         "revision": OTHER,
         "files": [{"path": path, "size": len(FILES[path])} for path in sorted(FILES)],
         "left": ["model.gguf", "pytorch_model.bin"],
+        "code": [],
         "bytes": sum(map(len, FILES.values())),
     }
 
