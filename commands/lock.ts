@@ -59,7 +59,7 @@ export function define(command: Command): void {
     )
     .action(async (args: string[], { stack }: { stack: string }) => {
       const steps = new Steps();
-      await ensureSetup(steps);
+      await ensureSetup(steps, stack);
       const image = await steps.run(
         "Bootstrap image",
         (progress) => ensureImage(IMAGES.bootstrap, stack, progress),

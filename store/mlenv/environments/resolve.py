@@ -14,7 +14,7 @@ from . import interpreter, uv
 from .compatibility import cuda_packages
 from .distributions import disk_size, installed
 from .requirements import LockFile, canonical, parse
-from .torch_index import project_text
+from .torch_index import names_torch, project_text
 
 PLATFORM = "x86_64-manylinux_2_28"
 
@@ -85,7 +85,9 @@ def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
     sizes = resolver.measure(joint, work / "prefix")
     request.output.mkdir(parents=True, exist_ok=True)
     for source, target, closure in zip(sources, targets, closures, strict=True):
-        write_text(target, render(closure, sizes, source.name, request.platform, request.accelerator))
+        # Only the environment holds torch. The other lists are the same for every accelerator.
+        accelerator = request.accelerator if source == request.ml else "cuda"
+        write_text(target, render(closure, sizes, source.name, request.platform, accelerator))
         progress.info(f"{target.name}: {progress.pluralise(len(closure.requirements), 'package')}")
     progress.info(f"locked in {clock}")
     return targets
@@ -111,9 +113,9 @@ class _Resolver:
         uv.run(command, cache=self.cache, indexes=self.request.indexes, doing=f"resolving {', '.join(names)}")
 
     def _inputs(self, sources: Sequence[Path]) -> list[str]:
-        """The lists; with a torch index, a project with the same requirements, since only projects can say which index
-        a package comes from."""
-        if not self.request.torch_index:
+        """The lists. If they name torch, and it has an index of its own: a project with the same requirements, since
+        only projects can say which index a package comes from."""
+        if not self.request.torch_index or not any(map(names_torch, sources)):
             return [str(source) for source in sources]
         directory = self.work / "-".join(source.stem for source in sources)
         directory.mkdir(mode=0o700)

@@ -15,7 +15,12 @@ from ..core.errors import UsageError
 PACKAGES = ("torch", "torchvision", "torchaudio")
 """The packages that are built for one accelerator."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TORCH = re.compile(rf"\s*(?P<name>{'|'.join(PACKAGES)})\b(?![-.])", re.IGNORECASE)
+
+
+def names_torch(source: Path) -> bool:
+    """Whether a list itself requires one of `PACKAGES`."""
+    return any(map(_TORCH.match, source.read_text(encoding="utf-8").splitlines()))
 
 
 def project_text(lists: Iterable[Path], index: str) -> str:
@@ -25,7 +30,8 @@ def project_text(lists: Iterable[Path], index: str) -> str:
     package has to name it. Raises UsageError for lines that are no requirements.
     """
     requirements = [requirement for source in lists for requirement in _requirements(source)]
-    sources = [f'{name} = {{ index = "torch" }}' for name in PACKAGES if any(_is(name, each) for each in requirements)]
+    named = {match["name"].lower() for match in map(_TORCH.match, requirements) if match}
+    sources = [f'{name} = {{ index = "torch" }}' for name in PACKAGES if name in named]
     # JSON's strings and lists are TOML too.
     return "\n".join(
         [
@@ -56,8 +62,3 @@ def _requirements(source: Path) -> Iterator[str]:
             )
         if requirement:
             yield requirement
-
-
-def _is(name: str, requirement: str) -> bool:
-    match = _NAME.match(requirement)
-    return match is not None and match[0].lower() == name

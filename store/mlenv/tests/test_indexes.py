@@ -80,6 +80,20 @@ def test_torch_alone_comes_from_its_index(tmp_path: Path, lock: Callable[..., Re
     assert cpu_index not in (tmp_path / "ml.txt").read_text()
 
 
+def test_lists_without_torch_are_the_same_for_every_accelerator(
+    tmp_path: Path, lock: Callable[..., Result], cpu_index: str
+):
+    # Such a list may have options, as that of this project's tests has.
+    (tmp_path / "tools.txt").write_text("depx==2.0\n")
+    (tmp_path / "tests.in").write_text("-c tools.txt\ndepx\n")
+    also = ("--also", str(tmp_path / "tests.in"))
+    assert lock(*also).status == 0
+    without = [(tmp_path / f"{name}.txt").read_text() for name in ("minimal", "tests")]
+    result = lock(*also, "--accelerator", "cpu", "--torch-index", cpu_index)
+    assert result.status == 0, result.err
+    assert [(tmp_path / f"{name}.txt").read_text() for name in ("minimal", "tests")] == without
+
+
 def test_a_cpu_lock_file_never_holds_packages_of_cuda(tmp_path: Path, lock: Callable[..., Result]):
     result = lock("--accelerator", "cpu")
     assert result.status == 1
