@@ -54,6 +54,6 @@ class Metrics:
         self.reranker_ready = Gauge("archon_reranker_ready", "1 while searches are reranked", registry=registry)
         self.documents = Gauge("archon_documents", "Documents stored", registry=registry)
         self.passages = Gauge("archon_chunks", "Passages stored", registry=registry)
-        self.passages_without_vector = Gauge(
+        self.refused_passages = Gauge(
             "archon_chunks_without_vector", "Passages that an embeddings endpoint refused", registry=registry
         )

@@ -110,8 +110,10 @@ def _blocks(lines: Iterable[str], markdown: bool) -> Iterator[_Block]:
         elif heading:
             # A heading that is longer than a passage is a paragraph to those who wrote it: what does not fit follows.
             title = line.strip()
-            end = len(title) if len(title) <= PASSAGE_SIZE else title.rfind(" ", 0, PASSAGE_SIZE)
-            end = end if end > len(heading.group()) else PASSAGE_SIZE
+            end = len(title)
+            if end > PASSAGE_SIZE:
+                blank = title.rfind(" ", len(heading.group()) + 1, PASSAGE_SIZE)
+                end = blank if blank > 0 else PASSAGE_SIZE
             yield _Block(title[:end], level=len(heading.group(1)))
             paragraph = title[end:].lstrip()
             if paragraph and line.endswith("\n"):

@@ -213,6 +213,26 @@ def test_a_passage_that_the_endpoint_refuses_stops_no_other(
     assert [len(batch) for batch in endpoint.requests[asked:]] == [30]
 
 
+def test_a_failure_that_passes_marks_no_passage_and_makes_no_request_smaller(
+    configured: Api, endpoint: Endpoint
+) -> None:
+    failures = iter([500])
+
+    def answer(texts: list[str]) -> Any:
+        endpoint.status = next(failures, 200)
+        return endpoint.vectors(texts)
+
+    endpoint.answer = answer
+    body = configured.upload("# Otter\n\nfur")
+    assert (body["vectorsStored"], body.get("withoutVector")) == (1, None), body
+
+    failures = iter([500])
+    assert configured.upload(SECTIONS)["vectorsStored"] == 70
+    asked = len(endpoint.requests)
+    assert configured.upload(SECTIONS.replace("fur", "claws"))["vectorsStored"] == 70
+    assert [len(batch) for batch in endpoint.requests[asked:]] == [32, 32, 6]
+
+
 def test_a_refused_passage_of_an_earlier_document_does_not_stop_the_background(
     api: Api, endpoint: Endpoint, rows: Callable[[str], list[Any]]
 ) -> None:
@@ -225,6 +245,7 @@ def test_a_refused_passage_of_an_earlier_document_does_not_stop_the_background(
     save(api, LLM_BASE_URL=other.url)
     eventually(lambda: rows("SELECT count(*) FROM chunk_vectors") == [(70,)])
     assert [len(batch) for batch in other.requests] == [2]
+    assert api.metric("archon_chunks_without_vector") == 0
     other.close()
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archon_server import extraction
-from archon_server.extraction import UnreadableFile
+from archon_server.extraction import UnreadableFile, pdf
 from archon_server.extraction.html import markdown
 from archon_server.process import subprocesses
 from tests import files
@@ -236,7 +236,7 @@ def word(body: str, tmp_path: Path, *, related: dict[str, tuple[str, str]] | Non
     main = options.get("main", "word/document.xml")
     namespaces = (
         f'xmlns:w="{options.get("namespace", WORD)}" xmlns:m="urn:x/officeDocument/2006/math" '
-        'xmlns:mc="urn:mc" xmlns:a="urn:x/drawingml/2006/main" xmlns:wp="urn:wp"'
+        'xmlns:mc="urn:mc" xmlns:a="urn:x/drawingml/2006/main" xmlns:wp="urn:wp" xmlns:v="urn:v"'
     )
     separator = options.get("separator", "/")
     link = '<Relationship Id="r{}" Type="urn:x/relationships/{}" Target="{}"/>'
@@ -310,6 +310,27 @@ def test_a_text_box_is_read_once(choice: str, tmp_path: Path) -> None:
     run = f"<w:t>otters</w:t><mc:AlternateContent>{box}</mc:AlternateContent>"
     text, _ = word(f"<w:p><w:r>{run}</w:r></w:p>", tmp_path)
     assert text.split() == ["kelp", "otters"]
+
+
+def test_a_picture_with_a_fallback_counts_once(tmp_path: Path) -> None:
+    picture = "<mc:Choice><a:blip/></mc:Choice><mc:Fallback><v:imagedata/></mc:Fallback>"
+    _, left_out = word(f"<w:p><w:r><mc:AlternateContent>{picture}</mc:AlternateContent></w:r></w:p>", tmp_path)
+    assert left_out == ["images (1)"]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("con-\nfiguration", "configuration"),
+        ("Nord-\nItalien", "Nord-\nItalien"),
+        ("S\u00fcd-\n\u00d6sterreich", "S\u00fcd-\n\u00d6sterreich"),
+        ("\ufb01re and tra\ufb03c", "fire and traffic"),
+    ],
+)
+def test_words_of_a_pdf_are_whole(page: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pypdf.PageObject.extract_text", lambda _: page)
+    lines = pdf.markdown(io.BytesIO(files.pdf(["x"])))
+    assert "".join(line for line in lines if isinstance(line, str)).strip().replace("\\", "") == text
 
 
 def test_notes_of_a_word_document_are_read_and_the_rest_is_named(tmp_path: Path) -> None:

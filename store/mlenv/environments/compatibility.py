@@ -69,7 +69,7 @@ def cuda_packages(lock: LockFile) -> list[str]:
 def _accelerator_problems(lock: LockFile) -> Iterator[str]:
     found = cuda_packages(lock)
     if lock.header.get("accelerator") == "cpu" and found:
-        yield (f"it is for the accelerator cpu, but pins {', '.join(found)}; renew the lock file (./archon lock)")
+        yield f"it is for the accelerator cpu, but pins {', '.join(found)}; renew the lock file (./archon lock)"
 
 
 def _major_minor(version: str) -> tuple[int, ...]:

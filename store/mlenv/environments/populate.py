@@ -189,8 +189,9 @@ class _Build:
         for line in report.describe():
             progress.info(line)
         if differing:
+            names = {item.name for item in distributions if any(file.path in differing for file in item.files)}
             progress.info(
-                f"{progress.pluralise(len(differing), 'file')} of {', '.join(sorted(self._fresh))} not as the RECORD "
+                f"{progress.pluralise(len(differing), 'file')} of {', '.join(sorted(names))} not as the RECORD "
                 f"of the wheel says; the wheel itself has the hash of the lock file, so it was published like this: "
                 f"{progress.first_few(differing)}"
             )

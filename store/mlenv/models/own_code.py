@@ -1,4 +1,4 @@
-"""Finds out whether a model needs code from its own repository. That code is never run."""
+"""Lists the code of its own that a model's configuration names. That code is never run."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def select(paths: Iterable[str], allow: Sequence[str] = (), ignore: Sequence[str
     there once more. What matches `ignore` is left out in both cases.
 
     Of each directory the weights that transformers would load are taken: safetensors instead of PyTorch's old pickles
-    (*.bin, *.pt, *.pth), the unnamed precision instead of variants such as `model.fp16.safetensors`, one file instead
-    of its shards, and `model*` instead of `consolidated*`, which other libraries read.
+    (*.bin, *.pt, *.pth), the unnamed precision instead of variants such as `model.fp16.safetensors`, one file
+    of safetensors instead of its shards, and `model*` instead of `consolidated*`, which other libraries read.
     """
     ordered = sorted(paths)
     chosen = [path for path in ordered if _matches(path, allow)] if allow else _default_selection(ordered)
@@ -95,10 +95,8 @@ def _is_of_no_use(path: str) -> bool:
 def _is_repeated(name: str, names: set[str]) -> bool:
     """Whether a directory with these names has the same weights in a file that is preferred."""
     weights = _WEIGHTS.fullmatch(name)
-    if weights and (weights["variant"] or weights["index_variant"]):
-        return any(_is_default(other) for other in names)
-    if name.startswith("consolidated"):
-        return any(_is_default(other) for other in names)
+    if name.startswith("consolidated") or (weights and (weights["variant"] or weights["index_variant"])):
+        return any(map(_is_default, names))
     if _matches(name, PICKLES):
         if name.startswith("adapter_model"):
             return "adapter_model.safetensors" in names

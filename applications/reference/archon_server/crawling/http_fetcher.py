@@ -66,7 +66,7 @@ class HttpFetcher(AsyncHTTPCrawlerStrategy):
             raise FetchFailed(f"{url} cannot be read: {error}") from error
         except TimeoutError as error:
             raise FetchFailed(f"{url} did not answer within {self._limits.page_seconds} s") from error
-        except (aiohttp.ClientError, OSError, ValueError, LookupError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchFailed(f"{url} cannot be fetched: {error or type(error).__name__}") from error
 
     async def _read_limited(self, response: aiohttp.ClientResponse) -> bytes:

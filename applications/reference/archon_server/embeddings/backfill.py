@@ -39,21 +39,22 @@ class EmbeddingBackfill:
     def stop(self) -> None:
         self._stopped.set()
 
-    def fill(self, source_id: str, progressed: Callable[[int], None] = lambda _: None) -> Filled:
+    def fill(self, source_id: str, progressed: Callable[[int], None]) -> Filled:
         """Makes the missing vectors of a document; none without an endpoint.
 
         `progressed` is called with the number of passages done so far. Raises EmbeddingsUnavailable; the vectors made
         until then stay.
         """
-        made = done = 0
+        done = refused = 0
         while endpoint := self._endpoint():
-            now_made, now_refused = self._fill_batch(endpoint, source_id)
-            if not now_made + now_refused:
-                return Filled(made, self._storage.refused_vectors(endpoint.base_url, endpoint.model, source_id))
-            made += now_made
-            done += now_made + now_refused
+            now_done, now_refused = self._fill_batch(endpoint, source_id)
+            if not now_done:
+                found = self._storage.refused_vectors(endpoint.base_url, endpoint.model, source_id)
+                return Filled(done - refused, found)
+            done += now_done
+            refused += now_refused
             progressed(done)
-        return Filled(made)
+        return Filled(done - refused)
 
     def fill_some(self) -> bool:
         """Makes one batch of vectors for any documents, and returns whether more may be missing.
@@ -64,7 +65,7 @@ class EmbeddingBackfill:
         if endpoint is None:
             return False
         try:
-            return sum(self._fill_batch(endpoint, None)) > 0
+            return self._fill_batch(endpoint, None)[0] > 0
         except EmbeddingsUnavailable as error:
             log.warning("cannot make vectors for stored passages: %s", error)
             return False
@@ -73,37 +74,46 @@ class EmbeddingBackfill:
         return None if self._stopped.is_set() else Endpoint.configured(self._runtime_settings.effective())
 
     def _fill_batch(self, endpoint: Endpoint, source_id: str | None) -> tuple[int, int]:
-        """How many vectors were made, and how many passages were refused; nothing is left to do if both are 0."""
+        """How many passages were tried, and how many of them the endpoint refused."""
         size = self._sizes.get(endpoint, BATCH)
         batch = self._storage.passages_without_vector(endpoint.base_url, endpoint.model, size, source_id)
-        return self._make(endpoint, batch) if batch else (0, 0)
+        return len(batch), self._make(endpoint, batch) if batch else 0
 
-    def _make(self, endpoint: Endpoint, batch: list[tuple[int, str]]) -> tuple[int, int]:
-        """As `_fill_batch`. What the endpoint does not take at once it gets in halves, down to the one it refuses."""
+    def _make(self, endpoint: Endpoint, batch: list[tuple[int, str]]) -> int:
+        """Makes vectors, and returns how many passages were refused. What the endpoint does not take at once it gets in
+        halves, down to the one it refuses."""
         try:
             vectors = self._embeddings.of_passages(endpoint, [text for _, text in batch])
         except EmbeddingsUnavailable as error:
             if not error.may_be_input:
                 raise
             if len(batch) == 1:
-                self._note_refused(endpoint, batch[0][0], error)
-                return 0, 1
+                return self._make_alone(endpoint, *batch[0], error)
             half = (len(batch) + 1) // 2
-            first, second = self._make(endpoint, batch[:half]), self._make(endpoint, batch[half:])
-            if not first[1] + second[1]:
-                # No passage was to blame, so there were too many.
+            refused = self._make(endpoint, batch[:half]) + self._make(endpoint, batch[half:])
+            # Another failure may have passed by itself. After this one no passage was to blame: there were too many.
+            if error.blames_input and not refused:
                 self._sizes[endpoint] = min(half, self._sizes.get(endpoint, half))
-            return first[0] + second[0], first[1] + second[1]
+            return refused
         self._storage.add_vectors(
             endpoint.model, {id_: vector for (id_, _), vector in zip(batch, vectors, strict=True)}
         )
-        return len(batch), 0
+        return 0
 
-    def _note_refused(self, endpoint: Endpoint, passage_id: int, error: EmbeddingsUnavailable) -> None:
-        """Raises EmbeddingsUnavailable if the endpoint takes no text at all."""
+    def _make_alone(self, endpoint: Endpoint, passage_id: int, text: str, error: EmbeddingsUnavailable) -> int:
+        """As `_make`, for a passage that was refused alone. Raises EmbeddingsUnavailable if no text at all is taken."""
         try:
             self._embeddings.of_passages(endpoint, [PROBE])
         except EmbeddingsUnavailable:
             raise error from None
-        log.warning("passage %d stays without a vector: %s", passage_id, error)
-        self._storage.note_refused_vector(endpoint.base_url, endpoint.model, passage_id, str(error))
+        try:
+            # The first failure may have been a passing one.
+            [vector] = self._embeddings.of_passages(endpoint, [text])
+        except EmbeddingsUnavailable as again:
+            if not again.may_be_input:
+                raise
+            log.warning("passage %d stays without a vector: %s", passage_id, again)
+            self._storage.note_refused_vector(endpoint.base_url, endpoint.model, passage_id, str(again))
+            return 1
+        self._storage.add_vectors(endpoint.model, {passage_id: vector})
+        return 0

@@ -20,12 +20,10 @@ from .encodings import Encoding
 ALLOWED = "PDF (.pdf), Word (.docx), HTML, and text: Markdown, plain text, source code, configuration, CSV and the like"
 SAVE_AS = {
     **dict.fromkeys((".rtf", ".odt", ".fodt", ".ott", ".pages", ".wpd"), "save it as .docx or PDF"),
-    **dict.fromkeys(
-        (".eml", ".msg", ".mbox"), "save the message as text or HTML, and upload attachments by themselves"
-    ),
+    **dict.fromkeys((".eml", ".mbox"), "save the message as text or HTML, and upload attachments by themselves"),
     **dict.fromkeys((".mht", ".mhtml"), "save the page as HTML"),
     **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert the book to HTML or PDF"),
-    **dict.fromkeys((".pptx", ".pptm", ".odp", ".key"), "save the slides as PDF"),
+    **dict.fromkeys((".pptx", ".pptm", ".odp"), "save the slides as PDF"),
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".ods", ".numbers"), "save each sheet as CSV"),
     **dict.fromkeys((".zip", ".tar", ".gz", ".7z", ".rar"), "unpack it and upload its files"),
 }
@@ -52,6 +50,7 @@ LINE_SIZE = 8192
 _MARKDOWN = {"", ".md", ".markdown", ".mdx", ".txt"}
 _HTML = {".html", ".htm", ".xhtml"}
 _WORD = {".docx", ".docm", ".dotx", ".dotm"}
+PDF_HEADER = b"%PDF-"
 _RTF = b"{\\rtf"
 _OLE = b"\xd0\xcf\x11\xe0"
 
@@ -121,7 +120,7 @@ def _lines(file: BinaryIO, filename: str, size: int, charset: str) -> Iterator[L
 def _parser(filename: str, start: bytes) -> str | None:
     """The parser that a file needs: by its first bytes, because names can be wrong, then by its name."""
     suffix = PurePath(filename).suffix.lower()
-    if start.startswith(b"%PDF-") or suffix == ".pdf":
+    if start.startswith(PDF_HEADER) or suffix == ".pdf":
         return "pdf"
     if suffix in _WORD:
         return "docx"

@@ -23,7 +23,6 @@ def main(kind: str, charset: str = "") -> int:
     try:
         parser = importlib.import_module(f".{kind}", __package__)
         reported, line_is_open = 0, False
-        left_out: list[LeftOut] = []
         # The others say themselves how their text is encoded.
         arguments = [charset] if kind == "html" else []
         for piece in parser.markdown(sys.stdin.buffer, *arguments):
@@ -31,15 +30,13 @@ def main(kind: str, charset: str = "") -> int:
                 sys.stdout.write(piece.replace(PROGRESS, " "))
                 line_is_open = not piece.endswith("\n") if piece else line_is_open
             elif isinstance(piece, LeftOut):
-                left_out.append(piece)
+                # Parsers say it at the end.
+                sys.stdout.write(f"\n{PROGRESS}{LEFT_OUT}{piece.what}\n")
             elif isinstance(piece, Encoding):
                 sys.stdout.write(f"{PROGRESS}{GUESSED}{piece.name} {piece.confidence}\n")
             elif piece > reported and not line_is_open:
                 sys.stdout.write(f"{PROGRESS}{piece}\n")
                 reported = piece
-        for piece in left_out:
-            # At the end, on lines of their own.
-            sys.stdout.write(f"\n{PROGRESS}{LEFT_OUT}{piece.what}\n")
         sys.stdout.flush()
     except Refused as error:
         print(error, file=sys.stderr)

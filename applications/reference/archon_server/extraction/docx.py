@@ -20,7 +20,7 @@ from . import TEXT_BYTES, LeftOut, Refused, escape_markdown
 
 _HEADING = re.compile(r"(?:heading|berschrift|titre)\s*([1-9])$", re.IGNORECASE)
 _NOTES = {"footnotes": "footnote", "endnotes": "endnote"}
-_WORDS = re.compile(r"/(?:wordprocessingml|math|drawingml)[/}]", re.IGNORECASE)
+_TEXT_NAMESPACES = re.compile(r"/(?:wordprocessingml|math|drawingml)[/}]", re.IGNORECASE)
 """Namespaces whose `t` elements are text: of paragraphs, of formulas, of shapes."""
 
 _SKIPPED = {"del", "moveFrom", "tabs"}
@@ -232,51 +232,54 @@ class _Reader:
     def paragraphs(self, part: _LimitedReader, note: str = "") -> Iterator[str]:
         open_elements: list[Element] = []
         stack = [_Paragraph()]
-        skipped = tables = written = 0
+        # Rows of tables, which nest.
+        rows = written = 0
+        skipped: Element | None = None
         alternatives: list[int] = []
         mark = ""
         for event, element in iterparse(part, events=("start", "end")):
             name = _local(element)
-            # `w:rPrChange` and its kind hold the formatting before a tracked change.
-            skips = name in _SKIPPED or name.endswith("Change")
             paragraph = stack[-1]
             if event == "start":
-                if name == "Fallback" and alternatives and written > alternatives[-1]:
-                    skips = True
-                    element.set("archon-skipped", "1")
                 open_elements.append(element)
-                skipped += skips
-                if skipped:
+                # `w:rPrChange` and its kind hold the formatting before a tracked change.
+                if skipped is None and (
+                    name in _SKIPPED
+                    or name.endswith("Change")
+                    or (name == "Fallback" and alternatives and written > alternatives[-1])
+                ):
+                    skipped = element
+                if skipped is not None:
                     continue
                 if name == "AlternateContent":
                     alternatives.append(written)
-                elif name == "p" and _WORDS.search(element.tag):
+                elif name == "p" and _TEXT_NAMESPACES.search(element.tag):
                     stack.append(_Paragraph())
                     if mark:
                         stack[-1].text.append(mark)
                         mark = ""
                 elif name == "tr":
-                    tables += 1
+                    rows += 1
                 elif name == note:
                     mark = "" if _value(element, "type") in ("separator", "continuationSeparator") else _mark(element)
                 else:
-                    before = len(paragraph.text)
+                    before = len(paragraph.text) + self._left_out.total()
                     self._start(name, element, paragraph)
-                    written += len(paragraph.text) - before
+                    written += len(paragraph.text) + self._left_out.total() - before
                 continue
 
             open_elements.pop()
-            if skipped:
-                skipped -= skips or element.get("archon-skipped") == "1"
-            elif name == "t" and _WORDS.search(element.tag):
+            if skipped is not None:
+                skipped = None if element is skipped else skipped
+            elif name == "t" and _TEXT_NAMESPACES.search(element.tag):
                 paragraph.text.append(element.text or "")
                 written += bool(element.text)
             elif name == "AlternateContent" and alternatives:
                 alternatives.pop()
-            elif name == "p" and len(stack) > 1 and _WORDS.search(element.tag):
-                yield _paragraph(stack.pop(), in_table=tables > 0)
+            elif name == "p" and len(stack) > 1 and _TEXT_NAMESPACES.search(element.tag):
+                yield _paragraph(stack.pop(), in_table=rows > 0)
             elif name == "tr":
-                tables -= 1
+                rows -= 1
                 yield "\n"
             # What has been read is let go, so that memory does not grow with the document.
             if open_elements:

@@ -9,6 +9,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -130,7 +131,6 @@ _CODECS = {name: name for name in _LABELS} | {
     "Big5": "big5hkscs",
     "ISO-2022-JP": "iso2022_jp_ext",
     "ISO-8859-8-I": "iso-8859-8",
-    "macintosh": "mac-roman",
     "x-mac-cyrillic": "mac-cyrillic",
     # Its bytes have no meaning outside a script of the page; a <meta> that names it means this one.
     "x-user-defined": "cp1252",
@@ -234,7 +234,7 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
     first, sample = b"", b""
     readable = broken = 0
     for piece in pieces:
-        first = first or piece[:SAMPLE_BYTES]
+        first = first or piece
         text = decoder.decode(piece)
         if not piece.isascii():
             broken += text.count(UNREADABLE) - piece.count(UNREADABLE.encode())
@@ -243,14 +243,12 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
                 sample += _near_high_bytes(piece)
     broken += len(decoder.decode(b"", final=True))
     if b"\0" in first:
-        try:
+        with suppress(UnknownEncoding):
             encoding = _guessed(first, _WIDE)
-        except UnknownEncoding:
-            encoding = None
-        # These have few marks of their own: a weak guess is a file that is no text.
-        if encoding is None or (encoding.confidence or 0) < 0.5:
-            raise UnknownEncoding("it is not text: it contains zero bytes")
-        return encoding
+            # These have few marks of their own: a weak guess is a file that is no text.
+            if (encoding.confidence or 0) >= 0.5:
+                return encoding
+        raise UnknownEncoding("it is not text: it contains zero bytes")
     if _SHIFT_TO_JAPANESE.search(first) and not readable:
         return _guessed(first, {"iso2022_jp_2": "ISO-2022-JP"})
     # Damaged UTF-8 is UTF-8. In other encodings hardly any bytes form its characters.

@@ -10,10 +10,9 @@ from typing import Any, BinaryIO
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from . import LeftOut, Refused, escape_markdown
+from . import PDF_HEADER, LeftOut, Refused, escape_markdown
 
 MAX_PAGES = 20_000
-HEADER = b"%PDF-"
 HEADER_WITHIN = 1024
 """Bytes in which readers look for the header: some programs write others before it."""
 
@@ -21,12 +20,12 @@ _LIGATURES = {
     ord(ligature): plain
     for ligature, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ["ff", "fi", "fl", "ffi", "ffl", "st", "st"], strict=True)
 }
-_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\r?\n[ \t]*(?=[^\W\d_A-Z])")
-"""A hyphen at the end of a line, between letters, when the next line goes on in small letters."""
+_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\r?\n[ \t]*(?=([^\W\d_]))")
+"""A hyphen at the end of a line, between letters. Before a small letter it only broke the word."""
 
 
 def markdown(file: BinaryIO) -> Iterator[str | int | LeftOut]:
-    before = file.read(HEADER_WITHIN).find(HEADER)
+    before = file.read(HEADER_WITHIN).find(PDF_HEADER)
     if before < 0:
         raise Refused("it is named .pdf but is not a PDF")
     file.seek(before)
@@ -47,7 +46,8 @@ def markdown(file: BinaryIO) -> Iterator[str | int | LeftOut]:
     for number, page in enumerate(reader.pages):
         for level, title in headings.get(number, []):
             yield f"\n{'#' * level} {title}\n\n"
-        text = _BROKEN_WORD.sub("", page.extract_text().translate(_LIGATURES)).replace("\u00ad", "")
+        text = page.extract_text().translate(_LIGATURES)
+        text = _BROKEN_WORD.sub(lambda broken: broken[0] if broken[1].isupper() else "", text).replace("\u00ad", "")
         if not text.strip():
             empty.append(number + 1)
         # UTF-8 cannot encode half a surrogate pair.

@@ -29,7 +29,7 @@ _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
 
 class UploadRoute(APIRoute):
-    """A route whose form is read by FormParser."""
+    """A route whose form is read by _UploadParser."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -45,35 +45,35 @@ class _FormRequest(Request):
         if self._form is None and self.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             try:
                 async with aclosing(self.stream()) as stream:
-                    self._form = await FormParser(self.headers, stream, **limits).parse()
+                    self._form = await _UploadParser(self.headers, stream, **limits).parse()
             except MultiPartException as error:
                 raise HTTPException(400, error.message) from error
         return await super()._get_form(**limits)
 
 
-class FormParser(MultiPartParser):
+class _UploadParser(MultiPartParser):
     def on_headers_finished(self) -> None:
         part = self._current_part
         disposition = part.content_disposition or b""
-        extended = extended_filename(disposition)
+        extended = _extended_filename(disposition)
         if extended is not None and b"filename" not in parse_options_header(disposition)[1]:
             # Otherwise the part would count as a field.
             part.content_disposition = disposition + b'; filename=""'
         super().on_headers_finished()
         if part.file is not None:
-            part.file.filename = extended or plain_filename(part.file.filename or "")
+            part.file.filename = extended or _plain_filename(part.file.filename or "")
 
 
-def extended_filename(disposition: bytes) -> str | None:
+def _extended_filename(disposition: bytes) -> str | None:
     """What `filename*` says, also in pieces (`filename*0`); None without one, empty if it cannot be read."""
     if not _EXTENDED.search(disposition):
         return None
     name = HTTP.header_factory("Content-Disposition", disposition.decode("utf-8", "replace")).params.get("filename", "")
     # An unknown charset, or bytes that are not in it.
-    return "" if "\ufffd" in name else name
+    return "" if encodings.UNREADABLE in name else name
 
 
-def plain_filename(name: str) -> str:
+def _plain_filename(name: str) -> str:
     """What `filename="…"` means: RFC 2047 words and percent-encoded UTF-8 decoded."""
     if "=?" in name:
         name = _decoded_words(name)

@@ -27,6 +27,9 @@ UPLOAD_LIMIT = 16
 CRAWL_LIMIT = 4
 """Crawls that may wait or run; one runs at a time."""
 
+SHOWN_LEFT_OUT = 5
+"""Things left out that the message of a job names; the job's result has all of them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -174,7 +177,8 @@ class IngestionService:
         log.info("stored %s: %d passages", document.source_id, document.chunk_count)
         message = f"Stored {document.chunk_count} passages of {document.shown_title}"
         if left_out:
-            message += f"; left out: {', '.join(left_out)}"
+            more = f" and {len(left_out) - SHOWN_LEFT_OUT} more" if len(left_out) > SHOWN_LEFT_OUT else ""
+            message += f"; left out: {', '.join(left_out[:SHOWN_LEFT_OUT])}{more}"
             result["leftOut"] = list(left_out)
         if guesses:
             message += f"; read as {', '.join(map(str, guesses))}"

@@ -115,7 +115,12 @@ class SearchTables:
 
     def count_refused_vectors(self) -> int:
         with self._database.connection() as connection:
-            return connection.execute("SELECT count(*) FROM chunks_without_vector").fetchone()[0]
+            return connection.execute(
+                """
+                SELECT count(DISTINCT chunk_id) FROM chunks_without_vector AS refused WHERE NOT EXISTS
+                (SELECT 1 FROM chunk_vectors WHERE chunk_vectors.chunk_id = refused.chunk_id)
+                """
+            ).fetchone()[0]
 
 
 def _packed(vector: Sequence[float]) -> bytes:

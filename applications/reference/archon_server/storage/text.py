@@ -108,7 +108,7 @@ _RUN = re.compile(f"([{_IDEOGRAPHIC}]+)|([{_ALPHABETIC}]+)")
 _IDEOGRAPHIC_WINDOW, _ALPHABETIC_WINDOW = 2, 4
 """Characters of a run that make a term of a query: about a word of Chinese, about a syllable of Thai."""
 
-_CHUNK = re.compile("[0-9a-z_\x80-\U0010ffff]+")
+_PIECE = re.compile("[0-9a-z_\x80-\U0010ffff]+")
 
 
 def fold(text: str) -> str:
@@ -123,7 +123,7 @@ def fold(text: str) -> str:
 def index_text(text: str) -> str:
     """The words of a text for FTS5. A run of a script without blanks becomes its pairs of characters, and its last."""
     folded = fold(text)
-    return folded if folded.isascii() else _RUN.sub(lambda run: f" {_pairs(run[0])} ", _words(folded))
+    return folded if folded.isascii() else _with_pairs(_words(folded))
 
 
 def match_expression(query: str) -> str | None:
@@ -134,7 +134,7 @@ def match_expression(query: str) -> str | None:
     """
     # Lone surrogates, which JSON can carry, have no UTF-8 form and would fail at the database.
     words = _words(fold(query.encode("utf-8", "ignore").decode()))
-    terms = dict.fromkeys(term for chunk in _CHUNK.findall(words) for term in _terms(chunk))
+    terms = dict.fromkeys(term for piece in _PIECE.findall(words) for term in _terms(piece))
     return " OR ".join(list(terms)[:MAX_TERMS]) or None
 
 
@@ -151,31 +151,38 @@ def _words(folded: str) -> str:
     return folded.translate(_WORD_CHARACTERS)
 
 
+def _with_pairs(text: str) -> str:
+    """The text with each run of a script without blanks replaced by its pairs."""
+    return _RUN.sub(lambda run: f" {_pairs(run[0])} ", text)
+
+
 def _pairs(run: str) -> str:
     return " ".join(run[start : start + 2] for start in range(len(run)))
 
 
-def _terms(chunk: str) -> Iterator[str]:
+def _terms(piece: str) -> Iterator[str]:
     """The terms of a piece of a query that has no blanks: as a whole first, so that the whole ranks above its parts."""
-    runs = list(_RUN.finditer(chunk))
+    runs = list(_RUN.finditer(piece))
     if not runs:
-        yield f'"{chunk}"'
+        yield f'"{piece}"'
         return
-    if len(chunk) <= MAX_TERMS:
-        yield _phrase(chunk)
+    if len(piece) <= MAX_TERMS:
+        yield _phrase(piece)
     end = 0
     for run in runs:
-        yield from (f'"{word}"' for word in [chunk[end : run.start()]] if word)
+        if word := piece[end : run.start()]:
+            yield f'"{word}"'
         window = _IDEOGRAPHIC_WINDOW if run[1] else _ALPHABETIC_WINDOW
         for start in range(max(len(run[0]) - window, 0) + 1):
             yield _phrase(run[0][start : start + window])
         end = run.end()
-    yield from (f'"{word}"' for word in [chunk[end:]] if word)
+    if word := piece[end:]:
+        yield f'"{word}"'
 
 
-def _phrase(chunk: str) -> str:
-    """A phrase that matches `chunk` also where its last run goes on."""
-    tokens = _RUN.sub(lambda run: f" {_pairs(run[0])} ", chunk).split()
+def _phrase(piece: str) -> str:
+    """A phrase that matches `piece` also where its last run goes on."""
+    tokens = _with_pairs(piece).split()
     if not _RUN.fullmatch(tokens[-1]):
         return f'"{" ".join(tokens)}"'
     if len(tokens) > 1 and tokens[-2].endswith(tokens[-1]) and _RUN.fullmatch(tokens[-2]):

@@ -49,8 +49,8 @@ def router(settings: Settings, reranking: RerankingService, shutdown: GracefulSh
 
     @api.get("/api/health")
     async def api_health() -> schemas.ApiHealth:
-        """Archon's page polls this to see whether the server answers at all: always 200, as in Archon. Whether it is
-        fit for traffic is at `/health`.
+        """Archon's page polls this to see whether the server answers at all: 200 whether or not it is ready, as in
+        Archon. Whether it is fit for traffic is at `/health`.
         """
         status, _ = _status(active_model, shutdown)
         return schemas.ApiHealth(status=status, service="knowledge-api", timestamp=_now())

@@ -15,7 +15,7 @@ def router(measured: Metrics, storage: Storage) -> APIRouter:
         counts = storage.counts()
         measured.documents.set(counts.documents)
         measured.passages.set(counts.passages)
-        measured.passages_without_vector.set(storage.count_refused_vectors())
+        measured.refused_passages.set(storage.count_refused_vectors())
         return Response(generate_latest(measured.registry), media_type=CONTENT_TYPE_LATEST)
 
     return api

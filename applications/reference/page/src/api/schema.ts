@@ -34,8 +34,8 @@ export interface paths {
         };
         /**
          * Api Health
-         * @description Archon's page polls this to see whether the server answers at all: always 200, as in Archon. Whether it is
-         *     fit for traffic is at `/health`.
+         * @description Archon's page polls this to see whether the server answers at all: 200 whether or not it is ready, as in
+         *     Archon. Whether it is fit for traffic is at `/health`.
          */
         get: operations["api_health_api_health_get"];
         put?: never;
