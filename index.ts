@@ -15,13 +15,10 @@ export = async () => {
     abi: deployedApplication.python.abi,
   });
   const { dockerHost } = settings;
-  const notice = engineNotice(pulumi.getStack(), dockerHost);
-  if (notice !== undefined) {
-    await pulumi.log.warn(notice);
-  }
-  const proxy = proxyNotice();
-  if (proxy !== undefined) {
-    await pulumi.log.warn(proxy);
+  for (const notice of [engineNotice(pulumi.getStack(), dockerHost), proxyNotice()]) {
+    if (notice !== undefined) {
+      await pulumi.log.warn(notice);
+    }
   }
   const previous = await readPreviousUpdate();
   const plan = planDeployment(deployedApplication, settings, previous);

@@ -5,13 +5,15 @@ import * as path from "node:path";
 import { deployedApplication } from "../applications/deployed";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
+import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
+import { isLocal } from "../lib/host";
 import { lockFileFor, torchIndexFor, type Accelerator } from "../config/accelerator";
 import { packageIndexes, stackHost } from "../config/stack";
 import { projectRoot } from "../lib/paths";
 import { containerProxies } from "../lib/proxies";
 import { ensureSetup } from "./setup/ensure";
-import { dockerEnvironment } from "./lib/docker";
+import { engineEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
 import { examples, stackOption } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
@@ -59,6 +61,7 @@ export function define(command: Command): void {
     )
     .action(async (args: string[], { stack }: { stack: string }) => {
       const steps = new Steps();
+      requireLocalEngine(stack);
       await ensureSetup(steps, stack);
       const image = await steps.run(
         "Bootstrap image",
@@ -73,6 +76,17 @@ export function define(command: Command): void {
     });
 }
 
+/** The lists are mounted from this machine. */
+function requireLocalEngine(stack: string): void {
+  const { dockerHost } = stackHost(stack);
+  if (!isLocal(dockerHost)) {
+    throw new UserError(
+      `The engine of the stack "${stack}" is ${dockerHost}, which cannot see the lists of this checkout.\n` +
+        "Lock for a stack whose engine is on this machine, with the same accelerator and base image.",
+    );
+  }
+}
+
 /**
  * Resolves the lists in a copy of their directories, and copies the lock files back once all of them exist. Returns the
  * paths of the changed ones, relative to the checkout.
@@ -83,7 +97,7 @@ async function lock(image: string, stack: string, args: readonly string[], progr
   try {
     copyLists(files, work);
     await run("docker", lockArguments(image, stack, work, args), {
-      environment: dockerEnvironment(stackHost(stack).dockerHost),
+      environment: engineEnvironment(stack),
       log: "lock",
       onLine: (line) => show(line, progress),
     });

@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
+import { readToolsRecord } from "./lib/environment";
+import { runsProgram } from "./lib/invocation";
 import { invokedStack, runInteractive } from "./lib/pulumi";
 import { ensureSetup } from "./setup/ensure";
 
@@ -22,7 +24,10 @@ export function define(command: Command): void {
     )
     .action(async (args: string[]) => {
       // stdout is Pulumi's alone: scripts read outputs from it.
-      await ensureSetup(new Steps({ output: process.stderr }), await invokedStack(args));
+      // Only a call that runs the program needs the engine: `config set` may correct the address of one that is down.
+      if (runsProgram(args) || readToolsRecord() === undefined) {
+        await ensureSetup(new Steps({ output: process.stderr }), await invokedStack(args));
+      }
       process.exitCode = await runInteractive(args);
     });
 }

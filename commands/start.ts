@@ -36,9 +36,9 @@ async function start(): Promise<void> {
   );
 
   const { dockerHost } = stackHost(devStack);
+  const sizes = await deploymentSizes(outputs, dockerHost);
   const access = remoteAccess(dockerHost, outputs.url);
   if (access !== undefined) {
-    const sizes = await deploymentSizes(outputs, dockerHost);
     console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times), "", access].join("\n"));
     return;
   }
@@ -57,7 +57,6 @@ async function start(): Promise<void> {
   );
   const reply = await steps.run("Search", () => client.search(question, matchCount));
 
-  const sizes = await deploymentSizes(outputs, dockerHost);
   console.log(["", ...describeAnswer(question, reply, columnsOf(process.stdout, 100))].join("\n"));
   console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
 

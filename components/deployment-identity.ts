@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import type { Settings } from "../config/load";
+import { runError } from "../config/run-error";
 import {
   claimPath,
   isOwn,
@@ -12,12 +12,14 @@ import {
   parseClaim,
   parseLabelled,
   refusal,
+  type Claim,
   type DeploymentIdentity,
   type Labelled,
 } from "../lib/deployment-identity";
 import { isLocal, type Host } from "../lib/host";
 import type { Ledger } from "../release/ledger";
-import { ELSEWHERE } from "./host-facts";
+import { askEngine } from "./engine";
+import { ELSEWHERE, TIMEOUT_SECONDS } from "./host-facts";
 
 /**
  * The identity of this deployment, which its first update makes and the state keeps. It is the first resource, and the
@@ -50,22 +52,21 @@ function refuseOthers(identity: DeploymentIdentity, { dockerHost, root }: Host, 
   const own = { id: identity.id, ownsUnmarked: previous.releases.length > 0 };
   const others = listAll(identity, dockerHost).filter((each) => !isOwn(each, own));
   if (others.length > 0) {
-    throw new pulumi.RunError(refusal(`The engine at ${dockerHost}`, identity, ownerOf(others)));
+    throw runError(refusal(`The engine at ${dockerHost}`, identity, ownerOf(others)));
   }
   const claim = isLocal(dockerHost) ? readClaim(`${root}/${claimPath(identity)}`) : undefined;
   if (claim !== undefined && claim.id !== identity.id) {
-    throw new pulumi.RunError(refusal(`The store ${root}`, identity, claim.owner));
+    throw runError(refusal(`The store ${root}`, identity, claim.owner));
   }
 }
 
 function listAll(identity: DeploymentIdentity, dockerHost: string): Labelled[] {
-  const env = { ...process.env, DOCKER_HOST: dockerHost };
   return (["container", "network"] as const).flatMap((kind) =>
-    parseLabelled(kind, execFileSync("docker", listLabelled(kind, identity), { encoding: "utf8", env })),
+    parseLabelled(kind, askEngine(dockerHost, listLabelled(kind, identity), TIMEOUT_SECONDS)),
   );
 }
 
-function readClaim(file: string): ReturnType<typeof parseClaim> {
+function readClaim(file: string): Claim | undefined {
   try {
     return parseClaim(fs.readFileSync(file, "utf8"));
   } catch {
@@ -76,7 +77,8 @@ function readClaim(file: string): ReturnType<typeof parseClaim> {
 
 /** One line, because it becomes a label and a line of the store's claim. */
 function describeOwner(checkout: string): string {
-  const text = `${userName()}@${os.hostname()}, checkout ${checkout}, first deployed ${new Date().toISOString().replace(/\.\d+Z$/, "Z")}`;
+  const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const text = `${userName()}@${os.hostname()}, checkout ${checkout}, first deployed ${now}`;
   return text.replace(/[\p{Cc}]/gu, "?");
 }
 

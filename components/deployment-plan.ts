@@ -3,6 +3,7 @@ import type { Application } from "../applications/application";
 import type { Settings } from "../config/load";
 import { configurationError } from "../config/problems";
 import { runError } from "../config/run-error";
+import { storeName } from "../lib/deployment-identity";
 import { gitCommit } from "../lib/git";
 import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
 import type { Ledger } from "../release/ledger";
@@ -32,7 +33,10 @@ export function planDeployment(application: Application, settings: Settings, pre
     bootstrap: buildRecipe(IMAGES.bootstrap, settings),
     gateway: buildRecipe(IMAGES.gateway, settings),
   };
-  const facts = hostFacts(settings, storeMark(`${pulumi.getProject()}-${pulumi.getStack()}`, previous));
+  const facts = hostFacts(
+    settings,
+    storeMark(storeName({ project: pulumi.getProject(), stack: pulumi.getStack() }), previous),
+  );
   if (facts.engineProblem !== undefined) {
     throw engineError(settings.dockerHost, facts.engineProblem);
   }

@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
 import type { Host } from "../lib/host";
 import { snapshotOf, snapshotPath, type Release } from "../release/release";
+import { askEngine } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
 /**
@@ -9,7 +9,8 @@ import { storeContents, type StoreContents, type StoreMark } from "./store-conte
  */
 export const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
 
-const TIMEOUT_SECONDS = 10;
+/** Seconds that the engine may take to list what it has. */
+export const TIMEOUT_SECONDS = 10;
 
 /** What can be seen of the host from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
@@ -69,15 +70,10 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
   return model && `the model ${snapshotOf(model)} is missing from the store`;
 }
 
-/** Asks the engine which images it has. A run of the program starts the Docker client only for this. */
+/** Asks the engine which images it has. */
 function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
   try {
-    const listed = execFileSync("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {
-      encoding: "utf8",
-      env: { ...process.env, DOCKER_HOST: dockerHost },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: TIMEOUT_SECONDS * 1000,
-    });
+    const listed = askEngine(dockerHost, ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], TIMEOUT_SECONDS);
     return { images: new Set(listed.split("\n")) };
   } catch (error) {
     return { problem: problemOf(error as NodeJS.ErrnoException & { stderr?: string }) };

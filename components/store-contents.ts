@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { z } from "zod";
 import { jobOptions, MOUNT_SOURCE_MISSING } from "../lib/container-job";
 import { isLocal, type Host } from "../lib/host";
 import { IMAGES } from "../lib/images";
 import type { Ledger } from "../release/ledger";
+import { askEngine } from "./engine";
 
 /** Seconds that a container gets to list a store; on another machine it needs some of them to start. */
 const LIST_SECONDS = 30;
@@ -42,14 +42,15 @@ export function storeContents(
 ): StoreContents {
   let contents: StoreContents | undefined;
   return (relative) => {
-    contents ??= isLocal(host.dockerHost) && isStoreOf(mark, host.root) ? onThisMachine(host.root) : onTheEngine();
+    contents ??=
+      isLocal(host.dockerHost) && isStoreOf(mark, host.root) ? onThisMachine(host.root) : onTheEngine(host, images);
     return contents(relative);
   };
+}
 
-  function onTheEngine(): StoreContents {
-    const listed = listStore(host, images);
-    return listed === undefined ? () => true : (relative) => listed.has(relative);
-  }
+function onTheEngine(host: Pick<Host, "dockerHost" | "root">, images: ReadonlySet<string> | undefined): StoreContents {
+  const listed = listStore(host, images);
+  return listed === undefined ? () => true : (relative) => listed.has(relative);
 }
 
 function onThisMachine(root: string): StoreContents {
@@ -88,13 +89,7 @@ function listStore(
     entrypoint: "/bin/sh",
   });
   try {
-    const listed = execFileSync("docker", ["run", ...options, image, "-c", LIST], {
-      encoding: "utf8",
-      env: { ...process.env, DOCKER_HOST: dockerHost },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: LIST_SECONDS * 1000,
-    });
-    return new Set(listed.split("\n"));
+    return new Set(askEngine(dockerHost, ["run", ...options, image, "-c", LIST], LIST_SECONDS).split("\n"));
   } catch (error) {
     const { stderr = "" } = error as { stderr?: string };
     return stderr.includes(MOUNT_SOURCE_MISSING) ? new Set() : undefined;

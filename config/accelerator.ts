@@ -31,7 +31,7 @@ export function extraIndexes(config: Pick<StackConfig, "accelerator" | "torchInd
   return [...config.pythonExtraIndexes, torchIndexFor(config) ?? []].flat();
 }
 
-/** The packages of a lock file that only a torch built with CUDA needs, each once. */
+/** The names of the packages of a lock file that only a torch built with CUDA needs. */
 export function cudaPackages(lock: string): string[] {
   return [...lock.matchAll(/^(nvidia-[\w.-]+|cuda-[\w.-]+|(?:pytorch-)?triton)==/gm)].flatMap(([, name]) => name ?? []);
 }

@@ -77,23 +77,22 @@ function rawConfig(): Record<string, unknown> {
 
 function loadModels(project: string, entries: readonly ModelEntry[], problems: Problem[]): Model[] {
   return entries.flatMap((entry, index) => {
-    const reason = "directory" in entry ? directoryProblem(path.resolve(project, entry.directory)) : undefined;
-    if ("directory" in entry && reason !== undefined) {
-      problems.push({ path: ["models", index, "directory"], received: entry.directory, reason });
-      return [];
+    if (!("directory" in entry)) {
+      return [modelOf(project, entry)];
     }
-    return [modelOf(project, entry)];
+    const directory = path.resolve(project, entry.directory);
+    const read = fs.existsSync(path.join(directory, "config.json")) ? readModelDirectory(directory) : undefined;
+    if (read?.unusableLinks.length === 0) {
+      return [modelOf(project, entry, read)];
+    }
+    const reason =
+      read === undefined
+        ? "must be a directory, relative to the project, that holds a model (config.json and weights)"
+        : "holds symbolic links that lead out of the model's folder, to a directory or to nothing: " +
+          `${read.unusableLinks.join(", ")}; copy the files that they stand for (cp --recursive --dereference)`;
+    problems.push({ path: ["models", index, "directory"], received: entry.directory, reason });
+    return [];
   });
-}
-
-function directoryProblem(directory: string): string | undefined {
-  if (!fs.existsSync(path.join(directory, "config.json"))) {
-    return "must be a directory, relative to the project, that holds a model (config.json and weights)";
-  }
-  const { unusableLinks } = readModelDirectory(directory);
-  return unusableLinks.length === 0
-    ? undefined
-    : `holds symbolic links that lead out of the model's folder, to a directory or to nothing: ${unusableLinks.join(", ")}; copy the files that they stand for (cp --recursive --dereference)`;
 }
 
 function readLock(
@@ -124,7 +123,10 @@ function lockProblem(
   // A lock file from elsewhere may have no such line; the store tool then finds out while it installs.
   const lockedFor = /^# python: (\S+)$/m.exec(text)?.[1] ?? abi;
   if (lockedFor !== abi) {
-    return `is locked for ${lockedFor}, the server runs ${abi} and could not load its compiled packages; \`${command}\` with a base image of ${abi} writes a fitting one`;
+    return (
+      `is locked for ${lockedFor}, the server runs ${abi} and could not load its compiled packages; ` +
+      `\`${command}\` with a base image of ${abi} writes a fitting one`
+    );
   }
   if (accelerator === "cpu" && cudaPackages(text).length > 0) {
     return `pins packages of CUDA (${cudaPackages(text).join(", ")}), but the accelerator is cpu; \`${command}\` writes it again`;

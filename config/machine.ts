@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
 import { display, machineFile } from "../lib/paths";
+import type { StackConfig } from "./schema";
 
 /**
  * The image that everything is built from when configuration says `baseImage: auto` and the set-up found nothing else:
@@ -43,15 +44,8 @@ export function writeMachine(machine: Machine, file: string = machineFile): void
   writeAtomically(file, `${JSON.stringify(withoutUnknown(machine), undefined, 2)}\n`, 0o644);
 }
 
-/** What a stack's configuration says about its host. */
-export interface HostConfig {
-  /** Address of the engine, or empty for the one of this machine. */
-  dockerHost: string;
-  /** A reference, or "auto". */
-  baseImage: string;
-  /** "auto", "none", or an absolute path. */
-  caBundle: string;
-}
+/** What a stack's configuration says about its host: each may leave the choice to the machine. */
+export type HostConfig = Pick<StackConfig, keyof StackHost>;
 
 /** The host that a stack runs on. */
 export interface StackHost {

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { directoryRevision } from "../lib/hashing";
-import { readModelDirectory } from "../lib/model-directory";
+import { readModelDirectory, type ModelDirectory } from "../lib/model-directory";
 import type { ModelEntry } from "./schema";
 
 /** A model at one commit. */
@@ -22,8 +22,9 @@ export interface Model {
  * The model that an entry of `archon:models` stands for. The commit of a model from a directory is computed from its
  * files.
  * @param project absolute path of the checkout
+ * @param read the content of its directory, if that was read already
  */
-export function modelOf(project: string, entry: ModelEntry): Model {
+export function modelOf(project: string, entry: ModelEntry, read?: ModelDirectory): Model {
   if ("repo" in entry) {
     return entry;
   }
@@ -32,6 +33,6 @@ export function modelOf(project: string, entry: ModelEntry): Model {
     return { ...entry, repo };
   }
   const directory = path.resolve(project, entry.directory);
-  const revision = directoryRevision(readModelDirectory(directory).files);
+  const revision = directoryRevision((read ?? readModelDirectory(directory)).files);
   return { name: entry.name, repo, revision, variant: entry.variant, directory };
 }

@@ -49,9 +49,9 @@ export function packageIndexes(
 ): Pick<StackConfig, "accelerator" | "torchIndex" | "pythonIndex" | "pythonExtraIndexes"> {
   const { element } = schema.shape.pythonExtraIndexes;
   return {
-    accelerator: explicitValue("accelerator", stack) ?? "cuda",
-    torchIndex: explicitValue("torchIndex", stack) ?? "",
-    pythonIndex: explicitValue("pythonIndex", stack) ?? "",
+    accelerator: configuredValue("accelerator", stack),
+    torchIndex: configuredValue("torchIndex", stack),
+    pythonIndex: configuredValue("pythonIndex", stack),
     pythonExtraIndexes: listItems("pythonExtraIndexes", stack).flatMap((url) => element.safeParse(url).data ?? []),
   };
 }

@@ -103,9 +103,14 @@ export interface Claim {
   owner: string;
 }
 
+/** The name of a stack in a store, of which its GC roots and its claim are files. A name on disk, so stable. */
+export function storeName({ project, stack }: { project: string; stack: string }): string {
+  return `${project}-${stack}`;
+}
+
 /** Where a store keeps the claim on a stack's name, relative to its root. A name on disk, so stable. */
-export function claimPath({ project, stack }: { project: string; stack: string }): string {
-  return `refs/${project}-${stack}.owner`;
+export function claimPath(stack: { project: string; stack: string }): string {
+  return `refs/${storeName(stack)}.owner`;
 }
 
 /** Reads a claim, as `components/scripts/claim-store.sh` writes it; undefined for an empty text. */

@@ -14,11 +14,12 @@ export function isLocal(dockerHost: string): boolean {
 }
 
 /**
- * How to reach an address of the host's loopback from the deployer's machine; undefined where both are the same machine.
+ * How to reach an address of the host's loopback from the deployer's machine; undefined where both are the same
+ * machine, or the address is another one.
  * @param url where a service answers on the host, such as `http://127.0.0.1:8181`
  */
 export function remoteAccess(dockerHost: string, url: string): string | undefined {
-  if (isLocal(dockerHost)) {
+  if (isLocal(dockerHost) || !/^http:\/\/(127\.|\[::1\])/.test(url)) {
     return undefined;
   }
   const address = url.replace(/^http:\/\//, "");

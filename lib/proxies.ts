@@ -1,4 +1,4 @@
-/** Docker predefines build arguments of these names: they end neither in a layer nor in the history of an image. */
+/** Docker predefines build arguments of these names, and keeps them out of layers and history. */
 export const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /** An address of the loopback, with or without a scheme and credentials. */
@@ -21,7 +21,8 @@ export function proxyNotice(environment: NodeJS.ProcessEnv = process.env): strin
   const names = PROXY_VARIABLES.filter((name) => isLoopbackProxy(name, environment[name] ?? ""));
   return names.length === 0
     ? undefined
-    : `${names.join(", ")}: the proxy is on this machine's loopback, where containers cannot reach it, so builds and store jobs do not use it. ` +
+    : `${names.join(", ")}: the proxy is on this machine's loopback, where containers cannot reach it, ` +
+        "so builds and store jobs do not use it. " +
         "If they need it, let it listen on the address of Docker's bridge too (often 172.17.0.1), and name that address.";
 }
 

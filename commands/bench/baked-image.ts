@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { contentArguments } from "../../lib/images";
 import { devStack, stackHost } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
-import { dockerEnvironment, imageSize } from "../lib/docker";
+import { dockerEnvironment, engineEnvironment, imageSize } from "../lib/docker";
 import { buildCommand, searchPath } from "../lib/images";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
@@ -45,13 +45,11 @@ export class BakedImage {
   }
 
   async build(progress: Progress): Promise<void> {
-    const { caBundle, dockerHost } = stackHost(devStack);
+    const { baseImage, caBundle, dockerHost } = stackHost(devStack);
     // A new image takes over the name of the old one, which would stay without a name, with 7 GB.
     await this.removeImage();
     const [client, ...build] = await buildCommand(searchPath());
-    const args = Object.entries(contentArguments(stackHost(devStack).baseImage)).map(
-      ([name, value]) => `--build-arg=${name}=${value}`,
-    );
+    const args = Object.entries(contentArguments(baseImage)).map(([name, value]) => `--build-arg=${name}=${value}`);
     const secret = caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`];
     // Layers of an earlier run must not be reused.
     await run(
@@ -78,7 +76,7 @@ export class BakedImage {
 
   private async removeImage(): Promise<void> {
     await run("docker", ["image", "rm", "--force", reference], {
-      environment: dockerEnvironment(stackHost(devStack).dockerHost),
+      environment: engineEnvironment(devStack),
     });
   }
 }

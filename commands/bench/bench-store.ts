@@ -5,7 +5,7 @@ import { deployedApplication } from "../../applications/deployed";
 import { devStack, stackHost } from "../../config/stack";
 import { containerJob, storeJobOptions, type JobOptions } from "../../lib/container-job";
 import { projectRoot } from "../../lib/paths";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
@@ -58,7 +58,7 @@ export class BenchStore {
   ): Promise<string> {
     const job = storeJobOptions({ source: this.root }, { ...options, labels: { component: "bench" } });
     return run("docker", containerJob({ ...job, image: this.image, command }), {
-      environment: dockerEnvironment(stackHost(devStack).dockerHost),
+      environment: engineEnvironment(devStack),
       input,
       log: "bench-store",
       ...(progress === undefined

@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { IMAGES, type ImageDefinition } from "../../lib/images";
-import { devStack, stackHost } from "../../config/stack";
+import { devStack } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
@@ -47,7 +47,7 @@ export async function benchFetch(steps: Steps): Promise<void> {
           bench,
         ],
         {
-          environment: dockerEnvironment(stackHost(devStack).dockerHost),
+          environment: engineEnvironment(devStack),
           log: "bench-fetch",
           onLine: (line) => {
             progress.message(line);

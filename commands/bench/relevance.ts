@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { deployedApplication } from "../../applications/deployed";
-import { devStack, stackHost } from "../../config/stack";
+import { devStack } from "../../config/stack";
 import { containerJob } from "../../lib/container-job";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { runningServer } from "./running-server";
@@ -75,7 +75,7 @@ async function relevance({ models, own }: Arguments): Promise<string> {
       variables: { HF_HUB_OFFLINE: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" },
       workdir: "/src",
     }),
-    { environment: dockerEnvironment(stackHost(devStack).dockerHost), log: "bench-relevance" },
+    { environment: engineEnvironment(devStack), log: "bench-relevance" },
   );
 }
 

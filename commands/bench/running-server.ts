@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { deployedApplication } from "../../applications/deployed";
 import { archon } from "../../lib/command-line";
-import { devStack, project, stackHost } from "../../config/stack";
+import { devStack, project } from "../../config/stack";
 import { gatewayUrl } from "../../components/service/gateway";
 import { UserError } from "../../lib/errors";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import { run } from "../lib/run";
 
 /** A running server container, with its image and the directories of the host that it mounts. */
@@ -65,7 +65,7 @@ export async function runningGatewayUrl(): Promise<string> {
 }
 
 async function running(component: string): Promise<z.infer<typeof inspected>[number]> {
-  const environment = dockerEnvironment(stackHost(devStack).dockerHost);
+  const environment = engineEnvironment(devStack);
   const labels = { "io.archon.project": project, "io.archon.stack": devStack, "io.archon.component": component };
   const filters = Object.entries(labels).map(([name, value]) => `--filter=label=${name}=${value}`);
   const [id] = (await run("docker", ["ps", "--quiet", "--no-trunc", ...filters], { environment }))

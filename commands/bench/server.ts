@@ -1,6 +1,6 @@
 import autocannon from "autocannon";
-import { devStack, stackHost } from "../../config/stack";
-import { dockerEnvironment } from "../lib/docker";
+import { devStack } from "../../config/stack";
+import { engineEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { runningGatewayUrl, runningServer } from "./running-server";
@@ -174,7 +174,7 @@ async function memoryOf(container: string): Promise<number> {
   const script =
     "import pathlib; print(sum(int(line.split()[1]) for p in pathlib.Path('/proc').glob('[0-9]*/status') for line in p.read_text().splitlines() if line.startswith('RssAnon')))";
   const kibibytes = await run("docker", ["exec", container, "python3", "-c", script], {
-    environment: dockerEnvironment(stackHost(devStack).dockerHost),
+    environment: engineEnvironment(devStack),
   });
   return Number(kibibytes) * 1024;
 }

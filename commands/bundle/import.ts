@@ -1,10 +1,9 @@
 import * as fs from "node:fs";
 import type { Readable } from "node:stream";
 import { archon } from "../../lib/command-line";
-import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { storeToolArguments, storeToolMessage } from "../store/store-tool";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { runStreaming } from "../lib/stream";
 import { checkMember, openBundle, readMember, type BundleIndex } from "./index-file";
@@ -20,7 +19,7 @@ export async function importBundle(file: string, stack: string, root: string, st
   const descriptor = open(file);
   try {
     const { index, images, store } = openBundle(descriptor, file);
-    const environment = dockerEnvironment(stackHost(stack).dockerHost);
+    const environment = engineEnvironment(stack);
     const { tool } = index;
     await steps.run("Hashes of the images", () => checkMember(file, images, index));
     const runStep = (title: string, args: readonly string[], from?: Readable): Promise<void> =>

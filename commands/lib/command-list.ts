@@ -74,7 +74,7 @@ export const groups: readonly { title: string; commands: readonly CommandEntry[]
       },
       {
         name: "test-engines",
-        summary: "deploy on a newer Docker engine, with what an administrator may set",
+        summary: "run the deployment tests on a newer Docker engine, also with an administrator's settings",
         load: () => import("../test-engines"),
       },
       { name: "docs", summary: "write docs/configuration.md from Pulumi.yaml", load: () => import("../docs") },

@@ -1,3 +1,4 @@
+import { stackHost } from "../../config/stack";
 import { bindSources, LIST_LIVE_CONTAINERS, type Mount } from "../../lib/collection-queries.cjs";
 import { CommandError, run } from "./run";
 
@@ -10,6 +11,11 @@ export function dockerEnvironment(
   environment: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   return host === undefined ? environment : { ...environment, DOCKER_HOST: host };
+}
+
+/** The environment variables with which a Docker client reaches the engine of a stack. */
+export function engineEnvironment(stack: string): NodeJS.ProcessEnv {
+  return dockerEnvironment(stackHost(stack).dockerHost);
 }
 
 /** Whether the engine at `host` has an image by this reference. */

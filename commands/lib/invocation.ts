@@ -74,6 +74,11 @@ export function parseInvocation(args: readonly string[]): Invocation {
   };
 }
 
+/** Whether a call of Pulumi runs the program, or works on what the state says of the engine. */
+export function runsProgram(args: readonly string[]): boolean {
+  return parseInvocation(args).usesConfig && !args.includes("config");
+}
+
 /** `dev` of `organization/archon/dev`. */
 function shortName(stack: string): string {
   return stack.slice(stack.lastIndexOf("/") + 1);

@@ -1,11 +1,11 @@
 import { deployedApplication } from "../../applications/deployed";
 import { containerJob } from "../../lib/container-job";
 import { archon } from "../../lib/command-line";
-import { project, stackHost } from "../../config/stack";
+import { project } from "../../config/stack";
 import type { Ledger } from "../../release/ledger";
 import { UserError } from "../../lib/errors";
 import { readLedger } from "../releases/ledger";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
@@ -21,7 +21,7 @@ export async function deriveModel(stack: string, name: string, progress: Progres
   const job = deriveJob(await readLedger(stack), stack, name);
   const revision = (
     await run("docker", job, {
-      environment: dockerEnvironment(stackHost(stack).dockerHost),
+      environment: engineEnvironment(stack),
       log: "models-derive",
       onLine: (line) => progress.update(0, 0, line),
     })

@@ -85,7 +85,8 @@ export function describePin(found: Resolved, { stack, maxBytes, force, applicati
       ? []
       : [
           "",
-          `WARNING: ${repo} has code of its own (${code.join(", ")}), which is not run. It can be used only if the installed packages know its architecture without that code.`,
+          `WARNING: ${repo} has code of its own (${code.join(", ")}), which is not run. ` +
+            "It can be used only if the installed packages know its architecture without that code.",
         ]),
   ];
 }

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { project, stackHost } from "../../config/stack";
+import { project } from "../../config/stack";
 import { claimPath, ownerOf, parseClaim, type Claim, type Labelled } from "../../lib/deployment-identity";
 import { projectRoot } from "../../lib/paths";
-import { directoryExists } from "../store/engine-usage";
+import { isMissingMount } from "../store/engine-usage";
 import { runInStore, storeImage, storeRoot } from "../store/store-tool";
 import type { Progress } from "../lib/progress";
 import { foreign } from "./orphans";
@@ -71,14 +71,16 @@ export async function takeOver(stack: string, other: OtherDeployment, progress: 
 }
 
 async function readClaim(stack: string, root: string, progress: Progress): Promise<Claim | undefined> {
-  // With the image on the engine, the engine can be asked for the directory.
-  await storeImage(stack, progress);
-  if (!(await directoryExists(root, stackHost(stack).dockerHost))) {
-    return undefined;
+  try {
+    return parseClaim(
+      await inStore(stack, root, 'if [ -e "/store/$CLAIM_FILE" ]; then cat "/store/$CLAIM_FILE"; fi', "", progress),
+    );
+  } catch (error) {
+    if (isMissingMount(error)) {
+      return undefined;
+    }
+    throw error;
   }
-  return parseClaim(
-    await inStore(stack, root, 'if [ -e "/store/$CLAIM_FILE" ]; then cat "/store/$CLAIM_FILE"; fi', "", progress),
-  );
 }
 
 async function inStore(stack: string, root: string, script: string, id: string, progress: Progress): Promise<string> {

@@ -1,9 +1,9 @@
 import { deployedApplication } from "../../applications/deployed";
 import { archon } from "../../lib/command-line";
-import { project, stackHost } from "../../config/stack";
+import { project } from "../../config/stack";
 import { listLabelled, parseLabelled, type Labelled } from "../../lib/deployment-identity";
 import { UserError } from "../../lib/errors";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
@@ -35,7 +35,8 @@ export function releaseLock(stack: string, progress: Progress): void {
   const holder = heldLock(stack);
   if (holder !== undefined) {
     throw new UserError(
-      `An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}.\nWait until it has finished. If that process no longer exists: ${archon(`pulumi cancel --yes --stack ${stack}`)}`,
+      `An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, ` +
+        `since ${holder.timestamp}.\nWait until it has finished. If that process no longer exists: ${archon(`pulumi cancel --yes --stack ${stack}`)}`,
     );
   }
 }
@@ -47,12 +48,13 @@ export async function knownState(stack: string): Promise<KnownState> {
 
 /** Every container and network of the engine with the labels of a stack, the containers before the networks they use. */
 export async function labelledWith(stack: string): Promise<Labelled[]> {
-  const [containers, networks] = await Promise.all(
+  const environment = engineEnvironment(stack);
+  const listed = await Promise.all(
     (["container", "network"] as const).map(async (kind) =>
-      parseLabelled(kind, await docker(stack, listLabelled(kind, { project, stack }))),
+      parseLabelled(kind, await run("docker", listLabelled(kind, { project, stack }), { environment })),
     ),
   );
-  return [...(containers ?? []), ...(networks ?? [])];
+  return listed.flat();
 }
 
 /** Removes containers and networks, in this order. A container may be answering requests, and finishes them. */
@@ -62,11 +64,13 @@ export async function removeLabelled(
   progress: Progress,
   reason: string,
 ): Promise<void> {
-  for (const { kind, id, name } of labelled) {
-    if (kind === "container") {
-      await docker(stack, ["stop", `--time=${deployedApplication.stopSeconds}`, id]);
+  const environment = engineEnvironment(stack);
+  for (const { kind, component, id, name } of labelled) {
+    // The engine removes a store job as soon as it stops: stopping it first would race with that.
+    if (component === "server" || component === "gateway") {
+      await run("docker", ["stop", `--time=${deployedApplication.stopSeconds}`, id], { environment });
     }
-    await docker(stack, kind === "container" ? ["rm", "--force", id] : ["network", "rm", id]);
+    await run("docker", kind === "container" ? ["rm", "--force", id] : ["network", "rm", id], { environment });
     progress.message(`Removed the ${kind} ${name}: ${reason}.`);
   }
 }
@@ -75,8 +79,4 @@ async function removeOrphans(stack: string, progress: Progress): Promise<Labelle
   const orphaned = orphans(await labelledWith(stack), await knownState(stack));
   await removeLabelled(stack, orphaned, progress, "a killed update made it but did not record it");
   return orphaned;
-}
-
-function docker(stack: string, args: readonly string[]): Promise<string> {
-  return run("docker", args, { environment: dockerEnvironment(stackHost(stack).dockerHost) });
 }

@@ -1,6 +1,7 @@
 import { hostFacts, unavailableReason } from "../../components/host-facts";
 import { storeMark } from "../../components/store-contents";
 import { project, stackHost } from "../../config/stack";
+import { storeName } from "../../lib/deployment-identity";
 import { UserError } from "../../lib/errors";
 import { parseLedger, type Ledger } from "../../release/ledger";
 import type { Release } from "../../release/release";
@@ -17,7 +18,7 @@ export async function readLedger(stack: string): Promise<Ledger> {
  */
 export function checkReleases(stack: string, ledger: Ledger): Release[] {
   const { releases, root } = ledger;
-  const mark = storeMark(`${project}-${stack}`, ledger);
+  const mark = storeMark(storeName({ project, stack }), ledger);
   const facts = root === undefined ? undefined : hostFacts({ root, dockerHost: stackHost(stack).dockerHost }, mark);
   return releases.map(({ ...release }) => {
     delete release.lost;

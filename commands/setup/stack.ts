@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
-import { project } from "../../config/stack";
+import { devStack, project } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
 import { writeAtomically } from "../../lib/files";
@@ -44,8 +44,9 @@ function ensurePassphrase(): void {
     throw new UserError(
       `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is missing.\n` +
         `Put it back from a backup. Without it the state cannot be used: move ${display(stateDirectory)} away, run ` +
-        `\`${archon("setup")}\`, then take each stack over with \`${archon("recover --adopt --stack NAME")}\`. ` +
-        "Nothing in the store is lost.",
+        `\`${archon("setup")}\`, then for each stack \`${archon("pulumi stack init NAME")}\` (not for ${devStack}) and ` +
+        `\`${archon("recover --adopt --stack NAME")}\`. Environments, models and documents stay until the first update, ` +
+        "which removes what only earlier releases needed.",
     );
   }
   writeAtomically(passphraseFile, `${randomBytes(32).toString("base64url")}\n`, 0o600);

@@ -39,10 +39,10 @@ export async function engineUsage(
     localImages(releaseRepositories, engineHost),
   ]);
   const mounted = containers.flatMap(({ bindSources, labels }) => {
-    const [owner, stack, models] = ["project", "stack", "models"].map((name) => labels[`io.archon.${name}`] ?? "");
+    const [project, stack, models] = ["project", "stack", "models"].map((name) => labels[`io.archon.${name}`] ?? "");
     return bindSources.map((source) => ({
       path: source,
-      stack: `${owner ?? ""}-${stack ?? ""}`,
+      stack: `${project ?? ""}-${stack ?? ""}`,
       models: models ?? "",
     }));
   });
@@ -88,9 +88,14 @@ export async function directoryExists(directory: string, engineHost: string): Pr
     await run("docker", job, { environment: dockerEnvironment(engineHost) });
     return true;
   } catch (error) {
-    if (error instanceof CommandError && error.lastLines.some((line) => line.includes(MOUNT_SOURCE_MISSING))) {
+    if (isMissingMount(error)) {
       return false;
     }
     throw error;
   }
+}
+
+/** Whether the engine refused a container because the host has no such directory to mount. */
+export function isMissingMount(error: unknown): boolean {
+  return error instanceof CommandError && error.lastLines.some((line) => line.includes(MOUNT_SOURCE_MISSING));
 }

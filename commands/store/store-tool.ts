@@ -2,7 +2,7 @@ import { IMAGES } from "../../lib/images";
 import { containerJob, storeJobOptions } from "../../lib/container-job";
 import { containerProxies } from "../../lib/proxies";
 import { configuredValue, project, stackHost } from "../../config/stack";
-import { dockerEnvironment } from "../lib/docker";
+import { dockerEnvironment, engineEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Progress } from "../lib/progress";
 import { CommandError, run } from "../lib/run";
@@ -46,8 +46,8 @@ export function storeImage(stack: string, progress: Progress): Promise<string> {
 }
 
 /**
- * Runs the store tool on a store of the stack's engine, in a container that is removed afterwards. Its messages go to `progress`. Returns its
- * stdout.
+ * Runs the store tool on a store of the stack's engine, in a container that is removed afterwards. Its messages go to
+ * `progress`. Returns its stdout.
  *
  * @throws CommandError with its last lines when it fails
  */
@@ -87,7 +87,7 @@ export function runInStore(
     { labels: { project, component: "one-shot" }, variables: job.variables, entrypoint: "/bin/sh" },
   );
   return run("docker", containerJob({ ...options, image, command: ["-s"] }), {
-    environment: dockerEnvironment(stackHost(stack).dockerHost),
+    environment: engineEnvironment(stack),
     input: job.script,
     log: "store-claim",
   });

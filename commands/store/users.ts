@@ -1,4 +1,5 @@
 import * as path from "node:path";
+import { project } from "../../config/stack";
 import { archon } from "../../lib/command-line";
 import type { LiveContainer } from "../lib/docker";
 
@@ -16,8 +17,9 @@ function isInside(file: string, directory: string): boolean {
 export function describeOwners(root: string, owners: Readonly<Record<string, string>>): string[] {
   return [
     `The store ${root} belongs to deployed stacks; nothing was changed:`,
-    ...Object.entries(owners).map(([stack, owner]) => `  ${stack}: ${owner}`),
-    `Destroy each from its checkout: ${archon("pulumi destroy --stack STACK")}. If its state was lost: ${archon("recover --adopt --stack STACK")}`,
+    ...Object.entries(owners).map(([stack, owner]) => `  ${stack.replace(`${project}-`, "")}: ${owner}`),
+    `Destroy each from its checkout: ${archon("pulumi destroy --stack STACK")}.`,
+    `If its state was lost: ${archon("recover --adopt --stack STACK")}`,
     "Then run the command again.",
   ];
 }

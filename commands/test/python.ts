@@ -3,9 +3,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { deployedApplication } from "../../applications/deployed";
 import type { ImageDefinition } from "../../lib/images";
-import { devStack, stackHost } from "../../config/stack";
+import { devStack } from "../../config/stack";
 import { logDirectory, projectRoot } from "../../lib/paths";
-import { dockerEnvironment } from "../lib/docker";
+import { engineEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import { silent } from "../lib/progress";
 import { succeeds } from "./jest";
@@ -106,7 +106,7 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
       image,
       ...args,
     ],
-    { environment: dockerEnvironment(stackHost(devStack).dockerHost), log: "test-python", onLine: print },
+    { environment: engineEnvironment(devStack), log: "test-python", onLine: print },
     print,
   );
 }

@@ -61,10 +61,10 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
     "running healthy 0")
       : "${ready_since:=$SECONDS}"
       if [[ -z "$reached" ]]; then
-        first=${answer:-yes}
+        asked_before=$answer
         if answer=$(ask_gateway); then
           reached=yes
-        elif [[ "$first" == yes ]]; then
+        elif [[ -z "$asked_before" ]]; then
           echo "The server is healthy, but $GATE_URL does not answer from it yet: $answer"
         fi
       fi

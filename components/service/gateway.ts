@@ -8,7 +8,8 @@ const USER = "10001:10001";
 
 /** Exits with 0 if HAProxy answers. Runs every few seconds: starting Python for it takes thirty times as long. */
 const PROBE =
-  "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /.gateway/health HTTP/1.0\\r\\n\\r\\n' >&3 && mapfile -t reply <&3 && [[ $reply == *' 200 '* ]]";
+  "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /.gateway/health HTTP/1.0\\r\\n\\r\\n' >&3 && " +
+  "mapfile -t reply <&3 && [[ $reply == *' 200 '* ]]";
 
 export interface GatewayArgs {
   deployment: DeploymentIdentity;

@@ -48,7 +48,8 @@ export interface ServerArgs {
 /**
  * One server container and the gate that waits until it answers through the gateway. A new one is ready before the old
  * one is removed, so it has neither a fixed name nor a port of the host. If it does not become ready, the update fails
- * and the old one keeps running. The type is still called `ArchonServer`, because renaming it would replace the resource in every stack.
+ * and the old one keeps running. The type is still called `ArchonServer`, because renaming it would replace the resource
+ * in every stack.
  */
 export class Server extends pulumi.ComponentResource {
   readonly containerId: pulumi.Output<string>;

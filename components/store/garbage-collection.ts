@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Retained } from "../../release/plan";
+import { storeName } from "../../lib/deployment-identity";
 import { digest } from "../../lib/hashing";
 import type { HostFacts } from "../host-facts";
 import { storeJob, type StoreJobArgs, type StoreJobContext } from "./store-job";
@@ -19,7 +20,7 @@ export interface RootsArgs {
 export class GcRoots extends pulumi.ComponentResource {
   constructor(name: string, args: RootsArgs & { facts: HostFacts }, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Hold", name, {}, opts);
-    const missing = !args.facts.hasRoots(stackId(args.job));
+    const missing = !args.facts.hasRoots(storeName(args.job.deployment));
     storeJob(`${name}-${shortDigest(args.retained)}`, { ...rootsJob("hold", args), missing }, { parent: this });
     this.registerOutputs({});
   }
@@ -51,14 +52,9 @@ export class GarbageCollection extends pulumi.ComponentResource {
 function rootsJob(command: string, { job, retained }: RootsArgs, ...options: string[]): StoreJobArgs {
   return {
     ...job,
-    command: [command, "--store", "/store", "--stack", stackId(job), ...options],
+    command: [command, "--store", "/store", "--stack", storeName(job.deployment), ...options],
     input: { text: JSON.stringify(retained) },
   };
-}
-
-/** The name of this stack in the store. */
-function stackId({ deployment: { project, stack } }: StoreJobContext): string {
-  return `${project}-${stack}`;
 }
 
 function shortDigest(retained: Retained): string {

@@ -4,6 +4,7 @@ import * as http from "node:http";
 import * as net from "node:net";
 import * as path from "node:path";
 import { stackHost, devStack } from "../../config/stack";
+import { hostAddress } from "../support/archon";
 import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 import { Sshd } from "../support/sshd";
@@ -127,7 +128,7 @@ describe("a deployer behind a proxy", () => {
         socket.on("close", () => server.destroy());
       }
     });
-    const gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}");
+    const gateway = hostAddress();
     await new Promise<void>((resolve) => proxy.listen(0, gateway, resolve));
     address = `http://deployer:${secret}@${gateway}:${(proxy.address() as net.AddressInfo).port}`;
   });

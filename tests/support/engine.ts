@@ -7,8 +7,8 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { devStack, stackHost } from "../../config/stack";
-import { dockerEnvironment } from "../../commands/lib/docker";
+import { devStack } from "../../config/stack";
+import { engineEnvironment } from "../../commands/lib/docker";
 import { pulumiEnvironment, readTools } from "../../commands/lib/environment";
 import { machineFile, projectRoot } from "../../lib/paths";
 
@@ -402,20 +402,15 @@ export function inspect(container: string): Inspection {
   return (JSON.parse(docker("inspect", container)) as [Inspection])[0];
 }
 
-/** Variables with which a Docker client reaches this machine's engine. */
-function engineEnvironment(): NodeJS.ProcessEnv {
-  return dockerEnvironment(stackHost(devStack).dockerHost);
-}
-
 export function docker(...args: string[]): string {
-  return execFileSync("docker", args, { encoding: "utf8", env: engineEnvironment() }).trim();
+  return execFileSync("docker", args, { encoding: "utf8", env: engineEnvironment(devStack) }).trim();
 }
 
 /** Everything that a container has written, or its last lines. */
 export function logsOf(container: string, lines?: number): string {
   const { stdout, stderr } = spawnSync("docker", ["logs", `--tail=${lines ?? "all"}`, container], {
     encoding: "utf8",
-    env: engineEnvironment(),
+    env: engineEnvironment(devStack),
   });
   return stdout + stderr;
 }

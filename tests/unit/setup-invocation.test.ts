@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { isInProject, parseInvocation, type Invocation } from "../../commands/lib/invocation";
+import { isInProject, parseInvocation, runsProgram, type Invocation } from "../../commands/lib/invocation";
 
 const nothing: Invocation = {
   usesConfig: false,
@@ -55,4 +55,10 @@ test("the project is the nearest one above the directory", () => {
   } finally {
     fs.rmSync(root, { recursive: true });
   }
+});
+
+test("only a call that runs the program needs the engine: others may correct its address", () => {
+  const needsEngine = (line: string): boolean => runsProgram(line.split(" "));
+  expect(["up --stack prod", "preview", "-s prod refresh", "destroy"].filter(needsEngine)).toHaveLength(4);
+  expect(["config set archon:dockerHost x", "stack ls", "stack select dev", "version"].filter(needsEngine)).toEqual([]);
 });

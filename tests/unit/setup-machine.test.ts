@@ -97,6 +97,7 @@ test("what answers on the loopback of another machine is reached through a tunne
   );
   expect(remoteAccess("tcp://prod:2376", "http://[::1]:8181")).toContain("ssh -N -L 8181:[::1]:8181 HOST");
   expect(remoteAccess("unix:///var/run/docker.sock", "http://127.0.0.1:80")).toBeUndefined();
+  expect(remoteAccess("ssh://me@prod", "http://10.0.0.5:8181")).toBeUndefined();
 });
 
 describe("the bundle of certificate authorities", () => {

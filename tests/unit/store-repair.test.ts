@@ -26,6 +26,8 @@ const configure = (...lines: string[]): void =>
   fs.writeFileSync(path.join(projectRoot, "Pulumi.dev.yaml"), ["config:", ...lines, ""].join("\n"));
 const token = process.env.HF_TOKEN;
 
+// It declares the defaults.
+fs.copyFileSync(path.join(__dirname, "../../Pulumi.yaml"), path.join(projectRoot, "Pulumi.yaml"));
 beforeEach(() => {
   calls.length = 0;
   delete process.env.HF_TOKEN;

@@ -5,6 +5,7 @@
 // Port 0 takes a free one. Prints the URL for OPENAI_BASE_URL once it answers.
 import crypto from "node:crypto";
 import http from "node:http";
+import { text } from "node:stream/consumers";
 
 /** Dimensions of text-embedding-3-small. */
 const DIMENSIONS = 1536;
@@ -14,11 +15,7 @@ const [, , address, port] = process.argv;
 process.on("disconnect", () => process.exit());
 
 const server = http.createServer(async (request, response) => {
-  const parts = [];
-  for await (const part of request) {
-    parts.push(part);
-  }
-  const [status, body] = answer(request, Buffer.concat(parts).toString());
+  const [status, body] = answer(request, await text(request));
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(body));
 });

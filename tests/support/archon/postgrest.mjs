@@ -258,11 +258,3 @@ function identifier(name) {
 function literal(value) {
   return `'${value.replaceAll("'", "''")}'`;
 }
-
-async function text(request) {
-  const parts = [];
-  for await (const part of request) {
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString();
-}
