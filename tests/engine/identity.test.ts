@@ -60,7 +60,8 @@ afterAll(async () => {
 
 test("a second checkout is refused, with another store too, while the first one serves on and loses nothing", async () => {
   const before = await picture();
-  const load = new Load(await mine.url(), 20);
+  // The refusals take few seconds.
+  const load = new Load(await mine.url(), 60);
   try {
     await load.start();
     expect(await theirs.failingUp()).toMatch(refusal("The engine at \\S+"));
