@@ -6,6 +6,7 @@
 // resources, no full-text operators, one schema.
 import { readFileSync } from "node:fs";
 import http from "node:http";
+import { text } from "node:stream/consumers";
 import { PGlite } from "@electric-sql/pglite";
 import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
 import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
