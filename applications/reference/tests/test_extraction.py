@@ -1,13 +1,12 @@
 """Files of all kinds: what a search finds of them, and why others are refused."""
 
-import importlib
 import io
 import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archon_server import extraction
-from archon_server.extraction import UnreadableFile, pdf
+from archon_server.extraction import UnreadableFile, numbering, pdf
 from archon_server.extraction.html import markdown
 from archon_server.process import subprocesses
 from tests import files
@@ -114,12 +113,12 @@ REFUSED = {
     "a PDF in name only": ("a.pdf", lambda: b"otters", "named .pdf but is not a PDF"),
     "half a PDF": ("a.pdf", lambda: files.pdf(["otters"])[:200], "damaged PDF"),
     "a PDF of pictures": ("a.pdf", lambda: files.pdf(["", ""]), "text recognition"),
-    "half a Word document": ("a.docx", lambda: files.docx(files.paragraph("otters"))[:150], "not a Word document"),
-    "another archive": ("a.docx", lambda: files.docx("", parts=["x.xml"]), "not a Word document"),
+    "half a Word document": ("a.docx", lambda: files.docx(files.paragraph("otters"))[:150], "or it is damaged"),
+    "another archive": ("a.docx", lambda: files.docx("", parts=["x.xml"]), "a ZIP file without a document in it"),
     "damaged XML": ("a.docx", lambda: files.docx("<w:p>"), "damaged XML"),
     "an empty Word document": ("a.docx", lambda: files.docx(""), "contains no text"),
     "an old Word document": ("a.doc", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "save it as .docx"),
-    "an encrypted Word document": ("a.docx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .docx"),
+    "an encrypted Word document": ("a.docx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "without a password"),
     "entities that multiply": (
         "a.docx",
         lambda: files.docx(files.paragraph("&a;"), prologue='<!DOCTYPE x [<!ENTITY a "otter">]>'),
@@ -139,7 +138,7 @@ def test_an_unreadable_file_is_refused_with_what_is_allowed(
     body = api.upload(content(), name)
     assert body["status"] == "error", body
     assert problem in body["error"]
-    assert "llowed are PDF (.pdf), Word (.docx), HTML, and text: Markdown" in body["error"]
+    assert f"llowed are {extraction.ALLOWED}" in body["error"]
     assert rows("SELECT count(*) FROM documents") == rows("SELECT count(*) FROM chunks") == [(0,)]
 
 
@@ -283,6 +282,30 @@ def test_a_word_document_is_read_wherever_its_text_is(options: dict[str, str], t
         ('<w:r><w:sym w:font="Arial" w:char="00A7"/></w:r>', "§"),
         ('<w:r><w:sym w:font="Webdings" w:char="F021"/></w:r>', "[symbol F021 of Webdings]"),
         ("<m:oMath><m:r><m:t>E=mc</m:t></m:r><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:oMath>", "E=mc^2"),
+        (
+            "<m:f><m:num><m:r><m:t>a+b</m:t></m:r></m:num><m:den><m:r><m:t>2c</m:t></m:r></m:den></m:f>",
+            "(a+b)/2c",
+        ),
+        ("<m:d><m:e><m:r><m:t>a+b</m:t></m:r></m:e></m:d><m:r><m:t>c</m:t></m:r>", "(a+b)c"),
+        (
+            '<m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val=""/></m:dPr><m:e><m:r><m:t>a</m:t></m:r></m:e>'
+            "<m:e><m:r><m:t>b</m:t></m:r></m:e></m:d>",
+            "[a|b",
+        ),
+        (
+            '<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub><m:r><m:t>i=1</m:t></m:r></m:sub>'
+            "<m:sup><m:r><m:t>n</m:t></m:r></m:sup><m:e><m:r><m:t>i</m:t></m:r></m:e></m:nary>",
+            "∑_(i=1)^ni",
+        ),
+        ("<m:rad><m:deg/><m:e><m:r><m:t>x+1</m:t></m:r></m:e></m:rad>", "√(x+1)"),
+        ('<w:r><w:t>10</w:t></w:r><w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>2</w:t></w:r>', "10²"),
+        ('<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>st</w:t></w:r><w:r><w:t>2</w:t></w:r>', "st2"),
+        (
+            "<w:r><w:ruby><w:rt><w:r><w:t>とう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>東</w:t></w:r></w:rubyBase></w:ruby>"
+            "<w:ruby><w:rt><w:r><w:t>きょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>京</w:t></w:r></w:rubyBase></w:ruby>"
+            "<w:t>都</w:t></w:r>",
+            "東京都 (とうきょう)",
+        ),
         ("<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>", "1/2"),
         (
             "<w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:del><w:r><w:t>x</w:t><w:delText>old</w:delText></w:r></w:del>",
@@ -322,6 +345,10 @@ def test_a_picture_with_a_fallback_counts_once(tmp_path: Path) -> None:
     ("page", "text"),
     [
         ("con-\nfiguration", "configuration"),
+        ("con\u2010 \r\n figuration", "configuration"),
+        ("con\u00ad\nfiguration", "configuration"),
+        ("\u043a\u043e\u043d-\n\u0444\u0438\u0433", "\u043a\u043e\u043d\u0444\u0438\u0433"),
+        ("pages 3-\n5, 2023-\n24", "pages 3-\n5, 2023-\n24"),
         ("Nord-\nItalien", "Nord-\nItalien"),
         ("S\u00fcd-\n\u00d6sterreich", "S\u00fcd-\n\u00d6sterreich"),
         ("\ufb01re and tra\ufb03c", "fire and traffic"),
@@ -331,6 +358,102 @@ def test_words_of_a_pdf_are_whole(page: str, text: str, monkeypatch: pytest.Monk
     monkeypatch.setattr("pypdf.PageObject.extract_text", lambda _: page)
     lines = pdf.markdown(io.BytesIO(files.pdf(["x"])))
     assert "".join(line for line in lines if isinstance(line, str)).strip().replace("\\", "") == text
+
+
+def test_columns_of_a_pdf_are_read_one_after_the_other(tmp_path: Path) -> None:
+    lines = [(72, 720, "left con-"), (72, 700, "figuration"), (300, 720, "right trans-"), (300, 700, "ports")]
+    stream = " ".join(f"1 0 0 1 {x} {y} Tm ({text}) Tj" for x, y, text in lines)
+    text, left_out = read(files.pdf([f"BT /F1 12 Tf {stream} ET"]), "a.pdf", tmp_path)
+    assert (text.split("\n")[:2], left_out) == (["left configuration", "right transports"], [])
+
+
+def test_what_stands_above_a_page_of_a_pdf_is_read_and_the_rest_is_named(tmp_path: Path) -> None:
+    annotations = [
+        {"Subtype": "/Widget", "T": "Name", "V": "Otter"},
+        {"Subtype": "/Widget", "T": "Box", "V": "/Yes"},
+        {"Subtype": "/FreeText", "Contents": "typed"},
+        {"Subtype": "/Text", "Contents": "comment"},
+    ]
+    text, left_out = read(files.pdf(["x", "y"], annotations=annotations, picture=True), "a.pdf", tmp_path)
+    assert text.split() == ["x", "Name:", "Otter", "typed", "y", "Name:", "Otter", "typed"]
+    assert left_out == ["comments (2)", "images (1)"]
+
+
+NUMBERING = """<w:abstractNum w:abstractNumId="7">
+<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Custom"/><w:lvlText w:val="%1."/>
+</w:lvl>
+<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%1.%2)"/></w:lvl>
+<w:lvl w:ilvl="2"><w:start w:val="3"/><w:numFmt w:val="upperRoman"/><w:lvlText w:val="(%3)"/></w:lvl>
+</w:abstractNum>
+<w:abstractNum w:abstractNumId="8"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="x"/></w:lvl>
+</w:abstractNum>
+<w:abstractNum w:abstractNumId="9"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="none"/><w:lvlText w:val=""/>
+</w:lvl></w:abstractNum>
+<w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num>
+<w:num w:numId="3"><w:abstractNumId w:val="7"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride>
+</w:num>
+<w:num w:numId="4"><w:abstractNumId w:val="9"/></w:num>"""
+
+
+def listed(*numbers: str) -> str:
+    """Paragraphs `x` of the lists and levels `number.level`."""
+    properties = (number.partition(".")[::2] for number in numbers)
+    numbered = (
+        f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>' for number, level in properties
+    )
+    return "".join(f"<w:p><w:pPr>{each}</w:pPr><w:r><w:t>x</w:t></w:r></w:p>" for each in numbered)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (listed("1.0", "1.0", "1.0"), "1. x 2. x 3. x"),
+        (listed("1.0", "1.1", "1.1", "1.0", "1.1"), "1. x 1.a) x 1.b) x 2. x 2.a) x"),
+        (listed("1.0", "1.2", "1.2"), "1. x (III) x (IV) x"),
+        (listed("2.0", "2.0"), "- x - x"),
+        # Two lists count together if they share a definition, unless one starts again.
+        (listed("1.0", "3.0", "3.0", "1.0"), "1. x 5. x 6. x 7. x"),
+        (listed("4.0", "0.0", "9.0"), "x x - x"),
+        (listed("1.0") + "<w:p/>" + listed("1.0"), "1. x 2. x"),
+        # By the style, also of a heading, and not if the paragraph says so.
+        ('<w:p><w:pPr><w:pStyle w:val="Custom"/></w:pPr><w:r><w:t>x</w:t></w:r></w:p>' * 2, "## 1. x ## 2. x"),
+        (
+            '<w:p><w:pPr><w:pStyle w:val="Derived"/><w:numPr><w:numId w:val="0"/></w:numPr></w:pPr>'
+            "<w:r><w:t>x</w:t></w:r></w:p>",
+            "## x",
+        ),
+        ('<w:p><w:pPr><w:outlineLvl w:val="2"/></w:pPr><w:r><w:t>x</w:t></w:r></w:p>', "### x"),
+        ('<w:p><w:pPr><w:pStyle w:val="TOCHeading"/></w:pPr><w:r><w:t>x</w:t></w:r></w:p>', "x"),
+    ],
+)
+def test_lists_of_a_word_document_have_their_numbers(body: str, text: str, tmp_path: Path) -> None:
+    styles = (
+        '<w:style w:styleId="Custom"><w:name w:val="My own"/><w:pPr><w:outlineLvl w:val="1"/><w:numPr>'
+        '<w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+        '<w:style w:styleId="Derived"><w:basedOn w:val="Custom"/></w:style>'
+        '<w:style w:styleId="TOCHeading"><w:name w:val="TOC Heading"/><w:basedOn w:val="Custom"/><w:pPr>'
+        '<w:outlineLvl w:val="9"/><w:numPr><w:numId w:val="0"/></w:numPr></w:pPr></w:style>'
+    )
+    related = {"numbering": ("numbering.xml", NUMBERING), "styles": ("styles.xml", styles)}
+    assert " ".join(word(body, tmp_path, related=related)[0].split()) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "style", "text"),
+    [
+        (4, "lowerRoman", "iv"),
+        (1994, "upperRoman", "MCMXCIV"),
+        (28, "lowerLetter", "bb"),
+        (7, "decimalZero", "07"),
+        (21, "chineseCounting", "二十一"),
+        (3, "decimalEnclosedCircle", "③"),
+        (0, "lowerRoman", "0"),
+        (10**9, "upperLetter", "1000000000"),
+        (5, "custom", "5"),
+    ],
+)
+def test_numbers_are_written_as_word_does(number: int, style: str, text: str) -> None:
+    assert numbering.written(number, style) == text
 
 
 def test_notes_of_a_word_document_are_read_and_the_rest_is_named(tmp_path: Path) -> None:
@@ -361,10 +484,27 @@ def test_notes_of_a_word_document_are_read_and_the_rest_is_named(tmp_path: Path)
         ("<nav><svg></nav>Otters", "Otters"),
         ("<noscript>Otters</noscript>", "Otters"),
         ("<select><option>kelp<option>urchin</select>", "kelp\n\nurchin"),
+        ("<ruby>東<rp>(<rt>とう<rp>)</rp>京<rt>きょう</ruby>都", "東京都 (とうきょう)"),
+        ("<p><ruby>漢字<rt>かんじ</rt></ruby>を<ruby>読<rt>よ</rt></ruby>む", "漢字を読む (かんじ よ)"),
+        ("10<sup>2</sup> m, H<sub>2</sub>O, 1<sup>st</sup>", "10² m, H₂O, 1st"),
+        ("<form>a<form>b</form>c</form>d", "a\n\nb\n\nc\n\nd"),
+        ("<template>never shown</template>Otters", "Otters"),
+        ("Fish &amp chips &eacute &notin; &copy2024 &unknown; AT&T", "Fish & chips \u00e9 ∉ \u00a92024 &unknown; AT&T"),
+        ("<b><i>Ot</b>ters</i></p></div>", "Otters"),
+        ("<table><tr><td>a<table><tr><td>inner</table><td>b</table>", "a\n\ninner\n\nb"),
+        ("a<!-- <p>comment --!>b<!-->c<![CDATA[d]]>", "abc"),
+        ("<textarea>typed</textarea><script>if (a</b) </script>", "typed"),
     ],
 )
 def test_html_is_forgiven(page: str, text: str, tmp_path: Path) -> None:
     assert re.sub("\n{3,}", "\n\n", read(page.encode(), "a.html", tmp_path)[0]).strip() == text
+
+
+def test_what_is_left_out_of_a_page_is_named(tmp_path: Path) -> None:
+    page = "<nav>menu<img src=x></nav><img src=x><img src=x alt=''><img alt=Otter><video></video><iframe></iframe>kelp"
+    text, left_out = read(page.encode(), "a.html", tmp_path)
+    assert text.split() == ["Otter", "kelp"]
+    assert left_out == ["films (1)", "frames (1)", "images (2)", "menus (1)"]
 
 
 def test_a_long_heading_of_a_page_is_kept_whole(api: Api) -> None:
@@ -386,13 +526,18 @@ def test_what_is_left_out_is_in_the_reply(api: Api) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "advice"),
     [
-        ("a.rtf", b"{\\rtf1 otters}", "save it as .docx or PDF"),
-        ("a.txt", b"{\\rtf1 otters}", "save it as .docx or PDF"),
-        ("a.eml", b"Subject: otters\n\nkelp", "save the message as text or HTML"),
-        ("a.odt", b"PK", "save it as .docx or PDF"),
-        ("a.epub", b"PK", "convert the book"),
-        ("a.pptx", b"PK", "save the slides as PDF"),
-        ("a.xlsx", b"PK", "save each sheet as CSV"),
+        ("a.doc", b"otters", "save it as .docx"),
+        ("a.xls", b"\x09\x08\x10\x00", "save it as .xlsx"),
+        ("a.ppt", b"\xd0\xcf\x11\xe0", "save it as .pptx"),
+        ("a.xlsb", b"PK\x03\x04", "save it as .xlsx"),
+        ("a.key", b"PK\x03\x04", "save it as .pptx"),
+        ("a.msg", b"\xd0\xcf\x11\xe0", "save each message as .eml"),
+        ("a.mbox", b"From otter", "save each message as .eml"),
+        ("a.mobi", b"otters", "convert it to EPUB or PDF"),
+        ("a.zip", b"PK\x03\x04", "unpack it"),
+        ("a.tar.gz", b"\x1f\x8b", "unpack it"),
+        ("a.rtf", b"otters", "not an RTF file"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0", "save it as .xlsx without a password"),
     ],
 )
 def test_a_format_that_is_not_read_is_refused_with_what_to_do(
@@ -400,31 +545,3 @@ def test_a_format_that_is_not_read_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(UnreadableFile, match=advice):
         read(content, name, tmp_path)
-
-
-WHOLE = {
-    "a.docx": files.docx(files.paragraph("otters", "Heading1") + "<w:p><w:del><w:r><w:t>x</w:t></w:r></w:del></w:p>"),
-    "a.html": b"<h1>Otters</h1><ul><li>kelp<li>urchins</ul><nav>menu</nav><table><tr><td>a<td>b</table><pre>x</pre>",
-    "a.pdf": files.pdf(["Otters sleep", "kelp"], bookmarks=["Sleep"]),
-}
-MUTATIONS = st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 8), st.binary(max_size=8)), min_size=1, max_size=6)
-
-
-@pytest.mark.parametrize("name", WHOLE)
-@given(mutations=MUTATIONS)
-@settings(max_examples=500, deadline=10_000)
-def test_a_damaged_file_is_read_or_refused_within_the_time(name: str, mutations: list[tuple[int, int, bytes]]) -> None:
-    """The parsing process says of any other exception that the file is damaged; what it must not do is run on."""
-    content = WHOLE[name]
-    for position, removed, added in mutations:
-        start = position % (len(content) + 1)
-        content = content[:start] + added + content[start + removed :]
-    parser = importlib.import_module(f"archon_server.extraction.{PurePath(name).suffix[1:]}")
-    text = 0
-    try:
-        text = sum(len(piece) for piece in parser.markdown(io.BytesIO(content)) if isinstance(piece, str))
-    except (MemoryError, RecursionError):
-        raise
-    except Exception:
-        return
-    assert text <= 20 * len(content)

@@ -4,7 +4,9 @@ Files that need a parser are parsed in a process of its own, with limits on memo
 secrets. A hostile file can kill that process, but not the server.
 """
 
+import codecs
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,17 +19,19 @@ from ..process import subprocesses
 from . import encodings
 from .encodings import Encoding
 
-ALLOWED = "PDF (.pdf), Word (.docx), HTML, and text: Markdown, plain text, source code, configuration, CSV and the like"
+ALLOWED = (
+    "PDF (.pdf), Word (.docx), PowerPoint (.pptx), Excel (.xlsx), OpenDocument (.odt, .ods, .odp), RTF, EPUB, e-mail "
+    "(.eml), HTML, and text: Markdown, reStructuredText, plain text, source code, configuration, CSV and the like"
+)
 SAVE_AS = {
-    **dict.fromkeys((".rtf", ".odt", ".fodt", ".ott", ".pages", ".wpd"), "save it as .docx or PDF"),
-    **dict.fromkeys((".eml", ".mbox"), "save the message as text or HTML, and upload attachments by themselves"),
-    **dict.fromkeys((".mht", ".mhtml"), "save the page as HTML"),
-    **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert the book to HTML or PDF"),
-    **dict.fromkeys((".pptx", ".pptm", ".odp"), "save the slides as PDF"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".ods", ".numbers"), "save each sheet as CSV"),
-    **dict.fromkeys((".zip", ".tar", ".gz", ".7z", ".rar"), "unpack it and upload its files"),
+    **dict.fromkeys((".doc", ".dot", ".wps", ".wpd", ".pages"), "save it as .docx"),
+    **dict.fromkeys((".ppt", ".pps", ".pot", ".key"), "save it as .pptx"),
+    **dict.fromkeys((".xls", ".xlt", ".xlsb", ".numbers"), "save it as .xlsx"),
+    **dict.fromkeys((".msg", ".mbox", ".pst"), "save each message as .eml"),
+    **dict.fromkeys((".mobi", ".azw", ".azw3", ".fb2", ".djvu", ".ps", ".chm"), "convert it to EPUB or PDF"),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"), "unpack it and upload its files"),
 }
-"""Formats that are no text, or whose text is markup that nobody would search for, and what to do with them."""
+"""Formats that are not read, and what to do with them."""
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 180
@@ -48,11 +52,27 @@ GUESSED = "="
 
 LINE_SIZE = 8192
 _MARKDOWN = {"", ".md", ".markdown", ".mdx", ".txt"}
-_HTML = {".html", ".htm", ".xhtml"}
-_WORD = {".docx", ".docm", ".dotx", ".dotm"}
+_KINDS = {
+    **dict.fromkeys((".html", ".htm", ".xhtml", ".xht"), "html"),
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm", ".epub"), "zipped"),
+    **dict.fromkeys(
+        (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm", ".xlsx", ".xlsm", ".xltx", ".xltm"), "zipped"
+    ),
+    **dict.fromkeys((".odt", ".ott", ".ods", ".ots", ".odp", ".otp", ".odg", ".otg"), "zipped"),
+    **dict.fromkeys((".fodt", ".fods", ".fodp", ".fodg"), "flat_odf"),
+    **dict.fromkeys((".eml", ".mht", ".mhtml"), "mail"),
+    **dict.fromkeys((".rst", ".rest"), "rst"),
+    ".pdf": "pdf",
+    ".rtf": "rtf",
+}
 PDF_HEADER = b"%PDF-"
+_OTHER_ZIPS = {".zip", ".pages", ".key", ".numbers", ".xlsb"}
+_ZIP = b"PK\x03\x04"
 _RTF = b"{\\rtf"
 _OLE = b"\xd0\xcf\x11\xe0"
+_START_BYTES = 1024
+_HTML_START = re.compile(rb"\s*<(?:!doctype html|html|head|body|table)\b", re.IGNORECASE)
+_MAIL_START = re.compile(rb"(?:[\w-]+:.*\r?\n(?:[ \t].*\r?\n)*)*?mime-version:", re.IGNORECASE)
 
 
 class UnreadableFile(Exception):
@@ -82,10 +102,9 @@ class Line:
     """The encoding of the file, if it had to be guessed; such a line has no text."""
 
 
-def is_markdown(filename: str) -> bool:
+def is_markdown(file: BinaryIO, filename: str) -> bool:
     """Whether `lines` yields Markdown for this file, so that `#` and fences have a meaning."""
-    suffix = PurePath(filename).suffix.lower()
-    return suffix in _MARKDOWN or _parser(filename, b"") is not None
+    return _suffix(filename) in _MARKDOWN or kind_of(filename, _start(file)) is not None
 
 
 def lines(file: BinaryIO, filename: str, size: int, charset: str = "") -> Iterator[Line]:
@@ -102,29 +121,49 @@ def lines(file: BinaryIO, filename: str, size: int, charset: str = "") -> Iterat
 
 
 def _lines(file: BinaryIO, filename: str, size: int, charset: str) -> Iterator[Line]:
+    start, suffix = _start(file), _suffix(filename)
     # Without the file's buffer, because the parsing process starts where the descriptor is.
-    start = os.pread(file.fileno(), 8, 0)
     os.lseek(file.fileno(), 0, os.SEEK_SET)
-    if start.startswith(_OLE):
-        raise UnreadableFile(f"{filename} is in an old Office format; save it as .docx. Allowed are {ALLOWED}")
-    parser = _parser(filename, start)
-    suffix = ".rtf" if start.startswith(_RTF) else PurePath(filename).suffix.lower()
-    if parser is None and (advice := SAVE_AS.get(suffix)):
-        raise UnreadableFile(f"{filename} is a {suffix} file, which is not read: {advice}. Allowed are {ALLOWED}")
-    if parser is None:
+    kind = kind_of(filename, start)
+    if start.startswith(_OLE) and suffix in _KINDS:
+        problem = f"is encrypted, or an old Office file with a wrong name; save it as {suffix} without a password"
+        raise UnreadableFile(f"{filename} {problem}. Allowed are {ALLOWED}")
+    if kind is None and (start.startswith(_OLE) or suffix in SAVE_AS):
+        advice = SAVE_AS.get(suffix, "save it as .docx, .xlsx or .pptx")
+        raise UnreadableFile(f"{filename} is in a format that is not read: {advice}. Allowed are {ALLOWED}")
+    if kind is None:
         yield from _text(file, filename, size, charset)
     else:
-        yield from _parsed(parser, file, filename, charset)
+        yield from _parsed(kind, file, filename, charset)
 
 
-def _parser(filename: str, start: bytes) -> str | None:
-    """The parser that a file needs: by its first bytes, because names can be wrong, then by its name."""
-    suffix = PurePath(filename).suffix.lower()
-    if start.startswith(PDF_HEADER) or suffix == ".pdf":
+def _start(file: BinaryIO) -> bytes:
+    return os.pread(file.fileno(), _START_BYTES, 0)
+
+
+def _suffix(filename: str) -> str:
+    return PurePath(filename).suffix.lower()
+
+
+def kind_of(filename: str, start: bytes) -> str | None:
+    """The parser that a file needs, None for text: by its first bytes, because names can be wrong, then by its name."""
+    suffix = _suffix(filename)
+    if start.startswith(PDF_HEADER):
         return "pdf"
-    if suffix in _WORD:
-        return "docx"
-    return "html" if suffix in _HTML else None
+    if start.startswith(_RTF):
+        return "rtf"
+    if start.startswith(_ZIP) and suffix not in _OTHER_ZIPS:
+        return "zipped"
+    # Programs that export for Word and Excel write pages under their names.
+    if suffix in (".doc", ".xls"):
+        return _kind_of_export(start)
+    return _KINDS.get(suffix)
+
+
+def _kind_of_export(start: bytes) -> str | None:
+    if _HTML_START.match(start.removeprefix(codecs.BOM_UTF8)):
+        return "html"
+    return "mail" if _MAIL_START.match(start) else None
 
 
 def _text(file: BinaryIO, filename: str, size: int, charset: str) -> Iterator[Line]:

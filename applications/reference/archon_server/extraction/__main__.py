@@ -6,11 +6,29 @@ import logging
 import os
 import resource
 import sys
+from collections.abc import Callable, Iterator
 
 from . import CPU_SECONDS, GUESSED, LEFT_OUT, MEMORY_BYTES, PROGRESS, REFUSED, LeftOut, Refused
 from .encodings import Encoding
 
-PARSERS = ("pdf", "docx", "html")
+PARSERS = {
+    "pdf": "pdf.markdown",
+    "zipped": "zipped.markdown",
+    "flat_odf": "odf.flat_markdown",
+    "rtf": "rtf.markdown",
+    "mail": "mail.markdown",
+    "html": "html.markdown",
+    "rst": "rst.markdown",
+}
+"""Modules and functions. Only the one that is needed is imported, because that takes time."""
+
+OF_TEXT = ("html", "rst")
+"""The others say themselves how their text is encoded."""
+
+
+def parser(kind: str) -> Callable[..., Iterator[str | int | LeftOut | Encoding]]:
+    module, _, function = PARSERS[kind].partition(".")
+    return getattr(importlib.import_module(f".{module}", __package__), function)
 
 
 def main(kind: str, charset: str = "") -> int:
@@ -21,11 +39,9 @@ def main(kind: str, charset: str = "") -> int:
     if kind not in PARSERS:
         sys.exit(f"{kind!r} is not one of {', '.join(sorted(PARSERS))}")
     try:
-        parser = importlib.import_module(f".{kind}", __package__)
+        parse = parser(kind)
         reported, line_is_open = 0, False
-        # The others say themselves how their text is encoded.
-        arguments = [charset] if kind == "html" else []
-        for piece in parser.markdown(sys.stdin.buffer, *arguments):
+        for piece in parse(sys.stdin.buffer, *([charset] if kind in OF_TEXT else [])):
             if isinstance(piece, str):
                 sys.stdout.write(piece.replace(PROGRESS, " "))
                 line_is_open = not piece.endswith("\n") if piece else line_is_open

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header
 from typing import BinaryIO
 
 PRESCAN_BYTES = 1024
@@ -200,6 +202,22 @@ def by_label(label: str) -> Encoding:
     if encoding is None:
         raise UnknownEncoding(f"its encoding {label!r} is not known")
     return encoding
+
+
+def decoded_words(text: str) -> str:
+    """The text with its encoded words (RFC 2047) decoded; as it stands if one cannot be."""
+    try:
+        words = [(word, charset) for word, charset in decode_header(text) if isinstance(word, bytes)]
+        # Pieces that are not encoded words are raw-unicode-escape bytes in decode_header's reply.
+        return (
+            "".join(
+                by_label(charset).decode(word) if charset else word.decode("raw-unicode-escape")
+                for word, charset in words
+            )
+            or text
+        )
+    except (HeaderParseError, ValueError, UnknownEncoding):
+        return text
 
 
 def of_file(file: BinaryIO, *, declared: str = "", html: bool = False) -> Encoding:

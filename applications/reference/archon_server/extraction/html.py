@@ -1,15 +1,31 @@
 """HTML as Markdown: headings, paragraphs, lists, tables by lines and code blocks, without scripts, styles and menus."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import BinaryIO
 
-from . import Refused, encodings, escape_markdown
+from . import LeftOut, Refused, encodings, escape_markdown
 from .encodings import Encoding
+from .small_characters import Readings, subscript, superscript
 
 _PIECE = 64 * 1024
 _SKIPPED_TAGS = {"nav", "script", "style", "template", "svg", "title", "iframe"}
+_COUNTED_TAGS = {
+    "nav": "menus",
+    "svg": "drawings",
+    "iframe": "frames",
+    "frame": "frames",
+    "object": "embedded objects",
+    "embed": "embedded objects",
+    "audio": "sounds",
+    "video": "films",
+    "canvas": "drawings",
+    "img": "images",
+}
+"""What is left out, wholly or but for its text, and what it counts as."""
+
 _CONTENT = {"body", "main", "article"}
 _BLOCKS = {
     *(
@@ -31,10 +47,12 @@ _BLOCKS = {
     *("table", "tbody", "thead", "ul"),
 }
 _HEADING = re.compile(r"h([1-6])$")
+_POSITIONS = {"sup": superscript, "sub": subscript}
+_COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
 _LANGUAGE = re.compile(r"\b(?:language|lang|highlight)-([\w+#-]+)")
 
 
-def markdown(file: BinaryIO, charset: str = "") -> Iterator[str | Encoding]:
+def markdown(file: BinaryIO, charset: str = "") -> Iterator[str | Encoding | LeftOut]:
     """`charset` is the encoding that the client named, if any."""
     try:
         encoding = encodings.of_file(file, declared=charset, html=True)
@@ -48,6 +66,7 @@ def markdown(file: BinaryIO, charset: str = "") -> Iterator[str | Encoding]:
         yield converter.take()
     converter.close()
     yield converter.take()
+    yield from (LeftOut(f"{what} ({count})") for what, count in sorted(converter.left_out.items()))
 
 
 def convert(page: str) -> str:
@@ -69,6 +88,12 @@ class Converter(HTMLParser):
         self._skipping: list[str] = []
         self._code: list[str] | None = None
         self._language = ""
+        self._readings = Readings()
+        self._reading: list[str] | None = None
+        self._base = 0
+        self._in_parenthesis = False
+        self._positions: list[str] = []
+        self.left_out: Counter[str] = Counter()
 
     def take(self) -> str:
         """What has been converted since the last call."""
@@ -83,6 +108,9 @@ class Converter(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         heading = _HEADING.match(tag)
+        # An empty alternative text says that a picture is decoration.
+        if tag in _COUNTED_TAGS and not self._skipping and dict(attrs).get("alt") != "":
+            self.left_out[_COUNTED_TAGS[tag]] += 1
         if tag == "img" and not self._skipping and (alt := dict(attrs).get("alt")):
             self.handle_data(f" {alt} ")
         if tag in _SKIPPED_TAGS:
@@ -115,6 +143,15 @@ class Converter(HTMLParser):
             self._end_line(paragraph=False)
         elif tag in _BLOCKS:
             self._end_line()
+        elif tag in ("sup", "sub"):
+            self._positions.append(tag)
+        elif tag in ("ruby", "rb", "rt", "rp", "rtc"):
+            # Their end tags may be left out.
+            self._end_reading()
+            self._reading = [] if tag in ("rt", "rp") else None
+            self._in_parenthesis = tag == "rp"
+            if tag == "ruby":
+                self._base = len(self._line)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _SKIPPED_TAGS:
@@ -134,14 +171,32 @@ class Converter(HTMLParser):
             self._prefix = ""
         elif tag in _BLOCKS:
             self._end_line()
+        elif tag in ("sup", "sub") and tag in self._positions:
+            self._positions.remove(tag)
+        elif tag in ("ruby", "rt", "rp"):
+            self._end_reading()
 
     def handle_data(self, data: str) -> None:
         if self._skipping:
             return
         if self._code is not None:
             self._code.append(data)
+        elif self._reading is not None:
+            self._reading.append(data)
         else:
-            self._line.append(data)
+            position = self._positions[-1] if self._positions else ""
+            self._line.append(_POSITIONS.get(position, str)(data))
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        """The end of a comment as browsers see it, which Python does only since 3.13.6; -1 if it is not there yet."""
+        comment = _COMMENT.match(self.rawdata, i)
+        return comment.end() if comment else -1
+
+    def _end_reading(self) -> None:
+        if self._reading is not None and not self._in_parenthesis:
+            self._readings.add("".join(self._reading), self._base, len(self._line))
+            self._base = len(self._line)
+        self._reading = None
 
     def _note_language(self, attrs: list[tuple[str, str | None]]) -> None:
         classes = dict(attrs).get("class") or ""
@@ -156,8 +211,10 @@ class Converter(HTMLParser):
             self._ready.append(f"{fence}{self._language}\n{code}\n{fence}\n\n")
 
     def _end_line(self, *, paragraph: bool = True) -> None:
-        text = " ".join("".join(self._line).split())
-        self._line = []
+        self._end_reading()
+        text = " ".join(("".join(self._line) + self._readings.take()).split())
+        self._line, self._base = [], 0
+        self._positions.clear()
         if text:
             self._ready.append(f"{self._prefix}{text if self._prefix else escape_markdown(text)}\n")
             self._prefix = ""

@@ -2,12 +2,12 @@
 
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
 
 from . import PDF_HEADER, LeftOut, Refused, escape_markdown
@@ -16,11 +16,14 @@ MAX_PAGES = 20_000
 HEADER_WITHIN = 1024
 """Bytes in which readers look for the header: some programs write others before it."""
 
+_DAMAGE = (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+"""What a damaged PDF makes the library raise where text can be read all the same."""
+
 _LIGATURES = {
     ord(ligature): plain
     for ligature, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ["ff", "fi", "fl", "ffi", "ffl", "st", "st"], strict=True)
 }
-_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\r?\n[ \t]*(?=([^\W\d_]))")
+_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[\u00ad\u2010-][ \t]*\r?\n[ \t]*(?=([^\W\d_]))")
 """A hyphen at the end of a line, between letters. Before a small letter it only broke the word."""
 
 
@@ -43,10 +46,13 @@ def markdown(file: BinaryIO) -> Iterator[str | int | LeftOut]:
         raise Refused(f"it has {pages} pages, more than {MAX_PAGES}; split it")
     headings = _bookmarks(reader)
     empty: list[int] = []
+    left_out: Counter[str] = Counter()
+    images: set[int] = set()
     for number, page in enumerate(reader.pages):
         for level, title in headings.get(number, []):
             yield f"\n{'#' * level} {title}\n\n"
-        text = page.extract_text().translate(_LIGATURES)
+        text = "\n".join([page.extract_text(), *_annotations(page, left_out)]).translate(_LIGATURES)
+        images |= _images(page)
         text = _BROKEN_WORD.sub(lambda broken: broken[0] if broken[1].isupper() else "", text).replace("\u00ad", "")
         if not text.strip():
             empty.append(number + 1)
@@ -60,6 +66,41 @@ def markdown(file: BinaryIO) -> Iterator[str | int | LeftOut]:
     if empty:
         numbers = ", ".join(map(str, empty[:10])) + (", ..." if len(empty) > 10 else "")
         yield LeftOut(f"pages without text ({numbers}): run text recognition on scanned ones")
+    with suppress(*_DAMAGE):
+        left_out["attachments"] = len(list(reader.attachments))
+    left_out["images"] = len(images)
+    yield from (LeftOut(f"{what} ({count})") for what, count in sorted(left_out.items()) if count)
+
+
+def _annotations(page: PageObject, left_out: Counter[str]) -> list[str]:
+    """What readers show above the page: the values of forms, and text that was written onto it."""
+    texts = []
+    with suppress(*_DAMAGE):
+        for reference in page.get("/Annots") or []:
+            annotation = reference.get_object()
+            kind, content = annotation.get("/Subtype"), str(annotation.get("/Contents") or "")
+            if kind == "/Widget":
+                field = annotation if "/V" in annotation else annotation.get("/Parent", annotation).get_object()
+                value = field.get("/V")
+                # Not of buttons, whose values are names.
+                texts.extend([f"{field.get('/T', '')}: {value}"] if isinstance(value, str) and value[:1] != "/" else [])
+            elif kind == "/FreeText":
+                texts.append(content)
+            elif content and kind not in ("/Link", "/Popup"):
+                left_out["comments"] += 1
+    return texts
+
+
+def _images(page: PageObject) -> set[int]:
+    """The numbers of the page's pictures, of which several pages may show the same."""
+    with suppress(*_DAMAGE):
+        objects = page["/Resources"].get_object().get("/XObject", {}).get_object()
+        return {
+            reference.idnum
+            for reference in (objects.raw_get(name) for name in objects)
+            if reference.get_object().get("/Subtype") == "/Image"
+        }
+    return set()
 
 
 def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
@@ -76,6 +117,6 @@ def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
             if number is not None and number >= 0 and title:
                 found[number].append((min(level, 6), title[:200]))
 
-    with suppress(PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    with suppress(*_DAMAGE):
         collect(reader.outline, 1)
     return found

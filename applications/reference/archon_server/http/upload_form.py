@@ -7,8 +7,6 @@ percent signs, or `filename*` of RFC 5987, which RFC 7578 forbids here and many 
 import re
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from email.errors import HeaderParseError
-from email.header import decode_header
 from email.policy import HTTP
 from typing import Any
 from urllib.parse import unquote
@@ -76,25 +74,10 @@ def _extended_filename(disposition: bytes) -> str | None:
 def _plain_filename(name: str) -> str:
     """What `filename="…"` means: RFC 2047 words and percent-encoded UTF-8 decoded."""
     if "=?" in name:
-        name = _decoded_words(name)
+        name = encodings.decoded_words(name)
     if _PERCENT_UTF8.search(name):
         try:
             return unquote(name, errors="strict")
         except UnicodeDecodeError:
             return name
     return re.sub("%(?:22|0D|0A)", lambda escape: _ESCAPES[escape[0]], name)
-
-
-def _decoded_words(name: str) -> str:
-    try:
-        words = [(word, charset) for word, charset in decode_header(name) if isinstance(word, bytes)]
-        # Pieces that are not encoded words are raw-unicode-escape bytes in decode_header's reply.
-        return (
-            "".join(
-                encodings.by_label(charset).decode(word) if charset else word.decode("raw-unicode-escape")
-                for word, charset in words
-            )
-            or name
-        )
-    except (HeaderParseError, ValueError, encodings.UnknownEncoding):
-        return name

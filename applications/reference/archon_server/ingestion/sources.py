@@ -64,7 +64,7 @@ class Upload:
                 yield line.text
 
         empty = True
-        for passage in split_into_passages(text(), markdown=extraction.is_markdown(self.filename)):
+        for passage in split_into_passages(text(), markdown=extraction.is_markdown(self.file, self.filename)):
             yield passage
             empty = False
             advance(percent)

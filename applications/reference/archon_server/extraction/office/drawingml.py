@@ -1,0 +1,114 @@
+"""The text of shapes: of slides, diagrams and drawings on sheets."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from .. import escape_markdown
+from ..archive import Start, Token
+from ..numbering import Counters, Level
+from .formulas import Formulas
+
+_TITLES = {"title", "ctrTitle"}
+_MARGIN = {"sldNum": "", "dt": "", "hdr": "page headers", "ftr": "page footers", "sldImg": ""}
+"""Placeholders for what every page repeats, and what they count as if they are left out."""
+
+_TEXT_NAMESPACES = re.compile(r"/(?:drawingml|math)(?:/|$)", re.IGNORECASE)
+_AUTOMATIC = {"alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman", "romanUc": "upperRoman"}
+
+
+def markdown(
+    tokens: Iterator[Token], left_out: Counter[str], *, only: str = "", skip_images: bool = False
+) -> Iterator[str]:
+    """The paragraphs of a part; a title is a heading. `only` names the placeholder whose text alone is read."""
+    text: list[str] = []
+    placeholder, is_title, level, mark = "", False, 0, ""
+    lists: dict[int, Counters] = {}
+    rows = written = skipped = depth = 0
+    in_text = False
+    alternatives: list[int] = []
+    formulas = Formulas()
+    for token in tokens:
+        if isinstance(token, str):
+            if in_text and not skipped:
+                text.append(token)
+            continue
+        name = token.name
+        is_text = _TEXT_NAMESPACES.search(token.namespace) is not None
+        is_formula = is_text and "/math" in token.namespace
+        if isinstance(token, Start):
+            depth += 1
+            if skipped:
+                continue
+            if name == "Fallback" and alternatives and written > alternatives[-1]:
+                skipped = depth
+            elif name == "AlternateContent":
+                alternatives.append(written)
+            elif name == "ph":
+                placeholder = token.get("type") or "body"
+                is_title = placeholder in _TITLES
+            elif name in ("sp", "graphicFrame", "pic", "cxnSp"):
+                placeholder, is_title, lists = "", False, {}
+            elif name == "cNvPr" and not only and (description := " ".join(token.get("descr").split())):
+                yield f"[Image: {description}]\n\n"
+                written += 1
+            elif name == "blip" and not skip_images:
+                left_out["images"] += 1
+                written += 1
+            elif name == "tr":
+                rows += 1
+            elif name == "t" and is_text:
+                in_text = True
+            elif is_formula:
+                formulas.start(token, text)
+            elif name == "p" and is_text:
+                text, level, mark = [], 0, ""
+            elif name == "pPr":
+                level = int(token.get("lvl")) if token.get("lvl").isdecimal() else 0
+            elif name == "buChar":
+                mark = "-"
+            elif name == "buAutoNum":
+                mark = _number(token, lists.setdefault(level, Counters()))
+                lists = {each: counters for each, counters in lists.items() if each <= level}
+            elif name == "br" and is_text:
+                text.append("\n")
+            continue
+
+        if skipped:
+            skipped = 0 if skipped == depth else skipped
+            depth -= 1
+            continue
+        depth -= 1
+        if name == "t" and is_text:
+            in_text = False
+        elif is_formula:
+            formulas.end(token, text)
+        elif name == "AlternateContent" and alternatives:
+            alternatives.pop()
+        elif name == "tr":
+            rows -= 1
+            yield "\n"
+        elif name == "p" and is_text:
+            lines = [line for line in "".join(text).splitlines() if line.strip()]
+            text = []
+            if not lines or (only and placeholder != only):
+                continue
+            if placeholder in _MARGIN and placeholder != only:
+                if what := _MARGIN[placeholder]:
+                    left_out[what] += 1
+                continue
+            written += 1
+            if is_title:
+                yield f"\n# {' '.join(lines)}\n\n"
+            elif rows:
+                yield f"{' '.join(lines)} | "
+            else:
+                body = "\n".join(map(escape_markdown, lines))
+                yield f"{mark} {body}\n" if mark else f"{body}\n\n"
+
+
+def _number(token: Start, counters: Counters) -> str:
+    kind, start = token.get("type"), token.get("startAt")
+    style = next((style for name, style in _AUTOMATIC.items() if kind.startswith(name)), "decimal")
+    text = "(%1)" if kind.endswith("ParenBoth") else "%1)" if kind.endswith("ParenR") else "%1."
+    return counters.next([Level(style, text, int(start) if start.isdecimal() and len(start) < 6 else 1)], 0)

@@ -1,0 +1,56 @@
+"""Office's packages (Open Packaging Conventions): parts that point to each other by relationships."""
+
+import posixpath
+from typing import NamedTuple
+from zipfile import ZipFile
+
+from ..archive import Archive, Start
+
+LEFT_OUT = {
+    "comments": "comments",
+    "threadedComment": "comments",
+    "header": "page headers",
+    "footer": "page footers",
+    "chart": "charts",
+    "chartEx": "charts",
+    "vbaProject": "macros",
+    "oleObject": "embedded objects",
+    "package": "embedded objects",
+    "aFChunk": "embedded documents",
+    "audio": "sounds",
+    "video": "films",
+}
+"""What is left out, by the kind of a relationship that points to it."""
+
+
+class Relationship(NamedTuple):
+    """That a part points to another one of the package. `kind` is the last word of the relationship's type."""
+
+    kind: str
+    part: str
+    id: str
+
+
+class Package(Archive):
+    def __init__(self, archive: ZipFile) -> None:
+        super().__init__(archive)
+        self.main_part = self._main_part()
+        """The part that `_rels/.rels` names, since its usual name is a habit and not a rule; empty if there is none."""
+
+    def _main_part(self) -> str:
+        named = [part for kind, part, _ in self.relationships("") if kind == "officeDocument"]
+        usual = ["word/document.xml", "ppt/presentation.xml", "xl/workbook.xml"]
+        return next(filter(self.has, [*named, *usual]), "")
+
+    def relationships(self, part: str) -> list[Relationship]:
+        folder, name = posixpath.split(part)
+        rels = posixpath.join(folder, "_rels", f"{name}.rels")
+        if not self.has(rels):
+            return []
+        found = []
+        for token in self.tokens(rels):
+            if isinstance(token, Start) and token.name == "Relationship" and token.get("TargetMode") != "External":
+                target = token.get("Target").replace("\\", "/")
+                path = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+                found.append(Relationship(token.get("Type").rpartition("/")[2], path, token.get("Id")))
+        return [each for each in found if self.has(each.part)]

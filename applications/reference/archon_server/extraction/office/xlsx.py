@@ -1,0 +1,163 @@
+"""The text of a workbook: a heading for each sheet, a line for each row."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from math import isfinite
+
+from .. import LeftOut, escape_markdown
+from ..archive import Start
+from . import drawingml, opc
+from .opc import Package
+
+_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+"""Numbers of built-in formats that show dates or times."""
+
+_PERCENTAGES = {9, 10}
+_LITERAL = re.compile(r'"[^"]*"|\\.|\[(?!h|m|s)[^\]]*\]|_.|\*.', re.IGNORECASE)
+"""What a format shows as it stands, and what is no part of a date in it."""
+
+
+def markdown(package: Package) -> Iterator[str | int | LeftOut]:
+    related = package.relationships(package.main_part)
+    by_id = {each.id: each for each in related}
+    left_out: Counter[str] = Counter(opc.LEFT_OUT[each.kind] for each in related if each.kind in opc.LEFT_OUT)
+    strings = [text for each in related if each.kind == "sharedStrings" for text in _strings(package, each.part)]
+    formats = [kind for each in related if each.kind == "styles" for kind in _formats(package, each.part)]
+    sheets, epoch = [], datetime(1899, 12, 30)
+    for token in package.tokens(package.main_part):
+        if isinstance(token, Start) and token.name == "sheet" and token.get("r:id") in by_id:
+            sheets.append((" ".join(token.get("name").split()), by_id[token.get("r:id")]))
+        elif isinstance(token, Start) and token.name == "workbookPr" and token.get("date1904") in ("1", "true"):
+            epoch = datetime(1904, 1, 1)
+    for number, (name, sheet) in enumerate(sheets, start=1):
+        yield f"\n# {name}\n\n"
+        if sheet.kind == "worksheet":
+            yield from _rows(package, sheet.part, strings, formats, epoch, left_out)
+        for kind, part, _ in package.relationships(sheet.part):
+            if kind == "drawing":
+                yield "\n"
+                yield from drawingml.markdown(package.tokens(part), left_out)
+                kinds = [kind, *(each.kind for each in package.relationships(part))]
+            else:
+                kinds = [kind]
+            left_out.update(opc.LEFT_OUT[each] for each in kinds if each in opc.LEFT_OUT)
+        yield "\n"
+        yield 100 * number // len(sheets)
+    yield from (LeftOut(f"{what} ({count})") for what, count in sorted(left_out.items()))
+
+
+def _strings(package: Package, part: str) -> Iterator[str]:
+    """The texts that cells point to, without the readings of their characters."""
+    text: list[str] = []
+    in_text, in_reading = False, False
+    for token in package.tokens(part):
+        if isinstance(token, str):
+            text.extend([token] if in_text and not in_reading else [])
+        elif token.name == "t":
+            in_text = isinstance(token, Start)
+        elif token.name == "rPh":
+            in_reading = isinstance(token, Start)
+        elif token.name == "si":
+            if not isinstance(token, Start):
+                yield "".join(text)
+            text = []
+
+
+def _formats(package: Package, part: str) -> Iterator[str]:
+    """`date`, `percent` or nothing, for each format of cells."""
+    own: dict[str, str] = {}
+    in_cells = False
+    for token in package.tokens(part):
+        if isinstance(token, str):
+            continue
+        if token.name == "cellXfs":
+            in_cells = isinstance(token, Start)
+        elif isinstance(token, Start) and token.name == "numFmt":
+            own[token.get("numFmtId")] = token.get("formatCode")
+        elif isinstance(token, Start) and token.name == "xf" and in_cells:
+            id_ = token.get("numFmtId")
+            yield _kind_of(own[id_]) if id_ in own else _kind_of_builtin(id_)
+
+
+def _kind_of(code: str) -> str:
+    # The part before the first semicolon is for positive numbers.
+    bare = _LITERAL.sub("", code.partition(";")[0]).lower()
+    if "general" in bare or not re.search("[dmyhs]", bare):
+        return "percent" if "%" in bare else ""
+    return "date"
+
+
+def _kind_of_builtin(id_: str) -> str:
+    number = int(id_) if id_.isdecimal() and len(id_) < 6 else 0
+    return "date" if number in _DATES else "percent" if number in _PERCENTAGES else ""
+
+
+def _rows(
+    package: Package, part: str, strings: list[str], formats: list[str], epoch: datetime, left_out: Counter[str]
+) -> Iterator[str]:
+    cells: list[str] = []
+    value: list[str] = []
+    formula: list[str] = []
+    into: list[str] | None = None
+    kind = style = ""
+    in_reading = False
+    for token in package.tokens(part):
+        if isinstance(token, str):
+            if into is not None and not in_reading:
+                into.append(token)
+            continue
+        is_start = isinstance(token, Start)
+        match token.name:
+            case "row" if not is_start:
+                if cells:
+                    yield f"{escape_markdown(' | '.join(cells))}\n"
+                cells = []
+            case "c" if is_start:
+                kind, style, value, formula = token.get("t"), token.get("s"), [], []
+            case "c":
+                shown = _shown(kind, "".join(value), formats, style, strings, epoch)
+                if not value and formula:
+                    # A program wrote the file, and no Excel has calculated it since.
+                    left_out["results of formulas, which nobody calculated"] += 1
+                    shown = "=" + "".join(formula)
+                cells.extend([shown] if shown else [])
+            case "v" | "t":
+                into = value if is_start else None
+            case "f":
+                into = formula if is_start else None
+            case "rPh":
+                in_reading = is_start
+
+
+def _shown(kind: str, value: str, formats: list[str], style: str, strings: list[str], epoch: datetime) -> str:
+    """What a cell shows, on one line."""
+    if kind == "s":
+        number = int(value) if value.isdecimal() and len(value) < 12 else len(strings)
+        return " ".join(strings[number].split()) if number < len(strings) else ""
+    if kind == "b":
+        return {"1": "TRUE", "0": "FALSE"}.get(value.strip(), value)
+    if kind in ("", "n") and value.strip():
+        format_ = formats[int(style)] if style.isdecimal() and len(style) < 7 and int(style) < len(formats) else ""
+        try:
+            return _shown_number(float(value), value, format_, epoch)
+        except ValueError:
+            return value.strip()
+    return " ".join(value.split())
+
+
+def _shown_number(number: float, value: str, format_: str, epoch: datetime) -> str:
+    if not isfinite(number):
+        return value.strip()
+    if format_ == "percent":
+        return f"{number * 100:.10g}%"
+    if format_ == "date" and 0 <= number < 2_958_466:
+        # Seconds, because Excel's fractions of a day are not exact.
+        seconds = round(number * 86400)
+        if number < 1:
+            return f"{seconds // 3600:02}:{seconds // 60 % 60:02}" + (f":{seconds % 60:02}" if seconds % 60 else "")
+        shown = epoch + timedelta(seconds=seconds)
+        return shown.date().isoformat() if seconds % 86400 == 0 else shown.isoformat(" ", "minutes")
+    # 0.1 + 0.2 is 0.3 on a sheet. Whole numbers can be names of something.
+    return f"{number:.15g}" if re.search("[.eE]", value) else value.strip()
