@@ -5,9 +5,8 @@ import { Deployment } from "./components/deployment";
 import { planDeployment } from "./components/deployment-plan";
 import { readPreviousUpdate } from "./components/previous-update";
 import { loadSettings } from "./config/load";
-import { engineNotice } from "./config/machine";
+import { environmentNotices } from "./config/machine";
 import { remoteAccess } from "./lib/host";
-import { proxyNotice } from "./lib/proxies";
 
 export = async () => {
   const settings = loadSettings({
@@ -15,10 +14,8 @@ export = async () => {
     abi: deployedApplication.python.abi,
   });
   const { dockerHost } = settings;
-  for (const notice of [engineNotice(pulumi.getStack(), dockerHost), proxyNotice()]) {
-    if (notice !== undefined) {
-      await pulumi.log.warn(notice);
-    }
+  for (const notice of environmentNotices(pulumi.getStack(), dockerHost)) {
+    await pulumi.log.warn(notice);
   }
   const previous = await readPreviousUpdate();
   const plan = planDeployment(deployedApplication, settings, previous);

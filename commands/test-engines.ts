@@ -21,6 +21,7 @@ const daemons: Readonly<Record<string, object>> = {
     "default-ulimits": { nofile: { Name: "nofile", Soft: 2048, Hard: 4096 } },
     mtu: 1400,
   },
+  "with mapped users (user namespaces)": { "userns-remap": "default" },
 };
 
 const print: Print = (line) => {
@@ -30,7 +31,7 @@ const print: Print = (line) => {
 /** Tests on a newer engine than this machine's: that of Debian testing, in a container. */
 export function define(command: Command): void {
   command
-    .addHelpText("after", examples([archon("test-engines"), "about fifteen minutes, the first time five more"]))
+    .addHelpText("after", examples([archon("test-engines"), "about twenty minutes, the first time five more"]))
     .action(async () => {
       process.exitCode = await testEngines();
     });

@@ -34,6 +34,13 @@ export const REPLACE_ON_CHANGES = [
   "memorySwap",
 ];
 
+/**
+ * Properties to which the engine adds what its `daemon.json` says for all containers (`log-opts`, `default-ulimits`). An
+ * administrator may add any option, so none can be declared here, and a difference would replace the container in every
+ * update. The options that {@link hardened} declares win over those of the engine.
+ */
+export const COMPLETED_BY_ENGINE = ["logOpts", "ulimits"];
+
 /** Memory limit without swap. Both are set: with only one of them the provider always reports a difference. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
   return { memory: mebibytes, memorySwap: mebibytes };

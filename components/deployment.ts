@@ -114,6 +114,8 @@ export class Deployment extends pulumi.ComponentResource {
   /**
    * Docker cannot change the labels of a network, and another network closes the port for a moment. So one that was made
    * before deployments had an id keeps its labels, unless the store is another: garbage collection reads that one.
+   * Whether a network has IPv6, and options such as its MTU, the engine's `daemon.json` says (`default-network-opts`):
+   * the stack works with either, so it takes what the administrator chose.
    */
   private createNetwork(
     name: string,
@@ -124,7 +126,7 @@ export class Deployment extends pulumi.ComponentResource {
     return new docker.Network(
       `${name}-network`,
       { labels: labels(identity, "network", { root }) },
-      { parent: this, dependsOn: store, ignoreChanges: rootChanged ? [] : ["labels"] },
+      { parent: this, dependsOn: store, ignoreChanges: ["ipv6", "options", ...(rootChanged ? [] : ["labels"])] },
     );
   }
 
@@ -165,7 +167,7 @@ export class Deployment extends pulumi.ComponentResource {
   /** Records the scores of the active model by the first server, once for each model. */
   private recordBaseline(
     name: string,
-    { application, active }: DeploymentPlan,
+    { application, active, facts }: DeploymentPlan,
     job: StoreJobContext,
     services: Service[],
   ): void {
@@ -174,7 +176,7 @@ export class Deployment extends pulumi.ComponentResource {
     if (model !== undefined && containerId !== undefined) {
       new Baseline(
         `${name}-proof-${model.revision.slice(0, 12)}`,
-        { application, job, model, containerId },
+        { application, job, model, containerId, missing: !facts.hasBaseline(model) },
         { parent: this, dependsOn: services },
       );
     }

@@ -1,5 +1,5 @@
 import type { Host } from "../lib/host";
-import { snapshotOf, snapshotPath, type Release } from "../release/release";
+import { baselinePath, snapshotOf, snapshotPath, type Release } from "../release/release";
 import { askEngine } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
@@ -24,6 +24,7 @@ export interface HostFacts {
   imageConfirmed(reference: string): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
+  hasBaseline(model: { repo: string; revision: string }): boolean;
   /** Whether the store has the GC roots of a stack, which is named `<project>-<stack>`. */
   hasRoots(stack: string): boolean;
 }
@@ -42,6 +43,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMa
     imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: (model) => has(snapshotPath(model)),
+    hasBaseline: (model) => has(baselinePath(model)),
     hasRoots: (stack) => has(`refs/${stack}.json`),
   };
 }

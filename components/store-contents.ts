@@ -9,8 +9,14 @@ import { askEngine } from "./engine";
 /** Seconds that a container gets to list a store; on another machine it needs some of them to start. */
 const LIST_SECONDS = 30;
 
-/** Environments, GC roots and snapshots by their paths in the store. Nothing else is listed, because nothing else is asked. */
-const LIST = 'cd /store && for each in envs/* refs/*.json models/huggingface/hub/*/snapshots/*; do echo "$each"; done';
+/** The paths in a store that are ever asked for: environments, GC roots, snapshots, baselines. */
+const LISTED = [
+  "envs/*",
+  "refs/*.json",
+  "models/huggingface/hub/*/snapshots/*",
+  "models/huggingface/manifests/*/*.proof.json",
+];
+const LIST = `cd /store && for each in ${LISTED.join(" ")}; do echo "$each"; done`;
 
 /** Whether the store has a file or directory of this path in it. What cannot be known counts as there. */
 export type StoreContents = (relative: string) => boolean;

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
 import { display, machineFile } from "../lib/paths";
+import { proxyNotice } from "../lib/proxies";
 import type { StackConfig } from "./schema";
 
 /**
@@ -75,12 +76,23 @@ export function hostOf(config: HostConfig, machine: Machine, environment: NodeJS
   };
 }
 
-/** What a person must know whose `DOCKER_HOST` is not the engine that the stack uses; undefined where it is, or is not set. */
-export function engineNotice(
+/** Environment variable by which a command tells the program that a person has read the notices already. */
+export const NOTICES_SHOWN = "ARCHON_NOTICES_SHOWN";
+
+/** What a person must know whose environment has settings that a stack does not use. Nothing if it was shown already. */
+export function environmentNotices(
   stack: string,
   dockerHost: string,
   environment: NodeJS.ProcessEnv = process.env,
-): string | undefined {
+): string[] {
+  const notices = environment[NOTICES_SHOWN]
+    ? []
+    : [engineNotice(stack, dockerHost, environment), proxyNotice(environment)];
+  return notices.filter((notice) => notice !== undefined);
+}
+
+/** What a person must know whose `DOCKER_HOST` is not the engine that the stack uses; undefined where it is, or is not set. */
+function engineNotice(stack: string, dockerHost: string, environment: NodeJS.ProcessEnv): string | undefined {
   const variable = environment["DOCKER_HOST"] || dockerHost;
   return variable === dockerHost
     ? undefined

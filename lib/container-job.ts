@@ -48,7 +48,8 @@ export interface JobOptions {
 
 /**
  * Arguments of `docker run` for a job, up to the image: a container that is removed when it ends, with a read-only root
- * file system, a private /tmp, no way to gain privileges, and no log on the host.
+ * file system, a private /tmp, no way to gain privileges, and no log on the host. Its image is never pulled: the images
+ * of this project are built here, and one of the same name in a registry would be somebody else's.
  */
 export function jobOptions(options: JobOptions): string[] {
   const { labels, mounts = [], variables = {}, inherited = [], capabilities = [], caBundle } = options;
@@ -56,6 +57,7 @@ export function jobOptions(options: JobOptions): string[] {
   const set = caBundle === undefined ? variables : { ...variables, SSL_CERT_FILE: CA_BUNDLE };
   return [
     "--rm",
+    "--pull=never",
     "--init",
     "--read-only",
     "--tmpfs=/tmp",
@@ -63,7 +65,7 @@ export function jobOptions(options: JobOptions): string[] {
     ...capabilities.map((each) => `--cap-add=${each}`),
     "--security-opt=no-new-privileges",
     "--log-driver=none",
-    ...networkOption(options.network ?? false),
+    ...networkOptions(options.network ?? false),
     ...(options.interactive === true ? ["--interactive"] : []),
     ...(options.name === undefined ? [] : [`--name=${options.name}`]),
     ...Object.entries(labels).map(([key, value]) => `--label=io.archon.${key}=${value}`),
@@ -95,8 +97,12 @@ export function storeJobOptions(store: Pick<Mount, "source" | "create">, options
   };
 }
 
-function networkOption(network: boolean | "host"): string[] {
-  return network === true ? [] : [`--network=${network === false ? "none" : network}`];
+function networkOptions(network: boolean | "host"): string[] {
+  if (network === "host") {
+    // An engine that maps users (userns-remap) lends the host's network only to a container without the mapping.
+    return ["--network=host", "--userns=host"];
+  }
+  return network ? [] : ["--network=none"];
 }
 
 function mountOption({ source, target, writable = false, create = false }: Mount): string {

@@ -85,7 +85,16 @@ export function snapshotOf({ repo, revision }: Pick<ModelReference, "repo" | "re
 
 /** Where the store keeps a snapshot, relative to its root: the layout of a Hugging Face cache. A name on disk, so stable. */
 export function snapshotPath({ repo, revision }: Pick<ModelReference, "repo" | "revision">): string {
-  return `models/huggingface/hub/models--${repo.replaceAll("/", "--")}/snapshots/${revision}`;
+  return `models/huggingface/hub/${folderOf(repo)}/snapshots/${revision}`;
+}
+
+/** Where the store keeps the baseline of a snapshot, relative to its root. A name on disk, so stable. */
+export function baselinePath({ repo, revision }: Pick<ModelReference, "repo" | "revision">): string {
+  return `models/huggingface/manifests/${folderOf(repo)}/${revision}.proof.json`;
+}
+
+function folderOf(repo: string): string {
+  return `models--${repo.replaceAll("/", "--")}`;
 }
 
 /** The part of a model that is part of a release's id: the snapshot, and the precision in which it is loaded. */

@@ -20,17 +20,27 @@ export function engineEnvironment(stack: string): NodeJS.ProcessEnv {
 
 /** Whether the engine at `host` has an image by this reference. */
 export async function imageExists(reference: string, host: string | undefined): Promise<boolean> {
-  return (await imageSize(reference, host)) !== undefined;
+  return (await askAbout(reference, host, ["image", "inspect", "--format", "{{.Id}}"])) !== undefined;
 }
 
-/** Bytes that an image and everything below it take, or undefined when the engine at `host` does not have it. */
+/**
+ * Bytes that an image and everything below it take unpacked, or undefined when the engine at `host` does not have it.
+ * They are the sum of its layers: the size that `docker image inspect` shows is, by engine, that of the unpacked layers,
+ * of the compressed ones, or of both.
+ */
 export async function imageSize(reference: string, host: string | undefined): Promise<number | undefined> {
+  const layers = await askAbout(reference, host, ["history", "--human=false", "--format", "{{.Size}}"]);
+  return layers === undefined ? undefined : lines(layers).reduce((sum, size) => sum + Number(size), 0);
+}
+
+/** What the engine says about an image, or undefined when it does not have it. */
+async function askAbout(
+  reference: string,
+  host: string | undefined,
+  question: readonly string[],
+): Promise<string | undefined> {
   try {
-    return Number(
-      await run("docker", ["image", "inspect", "--format", "{{.Size}}", reference], {
-        environment: dockerEnvironment(host),
-      }),
-    );
+    return await run("docker", [...question, reference], { environment: dockerEnvironment(host) });
   } catch (error) {
     if (error instanceof CommandError) {
       return undefined;

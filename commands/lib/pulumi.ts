@@ -2,7 +2,7 @@ import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
-import { stackHost } from "../../config/stack";
+import { NOTICES_SHOWN } from "../../config/machine";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
 import { pulumiEnvironment, readTools, readToolsRecord } from "./environment";
@@ -137,20 +137,19 @@ async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEn
   const salt = rememberedSalt(stack) ?? (await saltFromState(stack));
   if (salt === undefined) {
     // Pulumi does not know the stack, or the stack has no passphrase. Pulumi's own message is better than ours.
-    return work(stackEnvironment(stack));
+    return work(stackEnvironment());
   }
   return withStackFile(stack, salt, (configFile) =>
     work({
-      ...stackEnvironment(stack),
+      ...stackEnvironment(),
       ...(configFile === undefined ? {} : { PULUMI_OPTION_CONFIG_FILE: configFile }),
     }),
   );
 }
 
-/** {@link pulumiEnvironment} without a `DOCKER_HOST` that the stack does not use: the command has said so already. */
-function stackEnvironment(stack: string): NodeJS.ProcessEnv {
-  const environment = pulumiEnvironment();
-  return environment.DOCKER_HOST ? { ...environment, DOCKER_HOST: stackHost(stack).dockerHost } : environment;
+/** {@link pulumiEnvironment} for a stack whose command has set up everything, and has shown the notices. */
+function stackEnvironment(): NodeJS.ProcessEnv {
+  return { ...pulumiEnvironment(), [NOTICES_SHOWN]: "true" };
 }
 
 /** The salt of a stack that was made without this command. */

@@ -54,7 +54,8 @@ export function describeOther(stack: string, { owner, labelled, claimed }: Other
         ]
       : []),
     "Environment, images, models and documents stay, and the next update uses them. Updates from its checkout are refused",
-    "from that update on.",
+    "from that update on. The list of releases starts anew, because it was in the other state: what only earlier releases",
+    "need is removed by the next update, so there is no rollback to them. To keep one, deploy its commit again.",
   ];
 }
 

@@ -6,6 +6,7 @@ import { project } from "../../config/stack";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { display, stateDirectory } from "../../lib/paths";
+import { ranAt } from "../lib/process-start";
 import type { Progress } from "../lib/progress";
 
 /** Who holds the lock of a stack, as Pulumi writes it. */
@@ -20,8 +21,8 @@ export function heldLock(stack: string, state: string = stateDirectory): LockHol
 }
 
 /**
- * Removes the locks that a killed Pulumi left on a stack: those of a process that ran on this machine and no longer
- * exists.
+ * Removes the locks that a killed Pulumi left on a stack: those of a process that ran on this machine and has
+ * ended, also if another one has its number now.
  * @returns whether it removed one
  */
 export function releaseStaleLocks(stack: string, progress: Progress, state: string = stateDirectory): boolean {
@@ -54,15 +55,7 @@ function readLock(file: string): LockHolder {
   }
 }
 
-function isStale({ hostname, pid }: LockHolder): boolean {
-  return hostname === os.hostname() && !isAlive(pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+function isStale({ hostname, pid, timestamp }: LockHolder): boolean {
+  const time = Date.parse(timestamp);
+  return hostname === os.hostname() && !ranAt(pid, Number.isNaN(time) ? Infinity : time);
 }

@@ -3,22 +3,23 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import {
   DEFAULT_BASE_IMAGE,
-  engineNotice,
+  DEFAULT_DOCKER_HOST,
+  environmentNotices,
   findCaBundle,
   isMachineEngine,
   readMachine,
   writeMachine,
   type Machine,
 } from "../../config/machine";
-import { configuredBaseImage, devStack, namedEngine, stackHost } from "../../config/stack";
+import { configuredBaseImage, configuredValue, devStack, namedEngine, stackHost } from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
-import { proxyNotice } from "../../lib/proxies";
 import { imageExists } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
 import { Steps } from "../lib/progress";
 import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine, requireEngine } from "./docker";
+import { checkEngine } from "./engine-check";
 import { ensurePulumi } from "./pulumi";
 import { ensureStack, hasStack } from "./stack";
 
@@ -27,11 +28,7 @@ import { ensureStack, hasStack } from "./stack";
  * @param stack that the command works on: its engine must answer. @default the stack `dev`
  */
 export async function ensureSetup(steps: Steps, stack: string = devStack): Promise<void> {
-  for (const notice of [engineNotice(stack, stackHost(stack).dockerHost), proxyNotice()]) {
-    if (notice !== undefined) {
-      console.error(notice);
-    }
-  }
+  environmentNotices(stack, stackHost(stack).dockerHost).forEach((notice) => console.error(notice));
   if (!(await isSetUp(stack))) {
     await setUp(steps, stack);
   }
@@ -66,7 +63,11 @@ async function setUpEngine(steps: Steps, stack: string, recorded: Machine): Prom
   const caBundle = findCaBundle();
   const engine = await steps.run(
     "Docker engine",
-    (progress) => ensureDocker(recorded.dockerHost, progress),
+    async (progress) => {
+      const found = await ensureDocker(recorded.dockerHost, progress);
+      await checkEngine(found.host ?? DEFAULT_DOCKER_HOST, configuredValue("root", stack), progress);
+      return found;
+    },
     ({ version }) => version,
   );
   const configured = configuredBaseImage(stack);
@@ -87,7 +88,11 @@ async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine):
   const { dockerHost, baseImage } = stackHost(stack);
   await steps.run(
     "Docker engine",
-    () => requireEngine(stack, dockerHost),
+    async (progress) => {
+      const found = await requireEngine(stack, dockerHost);
+      await checkEngine(dockerHost, configuredValue("root", stack), progress);
+      return found;
+    },
     ({ version }) => `${version} at ${dockerHost}`,
   );
   await steps.run(

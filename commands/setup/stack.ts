@@ -9,8 +9,17 @@ import { writeAtomically } from "../../lib/files";
 import { CommandError, run } from "../lib/run";
 import { rememberSalt, saltOf } from "../lib/stack-file";
 
-/** Whether this checkout has the stack, by its files alone: Pulumi is not started. */
+const shimFile = path.join(shimDirectory, "pulumi");
+
+/**
+ * Whether this checkout has the stack, by its files alone: Pulumi is not started. Both the shim and the stack that Pulumi
+ * has selected go by the path of the checkout, so a checkout that was moved has none.
+ */
 export function hasStack(stack: string): boolean {
+  return hasShim() && isInState(stack);
+}
+
+function isInState(stack: string): boolean {
   const directory = path.join(stateDirectory, ".pulumi", "stacks", project);
   return (
     fs.existsSync(passphraseFile) &&
@@ -21,18 +30,18 @@ export function hasStack(stack: string): boolean {
 
 /**
  * Makes a stack on the file backend inside the checkout, with a passphrase that only this checkout knows, and selects
- * it if none is selected. Writes no committed file.
+ * it if none is selected. Writes no committed file. The shim comes last: it shows that everything before it is done.
  *
  * @param environment with which Pulumi runs, see `pulumiEnvironment`
  */
 export async function ensureStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
   fs.mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   ensurePassphrase();
-  writeShim();
-  if (!hasStack(stack)) {
+  if (!isInState(stack)) {
     await createStack(stack, environment);
   }
   await selectIfNone(stack, environment);
+  writeAtomically(shimFile, shim(), 0o755);
 }
 
 function ensurePassphrase(): void {
@@ -53,13 +62,13 @@ function ensurePassphrase(): void {
 }
 
 /** `pulumi` for shells that evaluated `./archon env`. */
-function writeShim(): void {
+function shim(): string {
   const launcher = path.join(projectRoot, "commands", "launch.cjs");
-  writeAtomically(
-    path.join(shimDirectory, "pulumi"),
-    `#!/bin/sh\nexec node '${launcher.replaceAll("'", "'\\''")}' pulumi "$@"\n`,
-    0o755,
-  );
+  return `#!/bin/sh\nexec node '${launcher.replaceAll("'", "'\\''")}' pulumi "$@"\n`;
+}
+
+function hasShim(): boolean {
+  return fs.existsSync(shimFile) && fs.readFileSync(shimFile, "utf8") === shim();
 }
 
 async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {

@@ -11,7 +11,7 @@ mapfile -t command <<<"$BASELINE_COMMAND"
 answers=$(docker exec "$BASELINE_CONTAINER" "${command[@]}")
 baseline=$("$scripts/select-baseline.mjs" "$BASELINE_MODEL" <<<"$answers")
 if [[ -z "$baseline" ]]; then
-  echo "The server does not serve $BASELINE_MODEL at the moment, so its baseline is not recorded."
+  echo "The server does not serve $BASELINE_MODEL at the moment, so its baseline is not recorded. The next update tries again."
   exit 0
 fi
 JOB_TEXT="$baseline" "$scripts/store-job.sh"

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DeploymentIdentity } from "../../lib/deployment-identity";
-import { hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import { COMPLETED_BY_ENGINE, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 
 /** User and group of haproxy in its image. */
 const USER = "10001:10001";
@@ -67,7 +67,7 @@ export class Gateway extends pulumi.ComponentResource {
         deleteBeforeReplace: true,
         replaceOnChanges: REPLACE_ON_CHANGES,
         // Changed labels would replace a gateway that was made before deployments had an id, and close the port.
-        ignoreChanges: ["labels"],
+        ignoreChanges: ["labels", ...COMPLETED_BY_ENGINE],
       },
     );
     this.url = gatewayUrl(args.bind, args.port);

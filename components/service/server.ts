@@ -7,7 +7,7 @@ import { CA_BUNDLE, jobOptions, toLines } from "../../lib/container-job";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
 import { STRICT_SHELL } from "../store/store-job";
-import { goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import { COMPLETED_BY_ENGINE, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import type { Environment } from "../store/environment";
 import type { Gateway } from "./gateway";
 
@@ -60,6 +60,7 @@ export class Server extends pulumi.ComponentResource {
       parent: this,
       deleteBeforeReplace: false,
       replaceOnChanges: REPLACE_ON_CHANGES,
+      ignoreChanges: COMPLETED_BY_ENGINE,
       replaceWith: [args.environment.job, ...(args.stopOld === undefined ? [] : [args.stopOld])],
     });
 

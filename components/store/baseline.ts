@@ -11,6 +11,8 @@ export interface BaselineArgs {
   model: ModelReference;
   /** Id of a server container that is ready. */
   containerId: pulumi.Input<string>;
+  /** Whether the store has none: it was lost, or no server could give it when an earlier update asked. */
+  missing: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export class Baseline extends pulumi.ComponentResource {
       `${name}-record`,
       {
         ...args.job,
+        missing: args.missing,
         command: ["record", "--store", "/store", "--repo", repo, "--revision", revision],
         script: "record-baseline.sh",
         settings: {

@@ -4,6 +4,7 @@ import { containerJob, readJobInputs, storeJobOptions, toLines } from "../../lib
 
 const hardened = [
   "--rm",
+  "--pull=never",
   "--init",
   "--read-only",
   "--tmpfs=/tmp",
@@ -39,11 +40,11 @@ test("a job of the store tool writes to the store alone, and keeps secrets out o
   );
   expect(containerJob({ ...options, image: "i:1", command: ["init"] })).toEqual([
     "run",
-    ...hardened.slice(0, 5),
+    ...hardened.slice(0, 6),
     "--cap-add=CHOWN",
     "--cap-add=DAC_OVERRIDE",
     "--cap-add=FOWNER",
-    ...hardened.slice(5),
+    ...hardened.slice(6),
     "--interactive",
     "--name=job",
     "--label=io.archon.project=archon",
@@ -62,10 +63,10 @@ test("a job of the store tool writes to the store alone, and keeps secrets out o
 test.each([
   [false, ["--network=none"]],
   [true, []],
-  ["host", ["--network=host"]],
+  ["host", ["--network=host", "--userns=host"]],
 ] as const)("with network %s its options are %j", (network, expected) => {
   const args = containerJob({ image: "i", command: [], labels: {}, network });
-  expect(args.filter((each) => each.startsWith("--network"))).toEqual(expected);
+  expect(args.filter((each) => /^--(network|userns)=/.test(each))).toEqual(expected);
 });
 
 test("a store that may not be there yet is made by Docker", () => {

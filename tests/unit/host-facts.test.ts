@@ -40,6 +40,15 @@ test("a release is whole while its environment and snapshots are in the store, a
   expect(lost()).toBeUndefined();
 });
 
+test("a baseline is there once its file is, where the store tool writes it", () => {
+  const has = (): boolean => hostFacts({ dockerHost, root }, mark).hasBaseline({ repo: "Org/Name", revision: "c" });
+  const directory = path.join(root, "models/huggingface/manifests/models--Org--Name");
+  expect(has()).toBe(false);
+  fs.mkdirSync(directory, { recursive: true });
+  fs.writeFileSync(path.join(directory, "c.proof.json"), "{}");
+  expect(has()).toBe(true);
+});
+
 test("what an update makes again is not lost to the releases that share it", () => {
   const facts = hostFacts({ dockerHost, root }, mark);
   expect(unavailableReason(assumingBuilt(facts, release), { ...release, id: "other" })).toBeUndefined();

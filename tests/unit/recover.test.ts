@@ -1,7 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { heldLock } from "../../commands/recover/lock";
+import { heldLock, releaseStaleLocks } from "../../commands/recover/lock";
+import { silent } from "../../commands/lib/progress";
 import { foreign, orphans, readState } from "../../commands/recover/orphans";
 import type { Labelled } from "../../lib/deployment-identity";
 
@@ -74,4 +75,33 @@ test("the holder of a lock is who wrote it, and nobody without a file", () => {
   fs.writeFileSync(path.join(directory, "x.json"), "");
   expect(() => heldLock("dev", state)).toThrow("./archon pulumi cancel --yes --stack dev");
   fs.rmSync(state, { recursive: true });
+});
+
+describe("a lock of this machine", () => {
+  let state: string;
+  beforeEach(() => {
+    state = fs.mkdtempSync(path.join(os.tmpdir(), "recover-"));
+  });
+  afterEach(() => fs.rmSync(state, { recursive: true }));
+
+  /** Whether the lock of this test's process, taken at a time, is removed as that of a killed update. */
+  function isRemoved(timestamp: string): boolean {
+    const directory = path.join(state, ".pulumi", "locks", "organization", "archon", "dev");
+    fs.mkdirSync(directory, { recursive: true });
+    const holder = { pid: process.pid, username: "me", hostname: os.hostname(), timestamp };
+    fs.writeFileSync(path.join(directory, "x.json"), JSON.stringify(holder));
+    return releaseStaleLocks("dev", silent, state);
+  }
+
+  test("is held by the process that took it", () => {
+    expect(isRemoved(new Date().toISOString())).toBe(false);
+  });
+
+  test("is stale once its process id belongs to a process that started later, as after a reboot", () => {
+    expect(isRemoved(new Date(Date.now() - process.uptime() * 1000 - 5000).toISOString())).toBe(true);
+  });
+
+  test("is held if the time in it cannot be read", () => {
+    expect(isRemoved("yesterday")).toBe(false);
+  });
 });

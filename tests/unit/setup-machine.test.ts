@@ -4,7 +4,8 @@ import * as path from "node:path";
 import { missingCertificates, splitBundle } from "../../commands/setup/certificates";
 import {
   DEFAULT_BASE_IMAGE,
-  engineNotice,
+  environmentNotices,
+  NOTICES_SHOWN,
   findCaBundle,
   hostOf,
   readMachine,
@@ -81,12 +82,18 @@ describe("the host of a stack", () => {
   });
 
   test("is named to a person whose DOCKER_HOST is another", () => {
-    expect(engineNotice("prod", "ssh://me@prod", { DOCKER_HOST: "unix:///x.sock" })).toBe(
+    expect(environmentNotices("prod", "ssh://me@prod", { DOCKER_HOST: "unix:///x.sock" })).toEqual([
       "DOCKER_HOST is unix:///x.sock, but archon:dockerHost of the stack prod is ssh://me@prod, which is used. " +
         "Unset DOCKER_HOST; to move the stack to that engine, change the key.",
-    );
-    expect(engineNotice("prod", "ssh://me@prod", { DOCKER_HOST: "ssh://me@prod" })).toBeUndefined();
-    expect(engineNotice("prod", "ssh://me@prod", {})).toBeUndefined();
+    ]);
+    expect(environmentNotices("prod", "ssh://me@prod", { DOCKER_HOST: "ssh://me@prod" })).toEqual([]);
+    expect(environmentNotices("prod", "ssh://me@prod", {})).toEqual([]);
+  });
+
+  test("is named once: by the command, and not again by the program that it starts", () => {
+    const environment = { DOCKER_HOST: "unix:///x.sock", HTTPS_PROXY: "http://127.0.0.1:3128" };
+    expect(environmentNotices("prod", "ssh://me@prod", environment)).toHaveLength(2);
+    expect(environmentNotices("prod", "ssh://me@prod", { ...environment, [NOTICES_SHOWN]: "true" })).toEqual([]);
   });
 });
 

@@ -235,7 +235,7 @@ test("only locks of processes of this machine that have ended are removed", () =
     releaseStaleLocks("dev", progress, state);
     fs.mkdirSync(locks, { recursive: true });
     const lock = (name: string, pid: number, hostname: string): void => {
-      const holder = { pid, hostname, username: "me", timestamp: "2026-11-24" };
+      const holder = { pid, hostname, username: "me", timestamp: new Date().toISOString() };
       fs.writeFileSync(path.join(locks, `${name}.json`), JSON.stringify(holder));
     };
     lock("gone", gone, os.hostname());
