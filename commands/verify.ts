@@ -10,8 +10,8 @@ import { sourcesOf } from "./store/repair";
 import { parseInventory } from "./store/report";
 import { runStoreTool, storeImage, storeRoot } from "./store/store-tool";
 
-/** Exit code of the store tool when it has done its work and found damage. */
-const exitDamaged = 1;
+/** Exit code of the store tool when it has done its work, and damage is left. */
+const exitDamaged = 3;
 
 interface Options {
   stack: string;

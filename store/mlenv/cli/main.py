@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from ..core import failpoints, progress
-from ..core.errors import MlenvError, UsageError, advice
+from ..core.errors import MlenvError, advice
 from .arguments import parser
 from .commands import bundle, environments, gc, models, store, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0 on success, 1 on failure, 2 for wrong usage."""
+    """Run one command. Returns 0 on success, 1 on failure, 2 for wrong usage, 3 for damage in the store."""
     os.umask(0o022)
     # The first process of a container ignores SIGTERM by default. Ending anywhere is safe: nothing incomplete is
     # visible.
@@ -28,12 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return _COMMANDS[options.command](options) or 0
-    except UsageError as error:
-        progress.error(str(error))
-        return 2
     except MlenvError as error:
         progress.error(str(error))
-        return 1
+        return error.status
     except OSError as error:
         message = advice(error)
         if message is None:

@@ -6,11 +6,22 @@ import errno
 
 
 class MlenvError(Exception):
-    """A message for people: what happened, the value received, what is allowed, what to do next. Exit status 1."""
+    """A message for people: what happened, the value received, what is allowed, what to do next."""
+
+    status = 1
+    """Exit status of a command that ends with this error."""
 
 
 class UsageError(MlenvError):
-    """The command line or standard input cannot be used as given. Exit status 2."""
+    """The command line or standard input cannot be used as given."""
+
+    status = 2
+
+
+class DamageFoundError(MlenvError):
+    """Something in the store does not match its manifest. The command has looked at everything."""
+
+    status = 3
 
 
 class NotInStoreError(MlenvError):

@@ -162,7 +162,7 @@ def test_what_cannot_be_downloaded_is_reported(store: Store, base: Path, run_rep
     (base / "bin/extra").write_text("")
     away = alpha.path.rename(alpha.path.with_suffix(".away"))
     failed = run_repair("envs/k1")
-    assert failed.status == 1
+    assert failed.status == 3
     assert "downloading packages of environment k1 again failed" in failed.err
     assert not (base / "bin/extra").exists()
     assert left_in_staging(store) == []
@@ -192,7 +192,7 @@ def test_metadata_of_which_both_copies_are_lost_cannot_be_repaired(store: Store,
     flip(base / ".mlenv/manifest.json", 77)
     flip(base / ".mlenv/copies/manifest.json", 78)
     failed = run_repair()
-    assert failed.status == 1
+    assert failed.status == 3
     assert "envs/k1 cannot be repaired: " in failed.err
     assert "Remove it from the store" in failed.err
 
@@ -209,9 +209,9 @@ def test_an_earlier_environment_needs_its_lock_file(store: Store, base: Path, ru
     before = everything_below(base)
     flip(base / SITE / "alpha/data.json")
     failed = run_repair("envs/k1")
-    assert (failed.status, "does not keep its lock" in failed.err) == (1, True)
+    assert (failed.status, "does not keep its lock" in failed.err) == (3, True)
     failed = run_repair("envs/k1", options=("--lock", "-"), stdin=lock_of(beta))
-    assert (failed.status, "does not keep its lock" in failed.err) == (1, True)
+    assert (failed.status, "does not keep its lock" in failed.err) == (3, True)
     run_repair("envs/k1", options=("--lock", "-"), stdin=lock_of(alpha, beta))
     assert everything_below(base) == before
     flip(metadata / "files.tsv", 9)
@@ -290,10 +290,10 @@ def test_a_model_from_a_directory_needs_its_files(store: Store, archive_of, run_
     root = store.hub / "models--local--demo/snapshots" / commit
     flip(root / "config.json")
     failed = run_repair()
-    assert (failed.status, "was made from a directory: give its files as a tar" in failed.err) == (1, True)
+    assert (failed.status, "was made from a directory: give its files as a tar" in failed.err) == (3, True)
     wrong, _ = archive_of(FILES | {"config.json": b'{"a": 9}'})
     failed = run_repair(options=("--archive", "-"), stdin=wrong)
-    assert failed.status == 1
+    assert failed.status == 3
     assert "1 file cannot be made again as the manifest lists them: config.json" in failed.err
     run_repair(options=("--archive", "-"), stdin=data)
     assert everything_below(root) == FILES
@@ -399,9 +399,9 @@ def test_a_repair_on_a_full_disk_changes_nothing(small_disk, wheelhouse: Path):
     (disk / "filling").write_bytes(b"\0" * (shutil.disk_usage(disk).free - 2_000_000))
     arguments = ("repair", "--store", store.root, "--wheelhouse", wheelhouse)
     refused = mlenv(*arguments)
-    assert (refused.status, "not enough disk space for the repair of envs/k1" in refused.err) == (1, True)
+    assert (refused.status, "not enough disk space for the repair of envs/k1" in refused.err) == (3, True)
     full = mlenv(*arguments, **skip)
-    assert full.status == 1
+    assert full.status == 3
     assert "disk is full" in full.err.lower()
     assert everything_below(base) == damaged
     assert left_in_staging(store) == []

@@ -60,7 +60,7 @@ def test_every_difference_is_named(store: Store, base: Path):
     (base / SITE / "extra.py").write_text("")
     (base / "bin/link").symlink_to("alpha")
     status, document = report(store)
-    assert (status, document["ok"], document["full"]) == (1, False, False)
+    assert (status, document["ok"], document["full"]) == (3, False, False)
     [target] = document["targets"]
     assert target["target"] == "envs/k1"
     assert target["missing"] == [f"{SITE}/beta.py"]
@@ -71,7 +71,7 @@ def test_every_difference_is_named(store: Store, base: Path):
         {"path": f"{SITE}/alpha/deep", "reason": "mode 0700 instead of 0755"},
     ]
     result = mlenv("verify", "--store", store.root, "envs/k1")
-    assert result.status == 1
+    assert result.status == 3
     assert f"  missing: {SITE}/beta.py" in result.out.splitlines()
     assert "does not match its manifest: envs/k1. Repair it: mlenv repair envs/k1" in result.err
 
@@ -80,7 +80,7 @@ def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
     flip(base / SITE / "alpha/data.json")
     assert report(store)[0] == 0
     status, document = report(store, "--full")
-    assert status == 1
+    assert status == 3
     [damaged] = document["targets"][0]["damaged"]
     assert damaged["path"] == f"{SITE}/alpha/data.json"
     assert damaged["reason"].startswith("sha256 ")
@@ -90,7 +90,7 @@ def test_a_flipped_bit_needs_the_hashes(store: Store, base: Path):
 def test_a_changed_manifest_is_detected(store: Store, base: Path, name: str):
     flip(base / ".mlenv" / name)
     status, document = report(store)
-    assert status == 1
+    assert status == 3
     assert document["targets"][0]["damaged"][0]["path"] == f".mlenv/{name}"
 
 
@@ -102,7 +102,7 @@ def test_one_bad_target_does_not_hide_another(store: Store, base: Path, populate
         ("envs/k1", False),
         ("envs/k2", True),
     ]
-    assert status == 1
+    assert status == 3
 
 
 @pytest.mark.parametrize(

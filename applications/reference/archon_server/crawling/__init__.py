@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from ..errors import Cancelled
 from ..extraction.encodings import UNREADABLE, Encoding
 from ..process import subprocesses
@@ -158,6 +160,9 @@ def _messages(
 
 def _kill_after(process: subprocess.Popen[str], seconds: float, cancelled: threading.Event) -> None:
     remaining = seconds
+    # If the kernel kills the crawler for its memory, its browser is left.
+    seen: set[psutil.Process] = set()
     while process.poll() is None and remaining > 0 and not cancelled.wait(_POLL_SECONDS):
         remaining -= _POLL_SECONDS
-    subprocesses.kill_tree(process)
+        seen |= subprocesses.descendants(process)
+    subprocesses.kill_tree(process, seen)

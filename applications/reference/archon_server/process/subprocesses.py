@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,25 +34,37 @@ def start(
     )
 
 
-def kill_tree(process: subprocess.Popen[Any]) -> None:
-    """Kills the process and all processes it has started, and waits until they have exited."""
-    if process.poll() is not None:
-        return
-    descendants: set[psutil.Process] = set()
-    with suppress(psutil.NoSuchProcess):
-        root = psutil.Process(process.pid)
-        # A suspended process starts no more children while they are counted. It must not be killed first: children of
-        # a dead parent cannot be found.
-        root.suspend()
-        while found := set(root.children(recursive=True)) - descendants:
-            for each in found:
-                with suppress(psutil.NoSuchProcess):
-                    each.suspend()
-            descendants |= found
-    for each in descendants:
+def descendants(process: subprocess.Popen[Any]) -> set[psutil.Process]:
+    """All processes that it has started, and those that they have, as long as it runs."""
+    try:
+        return set(psutil.Process(process.pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def kill_tree(process: subprocess.Popen[Any], seen: Iterable[psutil.Process] = ()) -> None:
+    """Kills the process and all processes it has started, and waits until they have exited.
+
+    `seen` are descendants from earlier: without it, those of a process that has ended cannot be found.
+    """
+    tree = set(seen)
+    if process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            tree.add(psutil.Process(process.pid))
+    # A suspended process starts no more children while they are counted. It must not be killed first: children of a
+    # dead parent cannot be found.
+    uncounted = tree
+    while uncounted:
+        found: set[psutil.Process] = set()
+        for each in uncounted:
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
+                found.update(each.children())
+        uncounted = found - tree
+        tree = tree | uncounted
+    for each in tree:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    process.kill()
     process.wait()
     # With a timeout: in a container without an init process, nobody reaps them.
-    psutil.wait_procs(descendants, timeout=_REAP_TIMEOUT)
+    psutil.wait_procs(tree, timeout=_REAP_TIMEOUT)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ...core import progress
-from ...core.errors import MlenvError, NotInStoreError, UsageError
+from ...core.errors import DamageFoundError, MlenvError, NotInStoreError, UsageError
 from ...repair.repair import RepairResult
 from ...repair.repair import repair as repair_target
 from ...repair.request import RepairRequest
@@ -36,21 +36,21 @@ def verify(options: argparse.Namespace) -> int:
     if options.json:
         document = {"ok": not broken, "full": options.full, "targets": [item.to_json() for item in results]}
         print(json.dumps(document, indent=1))
-        return 1 if broken else 0
+        return DamageFoundError.status if broken else 0
     for result in results:
         _report(result)
     how = "names, sizes, modes and hashes" if options.full else "names, sizes and modes"
     progress.info(f"checked {how} of {progress.pluralise(len(results), 'target')} in {clock}")
     if broken:
         named = " ".join(broken)
-        raise MlenvError(
+        raise DamageFoundError(
             f"does not match its manifest: {named}. Repair it: mlenv repair {named} (./archon verify --repair)"
         )
     return 0
 
 
 def repair(options: argparse.Namespace) -> int:
-    """Repair targets, by default all. Continues after one that cannot be repaired and then returns 1."""
+    """Repair targets, by default all. Continues after one that cannot be repaired and then returns 3."""
     store = Store.open(options.store)
     return _repair_all(store, options.targets or everything(store), options)
 
@@ -98,7 +98,7 @@ def _repair_all(store: Store, targets: Sequence[str], options: argparse.Namespac
             progress.info(f"{target}: repaired in {clock}")
     if options.json:
         print(json.dumps({"ok": not failed, "targets": [item.to_json() for item in done], "failed": failed}))
-    return 1 if failed else 0
+    return DamageFoundError.status if failed else 0
 
 
 def _request(options: argparse.Namespace) -> RepairRequest:
