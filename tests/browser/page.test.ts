@@ -117,6 +117,18 @@ test("files can be dropped onto the page, and their messages can be dismissed", 
   }
 });
 
+test("what was left out of a document is said, and announced", async () => {
+  const buffer = Buffer.from("<nav>Menu</nav><h1>Harbour</h1><p>The pilot boat is blue.<img src=boat.png>");
+  await uploadInput().setInputFiles({ name: "harbour.html", mimeType: "text/html", buffer });
+  const job = page.locator(".job.done").filter({ hasText: "harbour.html" });
+  await waitForVisible(job.getByText("1 passage stored"));
+  await waitForVisible(job.getByText("Left out: images (1), menus (1)"));
+  expect(await page.locator("[aria-live=polite]").textContent()).toBe(
+    "harbour.html: 1 passage stored. Left out: images (1), menus (1)",
+  );
+  expect(await accessibilityProblems(page)).toEqual([]);
+});
+
 test("an unreadable file and a forbidden address are refused with a reason", async () => {
   await uploadInput().setInputFiles({
     name: "photo.bin",
@@ -127,7 +139,7 @@ test("an unreadable file and a forbidden address are refused with a reason", asy
   await page.getByLabel("Or add a web page").fill("http://127.0.0.1:8181/health");
   await page.getByRole("button", { name: "Fetch" }).click();
   await waitForVisible(page.locator(".job.failed").filter({ hasText: /127\.0\.0\.1.*Not added: .+/ }));
-  expect(await page.locator(".item").count()).toBe(3);
+  expect(await page.locator(".item").count()).toBe(4);
 });
 
 test("a search shows the best passage first, with both scores, the change of rank and the timings", async () => {

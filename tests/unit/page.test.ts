@@ -9,6 +9,7 @@ import {
   formatMilliseconds,
   pluralise,
 } from "../../applications/reference/page/src/format";
+import { notesOf } from "../../applications/reference/page/src/job-notes";
 import { parseMetrics, quantile, sumSeries } from "../../applications/reference/page/src/metrics";
 import { displayText, highlight } from "../../applications/reference/page/src/passage";
 import { describeRankChange, linkRankings, rankChange } from "../../applications/reference/page/src/rankings";
@@ -187,6 +188,38 @@ describe("the query's words in a passage", () => {
     ]);
   });
 
+  test.each([
+    ["the pairs of Chinese characters", "数据库连接超时时间", "数据库", ["数据库"]],
+    ["pairs, also where the whole is not there", "连接数据库失败", "数据库连接", ["连接数据库"]],
+    ["Japanese inside a sentence", "接続がタイムアウトしました", "タイムアウト", ["タイムアウト"]],
+    ["half-width katakana", "ﾃﾞｰﾀの", "データ", ["ﾃﾞｰﾀ"]],
+    ["a Korean word before a particle", "제한시간이 지났다", "제한시간", ["제한시간"]],
+    ["Hangul as jamo", "\u1112\u1161\u11ab글", "한글", ["\u1112\u1161\u11ab글"]],
+    ["Thai by four characters", "การใช้ภาษาไทย", "ภาษา", ["ภาษา"]],
+    ["a single character", "東京都", "京", ["京"]],
+    ["characters between marks", "「数据」库", "「数据」，库", ["数据", "库"]],
+    ["a Latin word beside characters", "调用API接口", "api", ["API"]],
+    ["composed and decomposed", "Cafe\u0301 caf\u00e9", "caf\u00e9", ["Cafe\u0301", "caf\u00e9"]],
+    ["without accents", "Übergröße", "ubergrosse", ["Übergröße"]],
+    ["ß and ss", "STRASSE Straße", "straße", ["STRASSE", "Straße"]],
+    ["Turkish letters", "ISPARTA Isparta ısparta", "ısparta", ["ISPARTA", "Isparta", "ısparta"]],
+    ["Greek sigmas", "ΟΔΟΣ οδός", "οδος", ["ΟΔΟΣ", "οδός"]],
+    ["й, which is another letter than и", "война воина", "война", ["война"]],
+    [
+      "soft hyphens inside",
+      "Kon\u00adfi\u00adgu\u00adra\u00adtion",
+      "konfiguration",
+      ["Kon\u00adfi\u00adgu\u00adra\u00adtion"],
+    ],
+    ["full width and ligatures", "ＡＰＩ con\ufb01g", "api config", ["ＡＰＩ", "con\ufb01g"]],
+    ["Arabic with vowel signs and tatweel", "كِتَاب كتـــاب", "كتاب", ["كِتَاب", "كتـــاب"]],
+    ["Hebrew points", "שָׁלוֹם", "שלום", ["שָׁלוֹם"]],
+    ["digits of other scripts", "١٢٣ १२३", "123", ["١٢٣", "१२३"]],
+    ["Vietnamese", "Tiê\u0301ng Việt", "tiếng", ["Tiê\u0301ng"]],
+  ])("are highlighted as the index finds them: %s", (_, text, query, found) => {
+    expect(matches(text, query)).toEqual(found);
+  });
+
   test("are highlighted without changing the text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "grapheme" }), (text, query) => {
@@ -197,6 +230,21 @@ describe("the query's words in a passage", () => {
         ).toBe(text);
       }),
     );
+  });
+});
+
+describe("the notes about a stored document", () => {
+  test("say what is missing and what was guessed", () => {
+    const guessedEncodings = [{ name: "KOI8-R", confidence: 0.874 }];
+    expect(notesOf({ leftOut: ["images (2)", "macros"], guessedEncodings, withoutVector: [3] })).toEqual([
+      "Left out: images (2), macros",
+      "The encoding was guessed: KOI8-R (87 % sure)",
+      "Found by words only: 1 passage",
+    ]);
+  });
+
+  test("are none where all is well", () => {
+    expect([notesOf({}), notesOf({ leftOut: null, guessedEncodings: [], withoutVector: null })]).toEqual([[], []]);
   });
 });
 

@@ -10,6 +10,7 @@ export type KnowledgeItem = Schemas["KnowledgeItem"];
 export type MlHealth = Schemas["MlHealth"];
 export type Model = Schemas["ModelInfo"];
 export type ModelList = Schemas["ModelList"];
+export type Progress = Schemas["Progress"];
 export type SearchHit = Schemas["SearchHit"];
 export type SearchReply = Schemas["SearchReply"];
 

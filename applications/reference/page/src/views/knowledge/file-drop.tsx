@@ -22,7 +22,9 @@ export function FileDrop({ onFiles }: { onFiles: (files: readonly File[]) => voi
       }}
     >
       <p class="file-drop-title">Drop files here</p>
-      <p class="muted">PDF, Word, HTML, Markdown, plain text or source code</p>
+      <p class="muted">
+        PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, e-mail, HTML, Markdown, plain text or source code
+      </p>
       <button type="button" class="secondary" onClick={() => input.current?.click()}>
         Choose files
       </button>

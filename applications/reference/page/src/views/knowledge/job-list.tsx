@@ -15,10 +15,17 @@ export function JobList({ jobs, onDismiss }: JobListProps): JSX.Element | null {
     <section aria-labelledby="adding">
       <h2 id="adding">Adding</h2>
       <ul class="jobs">
-        {jobs.map(({ id, title, state, percent, message }) => (
+        {jobs.map(({ id, title, state, percent, message, notes }) => (
           <li key={id} class={`job ${state}`}>
             <span class="job-title">{title}</span>
             <span class="job-message">{state === "failed" ? `Not added: ${message}` : message}</span>
+            {notes.length > 0 && (
+              <ul class="job-notes">
+                {notes.map((note) => (
+                  <li key={note}>{note}</li>
+                ))}
+              </ul>
+            )}
             {state === "running" ? (
               <progress max={100} value={percent} aria-label={`Progress of ${title}`}>
                 {percent} %

@@ -3,6 +3,7 @@ import { api } from "../../api/client";
 import { ApiError, UnreachableError } from "../../api/errors";
 import { announce } from "../../components/announcer";
 import { pluralise } from "../../format";
+import { notesOf } from "../../job-notes";
 
 /** Part of the progress bar that the upload takes, in percent; the rest is processing on the server. */
 const UPLOAD_PERCENT = 40;
@@ -18,6 +19,8 @@ export interface Job {
   /** 0 to 100. */
   percent: number;
   message: string;
+  /** What to know about the result: what was left out, and what was guessed. */
+  notes: readonly string[];
 }
 
 interface Jobs {
@@ -75,7 +78,7 @@ async function run(
   const update = (changes: Partial<Job>): void => {
     setJobs(jobs.map((job) => (job.id === id ? { ...job, ...changes } : job)));
   };
-  setJobs([...jobs, { id, title, state: "running", percent: 0, message: "Sending" }]);
+  setJobs([...jobs, { id, title, state: "running", percent: 0, message: "Sending", notes: [] }]);
   announce(`Adding ${title}`);
   try {
     const { progressId } = await start((fraction) => {
@@ -84,8 +87,8 @@ async function run(
     const result = await waitUntilStored(progressId, (percent, message) => {
       update({ percent: Math.round(UPLOAD_PERCENT + (percent * (100 - UPLOAD_PERCENT)) / 100), message });
     });
-    update({ state: "done", percent: 100, message: result });
-    announce(`${title}: ${result}`);
+    update({ state: "done", percent: 100, ...result });
+    announce(`${title}: ${[result.message, ...result.notes].join(". ")}`);
     onStored();
   } catch (error) {
     update({ state: "failed", message: (error as Error).message });
@@ -95,19 +98,21 @@ async function run(
 
 /**
  * Polls a job of the server until it has ended.
- * @returns a message that says what has been stored.
+ * @returns what has been stored, and what to know about it.
  */
 async function waitUntilStored(
   progressId: string,
   onProgress: (percent: number, message: string) => void,
-): Promise<string> {
+): Promise<Pick<Job, "message" | "notes">> {
   let failures = 0;
   for (;;) {
     try {
-      const { status, progress, message, error, chunksStored } = await api.progress(progressId);
+      const answer = await api.progress(progressId);
+      const { status, progress, message, error, chunksStored } = answer;
       failures = 0;
       if (status === "completed") {
-        return typeof chunksStored === "number" ? `${pluralise(chunksStored, "passage")} stored` : message;
+        const stored = typeof chunksStored === "number" ? `${pluralise(chunksStored, "passage")} stored` : message;
+        return { message: stored, notes: notesOf(answer) };
       }
       if (status === "error" || status === "cancelled") {
         throw new ApiError(422, error ?? message);
