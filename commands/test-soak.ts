@@ -14,12 +14,13 @@ interface Options {
   up?: number;
   rounds?: number;
   fuzz?: number;
+  documents?: number;
   engine: boolean;
   seed?: number;
 }
 
 /** The numbers of all parts when none is given: they take some hours. */
-const nightly = { runs: 300, up: 30, rounds: 5, fuzz: 20 };
+const nightly = { runs: 300, up: 30, rounds: 5, fuzz: 20, documents: 10_000 };
 
 /**
  * Tests that take hours; `npm test` contains a short run of each part. The seed repeats the choices, but the moments at
@@ -32,11 +33,12 @@ export function define(command: Command): void {
     .option("--engine", "kill the Docker engine, with all containers of the machine, instead of the update", false)
     .option("--rounds <number>", "change and roll back releases this many times under load", count)
     .option("--fuzz <number>", "run the property tests with this many times as many examples", count)
+    .option("--documents <number>", "send this many damaged documents of each kind through the server's parsers", count)
     .option("--seed <number>", "repeat the choices of an earlier run", count)
     .addHelpText(
       "after",
       examples(
-        [archon("test-soak"), "all four parts, as every night"],
+        [archon("test-soak"), "all parts, as every night"],
         [archon("test-soak --runs 100 --up 10"), "only these two, about twenty minutes"],
       ),
     )
@@ -47,7 +49,7 @@ export function define(command: Command): void {
 
 async function soak(options: Options): Promise<number> {
   const { engine, seed = Date.now() % 1_000_000 } = options;
-  const names = ["runs", "up", "rounds", "fuzz"] as const;
+  const names = ["runs", "up", "rounds", "fuzz", "documents"] as const;
   const all = names.every((name) => options[name] === undefined);
   const times = (name: (typeof names)[number]): number => options[name] ?? (all ? nightly[name] : 0);
   await ensureSetup(new Steps());
@@ -58,6 +60,7 @@ async function soak(options: Options): Promise<number> {
     ["updates that are killed", times("up"), (number) => engineFaults(number, seed, engine)],
     ["releases under load", times("rounds"), rollouts],
     ["property tests", times("fuzz"), (number) => propertyTests(number, seed)],
+    ["damaged documents of each kind", times("documents"), (number) => damagedDocuments(number, seed)],
   ];
   const results: Counts[] = [];
   for (const [name, number, run] of parts.filter(([, each]) => each > 0)) {
@@ -106,6 +109,13 @@ async function propertyTests(times: number, seed: number): Promise<Counts> {
     results.push(verdict(`hypothesis with seed ${seed + round}`, passed, print));
   }
   return sum(results);
+}
+
+/** Its lines count what was read and refused, with the slowest document and the largest process of each kind. */
+async function damagedDocuments(documents: number, seed: number): Promise<Counts> {
+  const args = ["-m", "tests.fuzz", `--documents=${documents}`, `--seed=${seed}`];
+  const passed = await runInTestsImage(await ensureTestsImage(print), args, print);
+  return verdict("every document is read or refused within the limits", passed, print);
 }
 
 function count(text: string): number {

@@ -101,6 +101,8 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
       `--volume=${logDirectory}:/results`,
       "--workdir=/src",
       "--env=PYTHONDONTWRITEBYTECODE=1",
+      // pytest has its own setting; modules of the tests that run by themselves have not.
+      "--env=PYTHONPATH=/opt/tests:/src/store:/src/applications/reference",
       "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
       "--entrypoint=python3",
       image,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -125,12 +126,10 @@ class _Tokens:
         return tokens
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        namespace, _, name = tag.rpartition("}")
-        self._tokens.append(Start(name, namespace, {_attribute(key): value for key, value in attributes.items()}))
+        self._tokens.append(Start(*_split(tag), {_attribute(key): value for key, value in attributes.items()}))
 
     def end(self, tag: str) -> None:
-        namespace, _, name = tag.rpartition("}")
-        self._tokens.append(End(name, namespace))
+        self._tokens.append(End(*_split(tag)))
 
     def data(self, text: str) -> None:
         self._tokens.append(text)
@@ -139,6 +138,13 @@ class _Tokens:
         """DefusedXMLParser calls it."""
 
 
+@lru_cache(maxsize=1000)
+def _split(tag: str) -> tuple[str, str]:
+    namespace, _, name = tag.rpartition("}")
+    return name, namespace
+
+
+@lru_cache(maxsize=1000)
 def _attribute(key: str) -> str:
     namespace, _, name = key.rpartition("}")
     return f"r:{name}" if namespace.endswith("/relationships") else name

@@ -62,7 +62,7 @@ def _packages(archive: Archive) -> list[str]:
 def _chapters(archive: Archive, package: str, left_out: Counter[str]) -> list[str]:
     """The parts that the book's spine names, and what else it consists of into `left_out`."""
     items: dict[str, tuple[str, str]] = {}
-    chapters: list[str] = []
+    chapters: dict[str, None] = {}
     folder = posixpath.dirname(package)
     for token in archive.tokens(package):
         if isinstance(token, Start) and token.name == "item":
@@ -74,6 +74,6 @@ def _chapters(archive: Archive, package: str, left_out: Counter[str]) -> list[st
                 left_out[f"chapters of another type ({kind})" if kind else "chapters that are missing"] += 1
             elif not archive.has(part):
                 left_out["chapters that are missing"] += 1
-            elif part not in chapters:
-                chapters.append(part)
-    return chapters
+            else:
+                chapters[part] = None
+    return list(chapters)

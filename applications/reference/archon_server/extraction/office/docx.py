@@ -3,7 +3,6 @@
 What a document only points to is either read at its end (footnotes, endnotes, diagrams) or named as left out.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -18,20 +17,13 @@ from .symbols import symbol
 
 _NOTES = {"footnotes": "footnote", "endnotes": "endnote"}
 _POSITIONS = {"superscript": superscript, "subscript": subscript}
-_TEXT_NAMESPACES = re.compile(r"/(?:wordprocessingml|math|drawingml)(?:/|$)", re.IGNORECASE)
-"""Namespaces whose `t` elements are text: of paragraphs, of formulas, of shapes."""
 
 _SKIPPED = {"del", "moveFrom", "tabs"}
 """Text that was deleted or that stands again where it was moved to; tab stops, which are named like tabs."""
 
 
 def markdown(package: Package) -> Iterator[str | int | LeftOut]:
-    related = package.relationships(package.main_part)
-    parts: dict[str, list[str]] = {}
-    for kind, part, _ in related:
-        # A part that is named twice is read once.
-        if part not in parts.setdefault(kind, []):
-            parts[kind].append(part)
+    parts = package.parts(package.main_part)
     usual = ["word/styles.xml"] if package.has("word/styles.xml") else []
     styles = Styles(package, parts.get("styles", usual))
     left_out: Counter[str] = Counter()
@@ -92,8 +84,8 @@ class _Reader:
                     written += 1
                 continue
             name = token.name
-            is_text = _TEXT_NAMESPACES.search(token.namespace) is not None
-            is_formula = is_text and "/math" in token.namespace
+            vocabulary = opc.vocabulary(token.namespace)
+            is_formula = vocabulary == "math"
             if isinstance(token, Start):
                 parent = open_names[-1] if open_names else ""
                 open_names.append(name)
@@ -110,10 +102,10 @@ class _Reader:
                     paragraph.is_deleted |= name == "del" and parent == "rPr"
                 elif name == "AlternateContent":
                     alternatives.append(written)
-                elif name == "p" and is_text:
+                elif name == "p" and vocabulary:
                     stack.append(_Paragraph(mark))
                     mark = ""
-                elif name == "t" and is_text:
+                elif name == "t" and vocabulary:
                     in_text = True
                 elif is_formula:
                     formulas.start(token, paragraph.text)
@@ -143,7 +135,7 @@ class _Reader:
                 open_names.pop()
                 continue
             open_names.pop()
-            if name == "t" and is_text:
+            if name == "t" and vocabulary:
                 in_text = False
             elif is_formula:
                 formulas.end(token, paragraph.text)
@@ -153,7 +145,7 @@ class _Reader:
                 in_reading = False
             elif name == "ruby":
                 paragraph.readings.add("".join(reading), base, len(paragraph.text))
-            elif name == "p" and len(stack) > 1 and is_text:
+            elif name == "p" and len(stack) > 1 and vocabulary:
                 yield self._markdown(stack.pop(), in_table=rows > 0)
             elif name == "tr":
                 rows -= 1

@@ -1,19 +1,18 @@
 """The text of shapes: of slides, diagrams and drawings on sheets."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 from .. import escape_markdown
 from ..archive import Start, Token
 from ..numbering import Counters, Level
+from . import opc
 from .formulas import Formulas
 
 _TITLES = {"title", "ctrTitle"}
 _MARGIN = {"sldNum": "", "dt": "", "hdr": "page headers", "ftr": "page footers", "sldImg": ""}
 """Placeholders for what every page repeats, and what they count as if they are left out."""
 
-_TEXT_NAMESPACES = re.compile(r"/(?:drawingml|math)(?:/|$)", re.IGNORECASE)
 _AUTOMATIC = {"alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman", "romanUc": "upperRoman"}
 
 
@@ -34,8 +33,8 @@ def markdown(
                 text.append(token)
             continue
         name = token.name
-        is_text = _TEXT_NAMESPACES.search(token.namespace) is not None
-        is_formula = is_text and "/math" in token.namespace
+        vocabulary = opc.vocabulary(token.namespace)
+        is_formula = vocabulary == "math"
         if isinstance(token, Start):
             depth += 1
             if skipped:
@@ -57,11 +56,11 @@ def markdown(
                 written += 1
             elif name == "tr":
                 rows += 1
-            elif name == "t" and is_text:
+            elif name == "t" and vocabulary:
                 in_text = True
             elif is_formula:
                 formulas.start(token, text)
-            elif name == "p" and is_text:
+            elif name == "p" and vocabulary:
                 text, level, mark = [], 0, ""
             elif name == "pPr":
                 level = int(token.get("lvl")) if token.get("lvl").isdecimal() else 0
@@ -70,7 +69,7 @@ def markdown(
             elif name == "buAutoNum":
                 mark = _number(token, lists.setdefault(level, Counters()))
                 lists = {each: counters for each, counters in lists.items() if each <= level}
-            elif name == "br" and is_text:
+            elif name == "br" and vocabulary:
                 text.append("\n")
             continue
 
@@ -79,7 +78,7 @@ def markdown(
             depth -= 1
             continue
         depth -= 1
-        if name == "t" and is_text:
+        if name == "t" and vocabulary:
             in_text = False
         elif is_formula:
             formulas.end(token, text)
@@ -88,7 +87,7 @@ def markdown(
         elif name == "tr":
             rows -= 1
             yield "\n"
-        elif name == "p" and is_text:
+        elif name == "p" and vocabulary:
             lines = [line for line in "".join(text).splitlines() if line.strip()]
             text = []
             if not lines or (only and placeholder != only):

@@ -1,6 +1,8 @@
 """Office's packages (Open Packaging Conventions): parts that point to each other by relationships."""
 
 import posixpath
+import re
+from functools import lru_cache
 from typing import NamedTuple
 from zipfile import ZipFile
 
@@ -21,6 +23,16 @@ LEFT_OUT = {
     "video": "films",
 }
 """What is left out, by the kind of a relationship that points to it."""
+
+
+_TEXT_NAMESPACES = re.compile(r"/(wordprocessingml|math|drawingml)(?:/|$)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=100)
+def vocabulary(namespace: str) -> str:
+    """`wordprocessingml`, `math` or `drawingml`, whose `t` elements are text; empty for all other namespaces."""
+    match = _TEXT_NAMESPACES.search(namespace)
+    return match[1].lower() if match else ""
 
 
 class Relationship(NamedTuple):
@@ -54,3 +66,10 @@ class Package(Archive):
                 path = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
                 found.append(Relationship(token.get("Type").rpartition("/")[2], path, token.get("Id")))
         return [each for each in found if self.has(each.part)]
+
+    def parts(self, part: str) -> dict[str, list[str]]:
+        """What `part` points to, by kind. A part that is named twice is read once."""
+        found: dict[str, dict[str, None]] = {}
+        for kind, target, _ in self.relationships(part):
+            found.setdefault(kind, {})[target] = None
+        return {kind: list(targets) for kind, targets in found.items()}

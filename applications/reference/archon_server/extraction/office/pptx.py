@@ -16,7 +16,7 @@ def markdown(package: Package) -> Iterator[str | int | LeftOut]:
         for token in package.tokens(package.main_part)
         if isinstance(token, Start) and token.name == "sldId"
     )
-    slides = [related[id_].part for id_ in ids if id_ in related]
+    slides = list(dict.fromkeys(related[id_].part for id_ in ids if id_ in related))
     left_out: Counter[str] = Counter(opc.LEFT_OUT[each.kind] for each in related.values() if each.kind in opc.LEFT_OUT)
     # A part that several slides point to is read once.
     seen: set[str] = set()

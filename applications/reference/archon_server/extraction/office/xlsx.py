@@ -20,29 +20,33 @@ _LITERAL = re.compile(r'"[^"]*"|\\.|\[(?!h|m|s)[^\]]*\]|_.|\*.', re.IGNORECASE)
 
 
 def markdown(package: Package) -> Iterator[str | int | LeftOut]:
-    related = package.relationships(package.main_part)
-    by_id = {each.id: each for each in related}
-    left_out: Counter[str] = Counter(opc.LEFT_OUT[each.kind] for each in related if each.kind in opc.LEFT_OUT)
-    strings = [text for each in related if each.kind == "sharedStrings" for text in _strings(package, each.part)]
-    formats = [kind for each in related if each.kind == "styles" for kind in _formats(package, each.part)]
-    sheets, epoch = [], datetime(1899, 12, 30)
+    by_id = {each.id: each for each in package.relationships(package.main_part)}
+    parts = package.parts(package.main_part)
+    left_out: Counter[str] = Counter()
+    for kind in parts.keys() & opc.LEFT_OUT.keys():
+        left_out[opc.LEFT_OUT[kind]] += len(parts[kind])
+    strings = [text for part in parts.get("sharedStrings", []) for text in _strings(package, part)]
+    formats = [kind for part in parts.get("styles", []) for kind in _formats(package, part)]
+    sheets: dict[str, tuple[str, str]] = {}
+    epoch = datetime(1899, 12, 30)
     for token in package.tokens(package.main_part):
         if isinstance(token, Start) and token.name == "sheet" and token.get("r:id") in by_id:
-            sheets.append((" ".join(token.get("name").split()), by_id[token.get("r:id")]))
+            sheet = by_id[token.get("r:id")]
+            sheets.setdefault(sheet.part, (" ".join(token.get("name").split()), sheet.kind))
         elif isinstance(token, Start) and token.name == "workbookPr" and token.get("date1904") in ("1", "true"):
             epoch = datetime(1904, 1, 1)
-    for number, (name, sheet) in enumerate(sheets, start=1):
+    for number, (part, (name, kind)) in enumerate(sheets.items(), start=1):
         yield f"\n# {name}\n\n"
-        if sheet.kind == "worksheet":
-            yield from _rows(package, sheet.part, strings, formats, epoch, left_out)
-        for kind, part, _ in package.relationships(sheet.part):
-            if kind == "drawing":
-                yield "\n"
-                yield from drawingml.markdown(package.tokens(part), left_out)
-                kinds = [kind, *(each.kind for each in package.relationships(part))]
-            else:
-                kinds = [kind]
-            left_out.update(opc.LEFT_OUT[each] for each in kinds if each in opc.LEFT_OUT)
+        if kind == "worksheet":
+            yield from _rows(package, part, strings, formats, epoch, left_out)
+        parts = package.parts(part)
+        for drawing in parts.get("drawing", []):
+            yield "\n"
+            yield from drawingml.markdown(package.tokens(drawing), left_out)
+            for kind, targets in package.parts(drawing).items():
+                parts.setdefault(kind, []).extend(targets)
+        for kind in parts.keys() & opc.LEFT_OUT.keys():
+            left_out[opc.LEFT_OUT[kind]] += len(parts[kind])
         yield "\n"
         yield 100 * number // len(sheets)
     yield from (LeftOut(f"{what} ({count})") for what, count in sorted(left_out.items()))
