@@ -50,6 +50,8 @@ export interface PythonTarget {
 export interface Requirements {
   /** Packages of the image. */
   image: string;
+  /** Packages that the image carries in addition if it has a browser. */
+  browser?: string;
   /** Packages of the environment in the store. */
   environment: string;
   /** Modules that a new environment must import, unless a stack says otherwise. */

@@ -22,7 +22,9 @@ import { run } from "./lib/run";
 const { requirements } = deployedApplication;
 const minimal = path.basename(requirements.image);
 const ml = path.basename(requirements.environment);
-const tests = "requirements.tests";
+
+/** Lists that are resolved afterwards, at the versions of the two. */
+const also = [...(requirements.browser === undefined ? [] : [requirements.browser]), "tests/python/requirements.tests"];
 
 /** A list of requirements and its lock file, relative to the checkout. */
 interface List {
@@ -33,7 +35,7 @@ interface List {
 
 /** All lists. What the image carries is the same for every accelerator. */
 function lists(accelerator: Accelerator): List[] {
-  return [requirements.image, requirements.environment, `tests/python/${tests}`].map((file) => ({
+  return [requirements.image, requirements.environment, ...also].map((file) => ({
     name: path.basename(file),
     list: `${file}.in`,
     lockFile: file === requirements.environment ? lockFileFor(`${file}.txt`, accelerator) : `${file}.txt`,
@@ -146,7 +148,7 @@ function lockArguments(image: string, stack: string, work: string, more: readonl
     "lock",
     `--minimal=/lists/${minimal}.in`,
     `--ml=/lists/${ml}.in`,
-    `--also=/lists/${tests}.in`,
+    ...also.map((file) => `--also=/lists/${path.basename(file)}.in`),
     "--output=/lists",
     "--scratch=/scratch",
     ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),

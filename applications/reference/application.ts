@@ -26,6 +26,7 @@ export const referenceServer: Application = {
   python: { abi: "cp311", platform: "linux/amd64" },
   requirements: {
     image: "applications/reference/requirements.server.minimal",
+    browser: "applications/reference/requirements.server.browser",
     environment: "applications/reference/requirements.server.ml",
     imports: ["torch", "transformers", "sentence_transformers"],
   },

@@ -74,7 +74,7 @@ test("containers are hardened, and the port is on loopback", () => {
 test("the server image is slim and holds no ML package", async () => {
   const { images } = (await stack.outputs()) as { images: { server: string } };
   const size = (await imageSize(images.server, stackHost(devStack).dockerHost)) ?? 0;
-  expect(size).toBeLessThan(1_000_000_000);
+  expect(size).toBeLessThan(400_000_000);
   // On every engine it is about what the files take, and not what their compressed layers do.
   const files = Number(docker("run", "--rm", "--entrypoint=du", images.server, "-sxb", "/").split("\t")[0]);
   expect(size / files).toBeGreaterThan(0.9);

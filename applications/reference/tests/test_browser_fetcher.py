@@ -203,32 +203,29 @@ SPOILED = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_page_whose_scripts_fail_is_reported_and_the_next_one_is_read(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path, (page, _) in SPOILED.items():
         site.page(path, f"<body>{page}")
     site.page("/huge.js", f"text.textContent = 'all of it' /* {'x' * 300_000} */", "text/javascript")
-    # crawl4ai creates directories when it is imported.
-    monkeypatch.setenv("CRAWL4_AI_BASE_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     from archon_server.crawling.browser_fetcher import BrowserFetcher
-    from archon_server.crawling.http_fetcher import FetchFailed
+    from archon_server.crawling.fetcher import FetchFailed
 
     limits = CrawlLimits(allowed=ONE, page_bytes=100_000, browser_bytes=200_000, page_seconds=12)
 
     async def outcomes() -> dict[str, str]:
         found = {}
-        async with BrowserFetcher(str(BROWSER), limits) as strategy:
+        async with BrowserFetcher(str(BROWSER), limits) as fetcher:
             for path in SPOILED:
                 try:
-                    found[path] = (await strategy.crawl(site.url + path)).html
+                    found[path] = (await fetcher.fetch(site.url + path)).text
                 except FetchFailed as error:
                     found[path] = str(error)
                 # In every case the scripts are stopped and the next page is read.
-                assert strategy.browser_manager.browser.contexts == []
-                assert "They sleep on their backs. ?" in (await strategy.crawl(f"{site.url}/")).html
+                assert fetcher.browser.contexts == []
+                assert "They sleep on their backs. ?" in (await fetcher.fetch(f"{site.url}/")).text
         return found
 
     for path, text in asyncio.run(outcomes()).items():

@@ -127,7 +127,7 @@ def _messages(
 ) -> Iterator[dict[str, Any]]:
     process = subprocesses.start(
         __name__,
-        environment={"HOME": work, "TMPDIR": work, "CRAWL4_AI_BASE_DIRECTORY": work},
+        environment={"HOME": work, "TMPDIR": work},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
