@@ -7,12 +7,13 @@ import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
+import { removeBrokenAttributes } from "./attributes";
 import { heldLock, releaseStaleLocks } from "./lock";
 import { orphans, readState, type KnownState } from "./orphans";
 
 /**
- * Makes a stack ready for its next update after one was killed: removes the stale lock, and the containers and networks
- * of this deployment that Pulumi does not know.
+ * Makes a stack ready for its next update after one was killed: removes the stale lock, half written attributes of the
+ * state, and the containers and networks of this deployment that Pulumi does not know.
  *
  * @returns what was removed
  * @throws UserError while an update is running
@@ -24,14 +25,16 @@ export async function recover(stack: string, progress: Progress): Promise<Labell
 
 /** Recovers a stack like {@link recover} if there is a stale lock; otherwise does nothing. */
 export async function recoverIfStale(stack: string, progress: Progress): Promise<void> {
+  removeBrokenAttributes(progress);
   if (releaseStaleLocks(stack, progress)) {
     await removeOrphans(stack, progress);
   }
 }
 
-/** Removes the stale lock of a stack. @throws UserError while an update is running */
+/** Removes the stale lock of a stack, and half written attributes of the state. @throws UserError while an update is running */
 export function releaseLock(stack: string, progress: Progress): void {
   releaseStaleLocks(stack, progress);
+  removeBrokenAttributes(progress);
   const holder = heldLock(stack);
   if (holder !== undefined) {
     throw new UserError(

@@ -6,7 +6,7 @@ import { ensureDocker } from "../../commands/setup/docker";
 import { silent } from "../../commands/lib/progress";
 import type { Release } from "../../release/release";
 import { command, prepareCommands } from "./commands";
-import { Checkout, docker, inspect, type EngineStack } from "./engine";
+import { Checkout, docker, hasImage, inspect, type EngineStack } from "./engine";
 import { Load } from "./load";
 import { Random } from "./random";
 
@@ -61,6 +61,7 @@ const serverFile = "applications/reference/archon_server/__init__.py";
  * Interrupts updates of a small stack at random moments and checks that the next update repairs everything, while a
  * client sends requests. After each interruption, `./archon recover` and the next update succeed, one server runs the
  * requested release, no job is left, the store is intact, and everything that the ledger's releases need exists.
+ * Another stack on the same engine and store, which is never updated, keeps its containers and all that it needs.
  */
 export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
@@ -74,6 +75,9 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
     await stack.up();
     const usual = performance.now() - start;
     await stack.healthy();
+    const neighbour = await checkout.stack();
+    await neighbour.up();
+    const before = await pictureOf(neighbour);
     load = new Load(await stack.url(), 5);
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
@@ -87,6 +91,7 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
       const problems = [
         ...(victim === "engine" ? await problemsWithoutHelp(stack) : []),
         ...(await recover(checkout, stack)),
+        ...(await problemsOfNeighbour(neighbour, before)),
       ];
       report.brokenRuns += problems.length > 0 ? 1 : 0;
       report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
@@ -204,7 +209,7 @@ function crash(container: string): boolean {
   return status === 0 || status === killedStatus;
 }
 
-/** Checks that after a crash of the engine, the servers answer again before any command is run. */
+/** Checks that the servers of a stack answer although no command was run. */
 function problemsWithoutHelp(stack: EngineStack): Promise<string[]> {
   return stack.healthy().then(
     () => [],
@@ -248,6 +253,37 @@ async function problemsOfStack(stack: EngineStack): Promise<string[]> {
       : [`one server of ${release} should run, but the running ones are of ${served.join(", ") || "no release"}`]),
     ...(stack.containers("gateway").length === 1 ? [] : [`${stack.containers("gateway").length} gateways run`]),
     ...(jobs.length === 0 ? [] : [`${jobs.length} store jobs are left`]),
+  ];
+}
+
+/** What another stack has: its containers, and the directory and image that its server was made from. */
+interface Picture {
+  containers: string[];
+  environment: number | undefined;
+  image: boolean;
+}
+
+async function pictureOf(stack: EngineStack): Promise<Picture> {
+  const { environment, images } = (await stack.outputs()) as {
+    environment: { path: string };
+    images: { server: string };
+  };
+  return {
+    containers: [...stack.containers("server"), ...stack.containers("gateway")],
+    environment: fs.statSync(environment.path, { throwIfNoEntry: false })?.ino,
+    image: hasImage(images.server),
+  };
+}
+
+/** What a stack has lost that nobody has updated. */
+async function problemsOfNeighbour(stack: EngineStack, before: Picture): Promise<string[]> {
+  const now = await pictureOf(stack);
+  const changed = (["containers", "environment", "image"] as const).filter(
+    (part) => JSON.stringify(now[part]) !== JSON.stringify(before[part]),
+  );
+  return [
+    ...changed.map((part) => `the ${part} of another stack changed: ${JSON.stringify(now[part] ?? "gone")}`),
+    ...(await problemsWithoutHelp(stack)),
   ];
 }
 

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { removeBrokenAttributes } from "../../commands/recover/attributes";
 import { heldLock, releaseStaleLocks } from "../../commands/recover/lock";
 import { silent } from "../../commands/lib/progress";
 import { foreign, orphans, readState } from "../../commands/recover/orphans";
@@ -104,4 +105,28 @@ describe("a lock of this machine", () => {
   test("is held if the time in it cannot be read", () => {
     expect(isRemoved("yesterday")).toBe(false);
   });
+});
+
+test("attributes that a killed Pulumi left half written are removed, and nothing else of the state", () => {
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), "recover-"));
+  const stacks = path.join(state, ".pulumi", "stacks", "archon");
+  const messages: string[] = [];
+  const progress = { ...silent, message: (line: string) => messages.push(line) };
+  removeBrokenAttributes(progress, state);
+  fs.mkdirSync(stacks, { recursive: true });
+  // As found after a kill -9: the state is whole, its attributes are empty, the next state is not in place yet.
+  const files = {
+    "dev.json": "{",
+    "dev.json.attrs": "",
+    "prod.json.attrs": "{}\n",
+    "dev.json.18ec.tmp": "{",
+    half: "",
+  };
+  Object.entries(files).forEach(([name, text]) => fs.writeFileSync(path.join(stacks, name), text));
+  removeBrokenAttributes(progress, state);
+  expect(fs.readdirSync(stacks).sort()).toEqual(["dev.json", "dev.json.18ec.tmp", "half", "prod.json.attrs"]);
+  expect(messages).toEqual([
+    "Removed the attributes of stacks/archon/dev.json, which a killed update left half written.",
+  ]);
+  fs.rmSync(state, { recursive: true });
 });

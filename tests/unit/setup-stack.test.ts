@@ -43,6 +43,14 @@ test("a stack is there once everything that belongs to it is", async () => {
   expect(hasStack("dev")).toBe(true);
 });
 
+test("a lost passphrase is reported with the way on, which touches no other stack", async () => {
+  fs.renameSync(paths.passphraseFile, `${paths.passphraseFile}.away`);
+  const attempt = ensureStack("dev", environment);
+  await expect(attempt).rejects.toThrow("./archon recover --adopt --stack NAME");
+  await expect(attempt).rejects.not.toThrow("docker rm");
+  fs.renameSync(`${paths.passphraseFile}.away`, paths.passphraseFile);
+});
+
 test("in a checkout that was moved, it is set up again: selected, and started by a `pulumi` that exists", async () => {
   const moved = path.join(checkout, "moved");
   fs.mkdirSync(moved);

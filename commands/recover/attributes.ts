@@ -1,0 +1,39 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { stateDirectory } from "../../lib/paths";
+import type { Progress } from "../lib/progress";
+
+/**
+ * Removes what a Pulumi that was killed left half written beside a file of the checkout's backend: `FILE.attrs`, with
+ * attributes that no command of ours reads. Pulumi writes the file itself in one step, but not its attributes, and with
+ * broken ones it reads neither. Without any it reads the file.
+ */
+export function removeBrokenAttributes(progress: Progress, state: string = stateDirectory): void {
+  const directory = path.join(state, ".pulumi");
+  const names = fs.existsSync(directory) ? fs.readdirSync(directory, { recursive: true, encoding: "utf8" }) : [];
+  for (const name of names.filter((each) => each.endsWith(".attrs"))) {
+    const file = path.join(directory, name);
+    if (isBroken(file)) {
+      fs.rmSync(file, { force: true });
+      progress.message(
+        `Removed the attributes of ${name.replace(/\.attrs$/, "")}, which a killed update left half written.`,
+      );
+    }
+  }
+}
+
+function isBroken(file: string): boolean {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, "utf8");
+  } catch {
+    // An update of another stack has removed it since.
+    return false;
+  }
+  try {
+    JSON.parse(text);
+    return false;
+  } catch {
+    return true;
+  }
+}
