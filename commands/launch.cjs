@@ -9,7 +9,6 @@ const path = require("path");
 
 const oldestNode = 20;
 const wrongUsage = 2;
-const compilerOptions = { module: "commonjs", target: "es2022", esModuleInterop: true, inlineSourceMap: true };
 const root = path.resolve(__dirname, "..");
 const modules = path.join(root, "node_modules");
 const stampFile = path.join(modules, ".archon-lock");
@@ -92,41 +91,11 @@ function installPackages(stamp) {
   process.stderr.write("Installed in " + ((Date.now() - started) / 1000).toFixed(1) + " s.\n");
 }
 
-/**
- * Lets `require` read TypeScript. Loading the compiler takes longer than most commands, so its output for a file is
- * cached by the hash of the file. `npm ci` removes the cache together with the compiler.
- */
-function readTypeScript() {
-  const cache = path.join(modules, ".cache", "archon-commands");
-  fs.mkdirSync(cache, { recursive: true });
-  process.setSourceMapsEnabled(true);
-  require.extensions[".ts"] = (module, file) => {
-    const source = fs.readFileSync(file, "utf8");
-    const compiled = path.join(
-      cache,
-      crypto
-        .createHash("sha256")
-        .update(JSON.stringify([compilerOptions, file, source]))
-        .digest("hex") + ".js",
-    );
-    if (!fs.existsSync(compiled)) {
-      const { outputText } = require(path.join(modules, "typescript")).transpileModule(source, {
-        fileName: file,
-        compilerOptions,
-      });
-      const partial = compiled + "." + process.pid;
-      fs.writeFileSync(partial, outputText);
-      fs.renameSync(partial, compiled);
-    }
-    module._compile(fs.readFileSync(compiled, "utf8"), file);
-  };
-}
-
 checkNode(process.versions.node);
 const stamp = expectedStamp();
 if (!isInstalled(stamp)) {
   checkCommand(process.argv[2]);
   installPackages(stamp);
 }
-readTypeScript();
+require("../lib/typescript.cjs").readTypeScript();
 require("./lib/archon.ts");

@@ -1,4 +1,5 @@
 import * as path from "node:path";
+import { projectRoot } from "../../lib/paths";
 
 /** A Pulumi CLI with its Node.js language host, and a home directory that holds every plugin. */
 export interface PulumiTools {
@@ -21,5 +22,8 @@ export function toolsEnvironment(tools: PulumiTools, environment: NodeJS.Process
     PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...(tools.origin === "built" && {
+      PULUMI_LANGUAGE_NODEJS_RUN_PATH: path.join(projectRoot, "toolchain", "run-program.cjs"),
+    }),
   };
 }

@@ -381,7 +381,7 @@ describe("versions", () => {
 });
 
 describe("toolsEnvironment", () => {
-  const tools: PulumiTools = { home: "/c/home", binDirectory: "/c/bin", version: pulumiVersion, origin: "built" };
+  const tools: PulumiTools = { home: "/c/home", binDirectory: "/c/bin", version: pulumiVersion, origin: "path" };
 
   it("puts the tools before PATH and keeps Pulumi from fetching anything", () => {
     expect(toolsEnvironment(tools, { PATH: "/usr/bin", OTHER: "1" })).toEqual({
@@ -392,6 +392,11 @@ describe("toolsEnvironment", () => {
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_SKIP_UPDATE_CHECK: "true",
     });
+  });
+
+  it("starts the program by way of toolchain/run-program.cjs with the language host that is built here", () => {
+    const environment = toolsEnvironment({ ...tools, origin: "built" }, {});
+    expect(fs.existsSync(environment.PULUMI_LANGUAGE_NODEJS_RUN_PATH ?? "")).toBe(true);
   });
 
   it("leaves PATH alone when the CLI is found there", () => {

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import * as path from "node:path";
 import { buildPulumiEnvironment, shellExports, withoutShims } from "../../commands/lib/environment";
 import type { PulumiTools } from "../../commands/lib/pulumi-tools";
-import { archonPath, passphraseFile, shimDirectory, stateDirectory } from "../../lib/paths";
+import { archonPath, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
 
 const built: PulumiTools = { home: "/cache/home", binDirectory: "/cache/bin", version: "3.259.0", origin: "built" };
 const onPath: PulumiTools = { home: "/home/me/.pulumi", binDirectory: undefined, version: "3.259.0", origin: "path" };
@@ -19,6 +19,7 @@ describe("the environment of Pulumi", () => {
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_LANGUAGE_NODEJS_RUN_PATH: path.join(projectRoot, "toolchain", "run-program.cjs"),
     });
     expect(base).toEqual({ PATH: "/usr/bin:/cache/bin:/bin", HOME: "/home/me" });
   });
@@ -51,6 +52,7 @@ describe("the exports for a shell", () => {
       "export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
       "export PULUMI_HOME",
       "export PULUMI_IGNORE_AMBIENT_PLUGINS",
+      "export PULUMI_LANGUAGE_NODEJS_RUN_PATH",
       "export PULUMI_SKIP_UPDATE_CHECK",
       "unset PULUMI_CONFIG_PASSPHRASE",
     ]);

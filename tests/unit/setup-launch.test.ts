@@ -17,7 +17,10 @@ beforeEach(() => {
   checkout = fs.mkdtempSync(path.join(os.tmpdir(), "launch-"));
   fs.mkdirSync(path.join(checkout, "commands"));
   fs.mkdirSync(path.join(checkout, "bin"));
-  fs.copyFileSync(path.join(root, "commands", "launch.cjs"), path.join(checkout, "commands", "launch.cjs"));
+  fs.mkdirSync(path.join(checkout, "lib"));
+  for (const file of ["commands/launch.cjs", "lib/typescript.cjs"]) {
+    fs.copyFileSync(path.join(root, file), path.join(checkout, file));
+  }
   fs.writeFileSync(path.join(checkout, "package-lock.json"), "{}");
   fs.mkdirSync(path.join(checkout, "commands", "lib"));
   fs.writeFileSync(path.join(checkout, "commands", "greet.ts"), greeting("hello"));

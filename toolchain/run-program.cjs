@@ -1,0 +1,8 @@
+"use strict";
+// Starts the Pulumi program for the language host that is built here. That host is older than Pulumi.yaml's options: it
+// never sees `typescript: false`, and Pulumi would load a compiler that a program in JavaScript does not use.
+
+if (process.argv.at(-1).endsWith(".cjs")) {
+  delete process.env.PULUMI_NODEJS_TYPESCRIPT;
+}
+require("@pulumi/pulumi/cmd/run");
