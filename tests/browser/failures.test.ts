@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser.close();
-  await checkout.remove();
+  checkout.remove();
 });
 
 test("a server that requires a token prompts for it once, and the tab keeps it", async () => {

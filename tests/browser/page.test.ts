@@ -50,7 +50,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser.close();
-  await checkout.remove();
+  checkout.remove();
 });
 afterEach(async () => {
   await screenshot(page, `after-${(expect.getState().currentTestName ?? "").replace(/\W+/g, "-").slice(0, 60)}`);

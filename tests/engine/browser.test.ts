@@ -16,8 +16,8 @@ beforeAll(async () => {
   });
   await stack.up();
 });
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 async function request(route: string, body?: unknown): Promise<Record<string, unknown>> {

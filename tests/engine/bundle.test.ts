@@ -30,8 +30,8 @@ beforeAll(async () => {
   server = ((await first.outputs())["images"] as { server: string }).server;
   imageId = idOf(server);
 });
-afterAll(async () => {
-  await here.remove();
+afterAll(() => {
+  here.remove();
   if (hasImage(server)) {
     docker("image", "rm", server);
   }

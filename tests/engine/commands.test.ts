@@ -36,8 +36,8 @@ beforeAll(async () => {
   checkout.edit(server, (text) => `${text}\n# second\n`);
   await release();
 });
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 test("releases lists what ran, and marks what runs", () => {

@@ -6,8 +6,8 @@ import { Checkout } from "../support/engine";
 jest.setTimeout(600_000);
 
 const checkout = new Checkout();
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 test("two stacks that come up at once share one environment, and both serve", async () => {

@@ -14,8 +14,8 @@ beforeAll(async () => {
   stack = await checkout.stack();
   await stack.up();
 });
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 async function request(route: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {

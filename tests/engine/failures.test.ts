@@ -12,8 +12,8 @@ jest.setTimeout(600_000);
 
 const checkout = new Checkout();
 const LOCKS = "tests/support/locks";
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 const environments = (): string[] => entries("envs");

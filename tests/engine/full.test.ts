@@ -23,8 +23,8 @@ beforeAll(async () => {
   stack = await fullStack(checkout);
   await stack.up();
 });
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 async function post(route: string, body: FormData | object): Promise<Record<string, unknown>> {

@@ -16,8 +16,8 @@ import { Sshd } from "../support/sshd";
 jest.setTimeout(600_000);
 
 const checkout = new Checkout();
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 describe("an engine behind ssh", () => {

@@ -53,9 +53,9 @@ beforeAll(async () => {
   prepareCommands(second);
   await mine.up();
 });
-afterAll(async () => {
-  await second.remove();
-  await first.remove();
+afterAll(() => {
+  second.remove();
+  first.remove();
 });
 
 test("a second checkout is refused, with another store too, while the first one serves on and loses nothing", async () => {

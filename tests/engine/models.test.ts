@@ -60,9 +60,9 @@ beforeAll(async () => {
   stack = await checkout.stack({ hubEndpoint: endpoint, models: [{ name: "tiny", repo, revision }] });
   tool("init");
 });
-afterAll(async () => {
+afterAll(() => {
   docker("rm", "--force", hub);
-  await checkout.remove();
+  checkout.remove();
 });
 
 test("a branch is pinned to its commit, with the size of what an update would fetch", () => {

@@ -15,8 +15,8 @@ const fixtures = path.join(__dirname, "..", "fixtures", "previews");
 const fresh =
   process.env["RECORD_PREVIEWS"] === undefined ? fs.mkdtempSync(path.join(os.tmpdir(), "archon-previews-")) : fixtures;
 const checkout = new Checkout();
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
   if (fresh !== fixtures) {
     fs.rmSync(fresh, { recursive: true });
   }

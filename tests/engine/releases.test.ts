@@ -19,8 +19,8 @@ beforeAll(async () => {
   checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}\n# ${stack.name}\n`);
   await stack.up();
 });
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 const ledger = async (): Promise<Release[]> => (await stack.outputs())["releases"] as Release[];

@@ -22,9 +22,9 @@ beforeAll(async () => {
   load = new Load(await stack.url(), requestsPerSecond);
   await load.start();
 });
-afterAll(async () => {
+afterAll(() => {
   load.end();
-  await checkout.remove();
+  checkout.remove();
 });
 
 const SERVER = "applications/reference/archon_server/__init__.py";

@@ -20,8 +20,8 @@ beforeAll(async () => {
   printed.push(await stack.upOutput());
   ({ apiToken } = (await stack.outputs()) as { apiToken: string });
 });
-afterAll(async () => {
-  await checkout.remove();
+afterAll(() => {
+  checkout.remove();
 });
 
 test("the API asks for the token, and takes it", async () => {

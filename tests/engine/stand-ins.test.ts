@@ -56,7 +56,7 @@ afterAll(async () => {
     await each.stop();
   }
   fs.rmSync(directory, { recursive: true });
-  await checkout.remove();
+  checkout.remove();
 });
 
 async function startBackend(): Promise<ArchonBackend> {

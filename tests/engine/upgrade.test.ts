@@ -63,9 +63,9 @@ beforeAll(async () => {
   stack = await today.adopt(stack);
   steps = names(await stack.up());
 });
-afterAll(async () => {
-  await before.remove();
-  await today.remove();
+afterAll(() => {
+  before.remove();
+  today.remove();
 });
 
 test("the update replaces the server because its image has changed, and makes environment, network and data not again", async () => {

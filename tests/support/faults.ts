@@ -108,7 +108,7 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
     throw error;
   } finally {
     load?.end();
-    await checkout.remove();
+    checkout.remove();
   }
   return report;
 }
