@@ -1,11 +1,13 @@
+import * as path from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { archon } from "../lib/command-line";
+import { projectRoot } from "../lib/paths";
 import { updateFaults } from "../tests/support/faults";
 import { ensureSetup } from "./setup/ensure";
 import { pulumiEnvironment } from "./lib/environment";
 import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
-import { runJest } from "./test/jest";
+import { runJest, succeeds } from "./test/jest";
 import { ensureTestsImage, runInTestsImage } from "./test/python";
 import { closingLine, sum, verdict, type Counts, type Print } from "./test/results";
 
@@ -15,6 +17,8 @@ interface Options {
   rounds?: number;
   fuzz?: number;
   documents?: number;
+  bench?: boolean;
+  engines?: boolean;
   engine: boolean;
   seed?: number;
 }
@@ -22,9 +26,12 @@ interface Options {
 /** The numbers of all parts when none is given: they take some hours. */
 const nightly = { runs: 300, up: 30, rounds: 5, fuzz: 20, documents: 10_000 };
 
+/** The benchmarks. Those after `start` measure the stack `dev`. */
+const benchmarks = [["bench", "store"], ["bench", "fetch"], ["start"], ["bench", "server"], ["bench", "relevance"]];
+
 /**
- * Tests that take hours; `npm test` contains a short run of each part. The seed repeats the choices, but the moments at
- * which something is killed depend on the machine.
+ * Tests that take hours; `npm test` contains a short run of each part, but for benchmarks and other engines. The seed
+ * repeats the choices, but the moments at which something is killed depend on the machine.
  */
 export function define(command: Command): void {
   command
@@ -34,6 +41,8 @@ export function define(command: Command): void {
     .option("--rounds <number>", "change and roll back releases this many times under load", count)
     .option("--fuzz <number>", "run the property tests with this many times as many examples", count)
     .option("--documents <number>", "send this many damaged documents of each kind through the server's parsers", count)
+    .option("--bench", "run each benchmark once; this updates the stack dev, or deploys it")
+    .option("--engines", "run the tests on other versions of the Docker engine, as test-engines does")
     .option("--seed <number>", "repeat the choices of an earlier run", count)
     .addHelpText(
       "after",
@@ -50,7 +59,7 @@ export function define(command: Command): void {
 async function soak(options: Options): Promise<number> {
   const { engine, seed = Date.now() % 1_000_000 } = options;
   const names = ["runs", "up", "rounds", "fuzz", "documents"] as const;
-  const all = names.every((name) => options[name] === undefined);
+  const all = [...names, "bench" as const, "engines" as const].every((name) => options[name] === undefined);
   const times = (name: (typeof names)[number]): number => options[name] ?? (all ? nightly[name] : 0);
   await ensureSetup(new Steps());
   console.log(`Seed ${seed}`);
@@ -61,6 +70,8 @@ async function soak(options: Options): Promise<number> {
     ["releases under load", times("rounds"), rollouts],
     ["property tests", times("fuzz"), (number) => propertyTests(number, seed)],
     ["damaged documents of each kind", times("documents"), (number) => damagedDocuments(number, seed)],
+    ["benchmarks", all || options.bench ? benchmarks.length : 0, () => commands(benchmarks)],
+    ["other Docker engines", all || options.engines ? 1 : 0, () => commands([["test-engines"]])],
   ];
   const results: Counts[] = [];
   for (const [name, number, run] of parts.filter(([, each]) => each > 0)) {
@@ -116,6 +127,18 @@ async function damagedDocuments(documents: number, seed: number): Promise<Counts
   const args = ["-m", "tests.fuzz", `--documents=${documents}`, `--seed=${seed}`];
   const passed = await runInTestsImage(await ensureTestsImage(print), args, print);
   return verdict("every document is read or refused within the limits", passed, print);
+}
+
+/** Runs commands of `./archon`. Each counts as one test. */
+async function commands(each: readonly (readonly string[])[]): Promise<Counts> {
+  const results: Counts[] = [];
+  for (const args of each) {
+    const name = archon(args.join(" "));
+    const options = { cwd: projectRoot, log: `soak-${args.join("-")}`, onLine: print };
+    const passed = await succeeds(process.execPath, [path.join("commands", "launch.cjs"), ...args], options, print);
+    results.push(verdict(name, passed, print));
+  }
+  return sum(results);
 }
 
 function count(text: string): number {
