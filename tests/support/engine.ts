@@ -120,15 +120,12 @@ export class Checkout {
     stateDirectory: string,
     values: Readonly<Record<string, unknown>>,
   ): Promise<EngineStack> {
-    const { binDirectory } = readTools();
-    const command =
-      binDirectory === undefined
-        ? {}
-        : { pulumiCommand: await automation.PulumiCommand.get({ root: path.dirname(binDirectory) }) };
-    const stack = await automation.LocalWorkspace.createOrSelectStack(
+    // `createOrSelectStack` would start Pulumi twice for a new one.
+    const open = fs.existsSync(stateFile(stateDirectory, name)) ? "selectStack" : "createStack";
+    const stack = await automation.LocalWorkspace[open](
       { stackName: name, workDir: this.directory },
       {
-        ...command,
+        pulumiCommand: await pulumiCommand(),
         envVars: {
           ...(pulumiEnvironment() as Record<string, string>),
           PULUMI_BACKEND_URL: `file://${path.join(stateDirectory, ".archon", "state")}`,
@@ -161,6 +158,19 @@ export class Checkout {
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+function stateFile(checkout: string, stack: string): string {
+  return path.join(checkout, ".archon", "state", ".pulumi", "stacks", "archon", `${stack}.json`);
+}
+
+let command: Promise<automation.PulumiCommand> | undefined;
+
+/** The CLI that the set-up chose. Pulumi asks it for its version, which is enough once. */
+function pulumiCommand(): Promise<automation.PulumiCommand> {
+  const { binDirectory } = readTools();
+  command ??= automation.PulumiCommand.get(binDirectory === undefined ? {} : { root: path.dirname(binDirectory) });
+  return command;
 }
 
 export class EngineStack {
@@ -215,10 +225,7 @@ export class EngineStack {
 
   /** The state as it is on the disk, with encrypted secrets; an export by the Automation API decrypts them. */
   state(): string {
-    return fs.readFileSync(
-      path.join(this.stateDirectory, ".archon", "state", ".pulumi", "stacks", "archon", `${this.name}.json`),
-      "utf8",
-    );
+    return fs.readFileSync(stateFile(this.stateDirectory, this.name), "utf8");
   }
 
   configure(changes: Readonly<Record<string, unknown>>): void {

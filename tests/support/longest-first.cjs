@@ -1,7 +1,17 @@
 const { default: Sequencer } = require("@jest/test-sequencer");
 
 /** Files that take minutes. If one of them started last, it would run alone at the end. */
-const LONGEST = ["rollout", "full", "releases", "faults"].map((name) => `/tests/engine/${name}.test.ts`);
+const LONGEST = [
+  "rollout",
+  "full",
+  "releases",
+  "failures",
+  "stand-ins",
+  "commands",
+  "faults",
+  "concurrency",
+  "upgrade",
+].map((name) => `/tests/engine/${name}.test.ts`);
 
 /** Starts the longest files first, the others as jest would. */
 module.exports = class LongestFirst extends Sequencer {
