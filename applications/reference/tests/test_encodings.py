@@ -110,6 +110,26 @@ def test_both_byte_orders_have_a_mark(order: str) -> None:
     assert of_bytes(raw).decode(raw) == "Größe"
 
 
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Otters sleep on their backs.\n",
+        "数据库连接超时时间为三十秒。请检查网络配置，然后重新启动服务。\n",
+        "数据库连接超时时间为三十秒。请检查网络配置",
+        "データベース接続がタイムアウトしました。設定を確認する必要があります。",
+        "데이터베이스 연결 제한시간은 삼십 초입니다.",
+        "Тайм-аут подключения к базе данных составляет тридцать секунд.",
+        "مهلة الاتصال بقاعدة البيانات ثلاثون ثانية.",
+        "หมดเวลาเชื่อมต่อฐานข้อมูลคือสามสิบวินาที",
+        "👍🏽 otters 👩\u200d💻 sleep\r\n" * 20_000,
+    ],
+)
+def test_utf_16_is_told_without_a_mark(text: str, order: str) -> None:
+    raw = text.encode(order)
+    assert of_bytes(raw).decode(raw) == text
+
+
 SENTENCES = {
     "windows-1251": "Привет, это текст на русском языке.",
     "KOI8-R": "Привет, это текст на русском языке.",

@@ -66,6 +66,14 @@ OTHERS = [
         ("ឯកសារភាសាខ្មែរ", "ភាសា"),
         ("မြန်မာဘာသာစကား", "ဘာသာ"),
         ("བོད་ཡིག་གི་ཡིག་ཆ།", "བོད་ཡིག"),
+        # Emoji, alone, joined, and with a skin tone.
+        ("👍🏽 otter", "👍"),
+        ("👍 otter", "👍🏿"),
+        ("x 👩\u200d💻 y", "👩\u200d💻"),
+        ("❤\ufe0f kelp", "❤"),
+        ("🇯🇵", "🇯🇵"),
+        ("مدرسة كبيرة", "مدرسه"),
+        ("مدرسہ", "مدرسه"),
         # Case and ligatures.
         ("Die Straße ist gesperrt, Größe unbekannt", "Straße"),
         ("Die Straße ist gesperrt, Größe unbekannt", "GRÖSSE"),

@@ -8,6 +8,7 @@ import codecs
 import io
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -185,6 +186,9 @@ _OTHER_SCRIPTS = {
 
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _SHIFT_TO_JAPANESE = re.compile(rb"\x1b\$[@B]")
+_USUAL = re.compile("[\t\n\r -~\u3000-\u303f\uff00-\uffef]")
+"""ASCII, and what stands between the words of Chinese and Japanese."""
+_ODD_CATEGORIES = {"Cc", "Cn", "Co", "Cs"}
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -261,6 +265,8 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
                 sample += _near_high_bytes(piece)
     broken += len(decoder.decode(b"", final=True))
     if b"\0" in first:
+        if encoding := _utf_16(first):
+            return encoding
         with suppress(UnknownEncoding):
             encoding = _guessed(first, _WIDE)
             # These have few marks of their own: a weak guess is a file that is no text.
@@ -272,7 +278,30 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
     # Damaged UTF-8 is UTF-8. In other encodings hardly any bytes form its characters.
     if readable - broken >= 3 * broken:
         return Encoding("UTF-8")
-    return _guessed(sample[:SAMPLE_BYTES], _candidates(sample))
+    try:
+        return _guessed(sample[:SAMPLE_BYTES], _candidates(sample))
+    except UnknownEncoding:
+        # Chinese or Japanese without a line end has no zero byte.
+        if encoding := _utf_16(first):
+            return encoding
+        raise
+
+
+def _utf_16(start: bytes) -> Encoding | None:
+    """UTF-16 without a mark. In the wrong order of bytes a text is full of characters that nobody uses."""
+    found: list[tuple[float, float, str]] = []
+    for name in ("UTF-16LE", "UTF-16BE"):
+        with suppress(UnicodeDecodeError):
+            # A character of two units may end in the next piece.
+            text = codecs.getincrementaldecoder(name)().decode(start, final=len(start) < _PIECE)
+            usual = len(_USUAL.findall(text)) / max(len(text), 1)
+            odd = sum(unicodedata.category(each) in _ODD_CATEGORIES and each not in "\t\n\r\f" for each in text)
+            found.append((odd / max(len(text), 1), -usual, name))
+    if not found or min(found)[0] > 0.01:
+        return None
+    best, *others = sorted(found)
+    # Both orders can look right, if the text is short.
+    return Encoding(best[2], max(-best[1], others[0][0] - best[0] if others else 0.9, 0.5))
 
 
 def _near_high_bytes(piece: bytes) -> bytes:

@@ -102,6 +102,11 @@ STEPS = (
         PRIMARY KEY (chunk_id, endpoint, model)
     ) STRICT;
     """,
+    """
+    -- Emoji are words, and two Arabic letters are one. Until a passage is indexed again, chunk_words finds it.
+    DELETE FROM chunk_terms;
+    INSERT OR IGNORE INTO chunks_to_index (chunk_id) SELECT id FROM chunks;
+    """,
 )
 
 

@@ -56,10 +56,11 @@ class _OneLetter(_Table):
     """Digits of every script become ASCII digits. Letters that keyboards or languages exchange become one letter."""
 
     # Turkish writes the capital I small as ı, everybody else as i. Persian and Arabic keyboards have letters of their
-    # own for yeh and kaf; the last of that line only stretches a word. The rest is typed as an apostrophe.
+    # own for yeh and kaf, and many write teh marbuta as heh; the last of that line only stretches a word. The rest is
+    # typed as an apostrophe.
     _SAME = (
         {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}
-        | {"ی": "ي", "ى": "ي", "ک": "ك", "ـ": ""}
+        | {"ی": "ي", "ى": "ي", "ک": "ك", "ة": "ه", "ہ": "ه", "ـ": ""}
         | dict.fromkeys("ʹʻʼʽʾʿ", "'")
     )
     _OPTIONAL = re.compile(
@@ -77,10 +78,18 @@ class _OneLetter(_Table):
 
 
 class _WordCharacters(_Table):
-    """Everything but letters, digits and the marks on them becomes a blank. ASCII stays: FTS5 splits it."""
+    """Everything but letters, digits and the marks on them becomes a blank. ASCII stays: FTS5 splits it.
+
+    Each emoji is a word, also those that are joined to one picture.
+    """
+
+    _EMOJI = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
+    _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
     def _replacement(self, code: int) -> str | int:
         category = unicodedata.category(chr(code))
+        if self._EMOJI.match(chr(code)):
+            return " " if code in self._SKIN_TONES else f" {chr(code)} "
         # Private characters are what a font calls letters.
         return code if code < 128 or category[0] in "LNM" or category == "Co" else " "
 

@@ -19,7 +19,14 @@ const ACCENTS =
 /** Letters that keyboards or languages exchange. */
 const SAME_LETTERS: Readonly<Record<string, string>> = {
   ...{ ı: "i", ł: "l", ø: "o", đ: "d", æ: "ae", œ: "oe" },
-  ...{ "\u06cc": "\u064a", "\u0649": "\u064a", "\u06a9": "\u0643", "\u0640": "" },
+  ...{
+    "\u06cc": "\u064a",
+    "\u0649": "\u064a",
+    "\u06a9": "\u0643",
+    "\u0629": "\u0647",
+    "\u06c1": "\u0647",
+    "\u0640": "",
+  },
 };
 
 export function fold(text: string): Folded {
