@@ -80,6 +80,28 @@ def test_torch_alone_comes_from_its_index(tmp_path: Path, lock: Callable[..., Re
     assert cpu_index not in (tmp_path / "ml.txt").read_text()
 
 
+def test_a_cpu_environment_has_no_package_of_cuda_and_a_second_run_changes_nothing(
+    store: Store, tmp_path: Path, lock: Callable[..., Result], populate, default_index: str, cpu_index: str
+):
+    choice = ("--accelerator", "cpu", "--torch-index", cpu_index)
+    assert lock(*choice).status == 0
+    locked = (tmp_path / "ml.txt").read_text()
+    options = ("--index", default_index, "--extra-index", cpu_index)
+    result = populate("k1", locked, imports=("depx",), options=options)
+    assert result.status == 0, result.err
+    installed = {path.name.partition("-")[0] for path in store.environment("k1").rglob("*.dist-info")}
+    assert installed == {"depx", "torch"}
+    cached = {path.name for path in store.uv_cache.rglob("*") if path.name.startswith(("nvidia", "triton"))}
+    assert cached == set()
+
+    before = {path: path.lstat().st_mtime_ns for path in store.environment("k1").rglob("*")}
+    assert lock(*choice).status == 0
+    assert (tmp_path / "ml.txt").read_text() == locked
+    again = populate("k1", locked, imports=("depx",), options=options)
+    assert (again.status, again.out.startswith("environment k1 is already there")) == (0, True)
+    assert {path: path.lstat().st_mtime_ns for path in store.environment("k1").rglob("*")} == before
+
+
 def test_lists_without_torch_are_the_same_for_every_accelerator(
     tmp_path: Path, lock: Callable[..., Result], cpu_index: str
 ):
