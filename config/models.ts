@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { directoryRevision } from "../lib/hashing";
+import { directoryRevision, sha256OfFile } from "../lib/hashing";
 import { readModelDirectory, type ModelDirectory } from "../lib/model-directory";
 import type { ModelEntry } from "./schema";
 
@@ -33,6 +33,9 @@ export function modelOf(project: string, entry: ModelEntry, read?: ModelDirector
     return { ...entry, repo };
   }
   const directory = path.resolve(project, entry.directory);
-  const revision = directoryRevision((read ?? readModelDirectory(directory)).files);
+  const { files } = read ?? readModelDirectory(directory);
+  const revision = directoryRevision(
+    files.map((file) => ({ path: file, sha256: sha256OfFile(path.join(directory, file)) })),
+  );
   return { name: entry.name, repo, revision, variant: entry.variant, directory };
 }

@@ -37,25 +37,44 @@ export function digestFiles(files: readonly SourceFile[]): string {
  * Commit of a model that comes from a directory: the first 40 hex digits of the sha256 over the lines
  * `<sha256>  <path>`. The store tool computes the same from the files that it receives.
  */
-export function directoryRevision(files: readonly SourceFile[]): string {
-  const lines = [...files]
-    .sort((a, b) => compareBytes(a.path, b.path))
-    .map((file) => `${sha256(file.bytes)}  ${file.path}\n`);
+export function directoryRevision(files: readonly { path: string; sha256: string }[]): string {
+  const lines = [...files].sort((a, b) => compareBytes(a.path, b.path)).map((file) => `${file.sha256}  ${file.path}\n`);
   return sha256(lines.join("")).slice(0, 40);
 }
 
+/** Lower-case sha256 of a file, 64 hex digits. Weights may be larger than what fits into memory, or into one buffer. */
+export function sha256OfFile(file: string): string {
+  const hash = crypto.createHash("sha256");
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  const descriptor = fs.openSync(file, "r");
+  try {
+    for (let length = 1; length > 0;) {
+      length = fs.readSync(descriptor, buffer);
+      hash.update(buffer.subarray(0, length));
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  return hash.digest("hex");
+}
+
+/** Regular files below a directory, with their content. @see listTree for the parameter */
+export function readTree(directory: string, keep: (relative: string) => boolean): SourceFile[] {
+  return listTree(directory, keep).map((name) => readFile(directory, name));
+}
+
 /**
- * Regular files below a directory.
+ * Relative paths of the regular files below a directory.
  * @param keep gets the relative path of every file and directory; a file or directory that it refuses is left out
  * @param isFile gets the relative path of every symbolic link, and says whether it counts as the file that it points
  *   to. By default links are left out: what they point to may lie outside the checkout.
  */
-export function readTree(
+export function listTree(
   directory: string,
   keep: (relative: string) => boolean,
   isFile: (link: string) => boolean = () => false,
-): SourceFile[] {
-  const files: SourceFile[] = [];
+): string[] {
+  const files: string[] = [];
   const visit = (relative: string): void => {
     for (const entry of fs.readdirSync(path.join(directory, relative), { withFileTypes: true })) {
       const name = relative === "" ? entry.name : `${relative}/${entry.name}`;
@@ -65,7 +84,7 @@ export function readTree(
       if (entry.isDirectory()) {
         visit(name);
       } else if (entry.isFile() || (entry.isSymbolicLink() && isFile(name))) {
-        files.push(readFile(directory, name));
+        files.push(name);
       }
     }
   };

@@ -1,10 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { readTree, type SourceFile } from "./hashing";
+import { listTree } from "./hashing";
 
 /** What a directory holds of a model. */
 export interface ModelDirectory {
-  files: SourceFile[];
+  /** Relative paths of its files. */
+  files: string[];
   /** Relative paths of symbolic links to directories, to nothing, or to what is outside the model's folder. */
   unusableLinks: string[];
 }
@@ -17,7 +18,7 @@ export interface ModelDirectory {
 export function readModelDirectory(directory: string): ModelDirectory {
   const folder = modelFolder(fs.realpathSync(directory));
   const unusableLinks: string[] = [];
-  const files = readTree(directory, isModelFile, (link) => {
+  const files = listTree(directory, isModelFile, (link) => {
     const usable = endsAtFileBelow(folder, path.join(directory, link));
     if (!usable) {
       unusableLinks.push(link);

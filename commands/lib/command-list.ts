@@ -21,6 +21,11 @@ export const groups: readonly { title: string; commands: readonly CommandEntry[]
       { name: "start", summary: "deploy the stack dev and ask it a question", load: () => import("../start") },
       { name: "preview", summary: "show what an update would change", load: () => import("../preview") },
       { name: "pulumi", summary: "run Pulumi itself: up, destroy, config, …", load: () => import("../pulumi") },
+      {
+        name: "migrate",
+        summary: "write the configuration for a checkout whose ML environment is mounted by hand",
+        load: () => import("../migrate"),
+      },
       { name: "env", summary: "print export lines, so that `pulumi` works in a shell", load: () => import("../env") },
     ],
   },

@@ -1,0 +1,166 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { readModelDirectory } from "../../lib/model-directory";
+
+/** An environment in a directory: what `pip install --user` leaves. */
+export interface MountedEnvironment {
+  directory: string;
+  /** Such as `3.11`. */
+  python: string;
+  /** Versions by normalised name. */
+  packages: ReadonlyMap<string, string>;
+}
+
+/** One snapshot of a Hugging Face cache. */
+export interface CachedModel {
+  /** `Org/Name`. */
+  repo: string;
+  /** Commit, 40 hex digits. */
+  revision: string;
+  directory: string;
+  bytes: number;
+  /** Why it cannot be taken over; undefined when it can. */
+  incomplete: string | undefined;
+}
+
+/** What a directory has of a server whose ML environment and models are mounted by hand. */
+export interface MountedSetUp {
+  /** Path of the checkout of Archon, if it is one. */
+  checkout: string | undefined;
+  environments: MountedEnvironment[];
+  models: CachedModel[];
+  /** Ports of the host that the services of its compose file publish, by service. */
+  ports: ReadonlyMap<string, number>;
+}
+
+/** Where a compose file mounts them in the containers of its services. */
+const ENVIRONMENT_TARGET = "/root/.local";
+const MODELS_TARGET = "/root/.cache/huggingface";
+
+/** Looks at a directory and at the host directories that its compose file mounts. Changes nothing. */
+export function readMountedSetUp(directory: string): MountedSetUp {
+  const compose = readCompose(directory);
+  const mounted = (target: string, usual: string): string[] => [
+    ...new Set([
+      path.join(directory, usual),
+      ...compose.mounts.filter((each) => each.target === target).map(({ source }) => source),
+    ]),
+  ];
+  return {
+    checkout: fs.existsSync(path.join(directory, "python", "src", "server", "main.py")) ? directory : undefined,
+    environments: mounted(ENVIRONMENT_TARGET, "ml-env").flatMap(readEnvironment),
+    models: mounted(MODELS_TARGET, "models").flatMap(readCache),
+    ports: compose.ports,
+  };
+}
+
+const composeFile = z.object({
+  services: z
+    .record(
+      z.string(),
+      z
+        .object({ volumes: z.array(z.unknown()).default([]), ports: z.array(z.unknown()).default([]) })
+        .catch({ volumes: [], ports: [] }),
+    )
+    .catch({}),
+});
+
+interface Compose {
+  mounts: { source: string; target: string }[];
+  ports: Map<string, number>;
+}
+
+function readCompose(directory: string): Compose {
+  const file = ["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"]
+    .map((name) => path.join(directory, name))
+    .find((each) => fs.existsSync(each));
+  if (file === undefined) {
+    return { mounts: [], ports: new Map() };
+  }
+  const { services } = composeFile.catch({ services: {} }).parse(parse(fs.readFileSync(file, "utf8")));
+  return {
+    mounts: Object.values(services).flatMap(({ volumes }) => volumes.flatMap((each) => mountOf(directory, each))),
+    ports: new Map(
+      Object.entries(services).flatMap(([name, { ports }]) => {
+        const port = ports.map(hostPort).find((each) => each !== undefined);
+        return port === undefined ? [] : [[name, port] as const];
+      }),
+    ),
+  };
+}
+
+/** `./models:/root/.cache/huggingface:ro`; the long form of a volume counts too. */
+function mountOf(directory: string, volume: unknown): { source: string; target: string }[] {
+  const long = z.object({ source: z.string(), target: z.string() }).safeParse(volume).data;
+  const [source, target] = long === undefined ? String(volume).split(":") : [long.source, long.target];
+  return source !== undefined && target !== undefined && /^[./~]/.test(source)
+    ? [{ source: path.resolve(directory, source), target }]
+    : [];
+}
+
+/** `8181:8181`, `127.0.0.1:8181:8181` and `${ARCHON_SERVER_PORT:-8181}:8181`. */
+function hostPort(port: unknown): number | undefined {
+  const text = String(port).replace(/\$\{\w+:-([^}]*)\}/g, "$1");
+  const [, host] = /(?:^|:)(\d+):\d+(?:\/tcp)?$/.exec(text) ?? [];
+  return host === undefined ? undefined : Number(host);
+}
+
+function readEnvironment(directory: string): MountedEnvironment[] {
+  const library = path.join(directory, "lib");
+  return entries(library).flatMap((name) => {
+    const [, python] = /^python(3\.\d+)$/.exec(name) ?? [];
+    const packages = entries(path.join(library, name, "site-packages")).flatMap((each) => {
+      const [, distribution, version] = /^(.+?)-([^-]+)\.dist-info$/.exec(each) ?? [];
+      return distribution === undefined || version === undefined
+        ? []
+        : [[distribution.toLowerCase().replace(/[-_.]+/g, "-"), version] as const];
+    });
+    return python === undefined || packages.length === 0 ? [] : [{ directory, python, packages: new Map(packages) }];
+  });
+}
+
+/** The snapshots below a cache directory, or below its `hub/`. */
+function readCache(directory: string): CachedModel[] {
+  return [directory, path.join(directory, "hub")].flatMap((hub) =>
+    entries(hub).flatMap((folder) => {
+      const [, organisation, name] = /^models--(.+?)--(.+)$/.exec(folder) ?? [];
+      return organisation === undefined || name === undefined
+        ? []
+        : entries(path.join(hub, folder, "snapshots"))
+            .filter((revision) => /^[0-9a-f]{40}$/.test(revision))
+            .map((revision) => readSnapshot(`${organisation}/${name}`, revision, path.join(hub, folder)));
+    }),
+  );
+}
+
+function readSnapshot(repo: string, revision: string, folder: string): CachedModel {
+  const directory = path.join(folder, "snapshots", revision);
+  const { files, unusableLinks } = readModelDirectory(directory);
+  const partial = entries(path.join(folder, "blobs")).some((each) => each.endsWith(".incomplete"));
+  const has = (pattern: RegExp): boolean => files.some((file) => pattern.test(file));
+  const incomplete =
+    unusableLinks.length > 0
+      ? `links that lead nowhere: ${unusableLinks.join(", ")}`
+      : partial
+        ? "a download that was not finished"
+        : !has(/^config\.json$/) || !has(/\.(safetensors|bin)$/)
+          ? "no config.json or no weights"
+          : undefined;
+  return {
+    repo,
+    revision,
+    directory,
+    bytes: files.reduce((sum, file) => sum + fs.statSync(path.join(directory, file)).size, 0),
+    incomplete,
+  };
+}
+
+function entries(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}
