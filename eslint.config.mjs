@@ -49,7 +49,7 @@ export default tseslint.config(
         "error",
         {
           patterns: [
-            { group: ["**/applications/*/**", "**/applications/deployed"], message: "Take an Application instead." },
+            { group: ["**/applications/*/**", "**/applications/configured"], message: "Take an Application instead." },
           ],
         },
       ],

@@ -10,6 +10,8 @@ import type { Release } from "../release/release";
  */
 export interface Application {
   image: ApplicationImage;
+  /** What the image is built from, where that is another image of the application's packages. @default the base image */
+  packages?: ImageDefinition;
   python: PythonTarget;
   requirements: Requirements;
   /** Port that the server listens on inside its container. */
@@ -19,6 +21,8 @@ export interface Application {
   mounts: Mounts;
   /** Temporary directories by path, each with its mount options: what the server may write besides its data directory. */
   tmpfs: Readonly<Record<string, string>>;
+  /** Names of hosts that the server reaches, as `name:address`. @default none but those of Docker's own resolver */
+  hosts?: readonly string[];
   variables: Variables;
   readiness: Readiness;
   /**
@@ -26,11 +30,17 @@ export interface Application {
    * SIGTERM, and the requests that are then in flight.
    */
   stopSeconds: number;
-  commands: ApplicationCommands;
+  /** Undefined for an application that has none: its models have neither a baseline nor variants. */
+  commands?: ApplicationCommands;
 }
+
+/** Repositories of the images of all applications; tags tell them apart. */
+export const APPLICATION_REPOSITORIES = ["archon-server", "archon-packages"] as const;
 
 /** How the image is built. What it starts is part of the image, so a rollback starts what the older release started. */
 export interface ApplicationImage extends ImageDefinition {
+  /** Whether it can be built with a browser. */
+  browser: boolean;
   /** Build arguments of this image alone, part of its tag. @param choices what the stack decides */
   buildArguments(choices: { browser: boolean }): Record<string, string>;
 }
@@ -56,16 +66,36 @@ export interface Requirements {
   environment: string;
   /** Modules that a new environment must import, unless a stack says otherwise. */
   imports: readonly string[];
+  /**
+   * The texts of both lists, where they follow from the sources of the application: `./archon lock` writes them beside
+   * their lock files. Undefined where the lists themselves are what people edit.
+   * @throws UserError when the sources cannot be read
+   */
+  lists?: () => RequirementLists;
 }
 
-/** Where the server finds, inside its container, what is mounted from the store. */
-export interface Mounts {
-  /** The environment, read-only. */
+/** Texts of lists of requirements, one requirement a line. */
+export interface RequirementLists {
+  image: string;
   environment: string;
-  /** The models, read-only: a cache directory of the Hugging Face libraries. */
-  models: string;
+  /** What differs from what the sources require, and why, as sentences. */
+  notes: readonly string[];
+}
+
+/** Where every server finds, inside its container, what the store has: both read-only. */
+export const MOUNTS = {
+  /** The environment: the user base of its Python. */
+  environment: "/root/.local",
+  /** The models: a cache directory of the Hugging Face libraries. */
+  models: "/root/.cache/huggingface",
+} as const;
+
+/** What else is mounted into the server's container. */
+export interface Mounts {
   /** Its data: the only directory whose content outlives the container. */
   data: string;
+  /** Where else it looks for the default model: a directory that gets that snapshot, read-only. @default nowhere */
+  defaultModel?: string;
 }
 
 export interface Variables {
@@ -76,8 +106,10 @@ export interface Variables {
    * authorities.
    */
   of(release: Release, service: string): Record<string, string>;
-  /** Name of the variable for the API token; set only in a stack that requires one. */
-  token: string;
+  /** Names and values of those that are secret. @default none */
+  secret?: Readonly<Record<string, string>>;
+  /** Name of the variable for the API token; set only in a stack that requires one. Undefined if it checks no token. */
+  token?: string;
   /** Names of the variables for the path of the certificate authorities; set only where the image's own do not suffice. */
   certificates: readonly string[];
 }
@@ -86,8 +118,23 @@ export interface Variables {
 export interface Readiness {
   /** Run inside the container; exits with 0 when it is ready. */
   command: readonly string[];
-  /** The command's output begins with this when the release has failed for good and waiting is no use. */
-  failedPrefix: string;
+  /** The path that the gateway asks for; 2xx and 3xx mean that the server can answer requests. */
+  path: string;
+  /** Seconds that an answer may take. A server that computes in its event loop answers nothing meanwhile. */
+  timeoutSeconds: number;
+  /** The command's output begins with this when the release has failed for good. @default it waits for the time limit */
+  failedPrefix?: string;
+  /**
+   * Python program that uses the ready server as a client would, and fails with a message when it does not do what it is
+   * for. Runs inside the container, from standard input. @default none
+   */
+  smokeTest?: SmokeTest;
+}
+
+export interface SmokeTest {
+  /** Relative to the checkout. */
+  program: string;
+  arguments: readonly string[];
 }
 
 /** Commands, besides the server, that run in the image or in a container of the server. */

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { deployedApplication } from "../applications/deployed";
+import type { Application } from "../applications/application";
+import { referenceServer } from "../applications/reference/application";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
 import { UserError } from "../lib/errors";
@@ -13,33 +14,39 @@ import { packageIndexes, stackHost } from "../config/stack";
 import { projectRoot } from "../lib/paths";
 import { containerProxies } from "../lib/proxies";
 import { ensureSetup } from "./setup/ensure";
+import { stackApplication } from "./lib/application";
 import { engineEnvironment } from "./lib/docker";
 import { ensureImage } from "./lib/images";
 import { examples, stackOption } from "./lib/options";
 import { Steps, type Progress } from "./lib/progress";
 import { run } from "./lib/run";
 
-const { requirements } = deployedApplication;
-const minimal = path.basename(requirements.image);
-const ml = path.basename(requirements.environment);
-
-/** Lists that are resolved afterwards, at the versions of the two. */
-const also = [...(requirements.browser === undefined ? [] : [requirements.browser]), "tests/python/requirements.tests"];
+/** The list of this project's own tests, which need the packages of the reference server. */
+const testsList = "tests/python/requirements.tests";
 
 /** A list of requirements and its lock file, relative to the checkout. */
 interface List {
   name: string;
   list: string;
   lockFile: string;
+  /** What the store tool does with it. */
+  option: "minimal" | "ml" | "also";
 }
 
 /** All lists. What the image carries is the same for every accelerator. */
-function lists(accelerator: Accelerator): List[] {
-  return [requirements.image, requirements.environment, ...also].map((file) => ({
-    name: path.basename(file),
-    list: `${file}.in`,
-    lockFile: file === requirements.environment ? lockFileFor(`${file}.txt`, accelerator) : `${file}.txt`,
-  }));
+function listsOf(application: Application, accelerator: Accelerator): List[] {
+  const { image, environment, browser } = application.requirements;
+  // Resolved afterwards, at the versions of the first two.
+  const also = [browser ?? [], application === referenceServer ? testsList : []].flat();
+  return [
+    { ...namedList(image), option: "minimal" },
+    { ...namedList(environment), lockFile: lockFileFor(`${environment}.txt`, accelerator), option: "ml" },
+    ...also.map((file) => ({ ...namedList(file), option: "also" as const })),
+  ];
+}
+
+function namedList(file: string): Pick<List, "name" | "list" | "lockFile"> {
+  return { name: path.basename(file), list: `${file}.in`, lockFile: `${file}.txt` };
 }
 
 /** Pins the uv of the images. The list of the tests uses it as a constraint. */
@@ -58,20 +65,22 @@ export function define(command: Command): void {
       "after",
       examples(
         [archon("lock"), "after a change of requirements.*.in"],
-        [archon("lock --stack prod"), "for the accelerator of that stack"],
+        [archon("lock --stack prod"), "for the application and the accelerator of that stack"],
       ),
     )
     .action(async (args: string[], { stack }: { stack: string }) => {
       const steps = new Steps();
       requireLocalEngine(stack);
+      const application = stackApplication(stack);
+      writeLists(application).forEach((line) => console.log(line));
       await ensureSetup(steps, stack);
       const image = await steps.run(
         "Bootstrap image",
         (progress) => ensureImage(IMAGES.bootstrap, stack, progress),
         (reference) => reference,
       );
-      const changed = await steps.run("Resolution", (progress) => lock(image, stack, args, progress));
-      console.log(changed.length === 0 ? "\nThe lock files are unchanged." : `\nWritten: ${changed.join(", ")}`);
+      const changed = await steps.run("Resolution", (progress) => lock(image, { stack, application, args }, progress));
+      console.log(changed.length === 0 ? "\nThe lock files are unchanged." : `\n${changed.join("\n")}`);
       console.log(
         `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
       );
@@ -90,34 +99,69 @@ function requireLocalEngine(stack: string): void {
 }
 
 /**
- * Resolves the lists in a copy of their directories, and copies the lock files back once all of them exist. Returns the
- * paths of the changed ones, relative to the checkout.
+ * Writes the lists of an application whose sources say what they hold. Returns what differs from the sources, for people.
  */
-async function lock(image: string, stack: string, args: readonly string[], progress: Progress): Promise<string[]> {
-  const files = lists(packageIndexes(stack).accelerator);
+function writeLists({ requirements }: Application): readonly string[] {
+  const texts = requirements.lists?.();
+  if (texts === undefined) {
+    return [];
+  }
+  for (const [file, text] of [
+    [requirements.image, texts.image],
+    [requirements.environment, texts.environment],
+  ] as const) {
+    fs.mkdirSync(path.join(projectRoot, path.dirname(file)), { recursive: true });
+    writeAtomically(path.join(projectRoot, `${file}.in`), text, 0o644);
+  }
+  return texts.notes;
+}
+
+interface LockOptions {
+  stack: string;
+  application: Application;
+  /** Options that the caller of `./archon lock` gave for the store tool. */
+  args: readonly string[];
+}
+
+/**
+ * Resolves the lists in a copy of their directories, and copies the lock files back once all of them exist. Returns what
+ * changed, for people.
+ */
+async function lock(image: string, options: LockOptions, progress: Progress): Promise<string[]> {
+  const { stack, application } = options;
+  const { accelerator } = packageIndexes(stack);
+  const files = listsOf(application, accelerator);
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
-    copyLists(files, work);
-    await run("docker", lockArguments(image, stack, work, args), {
+    copyLists(files, accelerator, work);
+    await run("docker", lockArguments(image, files, work, options), {
       environment: engineEnvironment(stack),
       log: "lock",
       onLine: (line) => show(line, progress),
     });
-    return files
-      .filter(({ name, lockFile }) =>
-        replaceIfChanged(path.join(work, `${name}.txt`), path.join(projectRoot, lockFile)),
-      )
-      .map(({ lockFile }) => lockFile);
+    return files.flatMap(({ name, lockFile }) =>
+      replaceIfChanged(path.join(work, `${name}.txt`), path.join(projectRoot, lockFile)).map((line, index) =>
+        index === 0 ? `${lockFile}: ${line}` : `  ${line}`,
+      ),
+    );
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
 }
 
-/** Copies the lists, and those of their lock files that exist, into one directory. */
-function copyLists(files: readonly List[], work: string): void {
-  const copies = files.flatMap(({ name, list, lockFile }) => [
+/**
+ * Copies the lists, and those of their lock files that exist, into one directory: their versions are kept if they still
+ * fit. The first lock of an environment starts from the versions of the reference server's, so that the applications of a
+ * host share an environment where their lists allow it.
+ */
+function copyLists(files: readonly List[], accelerator: Accelerator, work: string): void {
+  const reference = lockFileFor(`${referenceServer.requirements.environment}.txt`, accelerator);
+  const copies = files.flatMap(({ name, list, lockFile, option }) => [
     { from: list, to: `${name}.in` },
-    { from: lockFile, to: `${name}.txt` },
+    {
+      from: option === "ml" && !fs.existsSync(path.join(projectRoot, lockFile)) ? reference : lockFile,
+      to: `${name}.txt`,
+    },
   ]);
   const existing = copies.filter(({ from }) => fs.existsSync(path.join(projectRoot, from)));
   for (const { from, to } of [...existing, { from: tools, to: path.basename(tools) }]) {
@@ -125,8 +169,7 @@ function copyLists(files: readonly List[], work: string): void {
   }
 }
 
-/** @param more options that the caller of `./archon lock` gave */
-function lockArguments(image: string, stack: string, work: string, more: readonly string[]): string[] {
+function lockArguments(image: string, files: readonly List[], work: string, { stack, args }: LockOptions): string[] {
   const { caBundle } = stackHost(stack);
   const { pythonIndex, pythonExtraIndexes, ...torch } = packageIndexes(stack);
   const torchIndex = torchIndexFor(torch);
@@ -146,16 +189,14 @@ function lockArguments(image: string, stack: string, work: string, more: readonl
     ...Object.keys(containerProxies()).map((name) => `--env=${name}`),
     image,
     "lock",
-    `--minimal=/lists/${minimal}.in`,
-    `--ml=/lists/${ml}.in`,
-    ...also.map((file) => `--also=/lists/${path.basename(file)}.in`),
+    ...files.map(({ option, name }) => `--${option}=/lists/${name}.in`),
     "--output=/lists",
     "--scratch=/scratch",
     ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),
     ...pythonExtraIndexes.map((url) => `--extra-index=${url}`),
     `--accelerator=${torch.accelerator}`,
     ...(torchIndex === undefined ? [] : [`--torch-index=${torchIndex}`]),
-    ...more,
+    ...args,
   ];
 }
 
@@ -168,10 +209,26 @@ function show(line: string, progress: Progress): void {
   }
 }
 
-/** Replaces the old lock file with the new one. Returns whether they differ. */
-function replaceIfChanged(from: string, to: string): boolean {
+/** Replaces the old lock file with the new one. Returns what is new: nothing when they do not differ. */
+function replaceIfChanged(from: string, to: string): string[] {
   const text = fs.readFileSync(from, "utf8");
-  const changed = !fs.existsSync(to) || fs.readFileSync(to, "utf8") !== text;
+  const before = fs.existsSync(to) ? fs.readFileSync(to, "utf8") : undefined;
   writeAtomically(to, text, 0o644);
-  return changed;
+  if (before === undefined) {
+    return [`written, ${versionsOf(text).size} packages`];
+  }
+  return before === text ? [] : describeChanges(versionsOf(before), versionsOf(text));
+}
+
+/** The pinned version of every package of a lock file. */
+function versionsOf(lock: string): Map<string, string> {
+  return new Map([...lock.matchAll(/^([\w.-]+)==([^\s\\]+)/gm)].map(([, name = "", version = ""]) => [name, version]));
+}
+
+function describeChanges(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort();
+  const changes = names
+    .filter((name) => before.get(name) !== after.get(name))
+    .map((name) => `${name} ${before.get(name) ?? "(new)"} → ${after.get(name) ?? "(removed)"}`);
+  return ["written", ...(changes.length === 0 ? ["the same versions with other files"] : changes)];
 }

@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as path from "node:path";
+import type { Application, ApplicationCommands } from "../applications/application";
 import { extraIndexes } from "../config/accelerator";
 import type { Settings } from "../config/load";
 import type { Model } from "../config/models";
-import { snapshotOf, type ModelReference } from "../release/release";
+import { imagesOf, snapshotOf, type ModelReference } from "../release/release";
 import type { BuildRecipe } from "../lib/images";
 import type { DeploymentPlan } from "./deployment-plan";
 import { Environment, type EnvironmentSource } from "./store/environment";
@@ -37,13 +38,14 @@ export class Artifacts extends pulumi.ComponentResource {
     this.images.set(plan.sharedImages.bootstrap, bootstrap);
 
     const releases = plan.releases.filter(({ lost }) => lost === undefined);
-    for (const reference of new Set([
-      ...releases.flatMap(({ images }) => Object.values(images)),
-      plan.sharedImages.gateway,
-    ])) {
+    for (const reference of new Set([...releases.flatMap(imagesOf), plan.sharedImages.gateway])) {
       const recipe = recipeFor(reference, recipes, facts);
       if (!this.images.has(reference) && (recipe !== undefined || facts.imageMayExist(reference))) {
-        this.images.set(reference, new Image(imageName(name, reference), { reference, recipe }, child));
+        const dependsOn = recipe?.needs.flatMap((each) => this.images.get(each) ?? []) ?? [];
+        this.images.set(
+          reference,
+          new Image(imageName(name, reference), { reference, recipe }, { ...child, dependsOn }),
+        );
       }
     }
     for (const key of new Set(releases.map(({ environment }) => environment))) {
@@ -106,7 +108,7 @@ export class Artifacts extends pulumi.ComponentResource {
     const environment = this.environment(plan.active.environment);
     return {
       source: {
-        application: plan.application,
+        commands: commandsOf(plan.application),
         derivedFrom: origin,
         variant: model.variant,
         serverImage: this.image(plan.active.images.server).reference,
@@ -147,6 +149,14 @@ function environmentSource({ application, settings }: DeploymentPlan): Environme
     extraIndexes: extraIndexes(settings),
     wheelhouse,
   };
+}
+
+/** The configuration allows derived models only to an application that derives them. */
+function commandsOf({ commands }: Application): ApplicationCommands {
+  if (commands === undefined) {
+    throw new Error("The application derives no models.");
+  }
+  return commands;
 }
 
 function configured(models: readonly Model[], requested: ModelReference): Model | undefined {

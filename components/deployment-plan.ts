@@ -28,11 +28,7 @@ export interface DeploymentPlan extends Plan {
  * @throws pulumi.RunError when the engine does not answer, or `settings.release` names a release that cannot run.
  */
 export function planDeployment(application: Application, settings: Settings, previous: Ledger): DeploymentPlan {
-  const recipes = {
-    server: buildRecipe(application.image, settings, application.image.buildArguments(settings)),
-    bootstrap: buildRecipe(IMAGES.bootstrap, settings),
-    gateway: buildRecipe(IMAGES.gateway, settings),
-  };
+  const recipes = buildRecipes(application, settings);
   const facts = hostFacts(
     settings,
     storeMark(storeName({ project: pulumi.getProject(), stack: pulumi.getStack() }), previous),
@@ -94,6 +90,26 @@ function planReleases(settings: Settings, previous: Ledger, candidate: Release, 
   }
 }
 
-function referencesOf({ server, bootstrap, gateway }: Record<keyof Release["images"], BuildRecipe>): Release["images"] {
-  return { server: server.reference, bootstrap: bootstrap.reference, gateway: gateway.reference };
+/** How to build the images of a release. */
+type Recipes = { [image in keyof Release["images"]]: BuildRecipe };
+
+function buildRecipes({ image, packages }: Application, settings: Settings): Recipes {
+  const bootstrap = buildRecipe(IMAGES.bootstrap, settings);
+  const gateway = buildRecipe(IMAGES.gateway, settings);
+  const args = image.buildArguments(settings);
+  if (packages === undefined) {
+    return { server: buildRecipe(image, settings, { args }), bootstrap, gateway };
+  }
+  const packagesImage = buildRecipe(packages, settings, { tools: { BOOTSTRAP_IMAGE: bootstrap.reference } });
+  const parents = { PACKAGES_IMAGE: packagesImage.reference };
+  return { packages: packagesImage, server: buildRecipe(image, settings, { args, parents }), bootstrap, gateway };
+}
+
+function referencesOf({ packages, server, bootstrap, gateway }: Recipes): Release["images"] {
+  return {
+    ...(packages === undefined ? {} : { packages: packages.reference }),
+    server: server.reference,
+    bootstrap: bootstrap.reference,
+    gateway: gateway.reference,
+  };
 }

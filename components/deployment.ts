@@ -133,7 +133,8 @@ export class Deployment extends pulumi.ComponentResource {
   private createServices(name: string, plan: DeploymentPlan, parts: ServiceParts): Service[] {
     const { application, settings, active, sharedImages } = plan;
     const { identity, artifacts, store, environment, network } = parts;
-    const token = this.apiToken === undefined ? {} : { [application.variables.token]: this.apiToken };
+    const { secret = {}, token } = application.variables;
+    const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
     return settings.services.map(
       ({ name: service, port, bind, memoryMiB, replicas, variables }) =>
         new Service(
@@ -153,7 +154,11 @@ export class Deployment extends pulumi.ComponentResource {
             network: network.name,
             environment,
             dataDirectory: store.dataDirectory(service),
-            variables: { ...secrets(variables), ...application.variables.of(active, service), ...token },
+            variables: {
+              ...secrets({ ...variables, ...secret }),
+              ...application.variables.of(active, service),
+              ...apiToken,
+            },
             rollout: settings.rollout,
             autoRollback: settings.autoRollback,
             readyTimeout: settings.readyTimeout,
@@ -173,10 +178,10 @@ export class Deployment extends pulumi.ComponentResource {
   ): void {
     const [containerId] = services.flatMap(({ containerIds }) => containerIds);
     const model = active.models.find((each) => each.name === active.activeModel);
-    if (model !== undefined && containerId !== undefined) {
+    if (application.commands !== undefined && model !== undefined && containerId !== undefined) {
       new Baseline(
         `${name}-proof-${model.revision.slice(0, 12)}`,
-        { application, job, model, containerId, missing: !facts.hasBaseline(model) },
+        { command: application.commands.baseline, job, model, containerId, missing: !facts.hasBaseline(model) },
         { parent: this, dependsOn: services },
       );
     }
@@ -192,7 +197,7 @@ function dockerProvider(
   return new docker.Provider(`${name}-docker`, { host: settings.dockerHost }, parent === undefined ? {} : { parent });
 }
 
-/** Pulumi marks a configuration key as secret as a whole, so each variable may be a secret. */
+/** Pulumi marks a configuration key as secret as a whole, so each variable of a service may be a secret. */
 function secrets(variables: Readonly<Record<string, string>>): Record<string, pulumi.Output<string>> {
   return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, pulumi.secret(value)]));
 }

@@ -1,5 +1,5 @@
 import type { Host } from "../lib/host";
-import { baselinePath, snapshotOf, snapshotPath, type Release } from "../release/release";
+import { baselinePath, imagesOf, snapshotOf, snapshotPath, type Release } from "../release/release";
 import { askEngine } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
@@ -53,7 +53,7 @@ export function assumingBuilt(facts: HostFacts, release: Release): HostFacts {
   const models = release.models.map(snapshotOf);
   return {
     ...facts,
-    imageMayExist: (reference) => Object.values(release.images).includes(reference) || facts.imageMayExist(reference),
+    imageMayExist: (reference) => imagesOf(release).includes(reference) || facts.imageMayExist(reference),
     hasEnvironment: (key) => key === release.environment || facts.hasEnvironment(key),
     hasSnapshot: (model) => models.includes(snapshotOf(model)) || facts.hasSnapshot(model),
   };

@@ -37,7 +37,7 @@ function buildOf({
   context,
   dockerfile,
   buildArgs,
-  caBundle,
+  secrets,
   logFile,
 }: BuildRecipe): docker.types.input.RemoteImageBuild {
   const proxies = Object.entries(containerProxies());
@@ -47,6 +47,8 @@ function buildOf({
     // The addresses may hold passwords, and the state keeps the arguments.
     buildArgs: { ...buildArgs, ...Object.fromEntries(proxies.map(([key, value]) => [key, pulumi.secret(value)])) },
     buildLogFile: logFile,
-    ...(caBundle === undefined ? {} : { secrets: [{ id: "ca-bundle", src: caBundle }] }),
+    ...(Object.keys(secrets).length === 0
+      ? {}
+      : { secrets: Object.entries(secrets).map(([id, src]) => ({ id, src })) }),
   };
 }

@@ -10,10 +10,20 @@ import { hostOf, readMachine, type Machine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { configurationError, type Problem } from "./problems";
 import { runError } from "./run-error";
-import { HUB_TOKEN, parseStackConfig, parseValue, type ModelEntry, type StackConfig } from "./schema";
+import {
+  application as applicationSchema,
+  HUB_TOKEN,
+  parseStackConfig,
+  parseValue,
+  type ApplicationConfig,
+  type ApplicationRules,
+  type ModelEntry,
+  type StackConfig,
+} from "./schema";
 
 /** The stack's configuration joined with the facts of this machine. Plain values, except for the secret `hubToken`. */
-export interface Settings extends Omit<StackConfig, "models" | "activeModel" | keyof StackHost>, StackHost {
+export interface Settings
+  extends Omit<StackConfig, "application" | "models" | "activeModel" | keyof StackHost>, StackHost {
   /** Absolute path of the checkout. */
   project: string;
   /** Path of the environment's lock file, relative to the checkout: that of the accelerator. */
@@ -27,38 +37,72 @@ export interface Settings extends Omit<StackConfig, "models" | "activeModel" | k
   hubToken: pulumi.Output<string> | undefined;
 }
 
-/** What an application demands of the configuration. */
-export interface ApplicationRules {
-  /** Environment variables that no service may set. */
-  reserved: readonly string[];
-  /** Tag of its interpreter, such as `cp311`. */
-  abi: string;
+/** What the configuration must know of an application. */
+export interface ConfiguredApplication extends ApplicationRules {
+  python: {
+    /** Tag of its interpreter, such as `cp311`. */
+    abi: string;
+  };
+  requirements: {
+    /** Lock file of its environment, relative to the checkout, without the extension. */
+    environment: string;
+  };
 }
+
+/** The application that a configuration names; undefined when there is none like that, with the reasons in `problems`. */
+export type ResolveApplication<A> = (config: ApplicationConfig, problems: Problem[]) => A | undefined;
 
 /**
  * Reads the configuration of the current stack and the machine's facts.
  * @param project absolute path of the checkout
  * @throws pulumi.RunError with every problem in one message, before any resource exists.
  */
-export function loadSettings({ reserved, abi }: ApplicationRules, project = projectRoot): Settings {
+export function loadSettings<A extends ConfiguredApplication>(
+  resolve: ResolveApplication<A>,
+  project = projectRoot,
+): { settings: Settings; application: A } {
   const problems: Problem[] = [];
-  const config = parseStackConfig(rawConfig(), reserved, problems);
+  const raw = rawConfig();
+  const application = resolveApplication(raw["application"], resolve, problems);
+  const config = parseStackConfig(raw, application, problems);
   const machine = loadMachine(path.join(project, ".archon", "machine.json"));
-  const lock = config && readLock(project, config, abi, problems);
+  const requirements = config && application && lockFileOf(config, application);
+  const lock = requirements && readLock(project, requirements, config.accelerator, application.python.abi, problems);
   const models = config && loadModels(project, config.models, problems);
-  if (config === undefined || lock === undefined || models === undefined || problems.length > 0) {
+  if (
+    application === undefined ||
+    config === undefined ||
+    requirements === undefined ||
+    lock === undefined ||
+    models === undefined ||
+    problems.length > 0
+  ) {
     throw configurationError(pulumi.getStack(), problems);
   }
   return {
-    ...config,
-    ...hostOf(config, machine),
-    project,
-    hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
-    requirements: lockFileFor(config.requirements, config.accelerator),
-    lock,
-    models,
-    activeModel: config.activeModel === "" ? models[0] : models.find(({ name }) => name === config.activeModel),
+    application,
+    settings: {
+      ...config,
+      ...hostOf(config, machine),
+      project,
+      hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
+      requirements,
+      lock,
+      models,
+      activeModel: config.activeModel === "" ? models[0] : models.find(({ name }) => name === config.activeModel),
+    },
   };
+}
+
+/** Undefined also for a value that is not allowed: the schema reports it together with the other keys. */
+function resolveApplication<A>(raw: unknown, resolve: ResolveApplication<A>, problems: Problem[]): A | undefined {
+  const { data } = applicationSchema.safeParse(raw);
+  return data === undefined ? undefined : resolve(data, problems);
+}
+
+/** Path of the environment's lock file, relative to the checkout. */
+function lockFileOf({ requirements, accelerator }: StackConfig, application: ConfiguredApplication): string {
+  return lockFileFor(requirements || `${application.requirements.environment}.txt`, accelerator);
 }
 
 /**
@@ -97,11 +141,11 @@ function loadModels(project: string, entries: readonly ModelEntry[], problems: P
 
 function readLock(
   project: string,
-  { requirements, accelerator }: StackConfig,
+  file: string,
+  accelerator: StackConfig["accelerator"],
   abi: string,
   problems: Problem[],
 ): string | undefined {
-  const file = lockFileFor(requirements, accelerator);
   const text = readIfPresent(path.resolve(project, file));
   const reason = lockProblem(text, accelerator, abi);
   if (reason === undefined) {

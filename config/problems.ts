@@ -14,7 +14,7 @@ export interface Problem {
 /** Every problem in one message, each with its key and the value received. Pulumi prints it without a stack trace. */
 export function configurationError(stack: string, problems: readonly Problem[]): pulumi.RunError {
   const lines = problems.map(({ path, received, reason }) => {
-    const value = received === undefined ? "" : ` (received ${JSON.stringify(received, withoutVariables)})`;
+    const value = received === undefined ? "" : ` (received ${JSON.stringify(received, withoutSecrets)})`;
     return `  - ${keyName(path)}: ${reason}${value}`;
   });
   return runError(
@@ -32,7 +32,12 @@ function keyName([key = "", ...rest]: readonly PropertyKey[]): string {
     );
 }
 
-/** Replaces the variables of a service, which may be secrets, in a value that is shown. */
-function withoutVariables(key: string, value: unknown): unknown {
-  return key === "variables" ? "not shown" : value;
+/** Whether what stands under this name may be a secret: the variables of a service, and keys of other services. */
+export function mayBeSecret(name: PropertyKey): boolean {
+  return name === "variables" || name === "serviceKey";
+}
+
+/** Replaces what may be secret in a value that is shown. */
+function withoutSecrets(key: string, value: unknown): unknown {
+  return mayBeSecret(key) ? "not shown" : value;
 }

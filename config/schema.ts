@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Problem } from "./problems";
+import { mayBeSecret, type Problem } from "./problems";
 
 /** Key of the hub's token. The schema does not contain it: a secret is read as an Output, so that no message shows it. */
 export const HUB_TOKEN = "hubToken";
@@ -37,9 +37,10 @@ export const modelEntry = z.union([hubModel, directoryModel, derivedModel], {
 export type ModelEntry = z.infer<typeof modelEntry>;
 
 const variableName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores");
+const port = z.int().min(1).max(65535);
 const service = z.strictObject({
   name,
-  port: z.int().min(1).max(65535),
+  port,
   bind: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of the host" }).default("127.0.0.1"),
   memoryMiB: z.int().min(256, "must be at least 256").default(4096),
   replicas: z.int().min(1).max(4).default(1),
@@ -48,8 +49,65 @@ const service = z.strictObject({
     .default({}),
 });
 
+const pathBelow = z
+  .string()
+  .regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$)).+/, "must be a path below the source, without .. parts");
+
+/** What a stack deploys. */
+export const application = z.discriminatedUnion(
+  "kind",
+  [
+    z.strictObject({ kind: z.literal("reference") }),
+    z.strictObject({
+      kind: z.literal("archon"),
+      source: z.string().min(1),
+      supabase: z.strictObject({ url, serviceKey: z.string() }),
+      openaiBaseUrl: url.optional(),
+      logLevel: z.enum(["DEBUG", "INFO", "WARNING", "ERROR"]).default("INFO"),
+      smokeTest: z.boolean().default(true),
+      keepModelLoaded: z.boolean().default(true),
+    }),
+    z.strictObject({
+      kind: z.literal("python"),
+      source: z.string().min(1),
+      files: pathBelow.default("."),
+      requirements: z.array(pathBelow).min(1).default(["requirements.txt"]),
+      command: z.array(z.string().min(1)).min(1),
+      port,
+      health: z
+        .string()
+        .regex(/^\/\S*$/, "must be the path of a URL, such as /health")
+        .default("/health"),
+      writable: z.array(absolutePath).default([]),
+      modelDirectory: absolutePath.optional(),
+    }),
+  ],
+  {
+    error:
+      'must be { kind: "reference" }, { kind: "archon", source, supabase: { url, serviceKey } } or { kind: "python", source, command, port }',
+  },
+);
+export type ApplicationConfig = z.infer<typeof application>;
+
+/** What an application can do decides which values of other keys are allowed. */
+export interface ApplicationRules {
+  variables: {
+    /** Environment variables that no service may set. */
+    reserved: readonly string[];
+    /** Name of the variable for the API token; undefined if the application checks none. */
+    token?: string;
+  };
+  image: {
+    /** Whether it can be built with a browser. */
+    browser: boolean;
+  };
+  /** Undefined if it cannot derive models. */
+  commands?: object;
+}
+
 /** Every key except {@link HUB_TOKEN}. */
 export const schema = z.strictObject({
+  application,
   root: absolutePath,
   dockerHost: z.union([z.literal(""), engineAddress]),
   baseImage: z.string().min(1),
@@ -61,7 +119,7 @@ export const schema = z.strictObject({
   npmRegistry: z.union([z.literal(""), url], { error: "must be empty or an http or https URL" }),
   wheelhouse: z.union([z.literal(""), absolutePath], { error: "must be empty or an absolute path" }),
   browser: z.boolean(),
-  requirements: z.string().min(1),
+  requirements: z.string(),
   imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
   hubEndpoint: url,
   hubMirrors: z.array(url),
@@ -97,18 +155,21 @@ export function parseValue(key: string, text: string): unknown {
 
 /**
  * Checks the values of all keys, each by itself and against one another, and adds what is wrong to `problems`.
- * @param reserved environment variables that no service may set
+ * @param application what the stack deploys; undefined when that is not known
  * @returns undefined when a value by itself is not allowed
  */
 export function parseStackConfig(
   raw: Record<string, unknown>,
-  reserved: readonly string[],
+  application: ApplicationRules | undefined,
   problems: Problem[],
 ): StackConfig | undefined {
-  checkReserved(raw["services"], reserved, problems);
+  checkReserved(raw["services"], application?.variables.reserved ?? [], problems);
   const result = schema.safeParse(raw);
   if (result.success) {
     crossCheck(result.data, problems);
+    if (application !== undefined) {
+      checkAbilities(result.data, application, problems);
+    }
     return result.data;
   }
   problems.push(...result.error.issues.flatMap((issue) => problemsOf(issue, raw)));
@@ -125,9 +186,46 @@ function problemsOf(issue: z.core.$ZodIssue, raw: Record<string, unknown>): Prob
     return issue.keys.map((key) => ({ path: [...path, key], reason: `unknown key; ${remedy}` }));
   }
   const reason = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
-  // The value of a variable may be a secret.
-  const received = path.includes("variables") ? undefined : valueAt(raw, path);
+  const received = path.some(mayBeSecret) ? undefined : valueAt(raw, path);
   return [{ path, received, reason }];
+}
+
+function checkAbilities(
+  { browser, requireToken, models }: StackConfig,
+  { image, variables, commands }: ApplicationRules,
+  problems: Problem[],
+): void {
+  if (browser && !image.browser) {
+    problems.push({
+      path: ["browser"],
+      received: browser,
+      reason: "the image of this application is built without a browser; remove this key",
+    });
+  }
+  if (requireToken && variables.token === undefined) {
+    problems.push({
+      path: ["requireToken"],
+      received: requireToken,
+      reason:
+        "the application checks no token; remove this key, bind its services to loopback, and put a proxy that asks for a login in front of it",
+    });
+  }
+  models.forEach((model, index) => {
+    if (commands === undefined && "from" in model) {
+      problems.push({
+        path: ["models", index, "from"],
+        received: model.from,
+        reason: "the application derives no models; only the reference server does",
+      });
+    }
+    if (commands === undefined && !("from" in model) && model.variant !== "auto") {
+      problems.push({
+        path: ["models", index, "variant"],
+        received: model.variant,
+        reason: "the application chooses the precision itself; remove this key",
+      });
+    }
+  });
 }
 
 const variablesOnly = z

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { projectRoot } from "../lib/paths";
 import { hostOf, readMachine, type HostConfig, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
-import { modelEntry, schema, type StackConfig } from "./schema";
+import { modelEntry, schema, type ApplicationConfig, type StackConfig } from "./schema";
 
 /*
  * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that the
@@ -54,6 +54,17 @@ export function packageIndexes(
     pythonIndex: configuredValue("pythonIndex", stack),
     pythonExtraIndexes: listItems("pythonExtraIndexes", stack).flatMap((url) => element.safeParse(url).data ?? []),
   };
+}
+
+/** What a stack deploys, with empty texts for secrets. */
+export function configuredApplication(stack: string): ApplicationConfig {
+  const value = JSON.parse(JSON.stringify(readKey("application", stack) ?? null), withoutCiphertext) as unknown;
+  return schema.shape.application.safeParse(value).data ?? { kind: "reference" };
+}
+
+/** Replaces `{ secure: … }`, as a stack's file has a secret. */
+function withoutCiphertext(_: string, value: unknown): unknown {
+  return typeof value === "object" && value !== null && "secure" in value ? "" : value;
 }
 
 /** The models of a stack, without the entries that are not allowed. */

@@ -6,15 +6,16 @@ import { digest, digestFiles, readFile, readTree, type SourceFile } from "./hash
 /**
  * Paths of the build context that a Dockerfile reads: the sources of COPY, ADD and bind mounts, except those that come
  * from another stage or image.
+ * @param args build arguments, for paths with `${NAME}`
  */
-export function contextSources(dockerfile: string): string[] {
+export function contextSources(dockerfile: string, args: Readonly<Record<string, string>> = {}): string[] {
   const sources = new Set<string>();
   for (const line of dockerfile.replace(/\\\r?\n/g, " ").split(/\r?\n/)) {
     const [instruction = "", ...words] = line.trim().split(/\s+/);
     if (/^(copy|add)$/i.test(instruction)) {
       const paths = words.filter((word) => !word.startsWith("--"));
       if (!words.some((word) => word.startsWith("--from="))) {
-        paths.slice(0, -1).forEach((source) => sources.add(normalise(source)));
+        paths.slice(0, -1).forEach((source) => sources.add(normalise(withArguments(source, args))));
       }
     }
     for (const [, options = ""] of line.matchAll(/--mount=(\S+)/g)) {
@@ -30,13 +31,16 @@ export function contextSources(dockerfile: string): string[] {
 
 /**
  * Tag that stands for everything that enters an image: the Dockerfile, the files it reads, the build arguments.
+ * @param dockerfile relative to the context, or absolute
  * @returns 16 hex digits.
  * @throws Error when the Dockerfile reads a path that is not in the context.
  */
 export function contentTag(context: string, dockerfile: string, args: Readonly<Record<string, string>>): string {
-  const recipe = readFile(context, dockerfile);
+  const recipe = path.isAbsolute(dockerfile)
+    ? readFile(path.dirname(dockerfile), path.basename(dockerfile))
+    : readFile(context, dockerfile);
   const ignore = ignoreRules(context);
-  const files = contextSources(Buffer.from(recipe.bytes).toString("utf8")).flatMap((source) =>
+  const files = contextSources(Buffer.from(recipe.bytes).toString("utf8"), args).flatMap((source) =>
     readSource(context, source, ignore),
   );
   const pairs = Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -64,6 +68,10 @@ function ignoreRules(context: string): (relative: string) => boolean {
     rules.add(fs.readFileSync(file, "utf8"));
   }
   return (relative) => rules.ignores(relative);
+}
+
+function withArguments(source: string, args: Readonly<Record<string, string>>): string {
+  return source.replace(/\$\{(\w+)\}/g, (text, name: string) => args[name] ?? text);
 }
 
 function normalise(source: string): string {

@@ -1,13 +1,20 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
 import { contentTag } from "./build-context";
+import { sha256 } from "./hashing";
 
 /** An image that is built from the checkout. */
 export interface ImageDefinition {
   repository: string;
-  /** Directory that the build may read, relative to the checkout. */
+  /** Directory that the build may read: relative to the checkout, or absolute. */
   context: string;
-  /** Path of the Dockerfile, relative to the context. */
+  /** Path of the Dockerfile: relative to the context, or absolute. */
   dockerfile: string;
+  /**
+   * Absolute paths of files outside the context that the build reads, by the id of the build secret that carries them:
+   * where the context is somebody else's checkout, nothing else can. Their hashes are part of the tag. @default none
+   */
+  files?: Readonly<Record<string, string>>;
 }
 
 /** Images that serve every application alike. */
@@ -36,30 +43,53 @@ export interface BuildRecipe {
   context: string;
   dockerfile: string;
   buildArgs: Readonly<Record<string, string>>;
-  caBundle: string | undefined;
+  /** Absolute paths of the files of build secrets, by id. */
+  secrets: Readonly<Record<string, string>>;
   /** File for the whole output of the build; the provider itself shows little of it. */
   logFile: string;
+  /** References of other images of the checkout that the build reads, which must exist first. */
+  needs: readonly string[];
+}
+
+/** What is particular to one image. */
+export interface ImageOptions {
+  /** Build arguments that are part of its tag. @default none */
+  args?: Readonly<Record<string, string>>;
+  /** Images of the checkout that it is built from, by build argument; part of its tag. @default none */
+  parents?: Readonly<Record<string, string>>;
+  /** Images of the checkout whose programs the build runs, by build argument; not part of its tag. @default none */
+  tools?: Readonly<Record<string, string>>;
 }
 
 /**
  * How to build an image with what the configuration says.
- * @param more build arguments of this image alone; part of its tag. @default none
  */
 export function buildRecipe(
-  { repository, context: directory, dockerfile }: ImageDefinition,
+  { repository, context: directory, dockerfile, files = {} }: ImageDefinition,
   choices: BuildChoices,
-  more: Readonly<Record<string, string>> = {},
+  { args = {}, parents = {}, tools = {} }: ImageOptions = {},
 ): BuildRecipe {
-  const context = path.join(choices.project, directory);
-  const contentArgs = { ...contentArguments(choices.baseImage), ...more };
+  const context = path.resolve(choices.project, directory);
+  const contentArgs = { ...contentArguments(choices.baseImage), ...args, ...parents, ...fileHashes(files) };
   return {
     reference: `${repository}:${contentTag(context, dockerfile, contentArgs)}`,
     context,
     dockerfile,
-    buildArgs: { ...contentArgs, ...indexArguments(choices) },
-    caBundle: choices.caBundle,
+    buildArgs: { ...contentArgs, ...tools, ...indexArguments(choices) },
+    secrets: { ...files, ...(choices.caBundle === undefined ? {} : { "ca-bundle": choices.caBundle }) },
     logFile: path.join(choices.project, ".archon", "logs", `build-${repository}.log`),
+    needs: [...Object.values(parents), ...Object.values(tools)],
   };
+}
+
+/** Build arguments that change with the files: without them, a layer that reads a file would not follow it. */
+function fileHashes(files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(files).map(([id, file]) => [
+      `${id.replaceAll("-", "_").toUpperCase()}_SHA256`,
+      sha256(fs.readFileSync(file)),
+    ]),
+  );
 }
 
 /** The build argument that every image takes and that is part of its tag. */

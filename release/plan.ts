@@ -1,5 +1,5 @@
 import type { SharedImages } from "./ledger";
-import { snapshotOf, type Release } from "./release";
+import { imagesOf, snapshotOf, type Release } from "./release";
 
 export interface PlanInput {
   /** What the checkout makes, as an entry of the ledger. */
@@ -90,7 +90,7 @@ function requestedRelease({ releases, requestedId, unavailableReason }: PlanInpu
 function retainedBy(releases: readonly Release[], sharedImages: SharedImages): Retained {
   const { bootstrap, gateway } = sharedImages;
   return {
-    images: unique([...releases.flatMap(({ images }) => Object.values(images)), bootstrap, gateway]),
+    images: unique([...releases.flatMap(imagesOf), bootstrap, gateway]),
     environments: unique(releases.map(({ environment }) => environment)),
     models: unique(releases.flatMap(({ models }) => models.map(snapshotOf))),
   };

@@ -65,7 +65,13 @@ export const releaseSchema = z.object({
   /** First line of that commit's message. */
   message: z.string().optional(),
   /** References of the images that ran, the store tool and the gateway among them. */
-  images: z.object({ server: z.string(), bootstrap: z.string(), gateway: z.string() }),
+  images: z.object({
+    /** What the server's image is built from, in an application that has such an image. */
+    packages: z.string().optional(),
+    server: z.string(),
+    bootstrap: z.string(),
+    gateway: z.string(),
+  }),
   /** Key of the environment. */
   environment: z.string(),
   models: z.array(model),
@@ -77,6 +83,11 @@ export const releaseSchema = z.object({
 
 export type Release = z.infer<typeof releaseSchema>;
 export type ModelReference = z.infer<typeof model>;
+
+/** References of all images of a release. */
+export function imagesOf({ images }: Pick<Release, "images">): string[] {
+  return Object.values(images).filter((reference) => reference !== undefined);
+}
 
 /** `repo@commit`, by which the store knows a snapshot. */
 export function snapshotOf({ repo, revision }: Pick<ModelReference, "repo" | "revision">): string {

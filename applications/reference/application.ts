@@ -20,6 +20,7 @@ export const referenceServer: Application = {
     repository: "archon-server",
     context: "applications/reference",
     dockerfile: "Dockerfile",
+    browser: true,
     // Without a browser there are no arguments, so that the tag depends only on what is in the image.
     buildArguments: ({ browser }) => (browser ? { BROWSER: "chromium" } : {}),
   },
@@ -32,7 +33,7 @@ export const referenceServer: Application = {
   },
   port,
   user: "10001:10001",
-  mounts: { environment: "/root/.local", models: "/root/.cache/huggingface", data },
+  mounts: { data },
   tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
   variables: {
     reserved: [
@@ -61,7 +62,12 @@ export const referenceServer: Application = {
     token: "ARCHON_API_TOKEN",
     certificates: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"],
   },
-  readiness: { command: ["python3", "-m", "archon_server.healthcheck"], failedPrefix: "failed: " },
+  readiness: {
+    command: ["python3", "-m", "archon_server.healthcheck"],
+    path: "/health",
+    timeoutSeconds: 5,
+    failedPrefix: "failed: ",
+  },
   stopSeconds: 30,
   commands: {
     baseline: ["python3", "-m", "archon_server.proof"],

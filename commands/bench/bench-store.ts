@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { deployedApplication } from "../../applications/deployed";
+import { referenceServer } from "../../applications/reference/application";
 import { devStack, stackHost } from "../../config/stack";
 import { containerJob, storeJobOptions, type JobOptions } from "../../lib/container-job";
 import { projectRoot } from "../../lib/paths";
@@ -13,10 +13,7 @@ import { run } from "../lib/run";
 export class BenchStore {
   private readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-store-"));
   /** Text of the lock file of the ML environment. */
-  readonly lock = fs.readFileSync(
-    path.join(projectRoot, `${deployedApplication.requirements.environment}.txt`),
-    "utf8",
-  );
+  readonly lock = fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8");
 
   constructor(private readonly image: string) {}
 
@@ -25,9 +22,9 @@ export class BenchStore {
   }
 
   async populate(key: string, lock: string, progress: Progress): Promise<void> {
-    const imports = deployedApplication.requirements.imports.flatMap((module) => ["--import", module]);
+    const imports = referenceServer.requirements.imports.flatMap((module) => ["--import", module]);
     await this.tool(
-      ["populate", "--key", key, "--lock", "-", "--python", deployedApplication.python.abi, ...imports],
+      ["populate", "--key", key, "--lock", "-", "--python", referenceServer.python.abi, ...imports],
       lock,
       progress,
     );

@@ -26,7 +26,7 @@ export async function benchFetch(steps: Steps): Promise<void> {
   );
   const bench = await steps.run(
     "Bench image",
-    (progress) => ensureImage(image, devStack, progress, { BOOTSTRAP_IMAGE: bootstrap }),
+    (progress) => ensureImage(image, devStack, progress, { parents: { BOOTSTRAP_IMAGE: bootstrap } }),
     (reference) => reference,
   );
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-fetch-"));

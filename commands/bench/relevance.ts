@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { deployedApplication } from "../../applications/deployed";
+import { MOUNTS } from "../../applications/application";
 import { devStack } from "../../config/stack";
 import { containerJob } from "../../lib/container-job";
 import { UserError } from "../../lib/errors";
@@ -67,8 +67,8 @@ async function relevance({ models, own }: Arguments): Promise<string> {
       ],
       labels: { component: "bench" },
       mounts: [
-        { source: server.environment, target: deployedApplication.mounts.environment },
-        { source: server.models, target: deployedApplication.mounts.models },
+        { source: server.environment, target: MOUNTS.environment },
+        { source: server.models, target: MOUNTS.models },
         { source: path.join(projectRoot, "demo"), target: "/src" },
         ...ownMounts,
       ],

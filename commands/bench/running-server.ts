@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deployedApplication } from "../../applications/deployed";
+import { MOUNTS } from "../../applications/application";
 import { archon } from "../../lib/command-line";
 import { devStack, project } from "../../config/stack";
 import { gatewayUrl } from "../../components/service/gateway";
@@ -45,8 +45,8 @@ export async function runningServer(): Promise<RunningServer> {
   return {
     container: server.Name.replace("/", ""),
     image: server.Config.Image,
-    environment: source(deployedApplication.mounts.environment),
-    models: source(deployedApplication.mounts.models),
+    environment: source(MOUNTS.environment),
+    models: source(MOUNTS.models),
   };
 }
 

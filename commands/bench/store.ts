@@ -1,4 +1,4 @@
-import { deployedApplication } from "../../applications/deployed";
+import { referenceServer } from "../../applications/reference/application";
 import { IMAGES } from "../../lib/images";
 import { devStack, stackHost } from "../../config/stack";
 import { imageSize } from "../lib/docker";
@@ -20,7 +20,7 @@ export async function benchStore(steps: Steps): Promise<void> {
   );
   const server = await steps.run(
     "Server image",
-    (progress) => ensureImage(deployedApplication.image, devStack, progress),
+    (progress) => ensureImage(referenceServer.image, devStack, progress),
     (reference) => reference,
   );
   const store = new BenchStore(bootstrap);

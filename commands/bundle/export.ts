@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Writable } from "node:stream";
-import { snapshotOf, type Release } from "../../release/release";
+import { imagesOf, snapshotOf, type Release } from "../../release/release";
 import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { storeImage, storeToolArguments, storeToolMessage, type StoreJob } from "../store/store-tool";
@@ -28,7 +28,7 @@ export function bundleContents(
   releases: readonly Release[],
   sharedImages: readonly string[],
 ): { images: string[]; targets: string[] } {
-  const images = releases.flatMap((release) => Object.values(release.images));
+  const images = releases.flatMap(imagesOf);
   const targets = releases.flatMap(({ environment, models }) => [
     `envs/${environment}`,
     ...models.map((model) => `models/${snapshotOf(model)}`),

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { buildRecipe, type ImageDefinition } from "../../lib/images";
+import { buildRecipe, type ImageDefinition, type ImageOptions } from "../../lib/images";
 import { configuredValue, packageIndexes, stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
@@ -15,13 +15,12 @@ import { atLeast } from "./version";
  * The Pulumi program computes the same reference for the same stack.
  *
  * @param stack whose engine, base image, authorities and package indexes the build uses
- * @param more build arguments of this image alone. @default none
  */
 export async function ensureImage(
   image: ImageDefinition,
   stack: string,
   progress: Progress,
-  more: Readonly<Record<string, string>> = {},
+  options: ImageOptions = {},
 ): Promise<string> {
   const { baseImage, caBundle, dockerHost } = stackHost(stack);
   const choices = {
@@ -31,7 +30,7 @@ export async function ensureImage(
     npmRegistry: configuredValue("npmRegistry", stack),
     ...packageIndexes(stack),
   };
-  const { reference, context, dockerfile, buildArgs } = buildRecipe(image, choices, more);
+  const { reference, context, dockerfile, buildArgs, secrets } = buildRecipe(image, choices, options);
   if (await imageExists(reference, dockerHost)) {
     return reference;
   }
@@ -42,12 +41,12 @@ export async function ensureImage(
     [
       ...build,
       "--progress=plain",
-      `--file=${path.join(context, dockerfile)}`,
+      `--file=${path.resolve(context, dockerfile)}`,
       `--tag=${reference}`,
       ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
       // By name alone: an address may hold a password, and every user sees the arguments.
       ...Object.keys(containerProxies()).map((name) => `--build-arg=${name}`),
-      ...(caBundle === undefined ? [] : [`--secret=id=ca-bundle,src=${caBundle}`]),
+      ...Object.entries(secrets).map(([id, src]) => `--secret=id=${id},src=${src}`),
       context,
     ],
     {

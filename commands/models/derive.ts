@@ -1,10 +1,11 @@
-import { deployedApplication } from "../../applications/deployed";
+import { MOUNTS } from "../../applications/application";
 import { containerJob } from "../../lib/container-job";
 import { archon } from "../../lib/command-line";
 import { project } from "../../config/stack";
 import type { Ledger } from "../../release/ledger";
 import { UserError } from "../../lib/errors";
 import { readLedger } from "../releases/ledger";
+import { stackApplication } from "../lib/application";
 import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
@@ -49,14 +50,17 @@ export function deriveJob({ running, releases, root }: Ledger, stack: string, na
       `The running release has no model "${name}"; it has ${release.models.map((each) => each.name).join(", ") || "none"}.`,
     );
   }
-  const { mounts, commands } = deployedApplication;
+  const { commands } = stackApplication(stack);
+  if (commands === undefined) {
+    throw new UserError(`The application of the stack "${stack}" derives no models; only the reference server does.`);
+  }
   return containerJob({
     image: release.images.server,
     command: commands.deriveRevision({ repo: model.repo, revision: model.revision, variant }),
     labels: { project, component: "derive" },
     mounts: [
-      { source: `${root}/envs/${release.environment}`, target: mounts.environment },
-      { source: `${root}/models/huggingface`, target: mounts.models },
+      { source: `${root}/envs/${release.environment}`, target: MOUNTS.environment },
+      { source: `${root}/models/huggingface`, target: MOUNTS.models },
     ],
   });
 }

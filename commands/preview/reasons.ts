@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { z } from "zod";
-import { deployedApplication } from "../../applications/deployed";
+import { MOUNTS } from "../../applications/application";
 import type { PreviewStep } from "./document";
 import { labelsOf, variablesOf } from "./resource";
 
@@ -105,14 +105,11 @@ function mountsOf(inputs: Inputs): Map<string, string> {
   return new Map((mounted.safeParse(inputs).data?.mounts ?? []).map(({ source, target }) => [target, source]));
 }
 
-/** Where an environment is mounted. */
-const environmentTarget = deployedApplication.mounts.environment;
-
 function changedMounts(before: Inputs, after: Inputs): string[] {
   const old = mountsOf(before);
   const now = mountsOf(after);
   const words = changedKeys(old, now).map((target) =>
-    target === environmentTarget
+    target === MOUNTS.environment
       ? change("environment", basename(old.get(target)), basename(now.get(target)))
       : `mount at ${target}`,
   );

@@ -1,4 +1,4 @@
-import { deployedApplication } from "../../applications/deployed";
+import { stackApplication } from "../lib/application";
 import { archon } from "../../lib/command-line";
 import { project } from "../../config/stack";
 import { listLabelled, parseLabelled, type Labelled } from "../../lib/deployment-identity";
@@ -71,7 +71,7 @@ export async function removeLabelled(
   for (const { kind, component, id, name } of labelled) {
     // The engine removes a store job as soon as it stops: stopping it first would race with that.
     if (component === "server" || component === "gateway") {
-      await run("docker", ["stop", `--time=${deployedApplication.stopSeconds}`, id], { environment });
+      await run("docker", ["stop", `--time=${stackApplication(stack).stopSeconds}`, id], { environment });
     }
     await run("docker", kind === "container" ? ["rm", "--force", id] : ["network", "rm", id], { environment });
     progress.message(`Removed the ${kind} ${name}: ${reason}.`);

@@ -1,16 +1,11 @@
 import * as fs from "node:fs";
-import { deployedApplication } from "../../applications/deployed";
+import { APPLICATION_REPOSITORIES } from "../../applications/application";
 import { LIST_ROOTS, otherReferences } from "../../lib/collection-queries.cjs";
 import { containerJob, MOUNT_SOURCE_MISSING } from "../../lib/container-job";
 import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
 import { dockerEnvironment, liveContainers, localImages } from "../lib/docker";
 import { CommandError, run } from "../lib/run";
-
-/** Repositories of the images that releases are made of. */
-const releaseRepositories: readonly string[] = [...Object.values(IMAGES), deployedApplication.image].map(
-  ({ repository }) => repository,
-);
 
 /** What the store tool must know about the engine before a garbage collection. */
 export interface EngineUsage {
@@ -36,7 +31,10 @@ export async function engineUsage(
 ): Promise<EngineUsage> {
   const [containers, images] = await Promise.all([
     liveContainers(engineHost),
-    localImages(releaseRepositories, engineHost),
+    localImages(
+      [...Object.values(IMAGES).map(({ repository }) => repository), ...APPLICATION_REPOSITORIES],
+      engineHost,
+    ),
   ]);
   const mounted = containers.flatMap(({ bindSources, labels }) => {
     const [project, stack, models] = ["project", "stack", "models"].map((name) => labels[`io.archon.${name}`] ?? "");

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { deployedApplication } from "../../applications/deployed";
+import { referenceServer } from "../../applications/reference/application";
 import type { ImageDefinition } from "../../lib/images";
 import { devStack } from "../../config/stack";
 import { logDirectory, projectRoot } from "../../lib/paths";
@@ -68,13 +68,9 @@ async function runPytest(image: string, print: Print): Promise<Counts> {
 /** The image of the tests, built if need be. */
 export async function ensureTestsImage(print: Print): Promise<string> {
   const progress = { ...silent, message: print };
-  const server = await ensureImage(
-    deployedApplication.image,
-    devStack,
-    progress,
-    deployedApplication.image.buildArguments({ browser: true }),
-  );
-  return ensureImage(testsImage, devStack, progress, { SERVER_IMAGE: server });
+  const { image } = referenceServer;
+  const server = await ensureImage(image, devStack, progress, { args: image.buildArguments({ browser: true }) });
+  return ensureImage(testsImage, devStack, progress, { parents: { SERVER_IMAGE: server } });
 }
 
 /**

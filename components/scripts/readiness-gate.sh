@@ -6,7 +6,9 @@
 #   GATE_URL            what to ask for, at the address and port that people use
 #   GATE_ASK_OPTIONS    options of `docker run` for the container that asks, one a line
 #   GATE_ASK_IMAGE      its image, with Python
-#   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed
+#   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed; empty when it never says so
+#   GATE_SMOKE_TEST     Python program that uses the ready server inside its container; empty or unset for none
+#   GATE_SMOKE_TEST_ARGUMENTS  its arguments, one a line
 #   GATE_TIMEOUT        seconds
 #   GATE_ROLLOUT        "overlap": the old servers keep running; "replace": they were stopped
 #   GATE_STOPPED        ids of the servers that were stopped first and start again when this one fails; may be empty
@@ -24,6 +26,14 @@ ask_gateway() {
   addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$GATE_CONTAINER")
   # shellcheck disable=SC2086 # one word for each network
   docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 $addresses 2>&1
+}
+
+# Uses the server as a client would. Its output ends with what is wrong.
+smoke_test() {
+  local arguments
+  [[ -n "${GATE_SMOKE_TEST:-}" ]] || return 0
+  mapfile -t arguments <<<"$GATE_SMOKE_TEST_ARGUMENTS"
+  timeout "$GATE_TIMEOUT" docker exec --interactive "$GATE_CONTAINER" python3 - "${arguments[@]}" <"$GATE_SMOKE_TEST" 2>&1
 }
 
 # Old servers that an earlier update has removed since cannot start again.
@@ -53,7 +63,7 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
   # While a container is starting, the engine does not act on a failing health check. Once its last two reports say that
   # the release has failed, waiting is no use.
   reports=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
-  if [[ $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$reports" | wc -l) == 2 ]]; then
+  if [[ -n "$GATE_FAILED_PREFIX" && $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$reports" | wc -l) == 2 ]]; then
     health=failed
     break
   fi
@@ -69,8 +79,12 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
         fi
       fi
       if [[ -n "$reached" ]] && ((SECONDS - ready_since >= settle)); then
-        echo "ready"
-        exit 0
+        if used=$(smoke_test); then
+          echo "${used:+$used$'\n'}ready"
+          exit 0
+        fi
+        health=unusable
+        break
       fi
       ;;
     "running starting 0" | "created "*) ;;
@@ -86,6 +100,8 @@ elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
   reason="it stopped by itself"
 elif [[ "${health:-}" == failed ]]; then
   reason="it reports ${reports##*$'\n'}"
+elif [[ "${health:-}" == unusable ]]; then
+  reason="its smoke test (archon:application.smokeTest) failed${used:+: ${used##*$'\n'}}"
 elif [[ "${health:-}" == starting ]]; then
   reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${reports:+; its health check says: ${reports##*$'\n'}}"
 elif [[ "${health:-}" == healthy ]]; then

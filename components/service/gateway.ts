@@ -21,6 +21,8 @@ export interface GatewayArgs {
   alias: string;
   /** Port that the servers listen on. */
   serverPort: number;
+  /** The path that says whether a server is ready, and the seconds that its answer may take. */
+  health: { path: string; timeoutSeconds: number };
   /** Address and port on the host. A changed one replaces the gateway. */
   bind: string;
   port: number;
@@ -48,7 +50,12 @@ export class Gateway extends pulumi.ComponentResource {
         user: USER,
         networksAdvanced: [{ name: args.network }],
         ports: [{ internal: 8080, external: args.port, ip: args.bind }],
-        envs: [`ARCHON_ALIAS=${args.alias}`, `ARCHON_SERVER_PORT=${args.serverPort}`],
+        envs: [
+          `ARCHON_ALIAS=${args.alias}`,
+          `ARCHON_HEALTH_PATH=${args.health.path}`,
+          `ARCHON_HEALTH_TIMEOUT=${args.health.timeoutSeconds}s`,
+          `ARCHON_SERVER_PORT=${args.serverPort}`,
+        ],
         labels: labels(args.deployment, "gateway", { service: args.service }),
         healthcheck: {
           tests: ["CMD", "bash", "-c", PROBE],

@@ -1,8 +1,8 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { snapshotOf, type Release } from "../../release/release";
-import type { Application } from "../../applications/application";
+import { snapshotOf, snapshotPath, type Release } from "../../release/release";
+import { MOUNTS, type Application } from "../../applications/application";
 import { CA_BUNDLE, jobOptions, toLines } from "../../lib/container-job";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
@@ -74,10 +74,11 @@ export class Server extends pulumi.ComponentResource {
           ...serverScriptEnv(args),
           GATE_CONTAINER: container.id,
           GATE_GATEWAY: args.gateway.containerId,
-          GATE_URL: `${args.gateway.url}/health`,
+          GATE_URL: `${args.gateway.url}${args.application.readiness.path}`,
           GATE_ASK_OPTIONS: toLines(askOptions(args.deployment)),
           GATE_ASK_IMAGE: args.gateway.image,
-          GATE_FAILED_PREFIX: args.application.readiness.failedPrefix,
+          GATE_FAILED_PREFIX: args.application.readiness.failedPrefix ?? "",
+          ...smokeTestEnv(args.application.readiness),
           GATE_TIMEOUT: String(args.readyTimeout),
           GATE_ROLLOUT: args.stopOld === undefined ? "overlap" : "replace",
           GATE_STOPPED: args.stopOld !== undefined && args.autoRollback ? args.stopOld.stdout : "",
@@ -104,7 +105,7 @@ function askOptions(deployment: DeploymentIdentity): string[] {
 /** What a server's container is made from. */
 export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "autoRollback">): docker.ContainerArgs {
   const { application, host } = args;
-  const { mounts, variables } = application;
+  const { variables, readiness } = application;
   const certificates = host.caBundle === undefined ? [] : [{ source: host.caBundle, target: CA_BUNDLE }];
   const trust =
     host.caBundle === undefined ? {} : Object.fromEntries(variables.certificates.map((name) => [name, CA_BUNDLE]));
@@ -115,10 +116,12 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
     tmpfs: application.tmpfs,
     init: true,
     networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
+    ...hostsOf(application),
     mounts: [
-      { type: "bind", source: args.environment.path, target: mounts.environment, readOnly: true },
-      { type: "bind", source: `${host.root}/models/huggingface`, target: mounts.models, readOnly: true },
-      { type: "bind", source: args.dataDirectory, target: mounts.data },
+      { type: "bind", source: args.environment.path, target: MOUNTS.environment, readOnly: true },
+      { type: "bind", source: `${host.root}/models/huggingface`, target: MOUNTS.models, readOnly: true },
+      { type: "bind", source: args.dataDirectory, target: application.mounts.data },
+      ...defaultModelMounts(args),
       ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
     ],
     envs: pulumi.all({ ...args.variables, ...trust }).apply((all) =>
@@ -133,15 +136,44 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
     }),
     // Until the start period ends, a failing health check means "starting". The readiness gate waits as long.
     healthcheck: {
-      tests: ["CMD", ...application.readiness.command],
+      tests: ["CMD", ...readiness.command],
       interval: "2s",
-      timeout: "5s",
+      timeout: goDuration(readiness.timeoutSeconds),
       retries: 3,
       startPeriod: goDuration(args.readyTimeout),
     },
     destroyGraceSeconds: application.stopSeconds,
     ...memoryLimit(args.memoryMiB),
   };
+}
+
+/** The snapshot of the default model, where the application looks for its model outside the cache. */
+function defaultModelMounts({
+  application,
+  host,
+  release,
+}: Pick<ServerArgs, "application" | "host" | "release">): docker.types.input.ContainerMount[] {
+  const target = application.mounts.defaultModel;
+  const model = release.models.find(({ name }) => name === release.activeModel);
+  return target === undefined || model === undefined
+    ? []
+    : [{ type: "bind", source: `${host.root}/${snapshotPath(model)}`, target, readOnly: true }];
+}
+
+/** Entries for the file of hosts of the container. */
+function hostsOf({ hosts = [] }: Application): Pick<docker.ContainerArgs, "hosts"> {
+  const entries = hosts.map((each) => {
+    const [host = "", ip = ""] = each.split(":");
+    return { host, ip };
+  });
+  return entries.length === 0 ? {} : { hosts: entries };
+}
+
+/** What the gate needs to run the application's smoke test. */
+function smokeTestEnv({ smokeTest }: Application["readiness"]): Record<string, string> {
+  return smokeTest === undefined
+    ? {}
+    : { GATE_SMOKE_TEST: smokeTest.program, GATE_SMOKE_TEST_ARGUMENTS: toLines(smokeTest.arguments) };
 }
 
 /** What a script needs to find the servers of a service, to stop and to start them. */

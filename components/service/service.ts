@@ -38,6 +38,7 @@ export class Service extends pulumi.ComponentResource {
         network: args.network,
         alias,
         serverPort: args.application.port,
+        health: args.application.readiness,
         bind,
         port,
       },

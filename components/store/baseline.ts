@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, type ModelReference } from "../../release/release";
-import type { Application } from "../../applications/application";
 import { toLines } from "../../lib/container-job";
 import { storeJob, type StoreJobContext } from "./store-job";
 
 export interface BaselineArgs {
-  application: Application;
+  /** Prints what the models of a ready server answer to the known questions. */
+  command: readonly string[];
   job: StoreJobContext;
   /** The default model. */
   model: ModelReference;
@@ -33,7 +33,7 @@ export class Baseline extends pulumi.ComponentResource {
         script: "record-baseline.sh",
         settings: {
           BASELINE_CONTAINER: args.containerId,
-          BASELINE_COMMAND: toLines(args.application.commands.baseline),
+          BASELINE_COMMAND: toLines(args.command),
           BASELINE_MODEL: snapshotOf(args.model),
         },
       },

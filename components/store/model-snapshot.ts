@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Application } from "../../applications/application";
+import { MOUNTS, type ApplicationCommands } from "../../applications/application";
 import { jobOptions, toLines } from "../../lib/container-job";
 import { deploymentLabels } from "../../lib/deployment-identity";
 import { storeJob, type StoreJobArgs, type StoreJobContext } from "./store-job";
@@ -13,7 +13,7 @@ export type SnapshotSource =
   | { hubEndpoint: string; hubMirrors: readonly string[]; hubToken: pulumi.Input<string> | undefined }
   /** Another snapshot of the store, from which the server image makes a variant with the packages of an environment. */
   | {
-      application: Application;
+      commands: ApplicationCommands;
       derivedFrom: { repo: string; revision: string };
       variant: string;
       serverImage: pulumi.Input<string>;
@@ -58,7 +58,7 @@ function fetchJob({
     return { command: [...fetch, "--archive", "-"], input: { directory: source.directory } };
   }
   if ("derivedFrom" in source) {
-    const { application, derivedFrom, variant, serverImage, environment } = source;
+    const { commands, derivedFrom, variant, serverImage, environment } = source;
     return {
       command: [...fetch, "--archive", "-"],
       script: "derive.sh",
@@ -67,13 +67,13 @@ function fetchJob({
           jobOptions({
             labels: deploymentLabels(job.deployment, "derive"),
             mounts: [
-              { source: environment.path, target: application.mounts.environment },
-              { source: `${job.host.root}/models/huggingface`, target: application.mounts.models },
+              { source: environment.path, target: MOUNTS.environment },
+              { source: `${job.host.root}/models/huggingface`, target: MOUNTS.models },
             ],
           }),
         ),
         DERIVE_IMAGE: serverImage,
-        DERIVE_COMMAND: toLines(application.commands.derive({ ...derivedFrom, variant })),
+        DERIVE_COMMAND: toLines(commands.derive({ ...derivedFrom, variant })),
       },
     };
   }

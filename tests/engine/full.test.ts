@@ -140,7 +140,7 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
 
 test("the server's own tests of real cross encoders pass with the mounted environment: Qwen3-Reranker, and that the demo model improves results", async () => {
   const { images } = (await stack.outputs()) as { images: { server: string } };
-  const image = await ensureImage(testsImage, devStack, silent, { SERVER_IMAGE: images.server });
+  const image = await ensureImage(testsImage, devStack, silent, { parents: { SERVER_IMAGE: images.server } });
   const report = docker(
     "run",
     "--rm",

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { pulumiEnvironment } from "../../commands/lib/environment";
-import type { Release } from "../../release/release";
+import { imagesOf, type Release } from "../../release/release";
 import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
 
 /**
@@ -104,8 +104,8 @@ describe("collection", () => {
     await release("five");
     expect(environments()).toEqual([three?.environment]);
     expect(hasImage(before?.images.server ?? "")).toBe(false);
-    for (const { images } of await ledger()) {
-      expect(Object.values(images).every(hasImage)).toBe(true);
+    for (const each of await ledger()) {
+      expect(imagesOf(each).every(hasImage)).toBe(true);
     }
     expect(await stack.up()).toEqual([]);
   });

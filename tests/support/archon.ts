@@ -2,10 +2,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import * as crypto from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
+import { archonApplication, type ArchonConfig } from "../../applications/archon/application";
+import { referenceServer } from "../../applications/reference/application";
 import { projectRoot } from "../../lib/paths";
-import { docker } from "./engine";
+import { docker, fullStack, type Checkout, type EngineStack } from "./engine";
 
 /** The eras of tests/fixtures/archon/README.md. */
 export type ArchonEra = "2025-08" | "uv";
@@ -19,9 +22,63 @@ export function archonCheckout(era: ArchonEra, directory: string): void {
   }
 }
 
+/** A stack of the server of one stand-in, with the real ML environment and the demo model. */
+export interface ArchonStack {
+  stack: EngineStack;
+  /** The stand-in, whose files a test may change. */
+  directory: string;
+}
+
+/** @param backend what its server reaches */
+export async function archonStack(
+  checkout: Checkout,
+  era: ArchonEra,
+  { variables }: ArchonBackend,
+): Promise<ArchonStack> {
+  const name = `test-${crypto.randomBytes(4).toString("hex")}`;
+  const directory = path.join(checkout.directory, `archon-${era}`);
+  archonCheckout(era, directory);
+  const application = {
+    kind: "archon" as const,
+    source: directory,
+    supabase: { url: variables.SUPABASE_URL, serviceKey: variables.SUPABASE_SERVICE_KEY },
+    openaiBaseUrl: variables.OPENAI_BASE_URL,
+    logLevel: "INFO" as const,
+    smokeTest: true,
+    keepModelLoaded: true,
+  };
+  writeLocks(checkout, application, `requirements/${name}`);
+  const stack = await fullStack(checkout, { application, requirements: "" }, name);
+  return { stack, directory };
+}
+
+/** What `./archon lock` would write: one lock file of the image serves both eras. */
+function writeLocks(checkout: Checkout, application: ArchonConfig, lockDirectory: string): void {
+  const { requirements } = archonApplication(application, application.source, lockDirectory, []) ?? {};
+  const lists = requirements?.lists?.();
+  if (requirements === undefined || lists === undefined) {
+    throw new Error(`${application.source} is no checkout of Archon.`);
+  }
+  const write = (file: string, text: string): void => fs.writeFileSync(path.join(checkout.directory, file), text);
+  fs.mkdirSync(path.join(checkout.directory, lockDirectory), { recursive: true });
+  write(`${requirements.image}.in`, lists.image);
+  write(`${requirements.environment}.in`, lists.environment);
+  write(`${requirements.image}.txt`, fs.readFileSync(path.join(fixtures, "requirements.server.minimal.txt"), "utf8"));
+  write(
+    `${requirements.environment}.txt`,
+    fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8"),
+  );
+}
+
 /** Address of this machine that containers of every network reach. */
 export function hostAddress(): string {
-  return docker("network", "inspect", "--format={{(index .IPAM.Config 0).Gateway}}", "bridge");
+  // A new engine does not say which address the bridge has.
+  const bridge = docker("network", "inspect", '--format={{index .Options "com.docker.network.bridge.name"}}', "bridge");
+  const address = os.networkInterfaces()[bridge]?.find(({ family }) => family === "IPv4")?.address;
+  if (address === undefined) {
+    throw new Error(`The bridge ${bridge} of the engine has no address.`);
+  }
+  return address;
 }
 
 /** What a server of Archon needs around it: a database behind PostgREST, and embeddings. Its data ends with it. */

@@ -374,16 +374,25 @@ export function fullEnvironment(checkout: Checkout): Record<string, unknown> {
   };
 }
 
-/** The stack `dev` on a free port: the real ML environment and the demo model. */
-export async function fullStack(checkout: Checkout): Promise<EngineStack> {
+/**
+ * The stack `dev` on a free port: the real ML environment and the demo model.
+ * @param configuration what differs from that
+ */
+export async function fullStack(
+  checkout: Checkout,
+  configuration: Readonly<Record<string, unknown>> = {},
+  name?: string,
+): Promise<EngineStack> {
   const { config } = parse(fs.readFileSync(path.join(checkout.directory, "Pulumi.dev.yaml"), "utf8")) as {
     config: Record<string, unknown>;
   };
-  return checkout.stack({
+  const values = {
     ...fullEnvironment(checkout),
     models: config["archon:models"],
     services: [{ name: "server", port: await freePort(), memoryMiB: 3072 }],
-  });
+    ...configuration,
+  };
+  return checkout.stack(values, name);
 }
 
 export interface Inspection {

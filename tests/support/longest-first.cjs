@@ -6,7 +6,7 @@ const LONGEST = [
   "full",
   "releases",
   "failures",
-  "stand-ins",
+  "archon",
   "commands",
   "faults",
   "concurrency",

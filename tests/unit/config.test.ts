@@ -3,10 +3,14 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { deployedApplication } from "../../applications/deployed";
+import { applicationOf } from "../../applications/configured";
+import { referenceServer } from "../../applications/reference/application";
+import { serverRequirements } from "../../applications/archon/checkout";
+import { splitRequirements } from "../../applications/python/requirements";
 import { extraIndexes } from "../../config/accelerator";
-import { loadSettings } from "../../config/load";
+import { loadSettings, type Settings } from "../../config/load";
 import { runError } from "../../config/run-error";
+import { archonCheckout } from "../support/archon";
 
 /**
  * Proves the loader on values as Pulumi hands them over. What the CLI itself checks (types of declared keys) is not
@@ -30,7 +34,7 @@ afterEach(() => {
   fs.rmSync(project, { recursive: true });
 });
 
-function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSettings> {
+function load(overrides: Record<string, unknown> = {}): Settings {
   const values = {
     ...Object.fromEntries(Object.entries(declared).map(([key, { default: value }]) => [key, value])),
     requirements: "lock.txt",
@@ -40,7 +44,9 @@ function load(overrides: Record<string, unknown> = {}): ReturnType<typeof loadSe
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])),
   );
-  return loadSettings({ reserved: deployedApplication.variables.reserved, abi: "cp311" }, project);
+  const resolve: Parameters<typeof loadSettings>[0] = (config, problems) =>
+    applicationOf(config, { project, stack: "stack" }, problems);
+  return loadSettings(resolve, project).settings;
 }
 
 function refusal(overrides: Record<string, unknown>): string {
@@ -71,9 +77,11 @@ test("every declared key has a type, a default and a description", () => {
 });
 
 test("the default environment is the one that the application asks for", () => {
-  // Pulumi.yaml must hold it too: Pulumi reads the defaults from there.
-  const { environment, imports } = deployedApplication.requirements;
-  expect(declared.requirements?.default).toBe(`${environment}.txt`);
+  const { environment, imports } = referenceServer.requirements;
+  fs.mkdirSync(path.join(project, path.dirname(environment)), { recursive: true });
+  fs.writeFileSync(path.join(project, `${environment}.txt`), "six==1.17.0 --hash=sha256:00\n");
+  expect(load({ requirements: "" }).requirements).toBe(`${environment}.txt`);
+  // Pulumi.yaml must hold them too: Pulumi reads the defaults from there.
   expect(declared.imports?.default).toEqual(imports);
 });
 
@@ -226,10 +234,59 @@ test("the variables of a service are text, and no message shows their values", (
   );
 });
 
+describe("a stack of a checkout of Archon", () => {
+  const serviceKey = `e30.${Buffer.from('{"role":"service_role"}').toString("base64url")}.canary`;
+  const archon = { kind: "archon", source: "archon", supabase: { url: "https://x.supabase.co", serviceKey } };
+
+  /** The lists of the stand-in, as `./archon lock` derives them, and a lock file of each. */
+  beforeEach(() => {
+    archonCheckout("uv", path.join(project, "archon"));
+    const directory = path.join(project, "requirements", "stack");
+    fs.mkdirSync(directory, { recursive: true });
+    const { image, environment } = splitRequirements(serverRequirements(path.join(project, "archon", "python")));
+    for (const [name, list] of [
+      ["requirements.server.minimal", image],
+      ["requirements.server.ml", environment],
+    ] as const) {
+      fs.writeFileSync(path.join(directory, `${name}.in`), list.map((each) => `${each}\n`).join(""));
+      fs.writeFileSync(path.join(directory, `${name}.txt`), "six==1.17.0 --hash=sha256:00\n");
+    }
+  });
+
+  test("is valid, and takes the lock file of the checkout", () => {
+    expect(load({ application: archon, requirements: "" }).requirements).toBe(
+      "requirements/stack/requirements.server.ml.txt",
+    );
+  });
+
+  test.each([
+    ["requireToken", true, "checks no token"],
+    ["browser", true, "built without a browser"],
+    ["models", [{ name: "m", directory: "model", variant: "float32" }], "chooses the precision itself"],
+    [
+      "models",
+      [
+        { name: "m", directory: "model" },
+        { name: "n", from: "m", variant: "int8", revision: "a".repeat(40) },
+      ],
+      "derives no models",
+    ],
+    ["services", [{ name: "s", port: 1, variables: { SUPABASE_URL: "x" } }], "is set by the program"],
+    ["application", { ...archon, source: "elsewhere" }, "must be a checkout of Archon"],
+    ["application", { ...archon, model: "x" }, "unknown key"],
+    ["application", { kind: "archon" }, "application.source"],
+    ["application", { kind: "other" }, "must be { kind"],
+  ])("%s: %j is refused", (key, value, reason) => {
+    const message = refusal({ application: archon, requirements: "", [key]: value });
+    expect(message).toContain(reason);
+    expect(message).not.toContain("canary");
+  });
+});
+
 test("all problems come in one message, with the value received and what to do", () => {
   const message = refusal({ root: "here", retain: 0, colour: "red" });
   expect(message).toContain('project:root: must be an absolute path without . or .. parts (received "here")');
   expect(message).toContain("project:retain:");
-  expect(message).toContain("project:colour: unknown key; the keys are root,");
+  expect(message).toContain("project:colour: unknown key; the keys are application, root,");
   expect(message).toContain('Invalid configuration for stack "stack"');
 });

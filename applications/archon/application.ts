@@ -1,0 +1,69 @@
+import * as path from "node:path";
+import type { ApplicationConfig } from "../../config/schema";
+import type { Problem } from "../../config/problems";
+import { pythonApplication } from "../python/application";
+import type { Application } from "../application";
+import { readArchonCheckout, serverRequirements } from "./checkout";
+import { settingsProblems } from "./settings";
+
+export type ArchonConfig = Extract<ApplicationConfig, { kind: "archon" }>;
+
+const port = 8181;
+
+/** The model that Archon's code names, whatever its settings say. It looks for it below its working directory first. */
+const HARD_WIRED_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
+
+/** A ready server says so in its answer. */
+const READY = '\\"ready\\": ?true';
+
+/**
+ * The server of a checkout of Archon. The checkout is not changed.
+ * @param source absolute path of the checkout
+ * @param lockDirectory directory for its lock files, relative to the project
+ * @returns undefined when the checkout or a setting is not usable; `problems` says why
+ */
+export function archonApplication(
+  config: ArchonConfig,
+  source: string,
+  lockDirectory: string,
+  problems: Problem[],
+): Application | undefined {
+  problems.push(...settingsProblems(config));
+  const checkout = readArchonCheckout(source);
+  if (typeof checkout === "string") {
+    problems.push({ path: ["application", "source"], received: config.source, reason: checkout });
+    return undefined;
+  }
+  const { context, asgiApplication } = checkout;
+  return pythonApplication({
+    context,
+    files: "src",
+    command: ["python3", "-m", "uvicorn", asgiApplication, "--host", "0.0.0.0", "--port", String(port)],
+    port,
+    // The server scores in its event loop, and answers nothing meanwhile.
+    health: { path: "/health", body: READY, timeoutSeconds: 30 },
+    requirements: () => serverRequirements(context),
+    lockDirectory,
+    variables: {
+      SUPABASE_URL: config.supabase.url,
+      SERVICE_DISCOVERY_MODE: "docker_compose",
+      LOG_LEVEL: config.logLevel,
+      ARCHON_SERVER_PORT: String(port),
+      ARCHON_MCP_PORT: "8051",
+      ARCHON_AGENTS_PORT: "8052",
+      AGENTS_ENABLED: "false",
+      // Read by keep_model_loaded.py.
+      ARCHON_KEEP_MODEL_LOADED: config.keepModelLoaded ? "1" : "",
+      ...(config.openaiBaseUrl === undefined ? {} : { OPENAI_BASE_URL: config.openaiBaseUrl }),
+    },
+    secrets: { SUPABASE_SERVICE_KEY: config.supabase.serviceKey },
+    writable: [],
+    hosts: ["host.docker.internal:host-gateway"],
+    modelDirectory: `/app/${HARD_WIRED_MODEL}`,
+    smokeTest: config.smokeTest
+      ? { program: path.posix.join("applications", "archon", "smoke_test.py"), arguments: [String(port)] }
+      : undefined,
+    startupModule: path.join(__dirname, "keep_model_loaded.py"),
+    stopSeconds: 30,
+  });
+}

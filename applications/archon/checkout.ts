@@ -1,0 +1,93 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse } from "smol-toml";
+import { z } from "zod";
+import { UserError } from "../../lib/errors";
+import { requirementLines } from "../python/requirements";
+
+/** What a checkout of Archon says about its server. The checkout is only read. */
+export interface ArchonCheckout {
+  /** Absolute path of the directory that its Dockerfiles build from. */
+  context: string;
+  /** What uvicorn serves: the Socket.IO application of 2025's summer, or the HTTP application since. */
+  asgiApplication: "src.server.main:socket_app" | "src.server.main:app";
+}
+
+const MAIN = "src/server/main.py";
+const REQUIREMENTS = "requirements.server.txt";
+const PROJECT = "pyproject.toml";
+
+/**
+ * Looks at a checkout.
+ * @param source its absolute path
+ * @returns what is wrong with it, as the end of a sentence that begins with its path, when it is no checkout of Archon
+ */
+export function readArchonCheckout(source: string): ArchonCheckout | string {
+  const context = path.join(source, "python");
+  const main = path.join(context, MAIN);
+  if (!fs.existsSync(main)) {
+    return `must be a checkout of Archon, but has no python/${MAIN}; clone it there, or correct the path, which is relative to the project`;
+  }
+  if (requirementsFile(context) === undefined) {
+    return `must be a checkout of Archon, but has neither python/${REQUIREMENTS} nor python/${PROJECT}`;
+  }
+  const text = fs.readFileSync(main, "utf8");
+  const socketIo = /^socket_app\b/m.test(text);
+  return { context, asgiApplication: socketIo ? "src.server.main:socket_app" : "src.server.main:app" };
+}
+
+/**
+ * What the server of a checkout requires: the lines of `requirements.server.txt`, or since August 2025 the groups `server`
+ * and `server-reranking` of `pyproject.toml`.
+ * @throws UserError when the file cannot be read
+ */
+export function serverRequirements(context: string): string[] {
+  const file = requirementsFile(context);
+  if (file === undefined) {
+    throw new UserError(`${context} has neither ${REQUIREMENTS} nor ${PROJECT}.`);
+  }
+  const text = fs.readFileSync(file, "utf8");
+  if (path.basename(file) === REQUIREMENTS) {
+    return requirementLines(text);
+  }
+  const project = readProject(file, text);
+  const groups = ["server", "server-reranking"].filter((name) => name in project["dependency-groups"]);
+  return [...project.project.dependencies, ...groups.flatMap((name) => groupRequirements(file, project, name))];
+}
+
+/** The older kind of list wins: a checkout that has it runs from it. */
+function requirementsFile(context: string): string | undefined {
+  return [REQUIREMENTS, PROJECT].map((name) => path.join(context, name)).find((file) => fs.existsSync(file));
+}
+
+/** PEP 735: a group has requirements and includes other groups. */
+const group = z.array(z.union([z.string(), z.object({ "include-group": z.string() })]));
+const pyproject = z.object({
+  project: z.object({ dependencies: z.array(z.string()).default([]) }).default({ dependencies: [] }),
+  "dependency-groups": z.record(z.string(), group).default({}),
+});
+
+function readProject(file: string, text: string): z.infer<typeof pyproject> {
+  try {
+    return pyproject.parse(parse(text));
+  } catch (error) {
+    throw new UserError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function groupRequirements(
+  file: string,
+  project: z.infer<typeof pyproject>,
+  name: string,
+  within: string[] = [],
+): string[] {
+  const entries = project["dependency-groups"][name];
+  if (entries === undefined || within.includes(name)) {
+    throw new UserError(
+      `${file}: the group ${name} ${entries === undefined ? "does not exist" : "includes itself"}. Correct [dependency-groups].`,
+    );
+  }
+  return entries.flatMap((entry) =>
+    typeof entry === "string" ? [entry] : groupRequirements(file, project, entry["include-group"], [...within, name]),
+  );
+}

@@ -1,0 +1,39 @@
+import * as path from "node:path";
+import type { Problem } from "../config/problems";
+import type { ApplicationConfig } from "../config/schema";
+import type { Application } from "./application";
+import { archonApplication } from "./archon/application";
+import { configuredService } from "./python/configured-service";
+import { lockProblems } from "./python/locks";
+import { referenceServer } from "./reference/application";
+
+/** Where an application is configured. */
+export interface ConfiguredIn {
+  /** Absolute path of the project. */
+  project: string;
+  stack: string;
+}
+
+/**
+ * The application that a stack deploys.
+ * @returns undefined when it cannot be deployed; `problems` says why
+ */
+export function applicationOf(
+  config: ApplicationConfig,
+  { project, stack }: ConfiguredIn,
+  problems: Problem[],
+): Application | undefined {
+  if (config.kind === "reference") {
+    return referenceServer;
+  }
+  const source = path.resolve(project, config.source);
+  const lockDirectory = `requirements/${stack}`;
+  const application =
+    config.kind === "archon"
+      ? archonApplication(config, source, lockDirectory, problems)
+      : configuredService(config, source, lockDirectory, problems);
+  if (application !== undefined) {
+    problems.push(...lockProblems(application, project, stack));
+  }
+  return application;
+}

@@ -1,0 +1,129 @@
+import * as path from "node:path";
+import type { Release } from "../../release/release";
+import { MOUNTS, type Application, type SmokeTest } from "../application";
+import { splitRequirements } from "./requirements";
+
+/** A Python server that people have the sources of, and that knows nothing of this project. */
+export interface PythonService {
+  /** Absolute path of the directory that its image is built from. */
+  context: string;
+  /** What of it the image carries, in /app: a path below the context, or `.` for all that its .dockerignore leaves. */
+  files: string;
+  /** What starts it, in /app. */
+  command: readonly string[];
+  /** Port that it listens on, on all addresses of its container. */
+  port: number;
+  health: {
+    path: string;
+    /** Extended regular expression that the answer must contain. @default none: 200 suffices */
+    body?: string;
+    /** Seconds that an answer may take. */
+    timeoutSeconds: number;
+  };
+  /** Its requirements (PEP 508). @throws UserError when they cannot be read */
+  requirements: () => string[];
+  /** Directory for the lock files, relative to the checkout. */
+  lockDirectory: string;
+  /** Environment variables that it needs to run like this. A stack cannot set them. */
+  variables: Readonly<Record<string, string>>;
+  /** Those whose values are secret. */
+  secrets: Readonly<Record<string, string>>;
+  /** Further directories that it writes to, which do not outlive the container. */
+  writable: readonly string[];
+  hosts: readonly string[];
+  /** Where it looks for its model, if not in the cache of the Hugging Face libraries. */
+  modelDirectory: string | undefined;
+  smokeTest: SmokeTest | undefined;
+  /** Absolute path of a module that its Python imports when it starts. */
+  startupModule: string | undefined;
+  stopSeconds: number;
+}
+
+/** File names of the two lists, as everywhere in this project: the header of a lock file names its list. */
+const IMAGE_LIST = "requirements.server.minimal";
+const ENVIRONMENT_LIST = "requirements.server.ml";
+
+/**
+ * Modules and variables that let a server run as an ordinary user on a read-only root: its home, which many libraries
+ * write to when they are imported, is the temporary directory.
+ */
+const runtimeVariables = {
+  HOME: "/tmp",
+  PYTHONUSERBASE: MOUNTS.environment,
+  HF_HOME: MOUNTS.models,
+  HF_HUB_OFFLINE: "1",
+} as const;
+
+/** Describes a Python server as an application: two images, one of its packages and one of its own files. */
+export function pythonApplication(service: PythonService): Application {
+  const { context, files, lockDirectory, health, modelDirectory, smokeTest, startupModule } = service;
+  const set = { ...runtimeVariables, PORT: String(service.port), ...service.variables };
+  return {
+    image: {
+      repository: "archon-server",
+      context,
+      dockerfile: path.join(__dirname, "Dockerfile"),
+      browser: false,
+      ...(startupModule === undefined ? {} : { files: { "startup-module": startupModule } }),
+      buildArguments: () => ({ FILES: files, COMMAND: service.command.map(shellQuoted).join(" ") }),
+    },
+    packages: {
+      repository: "archon-packages",
+      context: lockDirectory,
+      dockerfile: path.join(__dirname, "packages.Dockerfile"),
+    },
+    python: { abi: "cp311", platform: "linux/amd64" },
+    requirements: {
+      image: `${lockDirectory}/${IMAGE_LIST}`,
+      environment: `${lockDirectory}/${ENVIRONMENT_LIST}`,
+      imports: ["torch", "transformers", "sentence_transformers"],
+      lists: () => listsOf(service),
+    },
+    port: service.port,
+    user: "10001:10001",
+    mounts: { data: "/data", ...(modelDirectory === undefined ? {} : { defaultModel: modelDirectory }) },
+    tmpfs: Object.fromEntries(
+      ["/tmp", ...service.writable].map((directory) => [directory, "rw,nosuid,nodev,size=1024m"]),
+    ),
+    hosts: service.hosts,
+    variables: {
+      reserved: [...Object.keys(set), ...Object.keys(service.secrets), ...certificates],
+      of: (release: Release) => ({ ...set, ARCHON_RELEASE: release.id }),
+      secret: service.secrets,
+      certificates,
+    },
+    readiness: {
+      command: ["bash", "-c", probe(service.port, health)],
+      path: health.path,
+      timeoutSeconds: health.timeoutSeconds,
+      ...(smokeTest === undefined ? {} : { smokeTest }),
+    },
+    stopSeconds: service.stopSeconds,
+  };
+}
+
+const certificates = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
+
+function listsOf(service: PythonService): { image: string; environment: string; notes: string[] } {
+  const { image, environment, notes } = splitRequirements(service.requirements());
+  return { image: lines(image), environment: lines(environment), notes };
+}
+
+function lines(requirements: readonly string[]): string {
+  return requirements.map((each) => `${each}\n`).join("");
+}
+
+/** Exits with 0 if the server answers as it must. Bash, because starting Python every few seconds costs thirty times as much. */
+function probe(port: number, { path: url, body }: PythonService["health"]): string {
+  const request = `GET ${url} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n`;
+  return [
+    `exec 3<>/dev/tcp/127.0.0.1/${port} && printf '${request}' >&3 && reply=$(cat <&3)`,
+    `if [[ $reply == HTTP/*' 200 '*${body === undefined ? "" : ` && $reply =~ ${body}`} ]]; then exit 0; fi`,
+    `tail -n 1 <<<"$reply"`,
+    "exit 1",
+  ].join("\n");
+}
+
+function shellQuoted(word: string): string {
+  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

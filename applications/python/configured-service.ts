@@ -1,0 +1,63 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { Problem } from "../../config/problems";
+import type { ApplicationConfig } from "../../config/schema";
+import type { Application } from "../application";
+import { pythonApplication } from "./application";
+import { requirementLines } from "./requirements";
+
+export type PythonConfig = Extract<ApplicationConfig, { kind: "python" }>;
+
+/**
+ * A Python server as the configuration describes it.
+ * @param source absolute path of its directory
+ * @param lockDirectory directory for its lock files, relative to the project
+ * @returns undefined when its files are not there; `problems` says which
+ */
+export function configuredService(
+  config: PythonConfig,
+  source: string,
+  lockDirectory: string,
+  problems: Problem[],
+): Application | undefined {
+  const missing = missingFiles(config, source);
+  if (missing.length > 0) {
+    problems.push(...missing);
+    return undefined;
+  }
+  return pythonApplication({
+    context: source,
+    files: config.files,
+    command: config.command,
+    port: config.port,
+    health: { path: config.health, timeoutSeconds: 5 },
+    requirements: () =>
+      config.requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"))),
+    lockDirectory,
+    variables: {},
+    secrets: {},
+    writable: config.writable,
+    hosts: ["host.docker.internal:host-gateway"],
+    modelDirectory: config.modelDirectory,
+    smokeTest: undefined,
+    startupModule: undefined,
+    stopSeconds: 30,
+  });
+}
+
+function missingFiles({ source: given, files, requirements }: PythonConfig, source: string): Problem[] {
+  if (!fs.existsSync(source)) {
+    return [
+      { path: ["application", "source"], received: given, reason: "must be a directory, relative to the project" },
+    ];
+  }
+  const reason = `must be a path below ${source}, and does not exist there`;
+  return [
+    ...(fs.existsSync(path.join(source, files)) ? [] : [{ path: ["application", "files"], received: files, reason }]),
+    ...requirements.flatMap((file, index) =>
+      fs.existsSync(path.join(source, file))
+        ? []
+        : [{ path: ["application", "requirements", index], received: file, reason }],
+    ),
+  ];
+}

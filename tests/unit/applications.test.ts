@@ -1,0 +1,221 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { applicationOf } from "../../applications/configured";
+import { readArchonCheckout, serverRequirements } from "../../applications/archon/checkout";
+import { settingsProblems } from "../../applications/archon/settings";
+import { requirementLines, splitRequirements } from "../../applications/python/requirements";
+import type { Problem } from "../../config/problems";
+import { application as applicationSchema } from "../../config/schema";
+import { contextSources, contentTag } from "../../lib/build-context";
+import { archonCheckout } from "../support/archon";
+
+let directory: string;
+beforeEach(() => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-application-"));
+});
+afterEach(() => {
+  fs.rmSync(directory, { recursive: true });
+});
+
+function key(role: string): string {
+  return `e30.${Buffer.from(JSON.stringify({ role })).toString("base64url")}.x`;
+}
+
+describe("a checkout of Archon", () => {
+  test.each([
+    ["2025-08", "src.server.main:socket_app"],
+    ["uv", "src.server.main:app"],
+  ] as const)("of the era %s serves %s", (era, asgiApplication) => {
+    archonCheckout(era, directory);
+    const context = path.join(directory, "python");
+    expect(readArchonCheckout(directory)).toEqual({ context, asgiApplication });
+  });
+
+  test.each([
+    ["no main module", "src/server/main.py"],
+    ["no requirements", "pyproject.toml"],
+  ])("with %s is refused by name", (_, file) => {
+    archonCheckout("uv", directory);
+    fs.rmSync(path.join(directory, "python", file));
+    expect(readArchonCheckout(directory)).toContain(`python/${file}`);
+  });
+
+  test("requires what its groups say, with the groups that they include", () => {
+    const context = path.join(directory, "python");
+    fs.mkdirSync(context);
+    const groups =
+      'base = ["c"]\nserver = ["b>=1", { include-group = "base" }]\nserver-reranking = ["torch"]\nagents = ["z"]';
+    fs.writeFileSync(
+      path.join(context, "pyproject.toml"),
+      `[project]\nname = "x"\ndependencies = ["a"]\n[dependency-groups]\n${groups}\n`,
+    );
+    expect(serverRequirements(context)).toEqual(["a", "b>=1", "c", "torch"]);
+  });
+
+  test.each([
+    ["server = [{ include-group = 'none' }]", "the group none does not exist"],
+    ["server = [{ include-group = 'server' }]", "the group server includes itself"],
+    ["server = [1]", "cannot be read"],
+    ["server = [", "cannot be read"],
+  ])("with the groups %p is refused", (groups, reason) => {
+    fs.writeFileSync(path.join(directory, "pyproject.toml"), `[dependency-groups]\n${groups}\n`);
+    expect(() => serverRequirements(directory)).toThrow(reason);
+  });
+});
+
+describe("requirements", () => {
+  test("lose comments and keep everything else", () => {
+    expect(requirementLines("# torch>=2\na==1 # pinned\n\n  b[x]>=2 ; python_version<'4'\r\n")).toEqual([
+      "a==1",
+      "b[x]>=2 ; python_version<'4'",
+    ]);
+  });
+
+  test("are split by package, and what an environment needs is added", () => {
+    expect(splitRequirements(["zeta", "Torch==2.8.0", "alpha[x]>=1", "safetensors"])).toEqual({
+      image: ["alpha[x]>=1", "zeta"],
+      environment: ["Torch==2.8.0", "transformers>=4.30.0", "sentence-transformers>=5.4", "safetensors"],
+      notes: [],
+    });
+  });
+
+  test.each([
+    ["sentence-transformers>=4.1.0", "sentence-transformers>=5.4"],
+    ["sentence_transformers==4.1.0", "sentence-transformers>=5.4"],
+    ["sentence-transformers", "sentence-transformers>=5.4"],
+    ["sentence-transformers>=5.4.1", "sentence-transformers>=5.4.1"],
+    ["sentence-transformers==6.0", "sentence-transformers==6.0"],
+  ])("%s becomes %s, and says so when it changes", (given, becomes) => {
+    const { environment, notes } = splitRequirements([given]);
+    expect(environment).toContain(becomes);
+    expect(notes).toHaveLength(given === becomes ? 0 : 1);
+  });
+});
+
+describe("Archon's settings", () => {
+  const problemsOf = (url: string, serviceKey = key("service_role")): string[] =>
+    settingsProblems({ supabase: { url, serviceKey } }).map(
+      ({ path: at, reason }) => `${at.map(String).join(".")} ${reason}`,
+    );
+
+  test.each([
+    "https://x.supabase.co",
+    "http://192.168.1.5:8000",
+    "http://172.20.0.9:8000",
+    "http://10.1.2.3",
+    "http://host.docker.internal:8000",
+    "http://[fd00::1]:8000",
+  ])("%s is allowed", (url) => {
+    expect(problemsOf(url)).toEqual([]);
+  });
+
+  test.each([
+    ["http://kong:8000", "must begin with https://"],
+    ["http://x.supabase.co", "must begin with https://"],
+    ["http://8.8.8.8", "must begin with https://"],
+    ["http://localhost:8000", "is the container itself"],
+    ["http://127.0.0.1:8000", "is the container itself"],
+    ["http://db.localhost", "is the container itself"],
+    ["http://[::1]", "is the container itself"],
+  ])("%s is refused", (url, reason) => {
+    expect(problemsOf(url)).toEqual([expect.stringContaining(`application.supabase.url ${reason}`)]);
+  });
+
+  test.each([
+    [key("anon"), "is the key of the role anon"],
+    ["sb_secret_abc", "must be a JSON Web Token of three parts"],
+    ["a.b.c.d", "must be a JSON Web Token of three parts"],
+    ["", "must be a JSON Web Token of three parts"],
+  ])("the key %p is refused, and not shown", (serviceKey, reason) => {
+    const problems = settingsProblems({ supabase: { url: "https://x.supabase.co", serviceKey } });
+    expect(problems).toEqual([
+      { path: ["application", "supabase", "serviceKey"], reason: expect.stringContaining(reason) as string },
+    ]);
+  });
+});
+
+describe("an application with lists of its own", () => {
+  function resolve(config: object): { problems: Problem[]; found: ReturnType<typeof applicationOf> } {
+    const problems: Problem[] = [];
+    const found = applicationOf(applicationSchema.parse(config), { project: directory, stack: "dev" }, problems);
+    return { problems, found };
+  }
+  const service = { kind: "python", source: "service", command: ["python3", "-m", "app"], port: 9000 };
+
+  function writeService(requirements: string): void {
+    fs.mkdirSync(path.join(directory, "service"), { recursive: true });
+    fs.writeFileSync(path.join(directory, "service", "requirements.txt"), requirements);
+  }
+
+  function lock(): void {
+    const { requirements } = resolve(service).found ?? {};
+    fs.mkdirSync(path.join(directory, "requirements", "dev"), { recursive: true });
+    for (const [file, text] of [
+      [requirements?.image, requirements?.lists?.().image],
+      [requirements?.environment, requirements?.lists?.().environment],
+    ]) {
+      fs.writeFileSync(path.join(directory, `${String(file)}.in`), String(text));
+      fs.writeFileSync(path.join(directory, `${String(file)}.txt`), "");
+    }
+  }
+
+  test("must be locked first", () => {
+    writeService("flask\n");
+    expect(resolve(service).problems).toEqual([
+      {
+        path: ["application", "source"],
+        reason: "its packages are not locked yet; `./archon lock --stack dev` writes requirements/dev",
+      },
+    ]);
+    lock();
+    expect(resolve(service).problems).toEqual([]);
+  });
+
+  test("must be locked again when it requires something else", () => {
+    writeService("flask\nold\n");
+    lock();
+    writeService("flask\nnew>=2\n");
+    expect(resolve(service).problems[0]?.reason).toMatch(
+      /has changed since it was locked \(new: new>=2, gone: old\); `\.\/archon lock --stack dev`/,
+    );
+  });
+
+  test("names every file that is missing", () => {
+    writeService("");
+    const { problems, found } = resolve({ ...service, files: "src", requirements: ["requirements.txt", "more.txt"] });
+    expect(found).toBeUndefined();
+    expect(problems.map(({ path: at, received }) => [...at, received])).toEqual([
+      ["application", "files", "src"],
+      ["application", "requirements", 1, "more.txt"],
+    ]);
+    expect(resolve({ ...service, source: "nowhere" }).problems).toHaveLength(1);
+  });
+
+  test("is started by a command that a shell reads as it is", () => {
+    writeService("");
+    const { found } = resolve({ ...service, command: ["python3", "-c", "print('it is $HOME')"] });
+    expect(found?.image.buildArguments({ browser: false })["COMMAND"]).toBe(
+      `python3 -c 'print('\\''it is $HOME'\\'')'`,
+    );
+  });
+});
+
+test("a Dockerfile outside the context, and a path that an argument names, are part of the tag", () => {
+  const dockerfile = path.join(directory, "Dockerfile");
+  const context = path.join(directory, "context");
+  fs.mkdirSync(path.join(context, "src"), { recursive: true });
+  fs.writeFileSync(dockerfile, "FROM x\nARG FILES\nCOPY --chmod=0755 ${FILES} /app/${FILES}\n");
+  fs.writeFileSync(path.join(context, "src", "main.py"), "1");
+  fs.writeFileSync(path.join(context, "other.py"), "1");
+  const tag = (): string => contentTag(context, dockerfile, { FILES: "src" });
+  expect(contextSources("COPY ${FILES} /", { FILES: "src" })).toEqual(["src"]);
+  const before = tag();
+  fs.writeFileSync(path.join(context, "other.py"), "2");
+  expect(tag()).toBe(before);
+  fs.writeFileSync(path.join(context, "src", "main.py"), "2");
+  const changed = tag();
+  expect(changed).not.toBe(before);
+  fs.appendFileSync(dockerfile, "# changed\n");
+  expect(tag()).not.toBe(changed);
+});
