@@ -9,6 +9,8 @@ import type { Release } from "../release/release";
  * with an environment and models of the store mounted read-only.
  */
 export interface Application {
+  /** How releases name it; undefined for the reference server, whose releases are older than the name. */
+  name?: string;
   image: ApplicationImage;
   /** What the image is built from, where that is another image of the application's packages. @default the base image */
   packages?: ImageDefinition;
@@ -124,16 +126,18 @@ export interface Readiness {
   timeoutSeconds: number;
   /** The command's output begins with this when the release has failed for good. @default it waits for the time limit */
   failedPrefix?: string;
-  /**
-   * Python program that uses the ready server as a client would, and fails with a message when it does not do what it is
-   * for. Runs inside the container, from standard input. @default none
-   */
+  /** @default none */
   smokeTest?: SmokeTest;
 }
 
+/**
+ * A Python program that uses a ready server as a client would. It fails, and says why on its last line, when the server
+ * does not do what it is for. Runs inside the container, from standard input.
+ */
 export interface SmokeTest {
   /** Relative to the checkout. */
   program: string;
+  /** The program gets one more: the seconds that it may take. */
   arguments: readonly string[];
 }
 

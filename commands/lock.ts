@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import type { Application } from "../applications/application";
+import type { Application, RequirementLists } from "../applications/application";
 import { referenceServer } from "../applications/reference/application";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
@@ -31,16 +31,23 @@ interface List {
   lockFile: string;
   /** What the store tool does with it. */
   option: "minimal" | "ml" | "also";
+  /** Its text, where that follows from the application's sources; undefined for a list that people edit. */
+  text?: string | undefined;
 }
 
 /** All lists. What the image carries is the same for every accelerator. */
-function listsOf(application: Application, accelerator: Accelerator): List[] {
+function listsOf({ application, derived }: LockOptions, accelerator: Accelerator): List[] {
   const { image, environment, browser } = application.requirements;
   // Resolved afterwards, at the versions of the first two.
   const also = [browser ?? [], application === referenceServer ? testsList : []].flat();
   return [
-    { ...namedList(image), option: "minimal" },
-    { ...namedList(environment), lockFile: lockFileFor(`${environment}.txt`, accelerator), option: "ml" },
+    { ...namedList(image), option: "minimal", text: derived?.image },
+    {
+      ...namedList(environment),
+      lockFile: lockFileFor(`${environment}.txt`, accelerator),
+      option: "ml",
+      text: derived?.environment,
+    },
     ...also.map((file) => ({ ...namedList(file), option: "also" as const })),
   ];
 }
@@ -72,14 +79,17 @@ export function define(command: Command): void {
       const steps = new Steps();
       requireLocalEngine(stack);
       const application = stackApplication(stack);
-      writeLists(application).forEach((line) => console.log(line));
+      const derived = application.requirements.lists?.();
+      derived?.notes.forEach((line) => console.log(line));
       await ensureSetup(steps, stack);
       const image = await steps.run(
         "Bootstrap image",
         (progress) => ensureImage(IMAGES.bootstrap, stack, progress),
         (reference) => reference,
       );
-      const changed = await steps.run("Resolution", (progress) => lock(image, { stack, application, args }, progress));
+      const changed = await steps.run("Resolution", (progress) =>
+        lock(image, { stack, application, derived, args }, progress),
+      );
       console.log(changed.length === 0 ? "\nThe lock files are unchanged." : `\n${changed.join("\n")}`);
       console.log(
         `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
@@ -98,27 +108,11 @@ function requireLocalEngine(stack: string): void {
   }
 }
 
-/**
- * Writes the lists of an application whose sources say what they hold. Returns what differs from the sources, for people.
- */
-function writeLists({ requirements }: Application): readonly string[] {
-  const texts = requirements.lists?.();
-  if (texts === undefined) {
-    return [];
-  }
-  for (const [file, text] of [
-    [requirements.image, texts.image],
-    [requirements.environment, texts.environment],
-  ] as const) {
-    fs.mkdirSync(path.join(projectRoot, path.dirname(file)), { recursive: true });
-    writeAtomically(path.join(projectRoot, `${file}.in`), text, 0o644);
-  }
-  return texts.notes;
-}
-
 interface LockOptions {
   stack: string;
   application: Application;
+  /** Lists that follow from the application's sources; undefined where people edit the lists themselves. */
+  derived: RequirementLists | undefined;
   /** Options that the caller of `./archon lock` gave for the store tool. */
   args: readonly string[];
 }
@@ -128,17 +122,25 @@ interface LockOptions {
  * changed, for people.
  */
 async function lock(image: string, options: LockOptions, progress: Progress): Promise<string[]> {
-  const { stack, application } = options;
-  const { accelerator } = packageIndexes(stack);
-  const files = listsOf(application, accelerator);
+  const { accelerator } = packageIndexes(options.stack);
+  const files = listsOf(options, accelerator);
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   try {
     copyLists(files, accelerator, work);
     await run("docker", lockArguments(image, files, work, options), {
-      environment: engineEnvironment(stack),
+      environment: engineEnvironment(options.stack),
       log: "lock",
       onLine: (line) => show(line, progress),
     });
+    requireSlimImage(
+      fs.readFileSync(path.join(work, `${path.basename(options.application.requirements.image)}.txt`), "utf8"),
+    );
+    // Lists and lock files together: an update takes a list that is the same as the sources for locked.
+    for (const { list, text } of files) {
+      if (text !== undefined) {
+        writeAtomically(path.join(projectRoot, list), text, 0o644);
+      }
+    }
     return files.flatMap(({ name, lockFile }) =>
       replaceIfChanged(path.join(work, `${name}.txt`), path.join(projectRoot, lockFile)).map((line, index) =>
         index === 0 ? `${lockFile}: ${line}` : `  ${line}`,
@@ -156,8 +158,8 @@ async function lock(image: string, options: LockOptions, progress: Progress): Pr
  */
 function copyLists(files: readonly List[], accelerator: Accelerator, work: string): void {
   const reference = lockFileFor(`${referenceServer.requirements.environment}.txt`, accelerator);
-  const copies = files.flatMap(({ name, list, lockFile, option }) => [
-    { from: list, to: `${name}.in` },
+  const copies = files.flatMap(({ name, list, lockFile, option, text }) => [
+    ...(text === undefined ? [{ from: list, to: `${name}.in` }] : []),
     {
       from: option === "ml" && !fs.existsSync(path.join(projectRoot, lockFile)) ? reference : lockFile,
       to: `${name}.txt`,
@@ -166,6 +168,21 @@ function copyLists(files: readonly List[], accelerator: Accelerator, work: strin
   const existing = copies.filter(({ from }) => fs.existsSync(path.join(projectRoot, from)));
   for (const { from, to } of [...existing, { from: tools, to: path.basename(tools) }]) {
     fs.copyFileSync(path.join(projectRoot, from), path.join(work, to));
+  }
+  for (const { name, text } of files) {
+    if (text !== undefined) {
+      fs.writeFileSync(path.join(work, `${name}.in`), text);
+    }
+  }
+}
+
+/** A package of the image's list may need torch, which is then in the image as well. */
+function requireSlimImage(lock: string): void {
+  if (/^torch==/m.test(lock)) {
+    throw new UserError(
+      "A package of the image's list needs torch, so the image would carry it. Nothing was written.\n" +
+        "Name that package (accelerate, peft, FlagEmbedding, …) in `environment` of archon:application, and lock again.",
+    );
   }
 }
 

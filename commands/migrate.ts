@@ -70,7 +70,7 @@ function writeConfiguration(stack: string, found: MountedSetUp): void {
   console.log(`\nWritten: ${display(file)}`);
 }
 
-function nextSteps(stack: string, { checkout }: MountedSetUp): string[] {
+function nextSteps(stack: string, { checkout, ports }: MountedSetUp): string[] {
   return [
     "",
     "Next:",
@@ -82,7 +82,9 @@ function nextSteps(stack: string, { checkout }: MountedSetUp): string[] {
           `  ${archon(`pulumi config set --stack ${stack} --secret --path archon:application.supabase.serviceKey KEY`)}`,
           `  ${archon(`lock --stack ${stack}`)}`,
         ]),
+    ...(ports.size === 0
+      ? []
+      : ["  docker compose down, in the old directory, or another port in the file that was written"]),
     `  ${archon(`pulumi up --stack ${stack}`)}`,
-    "The old containers can run until the new stack answers, at another port.",
   ];
 }

@@ -38,6 +38,7 @@ export function planDeployment(application: Application, settings: Settings, pre
   }
   const { lock, baseImage, models, activeModel } = settings;
   const candidate = releaseOf({
+    application: application.name,
     lock,
     baseImage,
     python: application.python,
@@ -78,7 +79,7 @@ function planReleases(settings: Settings, previous: Ledger, candidate: Release, 
       sharedImages: sharedExist ? shared : undefined,
       requestedId: settings.release,
       retain: settings.retain,
-      unavailableReason: (release) => unavailableReason(factsAfter, release),
+      unavailableReason: (release) => otherApplication(candidate, release) ?? unavailableReason(factsAfter, release),
     });
   } catch (error) {
     if (error instanceof PlanError) {
@@ -88,6 +89,12 @@ function planReleases(settings: Settings, previous: Ledger, candidate: Release, 
     }
     throw error;
   }
+}
+
+/** A server of another application has other variables, mounts and health checks than those that the update gives it. */
+function otherApplication(candidate: Release, release: Release): string | undefined {
+  const [configured, other] = [candidate, release].map(({ application = "reference" }) => application);
+  return configured === other ? undefined : `it runs the application ${other}, and archon:application is ${configured}`;
 }
 
 /** How to build the images of a release. */

@@ -34,7 +34,7 @@ function keyName([key = "", ...rest]: readonly PropertyKey[]): string {
 
 /** Whether what stands under this name may be a secret: the variables of a service, and keys of other services. */
 export function mayBeSecret(name: PropertyKey): boolean {
-  return name === "variables" || name === "serviceKey";
+  return name === "variables" || name === "supabase" || name === "serviceKey";
 }
 
 /** Replaces what may be secret in a value that is shown. */

@@ -53,6 +53,13 @@ const pathBelow = z
   .string()
   .regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$)).+/, "must be a path below the source, without .. parts");
 
+const packageNames = z.array(z.string().regex(/^[A-Za-z0-9][\w.-]*$/, "must be the name of a package")).default([]);
+const takenDirectories = ["/app", "/data", "/tmp", "/root", "/root/.local", "/root/.cache/huggingface"];
+const ownDirectory = absolutePath.refine(
+  (directory) => !takenDirectories.includes(directory),
+  `must be another directory than ${takenDirectories.join(", ")}`,
+);
+
 /** What a stack deploys. */
 export const application = z.discriminatedUnion(
   "kind",
@@ -66,6 +73,7 @@ export const application = z.discriminatedUnion(
       logLevel: z.enum(["DEBUG", "INFO", "WARNING", "ERROR"]).default("INFO"),
       smokeTest: z.boolean().default(true),
       keepModelLoaded: z.boolean().default(true),
+      environment: packageNames,
     }),
     z.strictObject({
       kind: z.literal("python"),
@@ -76,10 +84,11 @@ export const application = z.discriminatedUnion(
       port,
       health: z
         .string()
-        .regex(/^\/\S*$/, "must be the path of a URL, such as /health")
+        .regex(/^\/[\w./~-]*$/, "must be the path of a URL without a query, such as /health")
         .default("/health"),
-      writable: z.array(absolutePath).default([]),
-      modelDirectory: absolutePath.optional(),
+      writable: z.array(ownDirectory).default([]),
+      modelDirectory: ownDirectory.optional(),
+      environment: packageNames,
     }),
   ],
   {
@@ -166,7 +175,7 @@ export function parseStackConfig(
   checkReserved(raw["services"], application?.variables.reserved ?? [], problems);
   const result = schema.safeParse(raw);
   if (result.success) {
-    crossCheck(result.data, problems);
+    crossCheck(result.data, application, problems);
     if (application !== undefined) {
       checkAbilities(result.data, application, problems);
     }
@@ -186,7 +195,9 @@ function problemsOf(issue: z.core.$ZodIssue, raw: Record<string, unknown>): Prob
     return issue.keys.map((key) => ({ path: [...path, key], reason: `unknown key; ${remedy}` }));
   }
   const reason = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
-  const received = path.some(mayBeSecret) ? undefined : valueAt(raw, path);
+  // The whole application, as a text that could not be read, may hold a secret too.
+  const hidden = path.some(mayBeSecret) || (path.length === 1 && path[0] === "application");
+  const received = hidden ? undefined : valueAt(raw, path);
   return [{ path, received, reason }];
 }
 
@@ -244,7 +255,11 @@ function checkReserved(services: unknown, reserved: readonly string[], problems:
   });
 }
 
-function crossCheck({ services, models, activeModel, requireToken }: StackConfig, problems: Problem[]): void {
+function crossCheck(
+  { services, models, activeModel, requireToken }: StackConfig,
+  application: ApplicationRules | undefined,
+  problems: Problem[],
+): void {
   problems.push(
     ...duplicates("models", "name", models),
     ...duplicates("services", "name", services),
@@ -272,7 +287,10 @@ function crossCheck({ services, models, activeModel, requireToken }: StackConfig
       problems.push({
         path: ["services", index, "bind"],
         received: each.bind,
-        reason: "is reachable from other machines; also set requireToken: true, or bind to 127.0.0.1",
+        reason:
+          application !== undefined && application.variables.token === undefined
+            ? "is reachable from other machines, and the application asks for no token; bind to 127.0.0.1, and put a proxy with a login in front of it"
+            : "is reachable from other machines; also set requireToken: true, or bind to 127.0.0.1",
       });
     }
   });

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { UserError } from "../lib/errors";
 import { projectRoot } from "../lib/paths";
 import { hostOf, readMachine, type HostConfig, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
@@ -56,10 +57,26 @@ export function packageIndexes(
   };
 }
 
-/** What a stack deploys, with empty texts for secrets. */
+/**
+ * What a stack deploys, with empty texts for secrets.
+ * @throws UserError when its file names something that the schema does not allow
+ */
 export function configuredApplication(stack: string): ApplicationConfig {
-  const value = JSON.parse(JSON.stringify(readKey("application", stack) ?? null), withoutCiphertext) as unknown;
-  return schema.shape.application.safeParse(value).data ?? { kind: "reference" };
+  const given = readKey("application", stack);
+  if (given === undefined) {
+    return { kind: "reference" };
+  }
+  const value = JSON.parse(JSON.stringify(given), withoutCiphertext) as unknown;
+  const result = schema.shape.application.safeParse(value);
+  if (!result.success) {
+    const reasons = result.error.issues.map(
+      ({ path: at, message }) => `  - ${["application", ...at].join(".")}: ${message}`,
+    );
+    throw new UserError(
+      `Invalid configuration for stack "${stack}":\n${reasons.join("\n")}\nCorrect Pulumi.${stack}.yaml. Of the application, only values that are secret can be encrypted.`,
+    );
+  }
+  return result.data;
 }
 
 /** Replaces `{ secure: … }`, as a stack's file has a secret. */

@@ -67,7 +67,8 @@ function ignoreRules(context: string): (relative: string) => boolean {
   if (fs.existsSync(file)) {
     rules.add(fs.readFileSync(file, "utf8"));
   }
-  return (relative) => rules.ignores(relative);
+  // Python leaves byte code beside sources that were run. It is no content.
+  return (relative) => relative.split("/").includes("__pycache__") || rules.ignores(relative);
 }
 
 function withArguments(source: string, args: Readonly<Record<string, string>>): string {

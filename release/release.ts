@@ -64,6 +64,8 @@ export const releaseSchema = z.object({
   commit: z.string().optional(),
   /** First line of that commit's message. */
   message: z.string().optional(),
+  /** What it deploys; absent for the reference server. */
+  application: z.string().optional(),
   /** References of the images that ran, the store tool and the gateway among them. */
   images: z.object({
     /** What the server's image is built from, in an application that has such an image. */
@@ -117,6 +119,8 @@ export function contentOf(model: Pick<ModelReference, "repo" | "revision" | "var
 
 /** What a checkout makes a release from. */
 export interface ReleaseSource extends EnvironmentContent {
+  /** What it deploys; undefined for the reference server. */
+  application?: string | undefined;
   images: Release["images"];
   models: readonly ModelReference[];
   /** The default model, one of `models`; undefined without models. */
@@ -131,7 +135,7 @@ export interface ReleaseSource extends EnvironmentContent {
  * The release that a checkout makes. Its id depends on its content alone, not on when and from which commit it is made.
  */
 export function releaseOf(source: ReleaseSource): Release {
-  const { images, models, activeModel, created, git } = source;
+  const { application, images, models, activeModel, created, git } = source;
   const environment = environmentKey(source);
   return {
     id: releaseId({
@@ -142,6 +146,7 @@ export function releaseOf(source: ReleaseSource): Release {
     }),
     created,
     ...git,
+    ...(application === undefined ? {} : { application }),
     images,
     environment,
     models: models.map(({ name, repo, revision, variant }) => ({

@@ -14,7 +14,7 @@ const port = 8181;
 const HARD_WIRED_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
 
 /** A ready server says so in its answer. */
-const READY = '\\"ready\\": ?true';
+const READY = '"ready": ?true';
 
 /**
  * The server of a checkout of Archon. The checkout is not changed.
@@ -36,6 +36,7 @@ export function archonApplication(
   }
   const { context, asgiApplication } = checkout;
   return pythonApplication({
+    name: config.kind,
     context,
     files: "src",
     command: ["python3", "-m", "uvicorn", asgiApplication, "--host", "0.0.0.0", "--port", String(port)],
@@ -43,6 +44,7 @@ export function archonApplication(
     // The server scores in its event loop, and answers nothing meanwhile.
     health: { path: "/health", body: READY, timeoutSeconds: 30 },
     requirements: () => serverRequirements(context),
+    environment: config.environment,
     lockDirectory,
     variables: {
       SUPABASE_URL: config.supabase.url,

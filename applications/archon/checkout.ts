@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { parse } from "smol-toml";
 import { z } from "zod";
 import { UserError } from "../../lib/errors";
-import { requirementLines } from "../python/requirements";
+import { packageName, requirementLines } from "../python/requirements";
 
 /** What a checkout of Archon says about its server. The checkout is only read. */
 export interface ArchonCheckout {
@@ -48,10 +48,14 @@ export function serverRequirements(context: string): string[] {
   }
   const text = fs.readFileSync(file, "utf8");
   if (path.basename(file) === REQUIREMENTS) {
-    return requirementLines(text);
+    return requirementLines(text, file);
   }
   const project = readProject(file, text);
-  const groups = ["server", "server-reranking"].filter((name) => name in project["dependency-groups"]);
+  const names = Object.keys(project["dependency-groups"]);
+  if (!names.includes("server")) {
+    throw new UserError(`${file} has no dependency group "server"; it has ${names.join(", ") || "none"}.`);
+  }
+  const groups = ["server", "server-reranking"].filter((name) => names.includes(name));
   return [...project.project.dependencies, ...groups.flatMap((name) => groupRequirements(file, project, name))];
 }
 
@@ -69,7 +73,9 @@ const pyproject = z.object({
 
 function readProject(file: string, text: string): z.infer<typeof pyproject> {
   try {
-    return pyproject.parse(parse(text));
+    const project = pyproject.parse(parse(text));
+    const groups = Object.entries(project["dependency-groups"]).map(([name, entries]) => [packageName(name), entries]);
+    return { ...project, "dependency-groups": Object.fromEntries(groups) as (typeof project)["dependency-groups"] };
   } catch (error) {
     throw new UserError(`${file} cannot be read: ${(error as Error).message}`);
   }
@@ -78,9 +84,11 @@ function readProject(file: string, text: string): z.infer<typeof pyproject> {
 function groupRequirements(
   file: string,
   project: z.infer<typeof pyproject>,
-  name: string,
+  given: string,
   within: string[] = [],
 ): string[] {
+  // Names are compared like those of packages (PEP 735).
+  const name = packageName(given);
   const entries = project["dependency-groups"][name];
   if (entries === undefined || within.includes(name)) {
     throw new UserError(

@@ -25,14 +25,13 @@ PACKAGE = "sentence_transformers"
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Changes PACKAGE once, right after it is imported."""
+    """Changes PACKAGE right after it is imported."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != PACKAGE:
             return None
-        sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             spec.loader.exec_module = then_keep_models(spec.loader.exec_module)  # type: ignore[method-assign]

@@ -6,10 +6,16 @@ import type { ArchonConfig } from "./application";
  * The rules of Archon's settings that make its server end at start, or fail at the first request. They are Archon's own:
  * its server applies them too late for an update that should be refused.
  */
-export function settingsProblems({ supabase }: Pick<ArchonConfig, "supabase">): Problem[] {
+export function settingsProblems({
+  supabase,
+  openaiBaseUrl,
+}: Pick<ArchonConfig, "supabase" | "openaiBaseUrl">): Problem[] {
   const url = urlReason(supabase.url);
   const key = keyReason(supabase.serviceKey);
   return [
+    ...(openaiBaseUrl !== undefined && isLoopback(new URL(openaiBaseUrl).hostname)
+      ? [{ path: ["application", "openaiBaseUrl"], received: openaiBaseUrl, reason: LOOPBACK_REASON }]
+      : []),
     ...(url === undefined ? [] : [{ path: ["application", "supabase", "url"], received: supabase.url, reason: url }]),
     ...(key === undefined ? [] : [{ path: ["application", "supabase", "serviceKey"], reason: key }]),
   ];
@@ -17,18 +23,19 @@ export function settingsProblems({ supabase }: Pick<ArchonConfig, "supabase">): 
 
 function urlReason(text: string): string | undefined {
   const { protocol, hostname } = new URL(text);
-  if (
-    hostname === "localhost" ||
-    hostname.endsWith(".localhost") ||
-    hostname.startsWith("127.") ||
-    hostname === "[::1]"
-  ) {
-    return "is the container itself; name the Docker host as http://host.docker.internal:<port>";
+  if (isLoopback(hostname)) {
+    return LOOPBACK_REASON;
   }
   if (protocol === "https:" || hostname === "host.docker.internal" || isPrivate(hostname.replace(/^\[|\]$/g, ""))) {
     return undefined;
   }
   return "must begin with https://; Archon allows http:// only for host.docker.internal and for private IP addresses, not for names of containers";
+}
+
+const LOOPBACK_REASON = "is the container itself; name the Docker host as http://host.docker.internal:<port>";
+
+function isLoopback(hostname: string): boolean {
+  return /^(127\..*|\[::1\]|(.*\.)?localhost)$/.test(hostname);
 }
 
 /** The private networks of IPv4 and IPv6. */
@@ -54,13 +61,14 @@ function keyReason(key: string): string | undefined {
   const role = roleOf(payload);
   return role === undefined || role === "service_role"
     ? undefined
-    : `is the key of the role ${role}, with which Archon cannot write; take that of the role service_role`;
+    : `is the key of the role ${role}, with which Archon does not start; take that of the role service_role`;
 }
 
+/** Undefined for a payload that cannot be read, which Archon accepts. */
 function roleOf(payload: string): string | undefined {
   try {
     const { role } = JSON.parse(Buffer.from(payload, "base64url").toString("utf8")) as { role?: unknown };
-    return typeof role === "string" ? role : undefined;
+    return typeof role === "string" ? role : "none";
   } catch {
     return undefined;
   }

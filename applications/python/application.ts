@@ -5,6 +5,8 @@ import { splitRequirements } from "./requirements";
 
 /** A Python server that people have the sources of, and that knows nothing of this project. */
 export interface PythonService {
+  /** How releases name it. */
+  name: string;
   /** Absolute path of the directory that its image is built from. */
   context: string;
   /** What of it the image carries, in /app: a path below the context, or `.` for all that its .dockerignore leaves. */
@@ -15,13 +17,15 @@ export interface PythonService {
   port: number;
   health: {
     path: string;
-    /** Extended regular expression that the answer must contain. @default none: 200 suffices */
+    /** Extended regular expression, without quotes, that the answer must match. @default none: 200 suffices */
     body?: string;
     /** Seconds that an answer may take. */
     timeoutSeconds: number;
   };
   /** Its requirements (PEP 508). @throws UserError when they cannot be read */
   requirements: () => string[];
+  /** Names of packages that belong into the environment, besides torch and what needs it. */
+  environment: readonly string[];
   /** Directory for the lock files, relative to the checkout. */
   lockDirectory: string;
   /** Environment variables that it needs to run like this. A stack cannot set them. */
@@ -44,7 +48,7 @@ const IMAGE_LIST = "requirements.server.minimal";
 const ENVIRONMENT_LIST = "requirements.server.ml";
 
 /**
- * Modules and variables that let a server run as an ordinary user on a read-only root: its home, which many libraries
+ * Variables that let a server run as an ordinary user on a read-only root: its home, which many libraries
  * write to when they are imported, is the temporary directory.
  */
 const runtimeVariables = {
@@ -59,6 +63,7 @@ export function pythonApplication(service: PythonService): Application {
   const { context, files, lockDirectory, health, modelDirectory, smokeTest, startupModule } = service;
   const set = { ...runtimeVariables, PORT: String(service.port), ...service.variables };
   return {
+    name: service.name,
     image: {
       repository: "archon-server",
       context,
@@ -83,11 +88,12 @@ export function pythonApplication(service: PythonService): Application {
     user: "10001:10001",
     mounts: { data: "/data", ...(modelDirectory === undefined ? {} : { defaultModel: modelDirectory }) },
     tmpfs: Object.fromEntries(
-      ["/tmp", ...service.writable].map((directory) => [directory, "rw,nosuid,nodev,size=1024m"]),
+      // With its own mode: otherwise a directory of the image keeps that of its owner.
+      ["/tmp", ...service.writable].map((directory) => [directory, "rw,nosuid,nodev,mode=1777,size=1024m"]),
     ),
     hosts: service.hosts,
     variables: {
-      reserved: [...Object.keys(set), ...Object.keys(service.secrets), ...certificates],
+      reserved: [...Object.keys(set), "ARCHON_RELEASE", ...Object.keys(service.secrets), ...certificates],
       of: (release: Release) => ({ ...set, ARCHON_RELEASE: release.id }),
       secret: service.secrets,
       certificates,
@@ -105,7 +111,7 @@ export function pythonApplication(service: PythonService): Application {
 const certificates = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
 
 function listsOf(service: PythonService): { image: string; environment: string; notes: string[] } {
-  const { image, environment, notes } = splitRequirements(service.requirements());
+  const { image, environment, notes } = splitRequirements(service.requirements(), service.environment);
   return { image: lines(image), environment: lines(environment), notes };
 }
 
@@ -113,12 +119,17 @@ function lines(requirements: readonly string[]): string {
   return requirements.map((each) => `${each}\n`).join("");
 }
 
-/** Exits with 0 if the server answers as it must. Bash, because starting Python every few seconds costs thirty times as much. */
-function probe(port: number, { path: url, body }: PythonService["health"]): string {
+/**
+ * Shell program that exits with 0 if the server answers as it must, and otherwise prints the end of its answer. Bash,
+ * because starting Python every few seconds costs thirty times as much.
+ */
+export function probe(port: number, { path: url, body = "" }: Pick<PythonService["health"], "path" | "body">): string {
   const request = `GET ${url} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n`;
   return [
     `exec 3<>/dev/tcp/127.0.0.1/${port} && printf '${request}' >&3 && reply=$(cat <&3)`,
-    `if [[ $reply == HTTP/*' 200 '*${body === undefined ? "" : ` && $reply =~ ${body}`} ]]; then exit 0; fi`,
+    // A pattern with a blank only works from a variable.
+    `body='${body}'`,
+    `if [[ $reply =~ ^HTTP/1\\.[01]\\ 200\\  && $reply =~ $body ]]; then exit 0; fi`,
     `tail -n 1 <<<"$reply"`,
     "exit 1",
   ].join("\n");

@@ -12,7 +12,7 @@ export type PythonConfig = Extract<ApplicationConfig, { kind: "python" }>;
  * A Python server as the configuration describes it.
  * @param source absolute path of its directory
  * @param lockDirectory directory for its lock files, relative to the project
- * @returns undefined when its files are not there; `problems` says which
+ * @returns undefined when its files cannot be used; `problems` says which
  */
 export function configuredService(
   config: PythonConfig,
@@ -20,19 +20,21 @@ export function configuredService(
   lockDirectory: string,
   problems: Problem[],
 ): Application | undefined {
-  const missing = missingFiles(config, source);
-  if (missing.length > 0) {
-    problems.push(...missing);
+  const found = fileProblems(config, source);
+  if (found.length > 0) {
+    problems.push(...found);
     return undefined;
   }
   return pythonApplication({
+    name: config.kind,
     context: source,
     files: config.files,
     command: config.command,
     port: config.port,
     health: { path: config.health, timeoutSeconds: 5 },
     requirements: () =>
-      config.requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"))),
+      config.requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"), file)),
+    environment: config.environment,
     lockDirectory,
     variables: {},
     secrets: {},
@@ -45,14 +47,24 @@ export function configuredService(
   });
 }
 
-function missingFiles({ source: given, files, requirements }: PythonConfig, source: string): Problem[] {
+function fileProblems({ source: given, files, requirements }: PythonConfig, source: string): Problem[] {
   if (!fs.existsSync(source)) {
     return [
       { path: ["application", "source"], received: given, reason: "must be a directory, relative to the project" },
     ];
   }
   const reason = `must be a path below ${source}, and does not exist there`;
+  const stray = [".git", ".env", ".venv", "node_modules"].filter((name) => fs.existsSync(path.join(source, name)));
   return [
+    ...(files === "." && stray.length > 0 && !fs.existsSync(path.join(source, ".dockerignore"))
+      ? [
+          {
+            path: ["application", "files"],
+            received: files,
+            reason: `would put ${stray.join(", ")} into the image; add a .dockerignore to ${source}, or name the directory of the sources`,
+          },
+        ]
+      : []),
     ...(fs.existsSync(path.join(source, files)) ? [] : [{ path: ["application", "files"], received: files, reason }]),
     ...requirements.flatMap((file, index) =>
       fs.existsSync(path.join(source, file))

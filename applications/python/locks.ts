@@ -39,9 +39,10 @@ export function lockProblems(application: Application, project: string, stack: s
 
 /** Requirements that were added to or removed from a list. */
 function changed(file: string, text: string): string[] {
-  const [before, after] = [fs.readFileSync(file, "utf8"), text].map(requirementLines);
+  const before = requirementLines(fs.readFileSync(file, "utf8"), file);
+  const after = requirementLines(text, file);
   return [
-    ...(after ?? []).filter((line) => !before?.includes(line)).map((line) => `new: ${line}`),
-    ...(before ?? []).filter((line) => !after?.includes(line)).map((line) => `gone: ${line}`),
+    ...after.filter((line) => !before.includes(line)).map((line) => `new: ${line}`),
+    ...before.filter((line) => !after.includes(line)).map((line) => `gone: ${line}`),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Application } from "../../applications/application";
 import { applicationOf } from "../../applications/configured";
-import type { Problem } from "../../config/problems";
+import { mayBeSecret, type Problem } from "../../config/problems";
 import { configuredApplication } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
@@ -11,13 +11,13 @@ import { projectRoot } from "../../lib/paths";
  */
 export function stackApplication(stack: string): Application {
   const problems: Problem[] = [];
-  const config = configuredApplication(stack);
-  const application = applicationOf(config, { project: projectRoot, stack }, problems);
+  const application = applicationOf(configuredApplication(stack), { project: projectRoot, stack }, problems);
   if (application === undefined) {
-    const [problem] = problems;
+    const reasons = problems
+      .filter(({ path }) => !path.some(mayBeSecret))
+      .map(({ path, reason }) => `  - archon:${path.map(String).join(".")}: ${reason}`);
     throw new UserError(
-      `The application of the stack "${stack}" cannot be used: archon:${problem?.path.map(String).join(".")} ${problem?.reason}.\n` +
-        `Correct Pulumi.${stack}.yaml.`,
+      `The application of the stack "${stack}" cannot be used:\n${reasons.join("\n")}\nCorrect Pulumi.${stack}.yaml.`,
     );
   }
   return application;

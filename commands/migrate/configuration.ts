@@ -17,7 +17,7 @@ export function stackConfiguration(
   project: string,
   { checkout, models, ports }: MountedSetUp,
 ): Record<string, unknown> {
-  const usable = smallestFirst(models.filter(({ incomplete }) => incomplete === undefined));
+  const usable = rerankerFirst(models.filter(({ incomplete }) => incomplete === undefined));
   const [, port = DEFAULT_PORT] = [...ports].find(([service]) => SERVER.test(service)) ?? [];
   return {
     ...(checkout === undefined
@@ -28,17 +28,21 @@ export function stackConfiguration(
   };
 }
 
-/** The first model scores by default: of several, the smallest is the one that a processor can serve. */
-function smallestFirst(models: readonly CachedModel[]): CachedModel[] {
-  return [...models].sort((one, other) => one.bytes - other.bytes);
+/**
+ * The first model scores by default: the smallest that calls itself a reranker. Archon itself puts the model that its code
+ * names, and models for embeddings, into the same cache.
+ */
+function rerankerFirst(models: readonly CachedModel[]): CachedModel[] {
+  const rank = ({ repo }: CachedModel): number => (/rerank/i.test(repo) ? 0 : 1);
+  return [...models].sort((one, other) => rank(one) - rank(other) || one.bytes - other.bytes);
 }
 
-/** `qwen3-reranker-0.6b`; with the commit where a cache has several of one model. */
+/** `qwen3-reranker-0.6b`; with the commit where a cache has several of that name. */
 function modelName(repo: string, revision: string, all: readonly CachedModel[]): string {
   const name = repo
     .replace(/^.*\//, "")
     .toLowerCase()
     .replace(/[^a-z0-9.-]+/g, "-");
-  const several = all.filter((each) => each.repo === repo).length > 1;
+  const several = all.filter((each) => path.posix.basename(each.repo) === path.posix.basename(repo)).length > 1;
   return (several ? `${name.slice(0, 31)}-${revision.slice(0, 8)}` : name.slice(0, 40)).replace(/^[.-]+|[.-]+$/g, "");
 }

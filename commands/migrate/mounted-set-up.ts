@@ -1,7 +1,9 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { UserError } from "../../lib/errors";
 import { readModelDirectory } from "../../lib/model-directory";
 
 /** An environment in a directory: what `pip install --user` leaves. */
@@ -79,7 +81,7 @@ function readCompose(directory: string): Compose {
   if (file === undefined) {
     return { mounts: [], ports: new Map() };
   }
-  const { services } = composeFile.catch({ services: {} }).parse(parse(fs.readFileSync(file, "utf8")));
+  const { services } = composeFile.catch({ services: {} }).parse(readYaml(file));
   return {
     mounts: Object.values(services).flatMap(({ volumes }) => volumes.flatMap((each) => mountOf(directory, each))),
     ports: new Map(
@@ -94,15 +96,30 @@ function readCompose(directory: string): Compose {
 /** `./models:/root/.cache/huggingface:ro`; the long form of a volume counts too. */
 function mountOf(directory: string, volume: unknown): { source: string; target: string }[] {
   const long = z.object({ source: z.string(), target: z.string() }).safeParse(volume).data;
-  const [source, target] = long === undefined ? String(volume).split(":") : [long.source, long.target];
+  const [source, target] =
+    long === undefined ? withDefaults(String(volume)).split(":") : [withDefaults(long.source), long.target];
   return source !== undefined && target !== undefined && /^[./~]/.test(source)
-    ? [{ source: path.resolve(directory, source), target }]
+    ? [{ source: path.resolve(directory, source.replace(/^~(?=\/|$)/, os.homedir())), target }]
     : [];
 }
 
-/** `8181:8181`, `127.0.0.1:8181:8181` and `${ARCHON_SERVER_PORT:-8181}:8181`. */
+/** Text of a compose file with the default of each variable in its place. */
+function withDefaults(text: string): string {
+  return text.replace(/\$\{\w+:-([^}]*)\}/g, "$1");
+}
+
+function readYaml(file: string): unknown {
+  try {
+    return parse(fs.readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new UserError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** `8181:8181`, `127.0.0.1:8181:8181`, `${ARCHON_SERVER_PORT:-8181}:8181`, and the long form. */
 function hostPort(port: unknown): number | undefined {
-  const text = String(port).replace(/\$\{\w+:-([^}]*)\}/g, "$1");
+  const long = z.object({ published: z.coerce.string() }).safeParse(port).data;
+  const text = withDefaults(long === undefined ? String(port) : `${long.published}:0`);
   const [, host] = /(?:^|:)(\d+):\d+(?:\/tcp)?$/.exec(text) ?? [];
   return host === undefined ? undefined : Number(host);
 }
@@ -138,16 +155,14 @@ function readCache(directory: string): CachedModel[] {
 function readSnapshot(repo: string, revision: string, folder: string): CachedModel {
   const directory = path.join(folder, "snapshots", revision);
   const { files, unusableLinks } = readModelDirectory(directory);
-  const partial = entries(path.join(folder, "blobs")).some((each) => each.endsWith(".incomplete"));
+  const missing = missingShards(directory, files);
   const has = (pattern: RegExp): boolean => files.some((file) => pattern.test(file));
-  const incomplete =
-    unusableLinks.length > 0
-      ? `links that lead nowhere: ${unusableLinks.join(", ")}`
-      : partial
-        ? "a download that was not finished"
-        : !has(/^config\.json$/) || !has(/\.(safetensors|bin)$/)
-          ? "no config.json or no weights"
-          : undefined;
+  const reasons = [
+    unusableLinks.length > 0 ? `links that lead nowhere: ${unusableLinks.join(", ")}` : [],
+    missing.length > 0 ? `not downloaded: ${missing.join(", ")}` : [],
+    has(/^config\.json$/) && has(/\.(safetensors|bin)$/) ? [] : "no config.json or no weights",
+  ].flat();
+  const [incomplete] = reasons;
   return {
     repo,
     revision,
@@ -156,6 +171,19 @@ function readSnapshot(repo: string, revision: string, folder: string): CachedMod
     incomplete,
   };
 }
+
+/** Parts of the weights that an index names and the snapshot does not have. */
+function missingShards(directory: string, files: readonly string[]): string[] {
+  return files
+    .filter((file) => /\.(safetensors|bin)\.index\.json$/.test(file))
+    .flatMap((file) => {
+      const index = weightsIndex.safeParse(readYaml(path.join(directory, file))).data;
+      return [...new Set(Object.values(index?.weight_map ?? {}))];
+    })
+    .filter((shard) => !files.includes(shard));
+}
+
+const weightsIndex = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 function entries(directory: string): string[] {
   try {

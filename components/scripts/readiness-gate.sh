@@ -33,7 +33,8 @@ smoke_test() {
   local arguments
   [[ -n "${GATE_SMOKE_TEST:-}" ]] || return 0
   mapfile -t arguments <<<"$GATE_SMOKE_TEST_ARGUMENTS"
-  timeout "$GATE_TIMEOUT" docker exec --interactive "$GATE_CONTAINER" python3 - "${arguments[@]}" <"$GATE_SMOKE_TEST" 2>&1
+  timeout "$GATE_TIMEOUT" docker exec --interactive "$GATE_CONTAINER" \
+    python3 - "${arguments[@]}" "$GATE_TIMEOUT" <"$GATE_SMOKE_TEST" 2>&1
 }
 
 # Old servers that an earlier update has removed since cannot start again.
@@ -84,6 +85,8 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
           exit 0
         fi
         health=unusable
+        # It may have ended in the test, for the first time with its model in memory.
+        read -r status _ restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
         break
       fi
       ;;

@@ -116,7 +116,7 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
 
     first = await running(stack);
     // The first one finds an empty database, so its smoke test can upload nothing and tries the model alone.
-    expect(printed.includes("No key for embeddings is configured")).toBe(stacks.size === 1);
+    expect(printed.includes("No document can be uploaded")).toBe(stacks.size === 1);
     expect(fs.readdirSync(directory).sort()).toEqual(["docker-compose.yml", "migration", "python"]);
   });
 

@@ -46,6 +46,7 @@ export async function archonStack(
     logLevel: "INFO" as const,
     smokeTest: true,
     keepModelLoaded: true,
+    environment: [],
   };
   writeLocks(checkout, application, `requirements/${name}`);
   const stack = await fullStack(checkout, { application, requirements: "" }, name);

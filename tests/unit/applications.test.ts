@@ -1,9 +1,14 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
+import * as http from "node:http";
+import type * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { applicationOf } from "../../applications/configured";
 import { readArchonCheckout, serverRequirements } from "../../applications/archon/checkout";
 import { settingsProblems } from "../../applications/archon/settings";
+import { probe } from "../../applications/python/application";
 import { requirementLines, splitRequirements } from "../../applications/python/requirements";
 import type { Problem } from "../../config/problems";
 import { application as applicationSchema } from "../../config/schema";
@@ -45,7 +50,7 @@ describe("a checkout of Archon", () => {
     const context = path.join(directory, "python");
     fs.mkdirSync(context);
     const groups =
-      'base = ["c"]\nserver = ["b>=1", { include-group = "base" }]\nserver-reranking = ["torch"]\nagents = ["z"]';
+      'Base_1 = ["c"]\nserver = ["b>=1", { include-group = "base-1" }]\nserver_reranking = ["torch"]\nagents = ["z"]';
     fs.writeFileSync(
       path.join(context, "pyproject.toml"),
       `[project]\nname = "x"\ndependencies = ["a"]\n[dependency-groups]\n${groups}\n`,
@@ -56,6 +61,7 @@ describe("a checkout of Archon", () => {
   test.each([
     ["server = [{ include-group = 'none' }]", "the group none does not exist"],
     ["server = [{ include-group = 'server' }]", "the group server includes itself"],
+    ["agents = []", 'has no dependency group "server"; it has agents'],
     ["server = [1]", "cannot be read"],
     ["server = [", "cannot be read"],
   ])("with the groups %p is refused", (groups, reason) => {
@@ -66,10 +72,34 @@ describe("a checkout of Archon", () => {
 
 describe("requirements", () => {
   test("lose comments and keep everything else", () => {
-    expect(requirementLines("# torch>=2\na==1 # pinned\n\n  b[x]>=2 ; python_version<'4'\r\n")).toEqual([
+    expect(requirementLines("\uFEFF# torch>=2\na==1 # pinned\n\n  b[x]>=2 ; python_version<'4'\r\n", "x")).toEqual([
       "a==1",
       "b[x]>=2 ; python_version<'4'",
     ]);
+  });
+
+  test.each([
+    "-r base.txt",
+    "-e .",
+    "--index-url https://x",
+    "https://x/y.whl",
+    "./y.whl",
+    "a==1 \\",
+    "a==1 --hash=sha256:0",
+  ])("%s is refused, with file and line", (line) => {
+    expect(() => requirementLines(`a==1\n${line}\n`, "r.txt")).toThrow("r.txt, line 2: ");
+  });
+
+  test("keep every line of a package that has several", () => {
+    const torch = ["torch==2.2; python_version<'3.12'", "torch==2.8; python_version>='3.12'"];
+    expect(splitRequirements(torch).environment.slice(0, 2)).toEqual(torch);
+  });
+
+  test("of further packages of the environment leave the image", () => {
+    expect(splitRequirements(["FlagEmbedding>=1", "a"], ["flagembedding"])).toMatchObject({
+      image: ["a"],
+      environment: expect.arrayContaining(["FlagEmbedding>=1"]) as string[],
+    });
   });
 
   test("are split by package, and what an environment needs is added", () => {
@@ -86,6 +116,8 @@ describe("requirements", () => {
     ["sentence-transformers", "sentence-transformers>=5.4"],
     ["sentence-transformers>=5.4.1", "sentence-transformers>=5.4.1"],
     ["sentence-transformers==6.0", "sentence-transformers==6.0"],
+    ["sentence-transformers[onnx]==4.1 ; python_version<'4'", "sentence-transformers[onnx]>=5.4 ; python_version<'4'"],
+    ["sentence-transformers @ git+https://x", "sentence-transformers @ git+https://x"],
   ])("%s becomes %s, and says so when it changes", (given, becomes) => {
     const { environment, notes } = splitRequirements([given]);
     expect(environment).toContain(becomes);
@@ -124,6 +156,7 @@ describe("Archon's settings", () => {
 
   test.each([
     [key("anon"), "is the key of the role anon"],
+    ["e30.e30.x", "is the key of the role none"],
     ["sb_secret_abc", "must be a JSON Web Token of three parts"],
     ["a.b.c.d", "must be a JSON Web Token of three parts"],
     ["", "must be a JSON Web Token of three parts"],
@@ -198,6 +231,39 @@ describe("an application with lists of its own", () => {
     expect(found?.image.buildArguments({ browser: false })["COMMAND"]).toBe(
       `python3 -c 'print('\\''it is $HOME'\\'')'`,
     );
+  });
+});
+
+describe("the health check", () => {
+  const ready = '{"status":"healthy","ready":true}';
+
+  /** Exit status and output of the program that checks a server with this answer; undefined for no server. */
+  async function check(status: number | undefined, body = ""): Promise<{ code: number | null; output: string }> {
+    const server = http.createServer((_, response) => response.writeHead(status ?? 500).end(body));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as net.AddressInfo;
+    if (status === undefined) {
+      server.close();
+    }
+    const child = spawn("bash", ["-c", probe(port, { path: "/health", body: '"ready": ?true' })]);
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, "close")) as [number | null];
+    server.close();
+    return { code, output };
+  }
+
+  test.each([
+    ["a server that is ready", 200, ready, 0],
+    ["a server that is ready, with a blank", 200, '{"ready": true}', 0],
+    ["a server that is not ready and says 200", 200, '{"ready":false}', 1],
+    ["a server that is not ready", 503, ready, 1],
+    ["an answer that has 200 in it", 404, ` 200 ${ready}`, 1],
+    ["no server", undefined, "", 1],
+  ])("of %s", async (_, status, body, expected) => {
+    const { code, output } = await check(status, body);
+    expect(code).toBe(expected);
+    expect(output).toBe(expected === 1 && status !== undefined ? `${body}\n` : output);
   });
 });
 

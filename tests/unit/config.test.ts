@@ -276,6 +276,10 @@ describe("a stack of a checkout of Archon", () => {
     ["application", { ...archon, model: "x" }, "unknown key"],
     ["application", { kind: "archon" }, "application.source"],
     ["application", { kind: "other" }, "must be { kind"],
+    ["application", { ...archon, supabase: "canary" }, "application.supabase"],
+    ["application", '{"supabase": "canary', "application"],
+    ["application", { ...archon, openaiBaseUrl: "http://localhost:11434/v1" }, "is the container itself"],
+    ["services", [{ name: "s", port: 1, bind: "0.0.0.0" }], "asks for no token"],
   ])("%s: %j is refused", (key, value, reason) => {
     const message = refusal({ application: archon, requirements: "", [key]: value });
     expect(message).toContain(reason);

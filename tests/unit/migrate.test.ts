@@ -65,7 +65,7 @@ test("finds what a compose file mounts from elsewhere, in both forms of a volume
     ports: ["127.0.0.1:9181:8181"]
     volumes:
       - ./elsewhere/env:/root/.local
-      - { type: bind, source: ./elsewhere/cache, target: /root/.cache/huggingface }
+      - { type: bind, source: "\${CACHE:-./elsewhere/cache}", target: /root/.cache/huggingface }
       - named:/data
 `,
   );
@@ -82,8 +82,8 @@ test("finds what a compose file mounts from elsewhere, in both forms of a volume
 test("says why a model cannot be taken over", () => {
   const broken = writeModel("org/broken-link", "w");
   fs.rmSync(path.join(directory, "models/hub/models--org--broken-link/blobs"), { recursive: true });
-  writeModel("org/half", "w");
-  write("models/hub/models--org--half/blobs/x.incomplete");
+  const half = path.relative(directory, writeModel("org/half", "w"));
+  write(`${half}/model.safetensors.index.json`, '{"weight_map":{"a":"model.safetensors","b":"model-2.safetensors"}}');
   write(`models/hub/models--org--no-weights/snapshots/${commit}/config.json`, "{}");
 
   const { models } = readMountedSetUp(directory);
@@ -91,7 +91,7 @@ test("says why a model cannot be taken over", () => {
   expect(broken).toContain("broken-link");
   expect(models.map(({ repo, incomplete }) => [repo, incomplete])).toEqual([
     ["org/broken-link", "links that lead nowhere: model.safetensors"],
-    ["org/half", "a download that was not finished"],
+    ["org/half", "not downloaded: model-2.safetensors"],
     ["org/no-weights", "no config.json or no weights"],
   ]);
 });
@@ -101,10 +101,13 @@ test("an empty directory, and a compose file that is none, have nothing", () => 
   expect(readMountedSetUp(directory)).toEqual(nothing);
   write("docker-compose.yml", "- 1\n");
   expect(readMountedSetUp(directory)).toEqual(nothing);
+  write("docker-compose.yml", "a: [\n");
+  expect(() => readMountedSetUp(directory)).toThrow("docker-compose.yml cannot be read");
 });
 
-test("the configuration names every model by its directory, the smallest first, and passes the schema", () => {
+test("the configuration names every model by its directory, the smallest reranker first, and passes the schema", () => {
   archonCheckout("uv", directory);
+  const other = writeModel("cross-encoder/ms-marco-MiniLM-L-6-v2", "w");
   const large = writeModel("Qwen/Qwen3-Reranker-4B", "much larger weights");
   const small = writeModel("Qwen/Qwen3-Reranker-0.6B", "weights");
   const older = writeModel("Qwen/Qwen3-Reranker-4B", "other, much larger weights", { revision: "a".repeat(40) });
@@ -117,6 +120,7 @@ test("the configuration names every model by its directory, the smallest first, 
       { name: "qwen3-reranker-0.6b", directory: small },
       { name: "qwen3-reranker-4b-eeeeeeee", directory: large },
       { name: "qwen3-reranker-4b-aaaaaaaa", directory: older },
+      { name: "ms-marco-minilm-l-6-v2", directory: other },
     ],
     services: [{ name: "server", port: 8181, memoryMiB: 6144 }],
   });
