@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from "node:child_process";
 import * as crypto from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
 import { archonApplication, type ArchonConfig } from "../../applications/archon/application";
@@ -73,13 +72,14 @@ function writeLocks(checkout: Checkout, application: ArchonConfig, lockDirectory
 
 /** Address of this machine that containers of every network reach. */
 export function hostAddress(): string {
-  // A new engine does not say which address the bridge has.
-  const bridge = docker("network", "inspect", '--format={{index .Options "com.docker.network.bridge.name"}}', "bridge");
-  const address = os.networkInterfaces()[bridge]?.find(({ family }) => family === "IPv4")?.address;
-  if (address === undefined) {
-    throw new Error(`The bridge ${bridge} of the engine has no address.`);
-  }
-  return address;
+  // A new engine only says which network the bridge has, whose first address is then this machine's.
+  const network = docker(
+    "network",
+    "inspect",
+    "--format={{with index .IPAM.Config 0}}{{or .Gateway .Subnet}}{{end}}",
+    "bridge",
+  );
+  return network.replace(/\.0\/\d+$/, ".1");
 }
 
 /** What a server of Archon needs around it: a database behind PostgREST, and embeddings. Its data ends with it. */
