@@ -4,8 +4,8 @@ Archon makes a CrossEncoder for every search, which reads the weights every time
 imports this module when Python starts. It does nothing unless the variable ARCHON_KEEP_MODEL_LOADED is 1, and loads
 nothing itself: it waits until the server imports sentence_transformers.
 
-Two objects with the same arguments share their weights and their tokenizer. That is safe as long as the server scores one
-search at a time, as Archon does: tokenizers of Hugging Face must not be used by two threads at once.
+Two objects with the same arguments share their weights and their tokenizer. That is safe as long as the server scores
+one search at a time, as Archon does: tokenizers of Hugging Face must not be used by two threads at once.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The server is healthy, and says that it reranks, also when it has no reranker. T
 more of them than asked for. So this program asks for fewer passages than it has uploaded, and looks at the scores.
 
 Where an upload is not possible, because no key for embeddings is configured, the model alone is tried, as the server
-loads it. The program runs inside the server's container. Arguments: the server's port, and the seconds that the test may
-take. Exits with 1, and says why on its last line, when the server does not rerank.
+loads it. The program runs inside the server's container. Arguments: the server's port, and the seconds that the test
+may take. Exits with 1, and says why on its last line, when the server does not rerank.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def wait_for_source(name: str) -> str:
             if len(found) > COUNT and any(ANSWER in content for content in found):
                 return source
         time.sleep(0.3)
-    raise SmokeTestError(f"in the time of the test, a search finds {len(found)} passages of the document that was uploaded")
+    raise SmokeTestError(
+        f"in the time of the test, a search finds {len(found)} passages of the document that was uploaded"
+    )
 
 
 def check_results(reply: dict) -> None:
@@ -95,9 +97,10 @@ def check_results(reply: dict) -> None:
         return
     scores = [result.get("rerank_score") for result in results]
     if not results or any(not isinstance(score, int | float) for score in scores) or len(results) > COUNT:
+        scored = sum(score is not None for score in scores)
         raise SmokeTestError(
-            f"a search for {COUNT} results returned {len(results)}, {sum(score is not None for score in scores)} of them "
-            "with a rerank_score, although it says that it reranks: the model or its packages cannot be loaded"
+            f"a search for {COUNT} results returned {len(results)}, {scored} of them with a rerank_score, although "
+            "it says that it reranks: the model or its packages cannot be loaded"
         )
     if ANSWER not in results[0]["content"]:
         raise SmokeTestError(f"a search for {QUESTION!r} returned {results[0]['content'][:60]!r} first")

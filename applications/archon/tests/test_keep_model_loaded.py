@@ -11,7 +11,7 @@ import pytest
 
 MODULES = Path(__file__).parents[1]
 
-PACKAGE = '''
+PACKAGE = """
 loads = []
 
 class CrossEncoder:
@@ -21,7 +21,7 @@ class CrossEncoder:
 
 class Other(CrossEncoder):
     pass
-'''
+"""
 
 
 @pytest.fixture
@@ -68,6 +68,6 @@ def test_a_model_that_could_not_be_loaded_is_tried_again(package: Path) -> None:
 
 
 def test_the_class_is_still_a_class(package: Path) -> None:
-    assert run(package, "print(isinstance(s.CrossEncoder('m'), s.CrossEncoder), s.CrossEncoder | None)", "1").startswith(
-        "True sentence_transformers.CrossEncoder"
-    )
+    assert run(
+        package, "print(isinstance(s.CrossEncoder('m'), s.CrossEncoder), s.CrossEncoder | None)", "1"
+    ).startswith("True sentence_transformers.CrossEncoder")
