@@ -93,8 +93,9 @@ def load_own(directory: Path, questions: Path) -> Collection:
 
 def _passages(path: Path) -> Iterator[Passage]:
     with path.open("rb") as file:
+        markdown = extraction.is_markdown(file, path.name)
         lines = extraction.lines(file, path.name, path.stat().st_size)
-        yield from split_into_passages((line.text for line in lines), markdown=extraction.is_markdown(path.name))
+        yield from split_into_passages((line.text for line in lines), markdown=markdown)
 
 
 def _questions(path: Path, problems: list[str]) -> Iterator[Question]:

@@ -9,6 +9,7 @@ import io
 import itertools
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -189,7 +190,10 @@ _SHIFT_TO_JAPANESE = re.compile(rb"\x1b\$[@B]")
 _USUAL = re.compile("[\t\n\r -~\u3000-\u303f\uff00-\uffef]")
 """ASCII, and what stands between the words of Chinese and Japanese."""
 _ODD_CATEGORIES = {"Cc", "Cn", "Co", "Cs"}
+_SHORT = 32
+"""Bytes below which a text in UTF-16 must show that it is one, by blanks or marks."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROL_BYTES = re.compile(_CONTROLS.pattern.encode())
 
 
 def named(label: str) -> Encoding | None:
@@ -273,6 +277,9 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
             if (encoding.confidence or 0) >= 0.5:
                 return encoding
         raise UnknownEncoding("it is not text: it contains zero bytes")
+    # All bytes of Thai in UTF-16 are ASCII, half of them control characters.
+    if len(_CONTROL_BYTES.findall(first)) > len(first) // 4 and (encoding := _utf_16(first)):
+        return encoding
     if _SHIFT_TO_JAPANESE.search(first) and not readable:
         return _guessed(first, {"iso2022_jp_2": "ISO-2022-JP"})
     # Damaged UTF-8 is UTF-8. In other encodings hardly any bytes form its characters.
@@ -289,19 +296,24 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
 
 def _utf_16(start: bytes) -> Encoding | None:
     """UTF-16 without a mark. In the wrong order of bytes a text is full of characters that nobody uses."""
-    found: list[tuple[float, float, str]] = []
+    found: list[tuple[float, float, float, str]] = []
     for name in ("UTF-16LE", "UTF-16BE"):
         with suppress(UnicodeDecodeError):
             # A character of two units may end in the next piece.
             text = codecs.getincrementaldecoder(name)().decode(start, final=len(start) < _PIECE)
             usual = len(_USUAL.findall(text)) / max(len(text), 1)
             odd = sum(unicodedata.category(each) in _ODD_CATEGORIES and each not in "\t\n\r\f" for each in text)
-            found.append((odd / max(len(text), 1), -usual, name))
+            # The characters of one script are near to one another; in the wrong order they are anywhere.
+            blocks = Counter(ord(each) >> 8 for each in text)
+            coherence = max(blocks.values(), default=0) / max(len(text), 1)
+            found.append((odd / max(len(text), 1), -usual, -coherence, name))
     if not found or min(found)[0] > 0.01:
         return None
-    best, *others = sorted(found)
+    (odd, usual, _, name), *others = sorted(found)
+    if len(start) < _SHORT and not usual:
+        return None
     # Both orders can look right, if the text is short.
-    return Encoding(best[2], max(-best[1], others[0][0] - best[0] if others else 0.9, 0.5))
+    return Encoding(name, max(-usual, others[0][0] - odd if others else 0.9, 0.5))
 
 
 def _near_high_bytes(piece: bytes) -> bytes:
