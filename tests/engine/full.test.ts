@@ -105,7 +105,7 @@ test("what both lists hold is the same version on both sides", async () => {
   );
   const inImage = JSON.parse(docker("exec", server, "python3", "-c", versions, site)) as Record<string, string>;
   const both = Object.keys(inMount).filter((name) => name in inImage);
-  expect(both.length).toBeGreaterThan(10);
+  expect(both.length).toBeGreaterThan(5);
   expect(both.filter((name) => inMount[name] !== inImage[name])).toEqual([]);
 });
 
