@@ -1,6 +1,6 @@
 """Documents that are ZIP files: their parts, and the XML in them, read as a stream and within limits."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, NamedTuple
@@ -45,6 +45,20 @@ def tokens(pieces: Iterable[bytes]) -> Iterator[Token]:
         yield from builder.take()
     parser.close()
     yield from builder.take()
+
+
+def outside(tokens: Iterable[Token], is_left_out: Callable[[Start], bool]) -> Iterator[Token]:
+    """The tokens without the elements that are left out, and without what is in them."""
+    depth = 0
+    for token in tokens:
+        if isinstance(token, Start):
+            if depth or is_left_out(token):
+                depth += 1
+                continue
+        elif depth:
+            depth -= isinstance(token, End)
+            continue
+        yield token
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from . import LeftOut, Refused, escape_markdown
-from .archive import PIECE, Archive, Start, Token, refusing, tokens
+from .archive import PIECE, Archive, Start, Token, outside, refusing, tokens
 from .numbering import Counters, Level
 from .small_characters import Readings
 
@@ -139,7 +139,6 @@ class _Reader:
 
     def paragraphs(self, tokens: Iterator[Token]) -> Iterator[str]:
         stack: list[_Paragraph] = []
-        depth = skipped = 0
         # Tables nest, in cells.
         rows: list[_Cells] = []
         cells: list[_Cells] = []
@@ -150,10 +149,8 @@ class _Reader:
         description: list[str] = []
         base = 0
         note_depth = 0
-        for token in tokens:
+        for token in outside(tokens, self._is_left_out):
             if isinstance(token, str):
-                if skipped:
-                    continue
                 if in_description:
                     description.append(token)
                 elif in_citation:
@@ -166,14 +163,7 @@ class _Reader:
                 continue
             name = token.name
             if isinstance(token, Start):
-                depth += 1
-                if skipped:
-                    continue
-                if name in _SKIPPED:
-                    skipped = depth
-                    if what := _SKIPPED[name]:
-                        self._left_out[what] += 1
-                elif name in ("p", "h") and "text" in token.namespace:
+                if name in ("p", "h") and "text" in token.namespace:
                     stack.append(_Paragraph(level=_number(token.get("outline-level"), 1) if name == "h" else 0))
                     stack[-1].text.extend(self._take_mark(token))
                 elif name == "list":
@@ -208,11 +198,6 @@ class _Reader:
                     self._start(token, stack[-1].text if stack else [])
                 continue
 
-            if skipped:
-                skipped = 0 if skipped == depth else skipped
-                depth -= 1
-                continue
-            depth -= 1
             if name in ("p", "h") and stack and "text" in token.namespace:
                 paragraph = stack.pop()
                 text = "".join(paragraph.text) + paragraph.readings.take()
@@ -250,6 +235,13 @@ class _Reader:
                 if text := " ".join("".join(description).split()):
                     yield f"[Image: {text}]\n\n"
         yield from self._notes
+
+    def _is_left_out(self, token: Start) -> bool:
+        if token.name not in _SKIPPED:
+            return False
+        if what := _SKIPPED[token.name]:
+            self._left_out[what] += 1
+        return True
 
     def _start(self, token: Start, text: list[str]) -> None:
         match token.name:

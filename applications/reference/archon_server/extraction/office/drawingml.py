@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .. import escape_markdown
-from ..archive import Start, Token
+from ..archive import Start, Token, outside
 from ..numbering import Counters, Level
 from . import opc
 from .formulas import Formulas
@@ -23,25 +23,25 @@ def markdown(
     text: list[str] = []
     placeholder, is_title, level, mark = "", False, 0, ""
     lists: dict[int, Counters] = {}
-    rows = written = skipped = depth = 0
+    rows = written = 0
     in_text = False
     alternatives: list[int] = []
     formulas = Formulas()
-    for token in tokens:
+
+    def is_left_out(token: Start) -> bool:
+        """What repeats, for older programs, a drawing that has been read."""
+        return token.name == "Fallback" and bool(alternatives) and written > alternatives[-1]
+
+    for token in outside(tokens, is_left_out):
         if isinstance(token, str):
-            if in_text and not skipped:
+            if in_text:
                 text.append(token)
             continue
         name = token.name
         vocabulary = opc.vocabulary(token.namespace)
         is_formula = vocabulary == "math"
         if isinstance(token, Start):
-            depth += 1
-            if skipped:
-                continue
-            if name == "Fallback" and alternatives and written > alternatives[-1]:
-                skipped = depth
-            elif name == "AlternateContent":
+            if name == "AlternateContent":
                 alternatives.append(written)
             elif name == "ph":
                 placeholder = token.get("type") or "body"
@@ -73,11 +73,6 @@ def markdown(
                 text.append("\n")
             continue
 
-        if skipped:
-            skipped = 0 if skipped == depth else skipped
-            depth -= 1
-            continue
-        depth -= 1
         if name == "t" and vocabulary:
             in_text = False
         elif is_formula:
