@@ -53,7 +53,7 @@ function describe(diagnostic, file, compiler) {
   return file + ":" + (line + 1) + ":" + (character + 1) + ": " + text;
 }
 
-/** Writes a file of the cache, unless the packages are read-only for this user. */
+/** Writes a file of the cache, unless the packages are read-only for this user, or the disk is full. */
 function keep(file, text) {
   const partial = file + "." + process.pid;
   try {
@@ -61,7 +61,8 @@ function keep(file, text) {
     fs.writeFileSync(partial, text);
     fs.renameSync(partial, file);
   } catch (error) {
-    if (!["EROFS", "EACCES", "EPERM"].includes(error.code)) {
+    fs.rmSync(partial, { force: true });
+    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"].includes(error.code)) {
       throw error;
     }
   }
