@@ -23,8 +23,8 @@ export interface Application {
   mounts: Mounts;
   /** Temporary directories by path, each with its mount options: what the server may write besides its data directory. */
   tmpfs: Readonly<Record<string, string>>;
-  /** Names of hosts that the server reaches, as `name:address`. @default none but those of Docker's own resolver */
-  hosts?: readonly string[];
+  /** Further entries of the container's file of hosts. @default none */
+  hosts?: readonly { host: string; ip: string }[];
   variables: Variables;
   readiness: Readiness;
   /**

@@ -135,7 +135,7 @@ async function lock(image: string, options: LockOptions, progress: Progress): Pr
     requireSlimImage(
       fs.readFileSync(path.join(work, `${path.basename(options.application.requirements.image)}.txt`), "utf8"),
     );
-    // Lists and lock files together: an update takes a list that is the same as the sources for locked.
+    // Only now: an update that finds the list of the sources here takes their packages for locked.
     for (const { list, text } of files) {
       if (text !== undefined) {
         writeAtomically(path.join(projectRoot, list), text, 0o644);

@@ -34,7 +34,7 @@ export function archonApplication(
     problems.push({ path: ["application", "source"], received: config.source, reason: checkout });
     return undefined;
   }
-  const { context, asgiApplication } = checkout;
+  const { context, asgiApplication, requirements } = checkout;
   return pythonApplication({
     name: config.kind,
     context,
@@ -43,7 +43,7 @@ export function archonApplication(
     port,
     // The server scores in its event loop, and answers nothing meanwhile.
     health: { path: "/health", body: READY, timeoutSeconds: 30 },
-    requirements: () => serverRequirements(context),
+    requirements: () => serverRequirements(requirements),
     environment: config.environment,
     lockDirectory,
     variables: {
@@ -59,8 +59,6 @@ export function archonApplication(
       ...(config.openaiBaseUrl === undefined ? {} : { OPENAI_BASE_URL: config.openaiBaseUrl }),
     },
     secrets: { SUPABASE_SERVICE_KEY: config.supabase.serviceKey },
-    writable: [],
-    hosts: ["host.docker.internal:host-gateway"],
     modelDirectory: `/app/${HARD_WIRED_MODEL}`,
     smokeTest: config.smokeTest
       ? { program: path.posix.join("applications", "archon", "smoke_test.py"), arguments: [String(port)] }

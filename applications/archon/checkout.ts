@@ -11,6 +11,8 @@ export interface ArchonCheckout {
   context: string;
   /** What uvicorn serves: the Socket.IO application of 2025's summer, or the HTTP application since. */
   asgiApplication: "src.server.main:socket_app" | "src.server.main:app";
+  /** Absolute path of the file that names its requirements; see {@link serverRequirements}. */
+  requirements: string;
 }
 
 const MAIN = "src/server/main.py";
@@ -28,24 +30,25 @@ export function readArchonCheckout(source: string): ArchonCheckout | string {
   if (!fs.existsSync(main)) {
     return `must be a checkout of Archon, but has no python/${MAIN}; clone it there, or correct the path, which is relative to the project`;
   }
-  if (requirementsFile(context) === undefined) {
+  // The older kind of list wins: a checkout that has it runs from it.
+  const requirements = [REQUIREMENTS, PROJECT]
+    .map((name) => path.join(context, name))
+    .find((file) => fs.existsSync(file));
+  if (requirements === undefined) {
     return `must be a checkout of Archon, but has neither python/${REQUIREMENTS} nor python/${PROJECT}`;
   }
   const text = fs.readFileSync(main, "utf8");
   const socketIo = /^socket_app\b/m.test(text);
-  return { context, asgiApplication: socketIo ? "src.server.main:socket_app" : "src.server.main:app" };
+  return { context, asgiApplication: socketIo ? "src.server.main:socket_app" : "src.server.main:app", requirements };
 }
 
 /**
  * What the server of a checkout requires: the lines of `requirements.server.txt`, or since August 2025 the groups `server`
  * and `server-reranking` of `pyproject.toml`.
+ * @param file absolute path of the one that the checkout has
  * @throws UserError when the file cannot be read
  */
-export function serverRequirements(context: string): string[] {
-  const file = requirementsFile(context);
-  if (file === undefined) {
-    throw new UserError(`${context} has neither ${REQUIREMENTS} nor ${PROJECT}.`);
-  }
+export function serverRequirements(file: string): string[] {
   const text = fs.readFileSync(file, "utf8");
   if (path.basename(file) === REQUIREMENTS) {
     return requirementLines(text, file);
@@ -57,11 +60,6 @@ export function serverRequirements(context: string): string[] {
   }
   const groups = ["server", "server-reranking"].filter((name) => names.includes(name));
   return [...project.project.dependencies, ...groups.flatMap((name) => groupRequirements(file, project, name))];
-}
-
-/** The older kind of list wins: a checkout that has it runs from it. */
-function requirementsFile(context: string): string | undefined {
-  return [REQUIREMENTS, PROJECT].map((name) => path.join(context, name)).find((file) => fs.existsSync(file));
 }
 
 /** PEP 735: a group has requirements and includes other groups. */

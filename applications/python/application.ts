@@ -28,18 +28,18 @@ export interface PythonService {
   environment: readonly string[];
   /** Directory for the lock files, relative to the checkout. */
   lockDirectory: string;
-  /** Environment variables that it needs to run like this. A stack cannot set them. */
-  variables: Readonly<Record<string, string>>;
-  /** Those whose values are secret. */
-  secrets: Readonly<Record<string, string>>;
-  /** Further directories that it writes to, which do not outlive the container. */
-  writable: readonly string[];
-  hosts: readonly string[];
-  /** Where it looks for its model, if not in the cache of the Hugging Face libraries. */
-  modelDirectory: string | undefined;
-  smokeTest: SmokeTest | undefined;
-  /** Absolute path of a module that its Python imports when it starts. */
-  startupModule: string | undefined;
+  /** Environment variables that it needs to run like this. A stack cannot set them. @default none */
+  variables?: Readonly<Record<string, string>>;
+  /** Those whose values are secret. @default none */
+  secrets?: Readonly<Record<string, string>>;
+  /** Further directories that it writes to, which do not outlive the container. @default none */
+  writable?: readonly string[];
+  /** Where it looks for its model. @default only in the cache of the Hugging Face libraries */
+  modelDirectory?: string | undefined;
+  /** @default none */
+  smokeTest?: SmokeTest | undefined;
+  /** Absolute path of a module that its Python imports when it starts. @default none */
+  startupModule?: string;
   stopSeconds: number;
 }
 
@@ -61,6 +61,7 @@ const runtimeVariables = {
 /** Describes a Python server as an application: two images, one of its packages and one of its own files. */
 export function pythonApplication(service: PythonService): Application {
   const { context, files, lockDirectory, health, modelDirectory, smokeTest, startupModule } = service;
+  const { writable = [], secrets = {} } = service;
   const set = { ...runtimeVariables, PORT: String(service.port), ...service.variables };
   return {
     name: service.name,
@@ -89,13 +90,14 @@ export function pythonApplication(service: PythonService): Application {
     mounts: { data: "/data", ...(modelDirectory === undefined ? {} : { defaultModel: modelDirectory }) },
     tmpfs: Object.fromEntries(
       // With its own mode: otherwise a directory of the image keeps that of its owner.
-      ["/tmp", ...service.writable].map((directory) => [directory, "rw,nosuid,nodev,mode=1777,size=1024m"]),
+      ["/tmp", ...writable].map((directory) => [directory, "rw,nosuid,nodev,mode=1777,size=1024m"]),
     ),
-    hosts: service.hosts,
+    // Docker's own name for its host, which only Docker Desktop resolves by itself.
+    hosts: [{ host: "host.docker.internal", ip: "host-gateway" }],
     variables: {
-      reserved: [...Object.keys(set), "ARCHON_RELEASE", ...Object.keys(service.secrets), ...certificates],
+      reserved: [...Object.keys(set), "ARCHON_RELEASE", ...Object.keys(secrets), ...certificates],
       of: (release: Release) => ({ ...set, ARCHON_RELEASE: release.id }),
-      secret: service.secrets,
+      secret: secrets,
       certificates,
     },
     readiness: {

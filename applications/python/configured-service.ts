@@ -36,13 +36,8 @@ export function configuredService(
       config.requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"), file)),
     environment: config.environment,
     lockDirectory,
-    variables: {},
-    secrets: {},
     writable: config.writable,
-    hosts: ["host.docker.internal:host-gateway"],
     modelDirectory: config.modelDirectory,
-    smokeTest: undefined,
-    startupModule: undefined,
     stopSeconds: 30,
   });
 }

@@ -4,19 +4,18 @@ import { UserError } from "../../lib/errors";
  * Splits what a server requires into what its image carries and what its environment in the store carries.
  */
 
+/** The first release of sentence-transformers that loads Qwen3-Reranker as it is: before, with a random score head. */
+const FLOOR = [5, 4] as const;
+
 /** The packages of an environment, and what an application requires of them that says nothing itself. */
 const environmentPackages: Readonly<Record<string, string>> = {
   torch: "torch>=2.0.0",
   transformers: "transformers>=4.30.0",
-  // Below 5.4, Qwen3-Reranker gets a random score head as a CrossEncoder, and no error.
-  "sentence-transformers": "sentence-transformers>=5.4",
+  "sentence-transformers": `sentence-transformers>=${FLOOR.join(".")}`,
 };
 
 /** Packages that need torch, or belong to it: they are in the environment if an application requires them. */
 const furtherPackages = ["torchvision", "torchaudio", "safetensors", "accelerate", "peft"];
-
-/** The first release of sentence-transformers that loads Qwen3-Reranker as it is. */
-const FLOOR = [5, 4] as const;
 
 export interface SplitRequirements {
   image: string[];

@@ -3,6 +3,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { MOUNTS } from "../../applications/application";
+import { readArchonCheckout } from "../../applications/archon/checkout";
+import { packageName } from "../../applications/python/requirements";
 import { UserError } from "../../lib/errors";
 import { readModelDirectory } from "../../lib/model-directory";
 
@@ -37,10 +40,6 @@ export interface MountedSetUp {
   ports: ReadonlyMap<string, number>;
 }
 
-/** Where a compose file mounts them in the containers of its services. */
-const ENVIRONMENT_TARGET = "/root/.local";
-const MODELS_TARGET = "/root/.cache/huggingface";
-
 /** Looks at a directory and at the host directories that its compose file mounts. Changes nothing. */
 export function readMountedSetUp(directory: string): MountedSetUp {
   const compose = readCompose(directory);
@@ -51,9 +50,9 @@ export function readMountedSetUp(directory: string): MountedSetUp {
     ]),
   ];
   return {
-    checkout: fs.existsSync(path.join(directory, "python", "src", "server", "main.py")) ? directory : undefined,
-    environments: mounted(ENVIRONMENT_TARGET, "ml-env").flatMap(readEnvironment),
-    models: mounted(MODELS_TARGET, "models").flatMap(readCache),
+    checkout: typeof readArchonCheckout(directory) === "string" ? undefined : directory,
+    environments: mounted(MOUNTS.environment, "ml-env").flatMap(readEnvironment),
+    models: mounted(MOUNTS.models, "models").flatMap(readCache),
     ports: compose.ports,
   };
 }
@@ -130,9 +129,7 @@ function readEnvironment(directory: string): MountedEnvironment[] {
     const [, python] = /^python(3\.\d+)$/.exec(name) ?? [];
     const packages = entries(path.join(library, name, "site-packages")).flatMap((each) => {
       const [, distribution, version] = /^(.+?)-([^-]+)\.dist-info$/.exec(each) ?? [];
-      return distribution === undefined || version === undefined
-        ? []
-        : [[distribution.toLowerCase().replace(/[-_.]+/g, "-"), version] as const];
+      return distribution === undefined || version === undefined ? [] : [[packageName(distribution), version] as const];
     });
     return python === undefined || packages.length === 0 ? [] : [{ directory, python, packages: new Map(packages) }];
   });

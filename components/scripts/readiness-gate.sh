@@ -64,7 +64,8 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
   # While a container is starting, the engine does not act on a failing health check. Once its last two reports say that
   # the release has failed, waiting is no use.
   reports=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
-  if [[ -n "$GATE_FAILED_PREFIX" && $(awk -v prefix="$GATE_FAILED_PREFIX" 'index($0, prefix) == 1' <<<"$reports" | wc -l) == 2 ]]; then
+  failures=$(awk -v prefix="$GATE_FAILED_PREFIX" 'prefix != "" && index($0, prefix) == 1' <<<"$reports" | wc -l)
+  if ((failures == 2)); then
     health=failed
     break
   fi

@@ -116,7 +116,7 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
     tmpfs: application.tmpfs,
     init: true,
     networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
-    ...hostsOf(application),
+    ...(application.hosts === undefined ? {} : { hosts: [...application.hosts] }),
     mounts: [
       { type: "bind", source: args.environment.path, target: MOUNTS.environment, readOnly: true },
       { type: "bind", source: `${host.root}/models/huggingface`, target: MOUNTS.models, readOnly: true },
@@ -158,15 +158,6 @@ function defaultModelMounts({
   return target === undefined || model === undefined
     ? []
     : [{ type: "bind", source: `${host.root}/${snapshotPath(model)}`, target, readOnly: true }];
-}
-
-/** Entries for the file of hosts of the container. */
-function hostsOf({ hosts = [] }: Application): Pick<docker.ContainerArgs, "hosts"> {
-  const entries = hosts.map((each) => {
-    const [host = "", ip = ""] = each.split(":");
-    return { host, ip };
-  });
-  return entries.length === 0 ? {} : { hosts: entries };
 }
 
 /** What the gate needs to run the application's smoke test. */

@@ -34,7 +34,11 @@ describe("a checkout of Archon", () => {
   ] as const)("of the era %s serves %s", (era, asgiApplication) => {
     archonCheckout(era, directory);
     const context = path.join(directory, "python");
-    expect(readArchonCheckout(directory)).toEqual({ context, asgiApplication });
+    expect(readArchonCheckout(directory)).toEqual({
+      context,
+      asgiApplication,
+      requirements: path.join(context, era === "uv" ? "pyproject.toml" : "requirements.server.txt"),
+    });
   });
 
   test.each([
@@ -55,7 +59,7 @@ describe("a checkout of Archon", () => {
       path.join(context, "pyproject.toml"),
       `[project]\nname = "x"\ndependencies = ["a"]\n[dependency-groups]\n${groups}\n`,
     );
-    expect(serverRequirements(context)).toEqual(["a", "b>=1", "c", "torch"]);
+    expect(serverRequirements(path.join(context, "pyproject.toml"))).toEqual(["a", "b>=1", "c", "torch"]);
   });
 
   test.each([
@@ -66,7 +70,7 @@ describe("a checkout of Archon", () => {
     ["server = [", "cannot be read"],
   ])("with the groups %p is refused", (groups, reason) => {
     fs.writeFileSync(path.join(directory, "pyproject.toml"), `[dependency-groups]\n${groups}\n`);
-    expect(() => serverRequirements(directory)).toThrow(reason);
+    expect(() => serverRequirements(path.join(directory, "pyproject.toml"))).toThrow(reason);
   });
 });
 

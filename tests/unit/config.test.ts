@@ -243,7 +243,9 @@ describe("a stack of a checkout of Archon", () => {
     archonCheckout("uv", path.join(project, "archon"));
     const directory = path.join(project, "requirements", "stack");
     fs.mkdirSync(directory, { recursive: true });
-    const { image, environment } = splitRequirements(serverRequirements(path.join(project, "archon", "python")));
+    const { image, environment } = splitRequirements(
+      serverRequirements(path.join(project, "archon", "python", "pyproject.toml")),
+    );
     for (const [name, list] of [
       ["requirements.server.minimal", image],
       ["requirements.server.ml", environment],
