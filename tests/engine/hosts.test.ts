@@ -8,6 +8,7 @@ import { hostAddress } from "../support/archon";
 import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 import { Sshd } from "../support/sshd";
+import { TlsEngine } from "../support/tls-engine";
 
 /**
  * Stacks whose host is not the machine that the deployer works on. The engine behind the sshd is the tests' own, so that
@@ -68,6 +69,47 @@ describe("an engine behind ssh", () => {
     } finally {
       delete process.env["DOCKER_HOST"];
       process.env["PATH"] = savedPath;
+    }
+  });
+});
+
+describe("an engine behind a TCP port with TLS", () => {
+  let engine: TlsEngine;
+  let stack: EngineStack;
+
+  beforeAll(async () => {
+    engine = await TlsEngine.start();
+    const { baseImage, caBundle = "none" } = stackHost(devStack);
+    stack = await checkout.stack({ dockerHost: engine.dockerHost, baseImage, caBundle });
+    prepareCommands(checkout);
+  });
+  afterAll(async () => {
+    await stack.withEnvironment(engine.environment, () => stack.destroy());
+    await engine.stop();
+  });
+
+  test("turns away a deployer without its certificate, and nothing is made", async () => {
+    expect(await stack.failingUp()).toContain(`The Docker engine at ${engine.dockerHost} does not answer`);
+    expect(stack.containers("server")).toEqual([]);
+    expect(engine.clients).toEqual([]);
+  });
+
+  test("gets the stack from a deployer with one, and a second update changes nothing", async () => {
+    await stack.withEnvironment(engine.environment, async () => {
+      await stack.up();
+      expect(await stack.up()).toEqual([]);
+    });
+    await stack.healthy();
+    expect(new Set(engine.clients)).toEqual(new Set(["deployer"]));
+  });
+
+  test("is the one that the commands work on", () => {
+    Object.assign(process.env, engine.environment);
+    try {
+      expect(command(checkout, "verify", "--stack", stack.name)).toMatchObject({ code: 0 });
+      expect(command(checkout, "recover", "--stack", stack.name)).toMatchObject({ code: 0 });
+    } finally {
+      Object.keys(engine.environment).forEach((name) => delete process.env[name]);
     }
   });
 });
