@@ -133,6 +133,11 @@ def test_utf_16_is_told_without_a_mark(text: str, order: str) -> None:
 SENTENCES = {
     "windows-1251": "Привет, это текст на русском языке.",
     "KOI8-R": "Привет, это текст на русском языке.",
+    "x-mac-cyrillic": "Привет, это текст на русском языке. Сервер базы данных перезапускается каждую ночь.",
+    "IBM866": "Привет, это текст на русском языке.",
+    "ISO-8859-5": "Привет, это текст на русском языке.",
+    "ISO-8859-6": "مرحبا بالعالم هذا نص. يعاد تشغيل خادم قاعدة البيانات كل ليلة.",
+    "macintosh": "Räksmörgås på ön är gott. Databasen startas om varje natt och loggen sparas i sju dagar. Åsa äter.",
     "windows-1252": "Der Übergang für große Städte läuft über fünf Brücken.",
     "windows-1250": "Zażółć gęślą jaźń, proszę państwa",
     "windows-1253": "Καλημέρα κόσμε",

@@ -269,6 +269,15 @@ def test_a_word_document_is_read_wherever_its_text_is(options: dict[str, str], t
     assert word(body, tmp_path, **options)[0].strip() == "## Otters"
 
 
+@pytest.mark.parametrize("part", ["word/my doc.xml", "word/my%20doc.xml"])
+def test_a_part_is_found_with_and_without_the_encoding_of_its_address(part: str, tmp_path: Path) -> None:
+    parts = {
+        "_rels/.rels": files.relationships(("r", "officeDocument", "word/my%20doc.xml")),
+        part: f'<w:document xmlns:w="{WORD}"><w:body>{files.paragraph("Otters")}</w:body></w:document>',
+    }
+    assert read(files.zipped(parts), "a.docx", tmp_path)[0].strip() == "Otters"
+
+
 @pytest.mark.parametrize(
     ("run", "text"),
     [
@@ -316,6 +325,21 @@ def test_a_word_document_is_read_wherever_its_text_is(options: dict[str, str], t
             '<w:pPr><w:pPrChange><w:pPr><w:pStyle w:val="Heading1"/></w:pPr></w:pPrChange></w:pPr>'
             "<w:r><w:t>a</w:t></w:r>",
             "a",
+        ),
+        ('<w:r><w:pict><v:shape><v:textpath string="Word art"/></v:shape></w:pict></w:r>', "Word art"),
+        (
+            '<w:r><w:fldChar><w:ffData><w:ddList><w:result w:val="1"/><w:listEntry w:val="otter"/>'
+            '<w:listEntry w:val="kelp"/></w:ddList></w:ffData></w:fldChar></w:r>',
+            "kelp",
+        ),
+        (
+            "<m:m><m:mr><m:e><m:r><m:t>1</m:t></m:r></m:e><m:e><m:r><m:t>2</m:t></m:r></m:e></m:mr>"
+            "<m:mr><m:e><m:r><m:t>3</m:t></m:r></m:e><m:e><m:r><m:t>4</m:t></m:r></m:e></m:mr></m:m>",
+            "1 2; 3 4;",
+        ),
+        (
+            '<w:fldSimple w:instr="D"><w:r><w:t>2024</w:t></w:r></w:fldSimple><w:dir><w:r><w:t>!</w:t></w:r></w:dir>',
+            "2024!",
         ),
         ("<w:hyperlink><w:smartTag><w:r><w:t>link</w:t></w:r></w:smartTag></w:hyperlink>", "link"),
         ("<w:sdt><w:sdtContent><w:r><w:t>control</w:t></w:r></w:sdtContent></w:sdt>", "control"),
@@ -493,6 +517,20 @@ def test_notes_of_a_word_document_are_read_and_the_rest_is_named(tmp_path: Path)
         ("<b><i>Ot</b>ters</i></p></div>", "Otters"),
         ("<table><tr><td>a<table><tr><td>inner</table><td>b</table>", "a\n\ninner\n\nb"),
         ("a<!-- <p>comment --!>b<!-->c<![CDATA[d]]>", "abc"),
+        # Older pages hide from browsers what is for old ones.
+        ("a<![if !IE]>b<![endif]>c<![endif]-->d<!--[if IE]>e<![endif]-->", "abcd"),
+        ("<div><template shadowrootmode=open><p>shown</p></template></div>", "shown"),
+        ("<ol start=3><li>a<li value=7>b<ul><li>c</ul><li>d</ol><ul><li>e</ul>", "3. a\n7. b\n\n- c\n\n8. d\n\n- e"),
+        ("<ol type=a><li>x<li>y</ol><ol reversed><li>z</ol>", "a. x\nb. y\n\n- z"),
+        ("<math><mfrac><mn>1</mn><mrow><mi>a</mi><mo>+</mo><mn>2</mn></mrow></mfrac></math> cup", "1/(a+2) cup"),
+        ("<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><msqrt><mn>16</mn></msqrt></math>", "x^2=√16"),
+        ("<math><msubsup><mi>x</mi><mn>1</mn><mi>n</mi></msubsup></math></p>10<sup>2</sup>", "x_1^n\n\n10²"),
+        (
+            "<math><mtable><mtr><mtd>1</mtd><mtd>2</mtd></mtr><mtr><mtd>3</mtd><mtd>4</mtd></mtr></mtable></math>",
+            "1 2; 3 4;",
+        ),
+        ("<math><semantics><mi>x</mi><annotation>x in TeX</annotation></semantics></math>y", "xy"),
+        ("<math><mfrac><mn>1</p><p>never closed", "1\n\nnever closed"),
         ("<textarea>typed</textarea><script>if (a</b) </script>", "typed"),
     ],
 )
@@ -537,6 +575,12 @@ def test_what_is_left_out_is_in_the_reply(api: Api) -> None:
         ("a.zip", b"PK\x03\x04", "unpack it"),
         ("a.tar.gz", b"\x1f\x8b", "unpack it"),
         ("a.rtf", b"otters", "not an RTF file"),
+        (
+            "a.xml",
+            b'<?xml version="1.0"?><?mso-application progid="Word.Document"?><w:wordDocument/>',
+            "save it as .docx",
+        ),
+        ("a.xml", b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?><Workbook/>', "save it as .xlsx"),
         ("a.xlsx", b"\xd0\xcf\x11\xe0", "save it as .xlsx without a password"),
     ],
 )

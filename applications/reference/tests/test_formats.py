@@ -137,6 +137,43 @@ ATTACHED = 'Content-Type: application/pdf\nContent-Disposition: attachment; file
         (multipart("mixed", PLAIN, PLAIN), "plain\n\nplain", []),
         (multipart("signed", PLAIN, "Content-Type: application/pgp-signature\n\nx"), "plain", []),
         (multipart("mixed", "Content-Type: message/rfc822\n\nSubject: Old\n\nforwarded"), "## Old\n\nforwarded", []),
+        ("Content-Type: text/enriched\n\n<bold>plain</bold>", "plain", []),
+        # A page without text is no alternative.
+        (multipart("alternative", PLAIN, "Content-Type: text/html\n\n<html><body></body></html>"), "plain", []),
+        (
+            multipart(
+                "mixed",
+                "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogT2xkCgpvdHRlcg==",
+            ),
+            "## Old\n\notter",
+            [],
+        ),
+        (
+            multipart(
+                "report",
+                PLAIN,
+                "Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; y",
+                "Content-Type: text/rfc822-headers\n\nSubject: Old",
+            ),
+            "plain\n\nReporting-MTA: dns; x\nFinal-Recipient: rfc822; y\n\nSubject: Old",
+            [],
+        ),
+        (
+            multipart("digest", "\nSubject: One\n\nfirst", "\nSubject: Two\n\nsecond"),
+            "## One\n\nfirst\n\n## Two\n\nsecond",
+            [],
+        ),
+        (
+            "\nbefore\n\nbegin 644 kelp.txt\n%:&5L;&\\\n`\nend\nafter",
+            "before\n\nafter",
+            ["attachments (kelp.txt): upload them by themselves"],
+        ),
+        ("Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n%:&5L;&\\\n`\nend", "hello", []),
+        (
+            "Content-Type: message/external-body; access-type=URL\n\nContent-Type: text/plain\n\n",
+            "",
+            ["attachments (message/external-body): upload them by themselves"],
+        ),
         ("Content-Type: text/plain; charset=gb2312\nContent-Transfer-Encoding: base64\n\n1uzpRrv5", "朱镕基", []),
         (
             "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\ncaf=C3=A9=\n s",
@@ -163,6 +200,8 @@ def test_a_message_is_read(body: str, text: str, left_out: list[str]) -> None:
         (b"=?gb2312?Q?=D6=EC?= x", "\u6731 x"),
         ("caf\u00e9".encode(), "caf\u00e9"),
         (b"folded\r\n line", "folded line"),
+        # With its language (RFC 2231).
+        (b"=?utf-8*ja?B?5oql5ZGK?=", "\u62a5\u544a"),
         (b"=?nonsense?B?AAAA?=", "=?nonsense?B?AAAA?="),
     ],
 )
@@ -174,6 +213,15 @@ def test_the_subject_of_a_message_is_its_title(subject: bytes, title: str) -> No
 def test_an_encrypted_message_is_refused(kind: str) -> None:
     with pytest.raises(Refused, match="save it without encryption"):
         read(f"Subject: x\nContent-Type: {kind}\n\nx", "a.eml")
+
+
+def test_a_message_that_is_signed_as_a_whole_is_refused() -> None:
+    with pytest.raises(Refused, match="save it without signature"):
+        read("Subject: x\nContent-Type: application/pkcs7-mime; smime-type=signed-data\n\nx", "a.eml")
+
+
+def test_a_message_may_start_with_a_byte_order_mark() -> None:
+    assert read("\ufeffSubject: Otters\n\nkelp", "a.eml")[0] == "# Otters\n\n\nkelp"
 
 
 def test_a_saved_page_is_read_once() -> None:
@@ -281,6 +329,30 @@ def test_sheets_and_slides_of_an_open_document_have_headings() -> None:
     assert blocks(read(slides, "a.odp")[0]) == ["# Otters", "kelp", "said"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('office:value-type="float" office:value="42"', "42"),
+        ('office:value-type="date" office:date-value="2024-03-05"', "2024-03-05"),
+        ('office:value-type="string" office:string-value="kelp"', "kelp"),
+        ('office:value-type="boolean" office:boolean-value="true"', "true"),
+        ('table:formula="of:=[.A1]+1"', "=[.A1]+1"),
+        ("", ""),
+    ],
+)
+def test_a_cell_without_a_text_shows_its_value(cell: str, text: str) -> None:
+    rows = f"<table:table-row><table:table-cell {cell}/></table:table-row>"
+    assert read(files.odf(f"<table:table>{rows}</table:table>", kind="spreadsheet"), "a.ods")[0] == text
+
+
+def test_a_repeated_row_and_a_text_box_of_a_sheet_are_read() -> None:
+    cell = f"<table:table-cell>{p('a')}</table:table-cell>"
+    row = f'<table:table-row table:number-rows-repeated="2">{cell}</table:table-row>'
+    box = f"<table:shapes><draw:frame><draw:text-box>{p('boxed')}</draw:text-box></draw:frame></table:shapes>"
+    text = read(files.odf(f"<table:table>{box}{row}</table:table>", kind="spreadsheet"), "a.ods")[0]
+    assert text.split() == ["boxed", "a", "a"]
+
+
 def test_an_encrypted_open_document_is_refused() -> None:
     manifest = "<manifest><file-entry><encryption-data/></file-entry></manifest>"
     with pytest.raises(Refused, match="save it without a password"):
@@ -306,17 +378,66 @@ def test_a_chapter_is_decoded_as_it_says() -> None:
     ]
 
 
+def book(manifest: str, *, root: str = "OEBPS/a.opf", named: str = "", **chapters: str) -> bytes:
+    """A book with this manifest, whose spine names `a`; `named` is how the container writes `root`."""
+    package = f'<package><manifest>{manifest}</manifest><spine><itemref idref="a"/></spine></package>'
+    container = f'<container><rootfile full-path="{named or root}"/></container>'
+    folder = root.rpartition("/")[0]
+    inside = {f"{folder}/{name}.x": chapter for name, chapter in chapters.items()}
+    return files.zipped({"META-INF/container.xml": container, root: package, **inside})
+
+
+XHTML = 'media-type="application/xhtml+xml"'
+
+
+@pytest.mark.parametrize(
+    ("manifest", "options", "left_out"),
+    [
+        (
+            f'<item id="a" href="a.svg" media-type="image/svg+xml" fallback="b"/><item id="b" href="b.x" {XHTML}/>',
+            {},
+            [],
+        ),
+        (
+            '<item id="a" href="a.pdf" media-type="application/pdf" fallback="c"/>'
+            f'<item id="c" href="c" media-type="x/y" fallback="b"/><item id="b" href="b.x" {XHTML}/>',
+            {},
+            [],
+        ),
+        ('<item id="a" href="b.x" media-type="Application/XHTML+XML"/>', {}, []),
+        (f'<item id="a" href="b.x" {XHTML}/>', {"root": "my book/a.opf", "named": "my%20book/a.opf"}, []),
+        (
+            f'<item id="a" href="b.x" {XHTML}/><item id="n" href="n.x" {XHTML} properties="nav"/>'
+            f'<item id="c" href="c.x" {XHTML}/>',
+            {"n": "<nav>menu", "c": "<p>notes"},
+            ["pages outside the reading order (1)"],
+        ),
+        # Fallbacks in a circle.
+        (
+            f'<item id="a" href="a" media-type="x/y" fallback="a"/><item id="b" href="b.x" {XHTML}/>',
+            {},
+            ["chapters of another type (x/y) (1)", "pages outside the reading order (1)"],
+        ),
+    ],
+)
+def test_a_chapter_is_found_however_the_book_names_it(
+    manifest: str, options: dict[str, str], left_out: list[str]
+) -> None:
+    text, named = read(book(manifest, b="<p>kelp", **options), "a.epub")
+    assert (text, named) == ("" if "x/y) (1)" in str(left_out) else "kelp", left_out)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "is_read"), [("http://www.idpf.org/2008/embedding", True), ("http://x/aes256-cbc", False)]
 )
 def test_a_book_that_is_protected_against_copying_is_refused(algorithm: str, is_read: bool) -> None:
     encryption = f'<encryption><EncryptedData><EncryptionMethod Algorithm="{algorithm}"/></EncryptedData></encryption>'
-    book = files.epub({"a": "<p>otters"}, parts={"META-INF/encryption.xml": encryption})
+    protected = files.epub({"a": "<p>otters"}, parts={"META-INF/encryption.xml": encryption})
     if is_read:
-        assert read(book, "a.epub")[0] == "otters"
+        assert read(protected, "a.epub")[0] == "otters"
     else:
         with pytest.raises(Refused, match="protected against copying"):
-            read(book, "a.epub")
+            read(protected, "a.epub")
 
 
 # Presentations
@@ -365,12 +486,34 @@ def test_a_diagram_and_what_has_a_fallback_are_read_once() -> None:
     assert blocks(read(content, "a.pptx")[0]) == ["kelp", "urchins"]
 
 
+@pytest.mark.parametrize(
+    ("runs", "text"),
+    [
+        ('<a:r><a:t>10</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>2</a:t></a:r><a:r><a:t> m</a:t></a:r>', "10² m"),
+        (
+            '<a:r><a:t>H</a:t></a:r><a:r><a:rPr baseline="-25000"/><a:t>2</a:t></a:r>'
+            '<a:r><a:rPr baseline="0"/><a:t>O</a:t></a:r>',
+            "H₂O",
+        ),
+        (
+            "<mc:AlternateContent><mc:Choice><m:oMath><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t>"
+            "</m:r></m:den></m:f></m:oMath></mc:Choice><mc:Fallback><a:r><a:t>half</a:t></a:r></mc:Fallback>"
+            "</mc:AlternateContent>",
+            "1/2",
+        ),
+    ],
+)
+def test_small_characters_and_formulas_of_a_slide_are_read_once(runs: str, text: str) -> None:
+    assert read(files.pptx(files.shape(f"<a:p>{runs}</a:p>")), "a.pptx") == (text, [])
+
+
 # Workbooks
 
 FORMATS = (
     '<numFmts><numFmt numFmtId="164" formatCode="dd/mm/yyyy;@"/><numFmt numFmtId="165" formatCode="0.0&quot;d&quot;"/>'
+    '<numFmt numFmtId="166" formatCode="[h]:mm"/><numFmt numFmtId="167" formatCode="00000"/>'
     "</numFmts><cellStyleXfs><xf/></cellStyleXfs><cellXfs>"
-    + "".join(f'<xf numFmtId="{id_}"/>' for id_ in (0, 14, 22, 10, 164, 165, 20))
+    + "".join(f'<xf numFmtId="{id_}"/>' for id_ in (0, 14, 22, 10, 164, 165, 20, 166, 46, 167))
     + "</cellXfs>"
 )
 
@@ -395,12 +538,23 @@ FORMATS = (
         ('<c s="5"><v>42</v></c>', "42"),
         ('<c s="6"><v>0.5</v></c>', "12:00"),
         ('<c s="99"><v>42</v></c>', "42"),
+        # More than a day, and numbers with zeros before them, which are names of something.
+        ('<c s="7"><v>1.5</v></c>', "36:00"),
+        ('<c s="8"><v>1.0001</v></c>', "24:00:09"),
+        ('<c s="9"><v>42</v></c>', "00042"),
+        # The first of January, and the day before the 29th of February 1900, which never was.
+        ('<c s="1"><v>1</v></c>', "1900-01-01"),
+        ('<c s="1"><v>59</v></c>', "1900-02-28"),
+        ('<c s="1"><v>61</v></c>', "1900-03-01"),
+        ('<c t="inlineStr"><is><t>a_x000D_b_x005F_x</t></is></c>', "a b_x"),
+        ('<c t="s"><v>2</v></c>', "kelp, sea"),
         ('<c t="s"><v>99</v></c><c><v>1</v></c>', "1"),
         ("<c><v>not a number</v></c>", "not a number"),
     ],
 )
 def test_a_cell_is_read_as_it_is_shown(cell: str, text: str) -> None:
     strings = "<si><t>otters</t></si><si><r><t>東</t></r><rPh><t>とう</t></rPh><r><t>京</t></r></si>"
+    strings += "<si><t>kelp,_x0009_sea</t></si>"
     content = files.xlsx({"Sea": f"<row>{cell}</row>"}, strings=strings, styles=FORMATS)
     found, left_out = read(content, "a.xlsx")
     assert (found.removeprefix("# Sea\n\n").strip(), left_out) == (text, [])
@@ -429,6 +583,13 @@ def test_every_sheet_of_a_workbook_has_a_heading() -> None:
 def test_the_content_of_a_document_decides_and_not_its_name() -> None:
     assert read(files.xlsx({"Sea": "<row><c><v>1</v></c></row>"}), "a.docx")[0] == "# Sea\n\n1"
     assert read(files.docx(files.paragraph("otters")), "a.odt")[0] == "otters"
+
+
+def test_page_headers_of_a_sheet_are_named() -> None:
+    rows = (
+        "<row><c><v>1</v></c></row></sheetData><headerFooter><oddHeader>&amp;CTop</oddHeader></headerFooter><sheetData>"
+    )
+    assert read(files.xlsx({"Sea": rows}), "a.xlsx") == ("# Sea\n\n1", ["page headers (1)"])
 
 
 # reStructuredText

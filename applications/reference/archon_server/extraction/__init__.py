@@ -71,6 +71,8 @@ _ZIP = b"PK\x03\x04"
 _RTF = b"{\\rtf"
 _OLE = b"\xd0\xcf\x11\xe0"
 _START_BYTES = 1024
+_OFFICE_XML = re.compile(rb"<\?mso-application\s+progid\s*=\s*[\"'](\w+)")
+_SAVE_OFFICE_XML_AS = {b"Word": ".docx", b"Excel": ".xlsx", b"PowerPoint": ".pptx"}
 _HTML_START = re.compile(rb"\s*<(?:!doctype html|html|head|body|table)\b", re.IGNORECASE)
 _MAIL_START = re.compile(rb"(?:[\w-]+:.*\r?\n(?:[ \t].*\r?\n)*)*?mime-version:", re.IGNORECASE)
 
@@ -131,6 +133,11 @@ def _lines(file: BinaryIO, filename: str, size: int, charset: str) -> Iterator[L
     if kind is None and (start.startswith(_OLE) or suffix in SAVE_AS):
         advice = SAVE_AS.get(suffix, "save it as .docx, .xlsx or .pptx")
         raise UnreadableFile(f"{filename} is in a format that is not read: {advice}. Allowed are {ALLOWED}")
+    if kind is None and (program := _OFFICE_XML.search(start)):
+        advice = f"save it as {_SAVE_OFFICE_XML_AS.get(program[1], '.docx, .xlsx or .pptx')}"
+        raise UnreadableFile(
+            f"{filename} is an Office document as XML, which is not read: {advice}. Allowed are {ALLOWED}"
+        )
     if kind is None:
         yield from _text(file, filename, size, charset)
     else:

@@ -169,6 +169,7 @@ _LATIN = {
     "cp1258": "windows-1258",
     "iso8859-2": "ISO-8859-2",
     "iso8859-15": "ISO-8859-15",
+    "iso8859-16": "ISO-8859-16",
     "mac-roman": "macintosh",
 }
 _OTHER_SCRIPTS = {
@@ -177,10 +178,12 @@ _OTHER_SCRIPTS = {
     "koi8-u": "KOI8-U",
     "cp866": "IBM866",
     "iso8859-5": "ISO-8859-5",
+    "mac-cyrillic": "x-mac-cyrillic",
     "cp1253": "windows-1253",
     "iso8859-7": "ISO-8859-7",
     "cp1255": "windows-1255",
     "cp1256": "windows-1256",
+    "iso8859-6": "ISO-8859-6",
     "cp874": "windows-874",
 }
 """What may be guessed: chardet's names and the WHATWG's."""
@@ -216,10 +219,11 @@ def decoded_words(text: str) -> str:
     """The text with its encoded words (RFC 2047) decoded; as it stands if one cannot be."""
     try:
         words = [(word, charset) for word, charset in decode_header(text) if isinstance(word, bytes)]
-        # Pieces that are not encoded words are raw-unicode-escape bytes in decode_header's reply.
+        # Pieces that are not encoded words are raw-unicode-escape bytes in decode_header's reply. After an asterisk
+        # stands the language (RFC 2231).
         return (
             "".join(
-                by_label(charset).decode(word) if charset else word.decode("raw-unicode-escape")
+                by_label(charset.partition("*")[0]).decode(word) if charset else word.decode("raw-unicode-escape")
                 for word, charset in words
             )
             or text

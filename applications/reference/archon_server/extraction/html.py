@@ -3,15 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import BinaryIO
 
 from . import LeftOut, Refused, encodings, escape_markdown
 from .encodings import Encoding
+from .mathml import Formula
+from .numbering import written
 from .small_characters import Readings, subscript, superscript
 
 _PIECE = 64 * 1024
-_SKIPPED_TAGS = {"nav", "script", "style", "template", "svg", "title", "iframe"}
+_SKIPPED_TAGS = {"nav", "script", "style", "template", "svg", "title", "iframe", "annotation", "annotation-xml"}
+"""An annotation repeats a formula in another notation."""
 _COUNTED_TAGS = {
     "nav": "menus",
     "svg": "drawings",
@@ -47,6 +51,7 @@ _BLOCKS = {
     *("table", "tbody", "thead", "ul"),
 }
 _HEADING = re.compile(r"h([1-6])$")
+_LIST_STYLES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _POSITIONS = {"sup": superscript, "sub": subscript}
 _COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
 _LANGUAGE = re.compile(r"\b(?:language|lang|highlight)-([\w+#-]+)")
@@ -77,6 +82,25 @@ def convert(page: str) -> str:
     return converter.take()
 
 
+@dataclass
+class _List:
+    """An open list; `next` is the number of its next item, None if its items have none."""
+
+    next: int | None = None
+    style: str = ""
+
+    def mark(self, value: str) -> str:
+        if self.next is None:
+            return "- "
+        number = _number(value, self.next)
+        self.next = number + 1
+        return f"{written(number, self.style)}. "
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else default
+
+
 class Converter(HTMLParser):
     """Converts HTML, fed in pieces, to Markdown, taken in pieces."""
 
@@ -93,6 +117,8 @@ class Converter(HTMLParser):
         self._base = 0
         self._in_parenthesis = False
         self._positions: list[str] = []
+        self._lists: list[_List] = []
+        self._formula: Formula | None = None
         self.left_out: Counter[str] = Counter()
 
     def take(self) -> str:
@@ -113,7 +139,8 @@ class Converter(HTMLParser):
             self.left_out[_COUNTED_TAGS[tag]] += 1
         if tag == "img" and not self._skipping and (alt := dict(attrs).get("alt")):
             self.handle_data(f" {alt} ")
-        if tag in _SKIPPED_TAGS:
+        # A shadow root is shown in place of the content of its element.
+        if tag in _SKIPPED_TAGS and not (tag == "template" and "shadowrootmode" in dict(attrs)):
             self._skipping.append(tag)
         elif tag in _CONTENT and self._skipping and self._skipping[-1] != "template":
             # A page may have left a skipped tag open before its content.
@@ -132,7 +159,8 @@ class Converter(HTMLParser):
             self._prefix = "#" * int(heading.group(1)) + " "
         elif tag == "li":
             self._end_line(paragraph=False)
-            self._prefix = "- "
+            value = dict(attrs).get("value") or ""
+            self._prefix = (self._lists[-1] if self._lists else _List()).mark(value)
         elif tag in ("td", "th"):
             # At the start of a cell, because its end tag may be left out.
             self._line.extend([" | "] if self._line else [])
@@ -143,6 +171,12 @@ class Converter(HTMLParser):
             self._end_line(paragraph=False)
         elif tag in _BLOCKS:
             self._end_line()
+            if tag in ("ul", "ol"):
+                self._open_list(tag, dict(attrs))
+        elif tag == "math":
+            self._formula = Formula()
+        elif self._formula is not None:
+            self._formula.start(tag, self._line)
         elif tag in ("sup", "sub"):
             self._positions.append(tag)
         elif tag in ("ruby", "rb", "rt", "rp", "rtc"):
@@ -167,10 +201,16 @@ class Converter(HTMLParser):
             self._prefix = ""
         elif tag in ("ul", "ol") or _HEADING.match(tag):
             self._end_line()
+            if self._lists and not _HEADING.match(tag):
+                self._lists.pop()
             # Also without text, or the next paragraph would become the item or the heading.
             self._prefix = ""
         elif tag in _BLOCKS:
             self._end_line()
+        elif tag == "math":
+            self._formula = None
+        elif self._formula is not None:
+            self._formula.end(tag, self._line)
         elif tag in ("sup", "sub") and tag in self._positions:
             self._positions.remove(tag)
         elif tag in ("ruby", "rt", "rp"):
@@ -191,6 +231,16 @@ class Converter(HTMLParser):
         """The end of a comment as browsers see it, which Python does only since 3.13.6; -1 if it is not there yet."""
         comment = _COMMENT.match(self.rawdata, i)
         return comment.end() if comment else -1
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """The end of `<![endif]-->` and the like, which browsers take for comments up to the first `>`."""
+        return self.parse_bogus_comment(i, report)
+
+    def _open_list(self, tag: str, attrs: dict[str, str | None]) -> None:
+        # The first number of a list that counts down is not known before its end.
+        is_numbered = tag == "ol" and "reversed" not in attrs
+        style = _LIST_STYLES.get(attrs.get("type") or "", "decimal")
+        self._lists.append(_List(_number(attrs.get("start"), 1) if is_numbered else None, style))
 
     def _end_reading(self) -> None:
         if self._reading is not None and not self._in_parenthesis:
@@ -215,6 +265,7 @@ class Converter(HTMLParser):
         text = " ".join(("".join(self._line) + self._readings.take()).split())
         self._line, self._base = [], 0
         self._positions.clear()
+        self._formula = None
         if text:
             self._ready.append(f"{self._prefix}{text if self._prefix else escape_markdown(text)}\n")
             self._prefix = ""

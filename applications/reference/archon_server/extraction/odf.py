@@ -22,7 +22,6 @@ _SKIPPED = {
     "event-listeners": "",
     "font-face-decls": "",
     "sequence-decls": "",
-    "shapes": "",
     "master-styles": "",
     "meta": "",
     "binary-data": "",
@@ -100,6 +99,15 @@ def _number(text: str, default: int) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else default
 
 
+def _value(cell: Start) -> str:
+    """Programs other than offices may write a cell's value alone. A formula without a value was never calculated."""
+    if not cell.get("value-type"):
+        formula = cell.get("formula")
+        return f"={formula.partition('=')[2]}" if formula else ""
+    names = ("string-value", "date-value", "time-value", "boolean-value", "value")
+    return next(filter(None, map(cell.get, names)), "")
+
+
 class _Paragraph:
     def __init__(self, mark: str = "", level: int = 0) -> None:
         self.text: list[str] = [mark] if mark else []
@@ -110,8 +118,10 @@ class _Paragraph:
 class _Cells:
     """The texts of an open cell or row, and how often it stands there: at most _MAX_REPEATED times."""
 
-    def __init__(self, repeated: int) -> None:
+    def __init__(self, repeated: int, value: str = "") -> None:
         self.texts: list[str] = []
+        self.value = value
+        """What a cell shows that has a value and no text."""
         self.repeated = min(repeated, _MAX_REPEATED)
 
 
@@ -177,7 +187,7 @@ class _Reader:
                 elif name == "table-row":
                     rows.append(_Cells(_number(token.get("number-rows-repeated"), 1)))
                 elif name in ("table-cell", "covered-table-cell"):
-                    cells.append(_Cells(_number(token.get("number-columns-repeated"), 1)))
+                    cells.append(_Cells(_number(token.get("number-columns-repeated"), 1), _value(token)))
                 elif name == "spreadsheet":
                     self._is_sheet = True
                 elif name == "page" and "drawing" in token.namespace:
@@ -212,7 +222,7 @@ class _Reader:
                 self._open_lists.pop()
             elif name in ("table-cell", "covered-table-cell") and cells:
                 ended = cells.pop()
-                content = " ".join(filter(None, ended.texts))
+                content = " ".join(filter(None, ended.texts)) or ended.value
                 if content and rows:
                     rows[-1].texts.extend([content] * ended.repeated)
             elif name == "table-row" and rows:

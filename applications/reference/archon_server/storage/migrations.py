@@ -107,6 +107,11 @@ STEPS = (
     DELETE FROM chunk_terms;
     INSERT OR IGNORE INTO chunks_to_index (chunk_id) SELECT id FROM chunks;
     """,
+    """
+    -- More letters and signs that look alike are one.
+    DELETE FROM chunk_terms;
+    INSERT OR IGNORE INTO chunks_to_index (chunk_id) SELECT id FROM chunks;
+    """,
 )
 
 

@@ -59,8 +59,12 @@ class _OneLetter(_Table):
     # own for yeh and kaf, and many write teh marbuta as heh; the last of that line only stretches a word. The rest is
     # typed as an apostrophe.
     _SAME = (
-        {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}
+        {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"}
         | {"ی": "ي", "ى": "ي", "ک": "ك", "ة": "ه", "ہ": "ه", "ـ": ""}
+        | {"ٱ": "ا", "ە": "ه"}
+        # Yiddish types two letters where Unicode has one, too, and Malayalam had no letters of their own for these.
+        | {"װ": "וו", "ױ": "וי", "ײ": "יי"}
+        | {"ൺ": "ണ്", "ൻ": "ന്", "ർ": "ര്", "ൽ": "ല്", "ൾ": "ള്", "ൿ": "ക്"}
         | dict.fromkeys("ʹʻʼʽʾʿ", "'")
     )
     _OPTIONAL = re.compile(
@@ -83,7 +87,7 @@ class _WordCharacters(_Table):
     Each emoji is a word, also those that are joined to one picture.
     """
 
-    _EMOJI = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
+    _EMOJI = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
     _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
     def _replacement(self, code: int) -> str | int:
@@ -101,12 +105,17 @@ _ACCENTS = re.compile(
     "([иу]\u0306|і\u0308)|[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
 
+_THAI_ORDER = re.compile("\u0e4d([\u0e48-\u0e4b])\u0e32")
+"""A tone mark that was typed behind the ring of sara am, where it looks the same."""
+_THAI_DOUBLE_E = "\u0e40\u0e40"
+"""Looks like sara ae, which is one letter."""
+
 # Scripts that put no blanks between words, and Korean, which writes particles onto its words.
 _IDEOGRAPHIC = (
-    # Han, kana, Bopomofo, Hangul, Yi
+    # Han, kana, Bopomofo, Tangut, Khitan, Nushu, Hangul, Yi
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u3099-\u309f\u30a1-\u30fa\u30fc-\u30ff"
     "\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001aff0-\U0001b16f"
-    "\U00020000-\U000323af\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7fb\ua000-\ua48c"
+    "\U00016fe0-\U00018d7f\U0001b170-\U0001b2ff\U00020000-\U000323af\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7fb\ua000-\ua48c"
 )
 _ALPHABETIC = (
     # Thai, Lao, Tibetan, Myanmar, Khmer, Tai, Balinese, Javanese, Cham
@@ -126,6 +135,7 @@ def fold(text: str) -> str:
         return text.lower()
     text = unicodedata.normalize("NFKC", text.translate(_VISIBLE)).casefold()
     text = unicodedata.normalize("NFKD", text).translate(_ONE_LETTER)
+    text = _THAI_ORDER.sub("\\1\u0e4d\u0e32", text).replace(_THAI_DOUBLE_E, "\u0e41")
     return unicodedata.normalize("NFKC", _ACCENTS.sub(r"\1", text))
 
 

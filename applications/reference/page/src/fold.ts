@@ -18,7 +18,7 @@ const ACCENTS =
 
 /** Letters that keyboards or languages exchange. */
 const SAME_LETTERS: Readonly<Record<string, string>> = {
-  ...{ ı: "i", ł: "l", ø: "o", đ: "d", æ: "ae", œ: "oe" },
+  ...{ ı: "i", ł: "l", ø: "o", đ: "d", ħ: "h", ŧ: "t", æ: "ae", œ: "oe" },
   ...{
     "\u06cc": "\u064a",
     "\u0649": "\u064a",
@@ -26,7 +26,12 @@ const SAME_LETTERS: Readonly<Record<string, string>> = {
     "\u0629": "\u0647",
     "\u06c1": "\u0647",
     "\u0640": "",
+    "\u0671": "\u0627",
+    "\u06d5": "\u0647",
   },
+  ...{ "\u05f0": "\u05d5\u05d5", "\u05f1": "\u05d5\u05d9", "\u05f2": "\u05d9\u05d9" },
+  ...{ "\u0d7a": "\u0d23\u0d4d", "\u0d7b": "\u0d28\u0d4d", "\u0d7c": "\u0d30\u0d4d" },
+  ...{ "\u0d7d": "\u0d32\u0d4d", "\u0d7e": "\u0d33\u0d4d", "\u0d7f": "\u0d15\u0d4d" },
 };
 
 export function fold(text: string): Folded {

@@ -57,6 +57,7 @@ class _Reader:
         self._styles = styles
         self._numbering = numbering
         self._left_out = left_out
+        self._choices = self._chosen = 0
 
     def notes(self, tokens: Iterator[Token], kind: str) -> Iterator[str]:
         """The notes of a part, each after the mark that stands in the text. Separators are notes without text."""
@@ -162,6 +163,16 @@ class _Reader:
                 paragraph.text.append("-")
             case "sym":
                 paragraph.text.append(self._symbol(token))
+            case "textpath":
+                paragraph.text.append(token.get("string"))
+            case "ddList":
+                self._choices = self._chosen = 0
+            case "result" if value.isdecimal():
+                self._chosen = int(value)
+            case "listEntry":
+                # The field has no other text than the entry that was chosen.
+                paragraph.text.extend([value] if self._choices == self._chosen else [])
+                self._choices += 1
             case "footnoteReference" | "endnoteReference":
                 paragraph.text.append(f"[^{token.get('id')}]")
             case "pStyle":

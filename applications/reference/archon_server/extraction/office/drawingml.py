@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from .. import escape_markdown
 from ..archive import Start, Token, outside
 from ..numbering import Counters, Level
+from ..small_characters import subscript, superscript
 from . import opc
 from .formulas import Formulas
 
@@ -24,7 +25,7 @@ def markdown(
     placeholder, is_title, level, mark = "", False, 0, ""
     lists: dict[int, Counters] = {}
     rows = written = 0
-    in_text = False
+    in_text, baseline = False, ""
     alternatives: list[int] = []
     formulas = Formulas()
 
@@ -35,7 +36,8 @@ def markdown(
     for token in outside(tokens, is_left_out):
         if isinstance(token, str):
             if in_text:
-                text.append(token)
+                text.append(_at(baseline, token))
+                written += 1
             continue
         name = token.name
         vocabulary = opc.vocabulary(token.namespace)
@@ -62,6 +64,10 @@ def markdown(
                 formulas.start(token, text)
             elif name == "p" and vocabulary:
                 text, level, mark = [], 0, ""
+            elif name == "r" and vocabulary:
+                baseline = ""
+            elif name == "rPr":
+                baseline = token.get("baseline")
             elif name == "pPr":
                 level = int(token.get("lvl")) if token.get("lvl").isdecimal() else 0
             elif name == "buChar":
@@ -99,6 +105,13 @@ def markdown(
             else:
                 body = "\n".join(map(escape_markdown, lines))
                 yield f"{mark} {body}\n" if mark else f"{body}\n\n"
+
+
+def _at(baseline: str, text: str) -> str:
+    """The text of a run that stands above or below its line, by thousandths of a percent."""
+    if baseline.strip("0%") == "":
+        return text
+    return subscript(text) if baseline.startswith("-") else superscript(text)
 
 
 def _number(token: Start, counters: Counters) -> str:

@@ -36,7 +36,7 @@ class Formulas:
             self._open.append(_Structure(name, len(text), "(", ")", "|"))
         elif name == "nary":
             self._open.append(_Structure(name, len(text), "∫"))
-        elif name == "rad":
+        elif name in ("rad", "mr"):
             self._open.append(_Structure(name, len(text), ""))
         elif inner and name in ("begChr", "chr"):
             inner.before = value
@@ -50,6 +50,9 @@ class Formulas:
                 inner.parts += 1
             elif inner and inner.name == "rad":
                 text.append("√")
+            elif inner and inner.name == "mr":
+                text.append(" " if inner.parts else "")
+                inner.parts += 1
             self._open.append(_Structure("e", len(text), ""))
 
     def end(self, token: End, text: list[str]) -> None:
@@ -60,17 +63,17 @@ class Formulas:
             outer = self._open[-1].name if self._open else ""
             if ended.name == "d":
                 text.append(ended.after)
+            elif ended.name == "mr":
+                text.append("; ")
             elif ended.name in _BEFORE or ended.name == "num" or (ended.name, outer) == ("e", "rad"):
-                _close(ended, text)
-        elif token.name == "mr":
-            text.append("; ")
+                close(ended.start, text)
 
 
-def _close(structure: _Structure, text: list[str]) -> None:
-    """Puts what has been written since the structure's start into parentheses, unless it is one number or word."""
-    content = "".join(text[structure.start :])
+def close(start: int, text: list[str]) -> None:
+    """Puts what has been written since `start` into parentheses, unless it is one number or word."""
+    content = "".join(text[start:])
     if not content.strip():
         # Without the sign before it.
-        del text[max(structure.start - 1, 0) :]
+        del text[max(start - 1, 0) :]
     elif not _ATOM.fullmatch(content) and not (content.startswith("(") and content.endswith(")")):
-        text[structure.start :] = [f"({content})"]
+        text[start:] = [f"({content})"]

@@ -4,6 +4,7 @@ import posixpath
 import re
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
 from zipfile import ZipFile
 
 from ..archive import Archive, Start
@@ -64,6 +65,8 @@ class Package(Archive):
             if isinstance(token, Start) and token.name == "Relationship" and token.get("TargetMode") != "External":
                 target = token.get("Target").replace("\\", "/")
                 path = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+                # Targets are addresses, and some programs name the parts without their encoding.
+                path = next(filter(self.has, (path, unquote(path))), path)
                 found.append(Relationship(token.get("Type").rpartition("/")[2], path, token.get("Id")))
         return [each for each in found if self.has(each.part)]
 

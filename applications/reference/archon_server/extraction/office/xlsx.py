@@ -14,9 +14,13 @@ from .opc import Package
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Numbers of built-in formats that show dates or times."""
 
+_ELAPSED_TIME = 46
 _PERCENTAGES = {9, 10}
 _LITERAL = re.compile(r'"[^"]*"|\\.|\[(?!h|m|s)[^\]]*\]|_.|\*.', re.IGNORECASE)
 """What a format shows as it stands, and what is no part of a date in it."""
+_ESCAPED = re.compile("_x([0-9A-F]{4})_", re.IGNORECASE)
+"""A character that XML cannot hold, or an underscore before what would look like one."""
+_MARGIN = re.compile("(?:odd|even|first)(Header|Footer)")
 
 
 def markdown(package: Package) -> Iterator[str | int | LeftOut]:
@@ -65,12 +69,12 @@ def _strings(package: Package, part: str) -> Iterator[str]:
             in_reading = isinstance(token, Start)
         elif token.name == "si":
             if not isinstance(token, Start):
-                yield "".join(text)
+                yield _unescaped("".join(text))
             text = []
 
 
 def _formats(package: Package, part: str) -> Iterator[str]:
-    """`date`, `percent` or nothing, for each format of cells."""
+    """`date`, `time` (elapsed), `percent`, zeros to fill up with, or nothing, for each format of cells."""
     own: dict[str, str] = {}
     in_cells = False
     for token in package.tokens(part):
@@ -89,12 +93,14 @@ def _kind_of(code: str) -> str:
     # The part before the first semicolon is for positive numbers.
     bare = _LITERAL.sub("", code.partition(";")[0]).lower()
     if "general" in bare or not re.search("[dmyhs]", bare):
-        return "percent" if "%" in bare else ""
-    return "date"
+        return bare if re.fullmatch("00+", bare) else "percent" if "%" in bare else ""
+    return "time" if re.search(r"\[[hms]+\]", bare) else "date"
 
 
 def _kind_of_builtin(id_: str) -> str:
     number = int(id_) if id_.isdecimal() and len(id_) < 6 else 0
+    if number == _ELAPSED_TIME:
+        return "time"
     return "date" if number in _DATES else "percent" if number in _PERCENTAGES else ""
 
 
@@ -133,6 +139,12 @@ def _rows(
                 into = formula if is_start else None
             case "rPh":
                 in_reading = is_start
+            case name if is_start and (margin := _MARGIN.fullmatch(name)):
+                left_out[f"page {margin[1].lower()}s"] += 1
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 16)), text)
 
 
 def _shown(kind: str, value: str, formats: list[str], style: str, strings: list[str], epoch: datetime) -> str:
@@ -148,7 +160,7 @@ def _shown(kind: str, value: str, formats: list[str], style: str, strings: list[
             return _shown_number(float(value), value, format_, epoch)
         except ValueError:
             return value.strip()
-    return " ".join(value.split())
+    return " ".join(_unescaped(value).split())
 
 
 def _shown_number(number: float, value: str, format_: str, epoch: datetime) -> str:
@@ -156,12 +168,19 @@ def _shown_number(number: float, value: str, format_: str, epoch: datetime) -> s
         return value.strip()
     if format_ == "percent":
         return f"{number * 100:.10g}%"
+    if format_.startswith("0") and number.is_integer():
+        return f"{int(number):0{len(format_)}}"
+    if format_ == "time" and 0 <= number < 2_958_466:
+        seconds = round(number * 86400)
+        return f"{seconds // 3600:02}:{seconds // 60 % 60:02}" + (f":{seconds % 60:02}" if seconds % 60 else "")
     if format_ == "date" and 0 <= number < 2_958_466:
         # Seconds, because Excel's fractions of a day are not exact.
         seconds = round(number * 86400)
         if number < 1:
             return f"{seconds // 3600:02}:{seconds // 60 % 60:02}" + (f":{seconds % 60:02}" if seconds % 60 else "")
-        shown = epoch + timedelta(seconds=seconds)
+        # Excel has a 29th of February 1900, as Lotus 1-2-3 had.
+        missing_day = timedelta(days=1) if epoch.year == 1899 and number < 60 else timedelta()
+        shown = epoch + timedelta(seconds=seconds) + missing_day
         return shown.date().isoformat() if seconds % 86400 == 0 else shown.isoformat(" ", "minutes")
     # 0.1 + 0.2 is 0.3 on a sheet. Whole numbers can be names of something.
     return f"{number:.15g}" if re.search("[.eE]", value) else value.strip()
