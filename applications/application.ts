@@ -11,7 +11,7 @@ import type { Release } from "../release/release";
 export interface Application {
   /** How releases name it; undefined for the reference server, whose releases are older than the name. */
   name?: string;
-  image: ApplicationImage;
+  image: ApplicationImage | PulledImage;
   /** What the image is built from, where that is another image of the application's packages. @default the base image */
   packages?: ImageDefinition;
   python: PythonTarget;
@@ -47,6 +47,22 @@ export interface ApplicationImage extends ImageDefinition {
   buildArguments(choices: { browser: boolean }): Record<string, string>;
 }
 
+/** An image that somebody else made, such as a build server. It is pulled, and never built here. */
+export interface PulledImage {
+  /** `repository@sha256:<digest>`. */
+  reference: string;
+  /** Only an image that is built here can be given a browser. */
+  browser: false;
+}
+
+/** @param reference `repository@sha256:<digest>` */
+export function pulledImage(reference: string): PulledImage {
+  return { reference, browser: false };
+}
+
+/** An application whose image is built here. */
+export type BuiltApplication = Application & { image: ApplicationImage };
+
 /** What the lock files are resolved for. The values are part of the key of every environment. */
 export interface PythonTarget {
   /** Tag of the interpreter in the name of a wheel, such as `cp311`. */
@@ -60,7 +76,7 @@ export interface PythonTarget {
  * extension.
  */
 export interface Requirements {
-  /** Packages of the image. */
+  /** Packages of the image. Nothing reads them where the image is pulled. */
   image: string;
   /** Packages that the image carries in addition if it has a browser. */
   browser?: string;

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import type { Problem } from "../config/problems";
 import type { ApplicationConfig } from "../config/schema";
-import type { Application } from "./application";
+import { pulledImage, type Application } from "./application";
 import { archonApplication } from "./archon/application";
 import { configuredService } from "./python/configured-service";
 import { lockProblems } from "./python/locks";
@@ -24,15 +24,16 @@ export function applicationOf(
   problems: Problem[],
 ): Application | undefined {
   if (config.kind === "reference") {
-    return referenceServer;
+    return config.image === undefined ? referenceServer : { ...referenceServer, image: pulledImage(config.image) };
   }
-  const source = path.resolve(project, config.source);
+  const source = config.source === undefined ? undefined : path.resolve(project, config.source);
   const lockDirectory = `requirements/${stack}`;
   const application =
     config.kind === "archon"
       ? archonApplication(config, source, lockDirectory, problems)
       : configuredService(config, source, lockDirectory, problems);
-  if (application !== undefined) {
+  // The packages of a pulled image were locked where it was built.
+  if (application !== undefined && config.image === undefined) {
     problems.push(...lockProblems(application, project, stack));
   }
   return application;

@@ -79,6 +79,7 @@ export function define(command: Command): void {
       const steps = new Steps();
       requireLocalEngine(stack);
       const application = stackApplication(stack);
+      requireBuiltImage(application, stack);
       const derived = application.requirements.lists?.();
       derived?.notes.forEach((line) => console.log(line));
       await ensureSetup(steps, stack);
@@ -95,6 +96,16 @@ export function define(command: Command): void {
         `The wheels are kept in the Docker volume ${wheelVolume}; \`docker volume rm ${wheelVolume}\` frees their 7 GB.`,
       );
     });
+}
+
+/** The packages of a pulled image are fixed already. */
+function requireBuiltImage({ image }: Application, stack: string): void {
+  if ("reference" in image) {
+    throw new UserError(
+      `archon:application of the stack "${stack}" names an image, and the packages that it has were locked where it was built.\n` +
+        "Copy the lock file of the environment from there, and name it in archon:requirements.",
+    );
+  }
 }
 
 /** The lists are mounted from this machine. */

@@ -5,7 +5,8 @@ import { extraIndexes } from "../config/accelerator";
 import type { Settings } from "../config/load";
 import type { Model } from "../config/models";
 import { imagesOf, snapshotOf, type ModelReference } from "../release/release";
-import type { BuildRecipe } from "../lib/images";
+import { digest } from "../lib/hashing";
+import { isPulled, type BuildRecipe } from "../lib/images";
 import type { DeploymentPlan } from "./deployment-plan";
 import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
@@ -40,7 +41,8 @@ export class Artifacts extends pulumi.ComponentResource {
     const releases = plan.releases.filter(({ lost }) => lost === undefined);
     for (const reference of new Set([...releases.flatMap(imagesOf), plan.sharedImages.gateway])) {
       const recipe = recipeFor(reference, recipes, facts);
-      if (!this.images.has(reference) && (recipe !== undefined || facts.imageMayExist(reference))) {
+      const available = recipe !== undefined || isPulled(reference) || facts.imageMayExist(reference);
+      if (!this.images.has(reference) && available) {
         const dependsOn = recipe?.needs.flatMap((each) => this.images.get(each) ?? []) ?? [];
         this.images.set(
           reference,
@@ -128,8 +130,11 @@ export function recipeFor(
   return facts.imageConfirmed(reference) ? undefined : recipes.find((each) => each.reference === reference);
 }
 
-/** `archon-server:tag` becomes `<name>-server-image-tag`. */
+/** `archon-server:tag` becomes `<name>-server-image-tag`. A reference with a digest becomes its hash. */
 export function imageName(name: string, reference: string): string {
+  if (isPulled(reference)) {
+    return `${name}-pulled-image-${digest(reference).slice(0, 16)}`;
+  }
   const [repository = "", tag = ""] = reference.split(":");
   return `${name}-${repository.replace(/^archon-/, "")}-image-${tag}`;
 }

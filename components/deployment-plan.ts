@@ -28,7 +28,7 @@ export interface DeploymentPlan extends Plan {
  * @throws pulumi.RunError when the engine does not answer, or `settings.release` names a release that cannot run.
  */
 export function planDeployment(application: Application, settings: Settings, previous: Ledger): DeploymentPlan {
-  const recipes = buildRecipes(application, settings);
+  const { images, recipes } = planImages(application, settings);
   const facts = hostFacts(
     settings,
     storeMark(storeName({ project: pulumi.getProject(), stack: pulumi.getStack() }), previous),
@@ -42,7 +42,7 @@ export function planDeployment(application: Application, settings: Settings, pre
     lock,
     baseImage,
     python: application.python,
-    images: referencesOf(recipes),
+    images,
     models,
     activeModel,
     created: new Date().toISOString(),
@@ -53,7 +53,7 @@ export function planDeployment(application: Application, settings: Settings, pre
     settings,
     facts,
     rootChanged: previous.root !== undefined && previous.root !== settings.root,
-    recipes: Object.values(recipes),
+    recipes,
     ...planReleases(settings, previous, candidate, facts),
   };
 }
@@ -97,26 +97,26 @@ function otherApplication(candidate: Release, release: Release): string | undefi
   return configured === other ? undefined : `it runs the application ${other}, and archon:application is ${configured}`;
 }
 
-/** How to build the images of a release. */
-type Recipes = { [image in keyof Release["images"]]: BuildRecipe };
-
-function buildRecipes({ image, packages }: Application, settings: Settings): Recipes {
+/** The images of the release that the checkout makes, and how to build those that are built here. */
+function planImages(
+  { image, packages }: Application,
+  settings: Settings,
+): { images: Release["images"]; recipes: BuildRecipe[] } {
   const bootstrap = buildRecipe(IMAGES.bootstrap, settings);
   const gateway = buildRecipe(IMAGES.gateway, settings);
+  const shared = { bootstrap: bootstrap.reference, gateway: gateway.reference };
+  if ("reference" in image) {
+    return { images: { server: image.reference, ...shared }, recipes: [bootstrap, gateway] };
+  }
   const args = image.buildArguments(settings);
   if (packages === undefined) {
-    return { server: buildRecipe(image, settings, { args }), bootstrap, gateway };
+    const server = buildRecipe(image, settings, { args });
+    return { images: { server: server.reference, ...shared }, recipes: [server, bootstrap, gateway] };
   }
   const packagesImage = buildRecipe(packages, settings, { tools: { BOOTSTRAP_IMAGE: bootstrap.reference } });
-  const parents = { PACKAGES_IMAGE: packagesImage.reference };
-  return { packages: packagesImage, server: buildRecipe(image, settings, { args, parents }), bootstrap, gateway };
-}
-
-function referencesOf({ packages, server, bootstrap, gateway }: Recipes): Release["images"] {
+  const server = buildRecipe(image, settings, { args, parents: { PACKAGES_IMAGE: packagesImage.reference } });
   return {
-    ...(packages === undefined ? {} : { packages: packages.reference }),
-    server: server.reference,
-    bootstrap: bootstrap.reference,
-    gateway: gateway.reference,
+    images: { packages: packagesImage.reference, server: server.reference, ...shared },
+    recipes: [packagesImage, server, bootstrap, gateway],
   };
 }

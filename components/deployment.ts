@@ -3,11 +3,13 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { Settings } from "../config/load";
 import type { DeploymentIdentity } from "../lib/deployment-identity";
+import { isPulled } from "../lib/images";
 import type { Release } from "../release/release";
 import { Artifacts, imageName, recipeFor } from "./artifacts";
 import { labels } from "./containers";
 import type { DeploymentPlan } from "./deployment-plan";
 import { Image } from "./image";
+import { registryLogin } from "./registry-login";
 import { Service } from "./service/service";
 import { Baseline } from "./store/baseline";
 import type { Environment } from "./store/environment";
@@ -191,10 +193,16 @@ export class Deployment extends pulumi.ComponentResource {
 /** The component takes it as an option, so it cannot be a child: it has the same parent as the component. */
 function dockerProvider(
   name: string,
-  { settings }: DeploymentPlan,
+  { settings, active }: DeploymentPlan,
   { parent }: pulumi.ComponentResourceOptions,
 ): docker.Provider {
-  return new docker.Provider(`${name}-docker`, { host: settings.dockerHost }, parent === undefined ? {} : { parent });
+  const { server } = active.images;
+  const registryAuth = isPulled(server) ? registryLogin(server) : [];
+  return new docker.Provider(
+    `${name}-docker`,
+    { host: settings.dockerHost, ...(registryAuth.length === 0 ? {} : { registryAuth }) },
+    parent === undefined ? {} : { parent },
+  );
 }
 
 /** Pulumi marks a configuration key as secret as a whole, so each variable of a service may be a secret. */

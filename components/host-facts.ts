@@ -1,4 +1,5 @@
 import type { Host } from "../lib/host";
+import { isPulled } from "../lib/images";
 import { baselinePath, imagesOf, snapshotOf, snapshotPath, type Release } from "../release/release";
 import { askEngine } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
@@ -63,7 +64,8 @@ export function assumingBuilt(facts: HostFacts, release: Release): HostFacts {
 export function unavailableReason(facts: HostFacts, release: Release): string | undefined {
   const { images, environment, models } = release;
   if (!facts.imageMayExist(images.server)) {
-    return `the image ${images.server} is missing from the engine`;
+    const remedy = isPulled(images.server) ? `; \`docker pull ${images.server}\` brings it back` : "";
+    return `the image ${images.server} is missing from the engine${remedy}`;
   }
   if (!facts.hasEnvironment(environment)) {
     return `the environment ${environment} is missing from the store`;
@@ -72,11 +74,12 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
   return model && `the model ${snapshotOf(model)} is missing from the store`;
 }
 
-/** Asks the engine which images it has. */
+/** Asks the engine which images it has, by tag and by digest. */
 function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
   try {
-    const listed = askEngine(dockerHost, ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], TIMEOUT_SECONDS);
-    return { images: new Set(listed.split("\n")) };
+    const format = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}";
+    const listed = askEngine(dockerHost, ["image", "ls", "--digests", "--format", format], TIMEOUT_SECONDS);
+    return { images: new Set(listed.split(/\s+/)) };
   } catch (error) {
     return { problem: problemOf(error as NodeJS.ErrnoException & { stderr?: string }) };
   }

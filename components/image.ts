@@ -4,14 +4,14 @@ import type { BuildRecipe } from "../lib/images";
 import { containerProxies } from "../lib/proxies";
 
 export interface ImageArgs {
-  /** `repository:tag`; the tag stands for everything that enters the image. */
+  /** `repository:tag`, whose tag stands for everything that enters the image, or `repository@sha256:…`. */
   reference: string;
-  /** How to build it; undefined for an image that the engine has, which is never built again. */
+  /** How to build it; undefined for an image that the engine has, which is never built again, or that is pulled. */
   recipe: BuildRecipe | undefined;
 }
 
 /**
- * One image under a tag that stands for its content, known in preview. Nothing is ever rebuilt under an old tag:
+ * One image under a tag or digest that stands for its content, known in preview. Nothing is ever rebuilt under an old tag:
  * another content is another resource beside this one, and an image stays in the engine when its resource goes.
  */
 export class Image extends pulumi.ComponentResource {

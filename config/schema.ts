@@ -53,47 +53,87 @@ const pathBelow = z
   .string()
   .regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$)).+/, "must be a path below the source, without .. parts");
 
-const packageNames = z.array(z.string().regex(/^[A-Za-z0-9][\w.-]*$/, "must be the name of a package")).default([]);
+const packageNames = z.array(z.string().regex(/^[A-Za-z0-9][\w.-]*$/, "must be the name of a package")).optional();
 const takenDirectories = ["/app", "/data", "/tmp", "/root", "/root/.local", "/root/.cache/huggingface"];
 const ownDirectory = absolutePath.refine(
   (directory) => !takenDirectories.includes(directory),
   `must be another directory than ${takenDirectories.join(", ")}`,
 );
 
+/** Docker's own registry has no name in what the engine lists. */
+const imageReference = z
+  .string()
+  .regex(
+    /^([\w.-]+(:\d+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*@sha256:[0-9a-f]{64}$/,
+    "must be <repository>@sha256:<64 hex digits>; a tag may be another image tomorrow: `docker push` and `docker pull` print the digest",
+  )
+  .transform((reference) => reference.replace(/^((index\.)?docker\.io\/)?(library\/)?/, ""))
+  .optional();
+
+/**
+ * Checks that an application has either sources or an image.
+ * @param needed fields without which nothing can be built
+ * @param optional further fields that only a build reads
+ */
+function sourcesOrImage<T extends { image?: string | undefined }>(
+  needed: readonly (keyof T & string)[],
+  optional: readonly (keyof T & string)[],
+): (value: T, context: z.core.$RefinementCtx<T>) => void {
+  return (value, context) => {
+    const wrong =
+      value.image === undefined
+        ? needed.filter((field) => value[field] === undefined)
+        : [...needed, ...optional].filter((field) => value[field] !== undefined);
+    const message =
+      value.image === undefined
+        ? "must be given, unless the application has an image"
+        : "is part of the image, which is not built here; remove this field, or `image`";
+    wrong.forEach((field) => {
+      context.addIssue({ code: "custom", path: [field], message });
+    });
+  };
+}
+
 /** What a stack deploys. */
 export const application = z.discriminatedUnion(
   "kind",
   [
-    z.strictObject({ kind: z.literal("reference") }),
-    z.strictObject({
-      kind: z.literal("archon"),
-      source: z.string().min(1),
-      supabase: z.strictObject({ url, serviceKey: z.string() }),
-      openaiBaseUrl: url.optional(),
-      logLevel: z.enum(["DEBUG", "INFO", "WARNING", "ERROR"]).default("INFO"),
-      smokeTest: z.boolean().default(true),
-      keepModelLoaded: z.boolean().default(true),
-      environment: packageNames,
-    }),
-    z.strictObject({
-      kind: z.literal("python"),
-      source: z.string().min(1),
-      files: pathBelow.default("."),
-      requirements: z.array(pathBelow).min(1).default(["requirements.txt"]),
-      command: z.array(z.string().min(1)).min(1),
-      port,
-      health: z
-        .string()
-        .regex(/^\/[\w./~-]*$/, "must be the path of a URL without a query, such as /health")
-        .default("/health"),
-      writable: z.array(ownDirectory).default([]),
-      modelDirectory: ownDirectory.optional(),
-      environment: packageNames,
-    }),
+    z.strictObject({ kind: z.literal("reference"), image: imageReference }),
+    z
+      .strictObject({
+        kind: z.literal("archon"),
+        source: z.string().min(1).optional(),
+        image: imageReference,
+        supabase: z.strictObject({ url, serviceKey: z.string() }),
+        openaiBaseUrl: url.optional(),
+        logLevel: z.enum(["DEBUG", "INFO", "WARNING", "ERROR"]).default("INFO"),
+        smokeTest: z.boolean().default(true),
+        keepModelLoaded: z.boolean().default(true),
+        environment: packageNames,
+      })
+      .superRefine(sourcesOrImage(["source"], ["environment"])),
+    z
+      .strictObject({
+        kind: z.literal("python"),
+        source: z.string().min(1).optional(),
+        image: imageReference,
+        files: pathBelow.optional(),
+        requirements: z.array(pathBelow).min(1).optional(),
+        command: z.array(z.string().min(1)).min(1).optional(),
+        port,
+        health: z
+          .string()
+          .regex(/^\/[\w./~-]*$/, "must be the path of a URL without a query, such as /health")
+          .default("/health"),
+        writable: z.array(ownDirectory).default([]),
+        modelDirectory: ownDirectory.optional(),
+        environment: packageNames,
+      })
+      .superRefine(sourcesOrImage(["source", "command"], ["files", "requirements", "environment"])),
   ],
   {
     error:
-      'must be { kind: "reference" }, { kind: "archon", source, supabase: { url, serviceKey } } or { kind: "python", source, command, port }',
+      'must be { kind: "reference" }, { kind: "archon", source, supabase: { url, serviceKey } } or { kind: "python", source, command, port }, or with image in place of source and command',
   },
 );
 export type ApplicationConfig = z.infer<typeof application>;
@@ -107,7 +147,7 @@ export interface ApplicationRules {
     token?: string;
   };
   image: {
-    /** Whether it can be built with a browser. */
+    /** Whether it can be built here with a browser. */
     browser: boolean;
   };
   /** Undefined if it cannot derive models. */
@@ -210,7 +250,7 @@ function checkAbilities(
     problems.push({
       path: ["browser"],
       received: browser,
-      reason: "the image of this application is built without a browser; remove this key",
+      reason: "the image of this application is not built here with a browser; remove this key",
     });
   }
   if (requireToken && variables.token === undefined) {

@@ -17,6 +17,20 @@ export interface ImageDefinition {
   files?: Readonly<Record<string, string>>;
 }
 
+/**
+ * Whether a reference names an image of a registry, by digest (`repository@sha256:…`). Images that are built here have a
+ * tag.
+ */
+export function isPulled(reference: string): boolean {
+  return reference.includes("@");
+}
+
+/** What tells an image from others of its repository, for people: its tag, or the first 12 digits of its digest. */
+export function imageVersion(reference: string): string {
+  const version = reference.replace(/^.*:/, "");
+  return isPulled(reference) ? version.slice(0, 12) : version;
+}
+
 /** Images that serve every application alike. */
 export const IMAGES = {
   bootstrap: { repository: "archon-bootstrap", context: "store", dockerfile: "Dockerfile" },

@@ -1,8 +1,8 @@
 import * as path from "node:path";
 import type { ApplicationConfig } from "../../config/schema";
 import type { Problem } from "../../config/problems";
-import { pythonApplication } from "../python/application";
-import type { Application } from "../application";
+import { pythonApplication, type PythonSources } from "../python/application";
+import { pulledImage, type Application } from "../application";
 import { readArchonCheckout, serverRequirements } from "./checkout";
 import { settingsProblems } from "./settings";
 
@@ -17,34 +17,28 @@ const HARD_WIRED_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
 const READY = '"ready": ?true';
 
 /**
- * The server of a checkout of Archon. The checkout is not changed.
- * @param source absolute path of the checkout
+ * The server of a checkout of Archon, which is not changed, or of an image of it.
+ * @param source absolute path of the checkout; undefined for an image
  * @param lockDirectory directory for its lock files, relative to the project
  * @returns undefined when the checkout or a setting is not usable; `problems` says why
  */
 export function archonApplication(
   config: ArchonConfig,
-  source: string,
+  source: string | undefined,
   lockDirectory: string,
   problems: Problem[],
 ): Application | undefined {
   problems.push(...settingsProblems(config));
-  const checkout = readArchonCheckout(source);
-  if (typeof checkout === "string") {
-    problems.push({ path: ["application", "source"], received: config.source, reason: checkout });
+  const image = config.image === undefined ? sourcesOf(config, source, problems) : pulledImage(config.image);
+  if (image === undefined) {
     return undefined;
   }
-  const { context, asgiApplication, requirements } = checkout;
   return pythonApplication({
     name: config.kind,
-    context,
-    files: "src",
-    command: ["python3", "-m", "uvicorn", asgiApplication, "--host", "0.0.0.0", "--port", String(port)],
+    image,
     port,
     // The server scores in its event loop, and answers nothing meanwhile.
     health: { path: "/health", body: READY, timeoutSeconds: 30 },
-    requirements: () => serverRequirements(requirements),
-    environment: config.environment,
     lockDirectory,
     variables: {
       SUPABASE_URL: config.supabase.url,
@@ -63,7 +57,26 @@ export function archonApplication(
     smokeTest: config.smokeTest
       ? { program: path.posix.join("applications", "archon", "smoke_test.py"), arguments: [String(port)] }
       : undefined,
-    startupModule: path.join(__dirname, "keep_model_loaded.py"),
     stopSeconds: 30,
   });
+}
+
+function sourcesOf(config: ArchonConfig, source: string | undefined, problems: Problem[]): PythonSources | undefined {
+  if (source === undefined) {
+    return undefined;
+  }
+  const checkout = readArchonCheckout(source);
+  if (typeof checkout === "string") {
+    problems.push({ path: ["application", "source"], received: config.source, reason: checkout });
+    return undefined;
+  }
+  const { context, asgiApplication, requirements } = checkout;
+  return {
+    context,
+    files: "src",
+    command: ["python3", "-m", "uvicorn", asgiApplication, "--host", "0.0.0.0", "--port", String(port)],
+    requirements: () => serverRequirements(requirements),
+    environment: config.environment ?? [],
+    startupModule: path.join(__dirname, "keep_model_loaded.py"),
+  };
 }

@@ -1,18 +1,22 @@
 import * as path from "node:path";
+import type { ImageDefinition } from "../../lib/images";
 import type { Release } from "../../release/release";
-import { MOUNTS, type Application, type SmokeTest } from "../application";
+import {
+  MOUNTS,
+  type Application,
+  type ApplicationImage,
+  type PulledImage,
+  type RequirementLists,
+  type SmokeTest,
+} from "../application";
 import { splitRequirements } from "./requirements";
 
 /** A Python server that people have the sources of, and that knows nothing of this project. */
 export interface PythonService {
   /** How releases name it. */
   name: string;
-  /** Absolute path of the directory that its image is built from. */
-  context: string;
-  /** What of it the image carries, in /app: a path below the context, or `.` for all that its .dockerignore leaves. */
-  files: string;
-  /** What starts it, in /app. */
-  command: readonly string[];
+  /** What its image is built from, or the image. */
+  image: PythonSources | PulledImage;
   /** Port that it listens on, on all addresses of its container. */
   port: number;
   health: {
@@ -22,10 +26,6 @@ export interface PythonService {
     /** Seconds that an answer may take. */
     timeoutSeconds: number;
   };
-  /** Its requirements (PEP 508). @throws UserError when they cannot be read */
-  requirements: () => string[];
-  /** Names of packages that belong into the environment, besides torch and what needs it. */
-  environment: readonly string[];
   /** Directory for the lock files, relative to the checkout. */
   lockDirectory: string;
   /** Environment variables that it needs to run like this. A stack cannot set them. @default none */
@@ -38,9 +38,23 @@ export interface PythonService {
   modelDirectory?: string | undefined;
   /** @default none */
   smokeTest?: SmokeTest | undefined;
+  stopSeconds: number;
+}
+
+/** What the image of a Python server is built from. */
+export interface PythonSources {
+  /** Absolute path of the directory that its image is built from. */
+  context: string;
+  /** What of it the image carries, in /app: a path below the context, or `.` for all that its .dockerignore leaves. */
+  files: string;
+  /** What starts it, in /app. */
+  command: readonly string[];
+  /** Its requirements (PEP 508). @throws UserError when they cannot be read */
+  requirements: () => string[];
+  /** Names of packages that belong into the environment, besides torch and what needs it. */
+  environment: readonly string[];
   /** Absolute path of a module that its Python imports when it starts. @default none */
   startupModule?: string;
-  stopSeconds: number;
 }
 
 /** File names of the two lists, as everywhere in this project: the header of a lock file names its list. */
@@ -58,32 +72,23 @@ const runtimeVariables = {
   HF_HUB_OFFLINE: "1",
 } as const;
 
-/** Describes a Python server as an application: two images, one of its packages and one of its own files. */
+/**
+ * Describes a Python server as an application. It has two images, one of its packages and one of its own files, unless its
+ * image is pulled.
+ */
 export function pythonApplication(service: PythonService): Application {
-  const { context, files, lockDirectory, health, modelDirectory, smokeTest, startupModule } = service;
+  const { image, lockDirectory, health, modelDirectory, smokeTest } = service;
   const { writable = [], secrets = {} } = service;
   const set = { ...runtimeVariables, PORT: String(service.port), ...service.variables };
   return {
     name: service.name,
-    image: {
-      repository: "archon-server",
-      context,
-      dockerfile: path.join(__dirname, "Dockerfile"),
-      browser: false,
-      ...(startupModule === undefined ? {} : { files: { "startup-module": startupModule } }),
-      buildArguments: () => ({ FILES: files, COMMAND: service.command.map(shellQuoted).join(" ") }),
-    },
-    packages: {
-      repository: "archon-packages",
-      context: lockDirectory,
-      dockerfile: path.join(__dirname, "packages.Dockerfile"),
-    },
+    ...("reference" in image ? { image } : { image: serverImage(image), packages: packagesImage(lockDirectory) }),
     python: { abi: "cp311", platform: "linux/amd64" },
     requirements: {
       image: `${lockDirectory}/${IMAGE_LIST}`,
       environment: `${lockDirectory}/${ENVIRONMENT_LIST}`,
       imports: ["torch", "transformers", "sentence_transformers"],
-      lists: () => listsOf(service),
+      ...("reference" in image ? {} : { lists: () => listsOf(image) }),
     },
     port: service.port,
     user: "10001:10001",
@@ -110,10 +115,29 @@ export function pythonApplication(service: PythonService): Application {
   };
 }
 
+function serverImage({ context, files, command, startupModule }: PythonSources): ApplicationImage {
+  return {
+    repository: "archon-server",
+    context,
+    dockerfile: path.join(__dirname, "Dockerfile"),
+    browser: false,
+    ...(startupModule === undefined ? {} : { files: { "startup-module": startupModule } }),
+    buildArguments: () => ({ FILES: files, COMMAND: command.map(shellQuoted).join(" ") }),
+  };
+}
+
+function packagesImage(lockDirectory: string): ImageDefinition {
+  return {
+    repository: "archon-packages",
+    context: lockDirectory,
+    dockerfile: path.join(__dirname, "packages.Dockerfile"),
+  };
+}
+
 const certificates = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
 
-function listsOf(service: PythonService): { image: string; environment: string; notes: string[] } {
-  const { image, environment, notes } = splitRequirements(service.requirements(), service.environment);
+function listsOf(sources: PythonSources): RequirementLists {
+  const { image, environment, notes } = splitRequirements(sources.requirements(), sources.environment);
   return { image: lines(image), environment: lines(environment), notes };
 }
 

@@ -2,39 +2,33 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Problem } from "../../config/problems";
 import type { ApplicationConfig } from "../../config/schema";
-import type { Application } from "../application";
-import { pythonApplication } from "./application";
+import { pulledImage, type Application } from "../application";
+import { pythonApplication, type PythonSources } from "./application";
 import { requirementLines } from "./requirements";
 
 export type PythonConfig = Extract<ApplicationConfig, { kind: "python" }>;
 
 /**
  * A Python server as the configuration describes it.
- * @param source absolute path of its directory
+ * @param source absolute path of its directory; undefined for an image
  * @param lockDirectory directory for its lock files, relative to the project
  * @returns undefined when its files cannot be used; `problems` says which
  */
 export function configuredService(
   config: PythonConfig,
-  source: string,
+  source: string | undefined,
   lockDirectory: string,
   problems: Problem[],
 ): Application | undefined {
-  const found = fileProblems(config, source);
-  if (found.length > 0) {
-    problems.push(...found);
+  const image = config.image === undefined ? sourcesOf(config, source, problems) : pulledImage(config.image);
+  if (image === undefined) {
     return undefined;
   }
   return pythonApplication({
     name: config.kind,
-    context: source,
-    files: config.files,
-    command: config.command,
+    image,
     port: config.port,
     health: { path: config.health, timeoutSeconds: 5 },
-    requirements: () =>
-      config.requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"), file)),
-    environment: config.environment,
     lockDirectory,
     writable: config.writable,
     modelDirectory: config.modelDirectory,
@@ -42,7 +36,33 @@ export function configuredService(
   });
 }
 
-function fileProblems({ source: given, files, requirements }: PythonConfig, source: string): Problem[] {
+function sourcesOf(config: PythonConfig, source: string | undefined, problems: Problem[]): PythonSources | undefined {
+  if (source === undefined) {
+    return undefined;
+  }
+  const { files = ".", requirements = ["requirements.txt"], command = [], environment = [] } = config;
+  const found = fileProblems({ given: config.source, files, requirements }, source);
+  if (found.length > 0) {
+    problems.push(...found);
+    return undefined;
+  }
+  return {
+    context: source,
+    files,
+    command,
+    requirements: () =>
+      requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"), file)),
+    environment,
+  };
+}
+
+interface GivenFiles {
+  given: string | undefined;
+  files: string;
+  requirements: readonly string[];
+}
+
+function fileProblems({ given, files, requirements }: GivenFiles, source: string): Problem[] {
   if (!fs.existsSync(source)) {
     return [
       { path: ["application", "source"], received: given, reason: "must be a directory, relative to the project" },

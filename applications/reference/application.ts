@@ -1,5 +1,5 @@
 import type { Release } from "../../release/release";
-import type { Application } from "../application";
+import type { BuiltApplication } from "../application";
 
 const port = 8181;
 const data = "/data";
@@ -15,7 +15,7 @@ const derive = ({ repo, revision, variant }: { repo: string; revision: string; v
 ];
 
 /** The reference server: retrieval and reranking behind Archon's HTTP interface. */
-export const referenceServer: Application = {
+export const referenceServer: BuiltApplication = {
   image: {
     repository: "archon-server",
     context: "applications/reference",

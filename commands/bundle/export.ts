@@ -4,6 +4,7 @@ import type { Writable } from "node:stream";
 import { imagesOf, snapshotOf, type Release } from "../../release/release";
 import { stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
+import { isPulled } from "../../lib/images";
 import { storeImage, storeToolArguments, storeToolMessage, type StoreJob } from "../store/store-tool";
 import { dockerEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
@@ -47,6 +48,7 @@ export async function exportBundle(
   if (fs.existsSync(file)) {
     throw new UserError(`${file} exists already. Remove it, or name another file.`);
   }
+  requireBuiltImages(releases);
   const tool = await storeImage(stack, progress);
   const { baseImage, dockerHost } = stackHost(stack);
   const environment = dockerEnvironment(dockerHost);
@@ -87,6 +89,17 @@ export async function exportBundle(
     throw error;
   } finally {
     fs.closeSync(descriptor);
+  }
+}
+
+/** The engine that loads a bundle would know a pulled image neither by name nor by digest. */
+function requireBuiltImages(releases: readonly Release[]): void {
+  const pulled = releases.filter(({ images }) => isPulled(images.server));
+  if (pulled.length > 0) {
+    throw new UserError(
+      `A bundle carries only images that were built here, and these releases run images of a registry:\n${pulled.map(({ id, images }) => `  ${id}: ${images.server}`).join("\n")}\n` +
+        "Name other releases, or let the other host pull the image: it takes the same archon:application.",
+    );
   }
 }
 

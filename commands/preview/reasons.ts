@@ -1,6 +1,7 @@
 import * as path from "node:path";
 import { z } from "zod";
 import { MOUNTS } from "../../applications/application";
+import { imageVersion } from "../../lib/images";
 import type { PreviewStep } from "./document";
 import { labelsOf, variablesOf } from "./resource";
 
@@ -51,7 +52,7 @@ export function reasonsOf({ diffReasons, replaceReasons, oldState, newState }: P
 function reason(key: string, before: Inputs, after: Inputs): string[] {
   switch (key) {
     case "image":
-      return [change("image", tag(before["image"]), tag(after["image"]))];
+      return [change("image", version(before["image"]), version(after["image"]))];
     case "envs":
       return changedVariables(before, after);
     case "labels":
@@ -75,8 +76,8 @@ function change(what: string, before: unknown, after: unknown): string {
   return known ? `${what} ${String(before)} → ${String(after)}` : what;
 }
 
-function tag(reference: unknown): unknown {
-  return typeof reference === "string" ? reference.replace(/^.*:/, "") : undefined;
+function version(reference: unknown): unknown {
+  return typeof reference === "string" ? imageVersion(reference) : undefined;
 }
 
 function changedVariables(before: Inputs, after: Inputs): string[] {

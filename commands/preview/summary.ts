@@ -1,4 +1,5 @@
 import { lockFileFor } from "../../config/accelerator";
+import { isPulled } from "../../lib/images";
 import type { PreviewDocument, PreviewStep } from "./document";
 import { reasonsOf } from "./reasons";
 import { jobArgument, jobArguments, jobDirectory, labelOf, resourceOf, variablesOf, type Resource } from "./resource";
@@ -136,8 +137,11 @@ function partOf(
   const inputs = newState?.inputs ?? {};
   const again = op === "create" ? [] : [missing];
   if (role === "image") {
-    return "build" in inputs
-      ? { action: "build", what, reasons: again }
+    if ("build" in inputs) {
+      return { action: "build", what, reasons: again };
+    }
+    return isPulled(String(inputs["name"]))
+      ? { action: "fetch", what, reasons: ["from its registry, unless the engine has it"], bytes: undefined }
       : { action: "create", what, reasons: ["already in the engine"] };
   }
   if (jobArguments(inputs)[0] === "verify") {

@@ -1,3 +1,4 @@
+import { imageVersion } from "../../lib/images";
 import type { Release } from "../../release/release";
 import { age, table, truncate } from "../lib/render";
 
@@ -10,7 +11,7 @@ export function describeReleases(releases: readonly Release[], running: string |
     release.id,
     release.created.replace(/\.\d+Z$/, "Z"),
     age(now.getTime() - Date.parse(release.created)),
-    release.images.server.replace(/^.*:/, ""),
+    imageVersion(release.images.server),
     release.environment,
     models(release),
     release.lost === undefined ? "yes" : "no",

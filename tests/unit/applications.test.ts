@@ -5,6 +5,7 @@ import * as http from "node:http";
 import type * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import type { ApplicationImage } from "../../applications/application";
 import { applicationOf } from "../../applications/configured";
 import { readArchonCheckout, serverRequirements } from "../../applications/archon/checkout";
 import { settingsProblems } from "../../applications/archon/settings";
@@ -14,6 +15,8 @@ import type { Problem } from "../../config/problems";
 import { application as applicationSchema } from "../../config/schema";
 import { contextSources, contentTag } from "../../lib/build-context";
 import { archonCheckout } from "../support/archon";
+
+const PULLED = `registry.example/team/server@sha256:${"a".repeat(64)}`;
 
 let directory: string;
 beforeEach(() => {
@@ -232,10 +235,26 @@ describe("an application with lists of its own", () => {
   test("is started by a command that a shell reads as it is", () => {
     writeService("");
     const { found } = resolve({ ...service, command: ["python3", "-c", "print('it is $HOME')"] });
-    expect(found?.image.buildArguments({ browser: false })["COMMAND"]).toBe(
-      `python3 -c 'print('\\''it is $HOME'\\'')'`,
-    );
+    const image = found?.image as ApplicationImage;
+    expect(image.buildArguments({ browser: false })["COMMAND"]).toBe(`python3 -c 'print('\\''it is $HOME'\\'')'`);
   });
+
+  test("needs neither sources nor lists with an image, which is pulled", () => {
+    const { problems, found } = resolve({ kind: "python", image: PULLED, port: 9000 });
+    expect(problems).toEqual([]);
+    expect(found).toMatchObject({ image: { reference: PULLED }, port: 9000 });
+    expect(found?.packages).toBeUndefined();
+    expect(found?.requirements.lists).toBeUndefined();
+  });
+});
+
+test.each([
+  [`docker.io/library/server@sha256:${"b".repeat(64)}`, `server@sha256:${"b".repeat(64)}`],
+  [`docker.io/team/server@sha256:${"b".repeat(64)}`, `team/server@sha256:${"b".repeat(64)}`],
+  [PULLED, PULLED],
+])("the image %s is named as the engine lists it", (image, reference) => {
+  const config = applicationSchema.parse({ kind: "reference", image });
+  expect(applicationOf(config, { project: directory, stack: "dev" }, [])?.image).toMatchObject({ reference });
 });
 
 describe("the health check", () => {

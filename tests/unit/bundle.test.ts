@@ -4,9 +4,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { TarWriter, readEntries } from "../../commands/bundle/tar";
-import { bundleContents } from "../../commands/bundle/export";
+import { bundleContents, exportBundle } from "../../commands/bundle/export";
 import { describeImported } from "../../commands/bundle/import";
 import { checkMember, openBundle, readMember, type BundleIndex } from "../../commands/bundle/index-file";
+import { silent } from "../../commands/lib/progress";
 import type { Release } from "../../release/release";
 
 // What goes in and comes out of the engine and the store is for the engine suite to show.
@@ -158,6 +159,15 @@ test("what releases share goes in once, and the tools that run now besides", () 
     images: ["archon-bootstrap:b", "archon-gateway:g", "archon-gateway:new", "archon-server:s", "archon-server:s2"],
     targets: ["envs/6090c02ee441611f", `models/local/demo@${"d".repeat(40)}`],
   });
+});
+
+test("a release with an image of a registry is refused, before anything is written", async () => {
+  const server = `registry.example/server@sha256:${"a".repeat(64)}`;
+  const pulled = { ...release, images: { ...release.images, server } };
+  const target = path.join(directory, "pulled.bundle");
+  const request = { stack: "dev", releases: [pulled], sharedImages: [], root: "/srv/archon", file: target };
+  await expect(exportBundle(request, silent)).rejects.toThrow(`0123456789ab: ${server}`);
+  expect(fs.existsSync(`${target}.partial`)).toBe(false);
 });
 
 test("an import says what to run next", () => {

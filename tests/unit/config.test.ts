@@ -236,6 +236,7 @@ test("the variables of a service are text, and no message shows their values", (
 
 describe("a stack of a checkout of Archon", () => {
   const serviceKey = `e30.${Buffer.from('{"role":"service_role"}').toString("base64url")}.canary`;
+  const pulled = `registry.example:5000/team/server@sha256:${"a".repeat(64)}`;
   const archon = { kind: "archon", source: "archon", supabase: { url: "https://x.supabase.co", serviceKey } };
 
   /** The lists of the stand-in, as `./archon lock` derives them, and a lock file of each. */
@@ -255,6 +256,12 @@ describe("a stack of a checkout of Archon", () => {
     }
   });
 
+  test("may have an image in place of a checkout, and then needs only a lock file of the environment", () => {
+    const application = { ...archon, source: undefined, image: pulled };
+    expect(load({ application }).requirements).toBe("lock.txt");
+    expect(refusal({ application, requirements: "none.txt" })).toContain("must be a readable lock file");
+  });
+
   test("is valid, and takes the lock file of the checkout", () => {
     expect(load({ application: archon, requirements: "" }).requirements).toBe(
       "requirements/stack/requirements.server.ml.txt",
@@ -263,7 +270,7 @@ describe("a stack of a checkout of Archon", () => {
 
   test.each([
     ["requireToken", true, "checks no token"],
-    ["browser", true, "built without a browser"],
+    ["browser", true, "not built here with a browser"],
     ["models", [{ name: "m", directory: "model", variant: "float32" }], "chooses the precision itself"],
     [
       "models",
@@ -276,7 +283,17 @@ describe("a stack of a checkout of Archon", () => {
     ["services", [{ name: "s", port: 1, variables: { SUPABASE_URL: "x" } }], "is set by the program"],
     ["application", { ...archon, source: "elsewhere" }, "must be a checkout of Archon"],
     ["application", { ...archon, model: "x" }, "unknown key"],
-    ["application", { kind: "archon" }, "application.source"],
+    ["application", { kind: "archon" }, "application.supabase"],
+    ["application", { ...archon, source: undefined }, "application.source: must be given, unless"],
+    ["application", { ...archon, image: pulled }, "application.source: is part of the image"],
+    ["application", { kind: "python", image: pulled, port: 1, files: "." }, "application.files: is part of the image"],
+    ["application", { kind: "python", port: 1, source: "x" }, "application.command: must be given, unless"],
+    ["application", { kind: "reference", image: "server:latest" }, "a tag may be another image tomorrow"],
+    [
+      "application",
+      { kind: "reference", image: pulled.replace("@", ":1@") },
+      "application.image: must be <repository>@",
+    ],
     ["application", { kind: "other" }, "must be { kind"],
     ["application", { ...archon, supabase: "canary" }, "application.supabase"],
     ["application", '{"supabase": "canary', "application"],

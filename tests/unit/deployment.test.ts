@@ -5,6 +5,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/service/gateway";
 import { planDeployment } from "../../components/deployment-plan";
+import { pulledImage } from "../../applications/application";
 import { referenceServer } from "../../applications/reference/application";
 import type { Settings } from "../../config/load";
 import type { Model } from "../../config/models";
@@ -109,6 +110,33 @@ test("a stack is exactly its images, jobs, network, server, gate and gateway", a
     count("random:index/randomPassword:RandomPassword"),
   ]).toEqual([3, 9, 2, 1, 0]);
   expect(resources.every((each) => each.name.startsWith("archon-") || each.name === "archon")).toBe(true);
+});
+
+test("an image of a registry is not built, and the provider logs in where the Docker client does", async () => {
+  const reference = `registry.example/server@sha256:${"a".repeat(64)}`;
+  const login = path.join(project, "config.json");
+  const pulled = { ...referenceServer, image: pulledImage(reference) };
+  const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
+  const { DOCKER_CONFIG: before = "" } = process.env;
+  process.env["DOCKER_CONFIG"] = project;
+  fs.writeFileSync(login, "{}");
+  try {
+    const { result, resources } = await deploy(
+      () => new Deployment("archon", planDeployment(pulled, settings(), previous), identity),
+    );
+    const image = resources.find(({ type, name }) => type === IMAGE && name.startsWith("archon-pulled-image-"));
+    expect(image?.inputs).toEqual({ name: reference, keepLocally: true });
+    const server = resources.find(({ type, name }) => type === CONTAINER && name === "archon-server-0");
+    expect(server?.inputs["image"]).toBe(reference);
+    const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
+    expect(JSON.parse(String(provider?.inputs["registryAuth"]))).toEqual([
+      { address: "registry.example", configFile: login },
+    ]);
+    expect(result.releases[0]?.images.server).toBe(reference);
+  } finally {
+    fs.rmSync(login);
+    process.env["DOCKER_CONFIG"] = before;
+  }
 });
 
 test("containers are safe by default, and no server has a port or a name", async () => {

@@ -65,6 +65,27 @@ test("what cannot be seen from here counts as there: another machine's store, an
   }
 });
 
+test("an image of a registry is found by its digest, and a missing one by its registry", () => {
+  const server = `registry.example/server@sha256:${"a".repeat(64)}`;
+  const other = `registry.example/server@sha256:${"b".repeat(64)}`;
+  const client = path.join(root, "bin", "docker");
+  fs.mkdirSync(path.dirname(client));
+  fs.writeFileSync(client, `#!/bin/sh\necho 'registry.example/server:<none> ${server}'\n`, { mode: 0o755 });
+  fs.mkdirSync(path.join(root, "envs/key"), { recursive: true });
+  const before = process.env.PATH;
+  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
+  try {
+    const facts = hostFacts({ dockerHost, root }, mark);
+    const pulled = { ...release, models: [], images: { ...release.images, server } };
+    expect(unavailableReason(facts, pulled)).toBeUndefined();
+    expect(unavailableReason(facts, { ...pulled, images: { ...pulled.images, server: other } })).toBe(
+      `the image ${other} is missing from the engine; \`docker pull ${other}\` brings it back`,
+    );
+  } finally {
+    process.env.PATH = before;
+  }
+});
+
 test("a directory that is not the stack's store says nothing: it is empty, or another store at the same path", () => {
   const lost = (): string | undefined => unavailableReason(hostFacts({ dockerHost, root }, mark), release);
   expect(lost()).toBe("the environment key is missing from the store");
