@@ -40,6 +40,8 @@ export interface JobOptions {
   inherited?: readonly string[];
   /** PEM file of the host with the authorities to trust. @default the image's own */
   caBundle?: string | undefined;
+  /** User and group that it runs as, `<uid>:<gid>`. @default that of the image */
+  user?: string;
   /** @default that of the image */
   workdir?: string;
   /** @default that of the image */
@@ -72,6 +74,7 @@ export function jobOptions(options: JobOptions): string[] {
     ...[...mounts, ...trust].map(mountOption),
     ...inherited.map((name) => `--env=${name}`),
     ...Object.entries(set).map(([name, value]) => `--env=${name}=${value}`),
+    ...(options.user === undefined ? [] : [`--user=${options.user}`]),
     ...(options.workdir === undefined ? [] : [`--workdir=${options.workdir}`]),
     ...(options.entrypoint === undefined ? [] : [`--entrypoint=${options.entrypoint}`]),
   ];

@@ -39,6 +39,7 @@ export const groups: readonly { title: string; commands: readonly CommandEntry[]
         load: () => import("../rollback"),
       },
       { name: "recover", summary: "clean up after an update that was killed", load: () => import("../recover") },
+      { name: "doctor", summary: "find what is wrong, and the command that mends it", load: () => import("../doctor") },
     ],
   },
   {

@@ -23,14 +23,39 @@ export async function imageExists(reference: string, host: string | undefined): 
   return (await askAbout(reference, host, ["image", "inspect", "--format", "{{.Id}}"])) !== undefined;
 }
 
+/** A layer of an image. */
+export interface Layer {
+  /** Bytes that it takes unpacked. */
+  bytes: number;
+  /** The instruction of the Dockerfile that made it, as the engine abbreviates it. */
+  instruction: string;
+}
+
+/** The layers of an image, the newest first, or undefined when the engine at `host` does not have it. */
+export async function imageLayers(reference: string, host: string | undefined): Promise<Layer[] | undefined> {
+  const listed = await askAbout(reference, host, [
+    "history",
+    "--no-trunc",
+    "--human=false",
+    "--format",
+    "{{.Size}} {{.CreatedBy}}",
+  ]);
+  if (listed === undefined) {
+    return undefined;
+  }
+  return lines(listed).map((line) => {
+    const [, size = "0", instruction = ""] = /^(\d+) (.*)$/.exec(line) ?? [];
+    return { bytes: Number(size), instruction: instruction.replace(/^\/bin\/sh -c (#\(nop\) +)?/, "") };
+  });
+}
+
 /**
  * Bytes that an image and everything below it take unpacked, or undefined when the engine at `host` does not have it.
  * They are the sum of its layers: the size that `docker image inspect` shows is, by engine, that of the unpacked layers,
  * of the compressed ones, or of both.
  */
 export async function imageSize(reference: string, host: string | undefined): Promise<number | undefined> {
-  const layers = await askAbout(reference, host, ["history", "--human=false", "--format", "{{.Size}}"]);
-  return layers === undefined ? undefined : lines(layers).reduce((sum, size) => sum + Number(size), 0);
+  return (await imageLayers(reference, host))?.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** What the engine says about an image, or undefined when it does not have it. */

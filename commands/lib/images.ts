@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { buildRecipe, type ImageDefinition, type ImageOptions } from "../../lib/images";
+import { buildRecipe, type BuildRecipe, type ImageDefinition, type ImageOptions } from "../../lib/images";
 import { configuredValue, packageIndexes, stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
@@ -22,15 +22,8 @@ export async function ensureImage(
   progress: Progress,
   options: ImageOptions = {},
 ): Promise<string> {
-  const { baseImage, caBundle, dockerHost } = stackHost(stack);
-  const choices = {
-    project: projectRoot,
-    baseImage,
-    caBundle,
-    npmRegistry: configuredValue("npmRegistry", stack),
-    ...packageIndexes(stack),
-  };
-  const { reference, context, dockerfile, buildArgs, secrets } = buildRecipe(image, choices, options);
+  const { dockerHost } = stackHost(stack);
+  const { reference, context, dockerfile, buildArgs, secrets } = recipeFor(image, stack, options);
   if (await imageExists(reference, dockerHost)) {
     return reference;
   }
@@ -56,6 +49,23 @@ export async function ensureImage(
     },
   );
   return reference;
+}
+
+/** The reference that an image of this checkout has on a stack's engine, whether it is built already or not. */
+export function imageReference(image: ImageDefinition, stack: string): string {
+  return recipeFor(image, stack, {}).reference;
+}
+
+function recipeFor(image: ImageDefinition, stack: string, options: ImageOptions): BuildRecipe {
+  const { baseImage, caBundle } = stackHost(stack);
+  const choices = {
+    project: projectRoot,
+    baseImage,
+    caBundle,
+    npmRegistry: configuredValue("npmRegistry", stack),
+    ...packageIndexes(stack),
+  };
+  return buildRecipe(image, choices, options);
 }
 
 /** The directories on PATH. */

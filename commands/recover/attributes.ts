@@ -9,17 +9,19 @@ import type { Progress } from "../lib/progress";
  * broken ones it reads neither. Without any it reads the file.
  */
 export function removeBrokenAttributes(progress: Progress, state: string = stateDirectory): void {
+  for (const name of brokenAttributes(state)) {
+    fs.rmSync(path.join(state, ".pulumi", name), { force: true });
+    progress.message(
+      `Removed the attributes of ${name.replace(/\.attrs$/, "")}, which a killed update left half written.`,
+    );
+  }
+}
+
+/** The files that {@link removeBrokenAttributes} would remove, relative to `.pulumi` in the backend's directory. */
+export function brokenAttributes(state: string = stateDirectory): string[] {
   const directory = path.join(state, ".pulumi");
   const names = fs.existsSync(directory) ? fs.readdirSync(directory, { recursive: true, encoding: "utf8" }) : [];
-  for (const name of names.filter((each) => each.endsWith(".attrs"))) {
-    const file = path.join(directory, name);
-    if (isBroken(file)) {
-      fs.rmSync(file, { force: true });
-      progress.message(
-        `Removed the attributes of ${name.replace(/\.attrs$/, "")}, which a killed update left half written.`,
-      );
-    }
-  }
+  return names.filter((name) => name.endsWith(".attrs") && isBroken(path.join(directory, name)));
 }
 
 function isBroken(file: string): boolean {

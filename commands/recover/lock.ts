@@ -55,7 +55,8 @@ function readLock(file: string): LockHolder {
   }
 }
 
-function isStale({ hostname, pid, timestamp }: LockHolder): boolean {
+/** Whether a lock is of a process that ran on this machine and has ended. */
+export function isStale({ hostname, pid, timestamp }: LockHolder): boolean {
   const time = Date.parse(timestamp);
   return hostname === os.hostname() && !ranAt(pid, Number.isNaN(time) ? Infinity : time);
 }

@@ -10,7 +10,7 @@ import { aptInstall, hasApt, readOsRelease } from "./apt";
 import { hasSystemd, startEngine, type DockerEngine, type Found } from "./dockerd";
 
 /** The first engine with `RUN --mount` in its builder and with the API version that the provider needs. */
-const minimumVersion = "20.10.0";
+export const minimumVersion = "20.10.0";
 
 /** Seconds that an engine gets to answer a probe. */
 const probeSeconds = 10;

@@ -8,6 +8,9 @@ import { run } from "../lib/run";
 /** Seconds that an engine gets to describe itself. */
 const infoSeconds = 10;
 
+/** Parameters with which a kernel limits the memory of containers. */
+export const MEMORY_PARAMETERS = "cgroup_enable=memory swapaccount=1";
+
 /** What `docker info` says that decides whether a stack can run on an engine. */
 const infoSchema = z.object({
   /** Such as `name=seccomp,profile=builtin`. An engine without any says null. */
@@ -17,6 +20,16 @@ const infoSchema = z.object({
     .transform((options) => options ?? []),
   /** Whether the kernel can limit the memory of a container. */
   MemoryLimit: z.boolean(),
+  /** Runtimes by name: a host with NVIDIA's container toolkit has `nvidia`. */
+  Runtimes: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .transform((runtimes) => Object.keys(runtimes ?? {})),
+  /** Devices that a container may ask for by name (CDI), such as `nvidia.com/gpu=all`; since release 28.2. */
+  DiscoveredDevices: z
+    .array(z.object({ ID: z.string() }))
+    .nullish()
+    .transform((devices) => (devices ?? []).map(({ ID }) => ID)),
 });
 
 export type EngineInfo = z.infer<typeof infoSchema>;
@@ -31,20 +44,38 @@ export function parseEngineInfo(json: string): EngineInfo {
  * @throws UserError when it cannot
  */
 export async function checkEngine(dockerHost: string, root: string, progress: Progress): Promise<void> {
+  judgeEngine(await engineInfo(dockerHost), dockerHost, root).forEach((notice) => progress.message(notice));
+}
+
+/** What an engine says of itself. @throws CommandError when it does not answer */
+export async function engineInfo(dockerHost: string): Promise<EngineInfo> {
   const json = await run("docker", ["info", "--format", "{{json .}}"], {
     environment: dockerEnvironment(dockerHost),
     timeoutSeconds: infoSeconds,
   });
-  judgeEngine(parseEngineInfo(json), dockerHost, root).forEach((notice) => progress.message(notice));
+  return parseEngineInfo(json);
+}
+
+/** Whether an engine confines containers with SELinux. */
+export function hasSelinux(info: EngineInfo): boolean {
+  return hasSecurityOption(info, "selinux");
+}
+
+/** The command on the engine's host that lets containers use a store there. */
+export function selinuxCommand(root: string): string {
+  return `sudo mkdir -p ${root} && sudo semanage fcontext -a -t container_file_t '${root}(/.*)?' && sudo restorecon -R ${root}`;
+}
+
+function hasSecurityOption({ SecurityOptions }: EngineInfo, name: string): boolean {
+  return SecurityOptions.some((option) => option.split(",")[0] === `name=${name}`);
 }
 
 /**
  * What a person must do on the engine's host before a stack can run there.
  * @throws UserError when it cannot run there at all
  */
-export function judgeEngine({ SecurityOptions, MemoryLimit }: EngineInfo, dockerHost: string, root: string): string[] {
-  const has = (name: string): boolean => SecurityOptions.some((option) => option.split(",")[0] === `name=${name}`);
-  if (has("rootless")) {
+export function judgeEngine(info: EngineInfo, dockerHost: string, root: string): string[] {
+  if (hasSecurityOption(info, "rootless")) {
     throw new UserError(
       `The Docker engine at ${dockerHost} runs rootless, which is not supported: the store has files of several users, ` +
         "and such an engine can neither make its directory nor be sure to limit memory.\n" +
@@ -53,19 +84,19 @@ export function judgeEngine({ SecurityOptions, MemoryLimit }: EngineInfo, docker
     );
   }
   return [
-    ...(has("selinux")
+    ...(hasSelinux(info)
       ? [
           "This engine confines containers with SELinux, which denies them every file without the label of containers. " +
             "Label the store on the engine's host before the first update: " +
-            `sudo mkdir -p ${root} && sudo semanage fcontext -a -t container_file_t '${root}(/.*)?' && sudo restorecon -R ${root}. ` +
+            `${selinuxCommand(root)}. ` +
             "Directories that archon:wheelhouse and archon:caBundle name need the label too.",
         ]
       : []),
-    ...(MemoryLimit
+    ...(info.MemoryLimit
       ? []
       : [
           "The kernel of this engine cannot limit memory, so archon:services' memoryMiB has no effect. " +
-            "Start it with the parameters cgroup_enable=memory swapaccount=1.",
+            `Start it with the parameters ${MEMORY_PARAMETERS}.`,
         ]),
   ];
 }

@@ -17,6 +17,7 @@ import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths
 import { imageExists } from "../lib/docker";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
 import { Steps } from "../lib/progress";
+import type { PulumiTools } from "../lib/pulumi-tools";
 import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine, requireEngine } from "./docker";
 import { checkEngine } from "./engine-check";
@@ -109,8 +110,7 @@ async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine):
 
 /** Whether every step of the set-up is already done. Takes a fraction of a second. */
 async function isSetUp(stack: string): Promise<boolean> {
-  const record = readToolsRecord();
-  if (record?.fingerprint !== toolsFingerprint() || !isInstalled(record) || !hasStack(devStack)) {
+  if (currentTools() === undefined || !hasStack(devStack)) {
     return false;
   }
   const machine = readMachine();
@@ -135,6 +135,12 @@ function machineOf(
     ...(caBundle === undefined ? {} : { caBundle }),
     ...(dockerHost === undefined ? {} : { dockerHost }),
   };
+}
+
+/** The Pulumi that the last set-up chose; undefined when it is gone, or other releases are pinned since. */
+export function currentTools(): PulumiTools | undefined {
+  const record = readToolsRecord();
+  return record?.fingerprint === toolsFingerprint() && isInstalled(record) ? record.tools : undefined;
 }
 
 function isInstalled({ tools }: ToolsRecord): boolean {

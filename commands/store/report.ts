@@ -3,7 +3,11 @@ import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { bytes, table } from "../lib/render";
 
-const size = z.number();
+/** Bytes. The tool gives none for an object whose manifest is damaged; `verify` names it. */
+const size = z
+  .number()
+  .nullable()
+  .transform((count) => count ?? 0);
 const stackNames = z.array(z.string()).default([]);
 
 /** The store tool's report of a garbage collection. Bytes are what the disk gets back. */

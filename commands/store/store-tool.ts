@@ -93,9 +93,12 @@ export function runInStore(
   });
 }
 
+/** How a line begins with which the store tool says why it failed. */
+export const STORE_TOOL_ERROR = "mlenv: error: ";
+
 /** A line that the store tool prints for people, without the prefix of its errors. */
 export function storeToolMessage(line: string): string {
-  return line.replace(/^mlenv: error: /, "");
+  return line.startsWith(STORE_TOOL_ERROR) ? line.slice(STORE_TOOL_ERROR.length) : line;
 }
 
 /**
@@ -119,7 +122,7 @@ export function storeToolArguments(
         ...(network === true ? Object.keys(containerProxies()) : []),
       ],
       mounts: [...(mounts ?? [])].map(([target, source]) => ({ source, target })),
-      caBundle,
+      caBundle: network === true ? caBundle : undefined,
     },
   );
   return containerJob({ ...options, image, command: [subcommand, "--store", "/store", ...args] });

@@ -1,0 +1,294 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { configuredValue, stackFile, stackHost } from "../../config/stack";
+import type { Application } from "../../applications/application";
+import { archon } from "../../lib/command-line";
+import { Interrupted, UserError } from "../../lib/errors";
+import { isLocal } from "../../lib/host";
+import { IMAGES } from "../../lib/images";
+import { stackApplication } from "../lib/application";
+import { imageExists, imageLayers, localImages } from "../lib/docker";
+import { imageReference } from "../lib/images";
+import { stackFlag } from "../lib/options";
+import { CommandError } from "../lib/run";
+import { foreign } from "../recover/orphans";
+import { labelledWith } from "../recover/recover";
+import { checkReleases } from "../releases/ledger";
+import { currentTools } from "../setup/ensure";
+import { hasSelinux, type EngineInfo } from "../setup/engine-check";
+import { checkAnswers } from "./answers";
+import { inspectAll, judgeContainers, type Inspected } from "./containers";
+import { judgeDisk } from "./disk";
+import { checkEngine } from "./engine";
+import { ok, problem, skipped, warning, type Finding } from "./finding";
+import { judgeGpu } from "./gpu";
+import { hostSchema } from "./host";
+import { judgeImage } from "./image";
+import { checkCertificates, checkEnvironment, checkSources, judgeMtu, networkMtus } from "./network";
+import { checkPackages } from "./packages";
+import { checkPermissions } from "./permissions";
+import { runProbe } from "./probe";
+import { checkState, type StackState } from "./state";
+import {
+  checkInventory,
+  claimOf,
+  judgeOthers,
+  judgeStaging,
+  judgeVerified,
+  largestEnvironment,
+  missingStore,
+  survey,
+  verifyStore,
+  type Survey,
+} from "./store";
+import type { Subject } from "./subject";
+import { checkTools } from "./tools";
+
+/**
+ * Looks at everything that a stack needs, and changes nothing. What cannot be looked at is a finding too: before the
+ * set-up, without an engine, and for a stack that does not exist.
+ */
+export async function* examine(stack: string): AsyncGenerator<Finding> {
+  yield* await attempt("tools", checkTools);
+  const { findings, application } = checkConfiguration(stack);
+  yield* findings;
+  const host = stackHost(stack);
+  yield* await attempt("environment", () => checkEnvironment({ stack, host }));
+  yield* await attempt("certificates", () => [checkCertificates({ stack, host })]);
+
+  const known = await attemptWith("state", { findings: [] }, () => checkStateOf(stack));
+  yield* known.findings;
+  const state = known.state;
+  const subject = { stack, host, root: state?.ledger.root ?? configuredValue("root", stack) };
+  const engine = await attemptWith("engine", { findings: [] }, () => checkEngine(host.dockerHost, subject.root));
+  yield* engine.findings;
+  if (engine.info === undefined) {
+    yield skipped("host and store", "the engine does not answer");
+    return;
+  }
+  const image = await presentStoreImage(subject, state);
+  if (image === undefined) {
+    yield* await attempt("disk", () => checkLocalDisk(subject));
+    yield skipped(
+      "store",
+      "the engine has no image with the store tool yet; an update builds it",
+      archon(`verify${stackFlag(stack)}`),
+    );
+    return;
+  }
+  yield* examineStore(subject, image, state);
+  yield* examineHost(subject, image, engine.info);
+  if (state !== undefined && application !== undefined) {
+    yield* examineDeployment({ subject, image, info: engine.info, state, application });
+  }
+}
+
+/** What the stack is configured with, as far as the commands read it. `./archon preview` checks all of it. */
+function checkConfiguration(stack: string): { findings: Finding[]; application?: Application } {
+  if (!fs.existsSync(stackFile(stack))) {
+    return {
+      findings: [
+        problem(
+          "configuration",
+          `there is no ${path.basename(stackFile(stack))}`,
+          archon(`pulumi stack init ${stack}`),
+        ),
+      ],
+    };
+  }
+  try {
+    const application = stackApplication(stack);
+    return { findings: [ok("configuration", `the application ${application.name ?? "reference"}`)], application };
+  } catch (error) {
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
+    return { findings: [problem("configuration", error.message, archon(`preview${stackFlag(stack)}`))] };
+  }
+}
+
+async function checkStateOf(stack: string): Promise<{ findings: Finding[]; state?: StackState }> {
+  return currentTools() === undefined
+    ? { findings: [skipped("state", "there is no Pulumi to read it with", archon("setup"))] }
+    : checkState(stack);
+}
+
+/** An image of the engine with the store tool: that of this checkout, else one that ran. Builds none. */
+async function presentStoreImage({ stack, host }: Subject, state: StackState | undefined): Promise<string | undefined> {
+  const own = imageReference(IMAGES.bootstrap, stack);
+  if (await imageExists(own, host.dockerHost)) {
+    return own;
+  }
+  const present = await localImages([IMAGES.bootstrap.repository], host.dockerHost);
+  const ran = state?.ledger.sharedImages?.bootstrap;
+  return ran !== undefined && present.includes(ran) ? ran : present[0];
+}
+
+async function* examineStore(subject: Subject, image: string, state: StackState | undefined): AsyncGenerator<Finding> {
+  const { stack, root } = subject;
+  const { found, findings } = await attemptWith("store", { findings: [] }, () => surveyOf(subject, image, state));
+  yield* findings;
+  if (found === undefined) {
+    return;
+  }
+  yield* inOrder(
+    attempt("store", async () => [await checkInventory(subject, image)]),
+    attempt("content", async () => {
+      const verified = await verifyStore(subject, image);
+      return [
+        ...judgeVerified(verified, stack),
+        judgeDisk({ holds: `the store ${root}`, ...found.store }, largestEnvironment(verified), stack),
+      ];
+    }),
+  );
+  yield judgeDisk({ holds: "the engine's images and containers", ...found.engine }, undefined, stack);
+  yield* judgeStaging(found.staging, stack);
+  if (state !== undefined) {
+    const others = foreign(await labelledWith(stack), state.known);
+    yield judgeOthers(stack, state.known.ownership, claimOf(found), others);
+    yield* await attempt("releases", () => judgeReleases(stack, state));
+  }
+}
+
+async function surveyOf(
+  subject: Subject,
+  image: string,
+  state: StackState | undefined,
+): Promise<{ findings: Finding[]; found?: Survey }> {
+  const found = await survey(subject, image);
+  return found === undefined ? { findings: [missingStore(subject, state?.ledger.running)] } : { findings: [], found };
+}
+
+/** Whether the releases of the ledger can run again. */
+function judgeReleases(stack: string, { ledger }: StackState): Finding[] {
+  const releases = checkReleases(stack, ledger);
+  const lost = releases.filter((each) => each.lost !== undefined);
+  if (lost.length === 0) {
+    return [ok("releases", `${releases.length} can run: ${releases.map(({ id }) => id).join(", ")}`)];
+  }
+  return lost.map(({ id, lost: reason = "", commit }) =>
+    id === ledger.running
+      ? problem("releases", `the running release ${id}: ${reason}`, archon(`pulumi up --refresh${stackFlag(stack)}`))
+      : warning(
+          "releases",
+          `there is no rollback to ${id}: ${reason}`,
+          commit === undefined
+            ? "deploy its sources again"
+            : `git checkout ${commit.slice(0, 12)}, then ${archon(`pulumi up${stackFlag(stack)}`)}`,
+        ),
+  );
+}
+
+async function* examineHost(subject: Subject, image: string, info: EngineInfo): AsyncGenerator<Finding> {
+  const { stack, host } = subject;
+  const facts = attempt("host", async () => {
+    const { mtu, nvidiaDriver } = await runProbe(
+      { image, dockerHost: host.dockerHost },
+      { program: "host", options: { network: "host" }, schema: hostSchema },
+    );
+    const networks = (await labelledWith(stack)).filter(({ kind }) => kind === "network").map(({ name }) => name);
+    return [
+      judgeMtu(mtu, await networkMtus(host.dockerHost, ["bridge", ...networks])),
+      judgeGpu(info, nvidiaDriver, configuredValue("accelerator", stack)),
+    ];
+  });
+  yield* inOrder(
+    attempt("sources", () => checkSources(subject, image)),
+    facts,
+  );
+}
+
+interface Deployed {
+  subject: Subject;
+  image: string;
+  info: EngineInfo;
+  state: StackState;
+  application: Application;
+}
+
+async function* examineDeployment({ subject, image, info, state, application }: Deployed): AsyncGenerator<Finding> {
+  const { stack, host } = subject;
+  const inspected = await inspectAll(
+    host.dockerHost,
+    state.containers.map(({ id }) => id),
+  );
+  yield* judgeContainers(stack, state, await labelledWith(stack), inspected);
+  const { url, running, releases } = state.ledger;
+  const release = releases.find(({ id }) => id === running);
+  if (release === undefined) {
+    return;
+  }
+  const servers = serversOf(inspected);
+  const imports = configuredValue("imports", stack);
+  yield* inOrder(
+    attempt("answers", async () =>
+      url === undefined ? [] : [await checkAnswers(subject, image, `${url}${application.readiness.path}`)],
+    ),
+    ...servers.map(({ Mounts }) =>
+      attempt("permissions", () => checkPermissions(subject, image, application.user, Mounts, hasSelinux(info))),
+    ),
+    ...servers
+      .filter(({ State }) => State.Status === "running")
+      .map(({ Id, Name }) => {
+        const server = { container: Id, name: Name.slice(1), dockerHost: host.dockerHost };
+        return attempt("packages", async () => [await checkPackages(stack, server, imports)]);
+      }),
+  );
+  const layers = await imageLayers(release.images.server, host.dockerHost);
+  if (layers !== undefined) {
+    yield judgeImage(release.images.server, layers);
+  }
+}
+
+/** One server of each service: its replicas are alike. */
+function serversOf(inspected: readonly Inspected[]): Inspected[] {
+  const label = ({ Config }: Inspected, name: string): string | undefined => Config.Labels?.[`io.archon.${name}`];
+  const servers = inspected.filter((each) => label(each, "component") === "server");
+  return [...new Map(servers.map((each) => [label(each, "service"), each])).values()];
+}
+
+/** The disk below a store that nothing but this machine can see yet. */
+function checkLocalDisk({ stack, host, root }: Subject): Finding[] {
+  if (!isLocal(host.dockerHost)) {
+    return [];
+  }
+  let directory = root;
+  while (!fs.existsSync(directory)) {
+    directory = path.dirname(directory);
+  }
+  const { bavail, bsize, blocks, ffree } = fs.statfsSync(directory);
+  const disk = { holds: `the store ${root}`, free: bavail * bsize, total: blocks * bsize, freeFiles: ffree };
+  return [judgeDisk(disk, undefined, stack)];
+}
+
+/** The findings of checks that run at the same time, in the order of the checks. */
+async function* inOrder(...checks: readonly Promise<Finding[]>[]): AsyncGenerator<Finding> {
+  for (const check of checks) {
+    yield* await check;
+  }
+}
+
+const AGAIN = `correct that, then ${archon("doctor")} again`;
+
+/** Runs a check; one that fails itself is a problem. */
+async function attempt(check: string, work: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
+  const { findings } = await attemptWith(check, { findings: [] }, async () => ({ findings: await work() }));
+  return findings;
+}
+
+/** Runs a check that also finds out something; where it fails itself, `otherwise` stands for that. */
+async function attemptWith<T extends { findings: Finding[] }>(
+  check: string,
+  otherwise: T,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      throw error;
+    }
+    const reason = error instanceof CommandError ? error.lastLines.at(-1) : undefined;
+    return { ...otherwise, findings: [problem(check, `could not be checked: ${reason ?? String(error)}`, AGAIN)] };
+  }
+}

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { MOUNTS } from "../../applications/application";
+import { archon } from "../../lib/command-line";
+import { stackFlag } from "../lib/options";
+import { ok, problem, type Finding } from "./finding";
+import { runInside } from "./probe";
+
+const placesSchema = z.object({ userSite: z.string(), modules: z.record(z.string(), z.string().nullable()) });
+
+export type Places = z.infer<typeof placesSchema>;
+
+/** Whether the Python of a running server finds the packages of its environment. */
+export async function checkPackages(
+  stack: string,
+  server: { container: string; name: string; dockerHost: string },
+  imports: readonly string[],
+): Promise<Finding> {
+  // Only of the package itself: to find a module in it, Python would have to import the package.
+  const modules = [...new Set(imports.map((each) => each.replace(/\..*$/, "")))];
+  const places = await runInside(server, { program: "packages", args: modules, schema: placesSchema });
+  return judgePlaces(stack, server.name, places);
+}
+
+export function judgePlaces(stack: string, name: string, { userSite, modules }: Places): Finding {
+  const missing = Object.entries(modules).flatMap(([module, place]) => (place === null ? [module] : []));
+  if (missing.length > 0) {
+    return problem(
+      "packages",
+      `Python in ${name} does not find ${missing.join(", ")}: its environment at ${MOUNTS.environment} is empty or incomplete`,
+      `docker exec ${name} ls ${userSite}\n${archon(`verify --full --repair${stackFlag(stack)}`)}, then docker restart ${name}`,
+    );
+  }
+  return ok("packages", `Python in ${name} finds ${Object.keys(modules).join(", ")}`);
+}

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { archon } from "../../lib/command-line";
+import type { Mount } from "../../lib/container-job";
+import { stackFlag } from "../lib/options";
+import { selinuxCommand } from "../setup/engine-check";
+import { isMissingMount } from "../store/engine-usage";
+import type { Inspected } from "./containers";
+import { ok, problem, type Finding } from "./finding";
+import { runProbe } from "./probe";
+import type { Subject } from "./subject";
+
+const accessSchema = z.object({ read: z.array(z.string()), write: z.array(z.string()) });
+
+export type Access = z.infer<typeof accessSchema>;
+
+/** What the container of a server has mounted, as `docker inspect` says. */
+export type ServerMounts = Inspected["Mounts"];
+
+/** Where the probe finds the mount of this position: what a server only reads is elsewhere than what it writes. */
+function probePath(mount: ServerMounts[number], index: number): string {
+  return `/${mount.RW ? "write" : "read"}/${index}`;
+}
+
+/** The mounts of a server, as the probe gets them. */
+export function probeMounts(mounts: ServerMounts): Mount[] {
+  return mounts.map((mount, index) => ({
+    source: mount.Source,
+    target: probePath(mount, index),
+    writable: mount.RW,
+  }));
+}
+
+/**
+ * Whether a server may read its environment and models, and write its data: tried as its user, in a container as confined
+ * as its own.
+ * @param user of the application, `<uid>:<gid>`
+ * @param selinux whether the engine confines containers with SELinux
+ */
+export async function checkPermissions(
+  subject: Subject,
+  image: string,
+  user: string,
+  mounts: ServerMounts,
+  selinux: boolean,
+): Promise<Finding[]> {
+  try {
+    const access = await runProbe(
+      { image, dockerHost: subject.host.dockerHost },
+      { program: "access", options: { user, mounts: probeMounts(mounts) }, schema: accessSchema },
+    );
+    return judgeAccess(subject, access, mounts, user, selinux);
+  } catch (error) {
+    if (isMissingMount(error)) {
+      return [missingMount((error as Error).message, subject.stack)];
+    }
+    throw error;
+  }
+}
+
+/** A directory that a server has mounted, and that is gone. */
+function missingMount(message: string, stack: string): Finding {
+  const [, directory = "a directory of the store"] = /bind source path does not exist: (\S+?)\.?$/m.exec(message) ?? [];
+  return problem(
+    "permissions",
+    `${directory} does not exist, but a server has it mounted`,
+    `put it back, or ${archon(`pulumi up --refresh${stackFlag(stack)}`)}`,
+  );
+}
+
+export function judgeAccess(
+  { stack, root }: Pick<Subject, "stack" | "root">,
+  { read, write }: Access,
+  mounts: ServerMounts,
+  user: string,
+  selinux: boolean,
+): Finding[] {
+  const onHost = (path: string): string => {
+    const index = mounts.findIndex((mount, position) => `${path}/`.startsWith(`${probePath(mount, position)}/`));
+    const mount = mounts[index];
+    return mount === undefined ? path : mount.Source + path.slice(probePath(mount, index).length);
+  };
+  const label = selinux ? [`if it is SELinux that denies it: ${selinuxCommand(root)}`] : [];
+  const denied = (verb: string, paths: readonly string[], remedy: string): Finding[] =>
+    paths.length === 0
+      ? []
+      : [
+          problem(
+            "permissions",
+            `servers (user ${user}) cannot ${verb} ${paths.map(onHost).join(", ")}`,
+            [remedy, ...label].join("\n"),
+          ),
+        ];
+  const data = mounts.filter(({ RW }) => RW).map(({ Source }) => Source);
+  const findings = [
+    ...denied("read", read, archon(`verify --full --repair${stackFlag(stack)}`)),
+    ...denied("write", write, `sudo chown -R ${user} ${data.join(" ")} && sudo chmod -R u+rwX ${data.join(" ")}`),
+  ];
+  return findings.length > 0
+    ? findings
+    : [ok("permissions", `servers (user ${user}) read their environment and models, and write their data`)];
+}
