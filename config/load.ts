@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../lib/command-line";
 import { UserError } from "../lib/errors";
-import { readModelDirectory } from "../lib/model-directory";
+import { readModelDirectory, type ModelDirectory } from "../lib/model-directory";
 import { projectRoot } from "../lib/paths";
 import { cudaPackages, lockFileFor } from "./accelerator";
 import { hostOf, readMachine, type Machine, type StackHost } from "./machine";
@@ -126,17 +126,30 @@ function loadModels(project: string, entries: readonly ModelEntry[], problems: P
     }
     const directory = path.resolve(project, entry.directory);
     const read = fs.existsSync(path.join(directory, "config.json")) ? readModelDirectory(directory) : undefined;
-    if (read?.unusableLinks.length === 0) {
-      return [modelOf(project, entry, read)];
-    }
-    const reason =
-      read === undefined
-        ? "must be a directory, relative to the project, that holds a model (config.json and weights)"
-        : "holds symbolic links that lead out of the model's folder, to a directory or to nothing: " +
-          `${read.unusableLinks.join(", ")}; copy the files that they stand for (cp --recursive --dereference)`;
-    problems.push({ path: ["models", index, "directory"], received: entry.directory, reason });
-    return [];
+    const reasons = directoryProblems(read);
+    problems.push(
+      ...reasons.map((reason) => ({ path: ["models", index, "directory"], received: entry.directory, reason })),
+    );
+    return reasons.length === 0 ? [modelOf(project, entry, read)] : [];
   });
+}
+
+function directoryProblems(read: ModelDirectory | undefined): string[] {
+  if (read === undefined) {
+    return ["must be a directory, relative to the project, that holds a model (config.json and weights)"];
+  }
+  const { unusableLinks, pointers } = read;
+  return [
+    ...(unusableLinks.length === 0
+      ? []
+      : [
+          "holds symbolic links that lead out of the model's folder, to a directory or to nothing: " +
+            `${unusableLinks.join(", ")}; copy the files that they stand for (cp --recursive --dereference)`,
+        ]),
+    ...(pointers.length === 0
+      ? []
+      : [`holds pointers of Git LFS instead of the files: ${pointers.join(", ")}; fetch them (git lfs pull)`]),
+  ];
 }
 
 function readLock(

@@ -8,7 +8,11 @@ export interface ModelDirectory {
   files: string[];
   /** Relative paths of symbolic links to directories, to nothing, or to what is outside the model's folder. */
   unusableLinks: string[];
+  /** Relative paths of files that Git LFS has not fetched yet: each holds only the hash of the file. */
+  pointers: string[];
 }
+
+const POINTER = "version https://git-lfs.github.com/spec/v1\n";
 
 /**
  * Reads a model's directory. A symbolic link to a file counts as that file if it stays in the model's folder, as in a
@@ -25,7 +29,18 @@ export function readModelDirectory(directory: string): ModelDirectory {
     }
     return usable;
   });
-  return { files, unusableLinks };
+  return { files, unusableLinks, pointers: files.filter((file) => isPointer(path.join(directory, file))) };
+}
+
+function isPointer(file: string): boolean {
+  const start = Buffer.alloc(POINTER.length);
+  const descriptor = fs.openSync(file, "r");
+  try {
+    fs.readSync(descriptor, start, 0, start.length, 0);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  return start.toString("latin1") === POINTER;
 }
 
 /** Whether a path belongs to a model directory's content: dot files and `__pycache__` do not. */

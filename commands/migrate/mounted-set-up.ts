@@ -151,11 +151,12 @@ function readCache(directory: string): CachedModel[] {
 
 function readSnapshot(repo: string, revision: string, folder: string): CachedModel {
   const directory = path.join(folder, "snapshots", revision);
-  const { files, unusableLinks } = readModelDirectory(directory);
+  const { files, unusableLinks, pointers } = readModelDirectory(directory);
   const missing = missingShards(directory, files);
   const has = (pattern: RegExp): boolean => files.some((file) => pattern.test(file));
   const reasons = [
     unusableLinks.length > 0 ? `links that lead nowhere: ${unusableLinks.join(", ")}` : [],
+    pointers.length > 0 ? `pointers of Git LFS instead of the files: ${pointers.join(", ")}` : [],
     missing.length > 0 ? `not downloaded: ${missing.join(", ")}` : [],
     has(/^config\.json$/) && has(/\.(safetensors|bin)$/) ? [] : "no config.json or no weights",
   ].flat();

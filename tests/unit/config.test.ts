@@ -140,6 +140,17 @@ test("a model directory with links that lead elsewhere is refused, and the links
   );
 });
 
+test("a model directory that git cloned without LFS is refused with its other problems, and the files are named", () => {
+  fs.writeFileSync(
+    path.join(project, "model/model.safetensors"),
+    `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 9\n`,
+  );
+  fs.symlinkSync("nowhere", path.join(project, "model/merges.txt"));
+  expect(() => load({ models: [{ name: "demo", directory: "model" }] })).toThrow(
+    /to nothing: merges\.txt;[^]*holds pointers of Git LFS instead of the files: model\.safetensors; fetch them \(git lfs pull\)/,
+  );
+});
+
 test("the accelerator decides which lock file is used, and where torch comes from", () => {
   fs.writeFileSync(path.join(project, "lock.cpu.txt"), "torch==1.0+cpu\n");
   const cpu = load({ accelerator: "cpu" });

@@ -65,6 +65,16 @@ describe("a model's directory", () => {
     expect(unusableLinks).toEqual([]);
   });
 
+  test("names the files that Git LFS has not fetched, also behind links", () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 12345\n`;
+    fs.writeFileSync(path.join(cache, "config.json"), "{}");
+    fs.writeFileSync(path.join(cache, "empty.txt"), "");
+    fs.writeFileSync(path.join(cache, "model.safetensors"), pointer);
+    fs.symlinkSync("model.safetensors", path.join(cache, "copy.safetensors"));
+    fs.writeFileSync(path.join(cache, "README.md"), `A file starts with:\n${pointer}`);
+    expect(readModelDirectory(cache).pointers.sort()).toEqual(["copy.safetensors", "model.safetensors"]);
+  });
+
   test("names the links that it cannot follow", () => {
     const model = path.join(cache, "model");
     fs.mkdirSync(path.join(model, "sub"), { recursive: true });

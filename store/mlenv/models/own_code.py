@@ -12,8 +12,11 @@ from ..hub.download import DownloadRequest, download
 from ..hub.hub import RemoteFile
 from ..hub.mirrors import Mirrors
 
-_FILES = ("config.json", "modules.json")
-"""transformers' configuration, and the list of modules of sentence-transformers."""
+_TRANSFORMERS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
+"""transformers' configuration. A tokenizer or a processor can have code of its own while the model has none."""
+
+_SENTENCE_TRANSFORMERS = "modules.json"
+"""The list of modules of sentence-transformers."""
 
 
 def own_code(mirrors: Mirrors, model: Model, listing: Mapping[str, RemoteFile]) -> list[str]:
@@ -21,13 +24,14 @@ def own_code(mirrors: Mirrors, model: Model, listing: Mapping[str, RemoteFile]) 
 
     A file of another repository is `ORG/NAME--FILE`, as transformers writes it.
     """
-    files = [listing[name] for name in _FILES if name in listing]
+    files = [listing[name] for name in (*_TRANSFORMERS, _SENTENCE_TRANSFORMERS) if name in listing]
     with tempfile.TemporaryDirectory(prefix="mlenv-code-") as work:
         into = Path(work, "files")
         into.mkdir()
         download(DownloadRequest(mirrors, model, files, into, Path(work, "parts")))
-        config, modules = (_read(into / name) for name in _FILES)
-    found = {*_of_transformers(config), *_of_sentence_transformers(modules)}
+        configurations = [_read(into / name) for name in _TRANSFORMERS]
+        modules = _read(into / _SENTENCE_TRANSFORMERS)
+    found = {*_of_sentence_transformers(modules)}.union(*map(_of_transformers, configurations))
     return sorted(f"{module}.py" for module in found)
 
 
@@ -40,10 +44,13 @@ def _read(path: Path) -> object:
 
 
 def _of_transformers(config: object) -> Iterator[str]:
-    classes = config.get("auto_map") if isinstance(config, dict) else None
-    if not isinstance(classes, dict):
+    if not isinstance(config, dict):
         return
-    for value in classes.values():
+    classes, pipelines = (config.get(key) for key in ("auto_map", "custom_pipelines"))
+    values = list(classes.values()) if isinstance(classes, dict) else []
+    if isinstance(pipelines, dict):
+        values += [each.get("impl") for each in pipelines.values() if isinstance(each, dict)]
+    for value in values:
         # A tokenizer has two classes, of which one may be null.
         for name in value if isinstance(value, list) else [value]:
             if isinstance(name, str) and "." in name:

@@ -27,6 +27,7 @@ OTHER_FORMATS = (
     "*.pte",
     "flax_model*",
     "ggml-*.bin",
+    "openvino_model*",
     "rust_model*",
     "tf_model*",
 )
@@ -54,10 +55,17 @@ PICKLES = ("*.bin", "*.bin.index*.json", "*.pt", "*.pth")
 
 _WEIGHTS = re.compile(
     r"(?P<family>(diffusion_pytorch_)?model|pytorch_model)"
-    r"(\.(?P<variant>[A-Za-z][A-Za-z0-9_]*))?(?P<shard>-\d+-of-\d+)?\.(safetensors|bin)"
+    r"(\.(?P<variant>[A-Za-z][A-Za-z0-9_]*))?(?P<shard>-\d+-of-\d+)?"
+    r"(\.(?P<old_variant>[A-Za-z][A-Za-z0-9_]*))?\.(safetensors|bin)"
     r"(\.index(\.(?P<index_variant>[A-Za-z][A-Za-z0-9_]*))?\.json)?"
 )
-"""Names that transformers and diffusers give to weights. A variant is another precision, such as fp16."""
+"""Names that transformers and diffusers give to weights. A variant is another precision, such as fp16.
+
+Older versions of diffusers put it behind the number of the shard.
+"""
+
+_WHOLE_MODEL = re.compile(r"(diffusion_)?(pytorch_)?model|consolidated")
+"""How the names of pickles begin that hold the whole model. Others hold parts that a library loads beside it."""
 
 
 def select(paths: Iterable[str], allow: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[str]:
@@ -95,12 +103,14 @@ def _is_of_no_use(path: str) -> bool:
 def _is_repeated(name: str, names: set[str]) -> bool:
     """Whether a directory with these names has the same weights in a file that is preferred."""
     weights = _WEIGHTS.fullmatch(name)
-    if name.startswith("consolidated") or (weights and (weights["variant"] or weights["index_variant"])):
+    if name.startswith("consolidated") or (weights and _variant(weights)):
         return any(map(_is_default, names))
     if _matches(name, PICKLES):
         if name.startswith("adapter_model"):
             return "adapter_model.safetensors" in names
-        return any(_is_default(other) and ".safetensors" in other for other in names)
+        if f"{name.rpartition('.')[0]}.safetensors" in names:
+            return True
+        return bool(_WHOLE_MODEL.match(name)) and any(_is_default(each) and ".safetensors" in each for each in names)
     if weights and (weights["shard"] or name.endswith(".index.json")):
         return f"{weights['family']}.safetensors" in names
     return False
@@ -109,7 +119,11 @@ def _is_repeated(name: str, names: set[str]) -> bool:
 def _is_default(name: str) -> bool:
     """Whether it is a file of weights in the precision that is loaded when no variant is named."""
     weights = _WEIGHTS.fullmatch(name)
-    return bool(weights and not weights["variant"] and not weights["index_variant"] and not name.endswith(".json"))
+    return bool(weights and not _variant(weights) and not name.endswith(".json"))
+
+
+def _variant(weights: re.Match[str]) -> str | None:
+    return weights["variant"] or weights["old_variant"] or weights["index_variant"]
 
 
 def _matches(path: str, patterns: Iterable[str]) -> bool:

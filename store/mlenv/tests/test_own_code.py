@@ -21,6 +21,20 @@ REVISION = "b7" * 20
             ["Org/Base--configuration_own.py", "m.py"],
         ),
         ({"config.json": {"auto_map": {"AutoTokenizer": ["tokenization_own.Own", None]}}}, ["tokenization_own.py"]),
+        (
+            {
+                "config.json": {},
+                "tokenizer_config.json": {"auto_map": {"AutoTokenizer": ["tokenization_own.Own", None]}},
+            },
+            ["tokenization_own.py"],
+        ),
+        ({"preprocessor_config.json": {"auto_map": {"AutoImageProcessor": "images.Own"}}}, ["images.py"]),
+        (
+            {"processor_config.json": {"auto_map": {"AutoProcessor": "Org/Base--processing.Own"}}},
+            ["Org/Base--processing.py"],
+        ),
+        ({"config.json": {"custom_pipelines": {"pair": {"impl": "pair_pipeline.Pair"}}}}, ["pair_pipeline.py"]),
+        ({"config.json": {"auto_map": None, "custom_pipelines": [1]}, "tokenizer_config.json": [1]}, []),
         ({"config.json": {}, "modules.json": [{"type": "custom_st.Transformer"}]}, ["custom_st.py"]),
         ({"config.json": {}, "modules.json": [{"type": "sentence_transformers.models.Transformer"}]}, []),
         ({"config.json": {"architectures": ["Qwen3ForCausalLM"]}}, []),

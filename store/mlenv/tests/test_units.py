@@ -124,6 +124,17 @@ def test_pickles_are_selected_without_safetensors():
         # Other precisions.
         (["model.fp16.safetensors"], ["model.safetensors"]),
         (["model.bf16-00001-of-00002.safetensors", "model.safetensors.index.bf16.json"], ["model.safetensors"]),
+        (["model-00001-of-00002.fp16.safetensors", "model.safetensors.index.fp16.json"], ["model.safetensors"]),
+        (["vae/diffusion_pytorch_model.fp16.safetensors"], ["vae/diffusion_pytorch_model.safetensors"]),
+        ([], ["unet/diffusion_pytorch_model.fp16.safetensors", "unet/config.json"]),
+        # Other formats and frameworks.
+        (["openvino_model.bin", "openvino_model.xml", "a.Q4_K_M.gguf", "vision/model.onnx"], ["model.safetensors"]),
+        (
+            ["tf_model-00001-of-00002.h5", "tf_model.h5.index.json", "flax_model.msgpack.index.json"],
+            ["model.safetensors"],
+        ),
+        (["pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"], ["model-00001-of-00002.safetensors"]),
+        (["gptq_model-4bit-128g.bin"], ["gptq_model-4bit-128g.safetensors"]),
         (["unet/diffusion_pytorch_model.fp16.bin"], ["unet/diffusion_pytorch_model.bin"]),
         ([], ["model.fp16.safetensors", "config.json"]),
         (["model.int8.safetensors"], ["pytorch_model.bin"]),
@@ -133,6 +144,10 @@ def test_pickles_are_selected_without_safetensors():
             ["pytorch_model.bin"],
         ),
         (["optimizer.pt", "rng_state_0.pth", "runs/a/events.out.tfevents.1", "scheduler.pt"], ["model.safetensors"]),
+        (
+            ["checkpoint-1/model.safetensors", "global_step10/mp_rank_00_model_states.pt"],
+            ["latest", "model.safetensors"],
+        ),
         # Adapters are no weights of the whole model.
         ([], ["adapter_config.json", "adapter_model.safetensors", "pytorch_model.bin"]),
         (["adapter_model.bin"], ["adapter_config.json", "adapter_model.safetensors"]),
@@ -140,6 +155,8 @@ def test_pickles_are_selected_without_safetensors():
         (["model-00001-of-00002.safetensors", "model.safetensors.index.json"], ["model.safetensors"]),
         # Pickles with names of their own, which a library may load beside the weights.
         ([], ["colbert_linear.pt", "pytorch_model.bin", "sparse_linear.pt"]),
+        ([], ["colbert_linear.pt", "model.safetensors", "sparse_linear.pt", "vocab.bin", "voices/af.pt"]),
+        ([], ["2_Dense/pytorch_model.bin", "model.safetensors", "modules.json"]),
     ],
 )
 def test_weights_that_are_there_once_more_are_left_out(left: list[str], repository: list[str]):
