@@ -7,6 +7,7 @@ import { runError } from "../config/run-error";
 import {
   claimPath,
   isOwn,
+  LABELLED_KINDS,
   listLabelled,
   ownerOf,
   parseClaim,
@@ -61,7 +62,7 @@ function refuseOthers(identity: DeploymentIdentity, { dockerHost, root }: Host, 
 }
 
 function listAll(identity: DeploymentIdentity, dockerHost: string): Labelled[] {
-  return (["container", "network"] as const).flatMap((kind) =>
+  return LABELLED_KINDS.flatMap((kind) =>
     parseLabelled(kind, askEngine(dockerHost, listLabelled(kind, identity), TIMEOUT_SECONDS)),
   );
 }

@@ -13,11 +13,11 @@ export interface DeploymentIdentity {
   owner: string;
 }
 
-/** What a container or network is for. The values are stable: they find those of earlier versions. */
-export type LabelledComponent = "server" | "gateway" | "network" | "one-shot" | "derive";
+/** What a container, network or volume is for. The values are stable: they find those of earlier versions. */
+export type LabelledComponent = "server" | "gateway" | "network" | "one-shot" | "derive" | "claim";
 
 /**
- * The labels that say which deployment a container or network belongs to, without the prefix `io.archon.` that all of
+ * The labels that say which deployment a container, network or volume belongs to, without the prefix `io.archon.` that all of
  * them have. Their names are stable.
  */
 export function deploymentLabels(
@@ -27,10 +27,13 @@ export function deploymentLabels(
   return { project, stack, component, deployment: id, owner };
 }
 
-/** A container or network of the engine with the labels of a project and stack. */
+/** The kinds of what has labels on an engine, in an order in which they can be removed. */
+export const LABELLED_KINDS = ["container", "network", "volume"] as const;
+
+/** A container, network or volume of the engine with the labels of a project and stack. */
 export interface Labelled {
-  kind: "container" | "network";
-  /** The engine's id of it. */
+  kind: (typeof LABELLED_KINDS)[number];
+  /** The engine's id of it; the name of a volume, which has no other. */
   id: string;
   name: string;
   component: string;
@@ -40,22 +43,25 @@ export interface Labelled {
   owner: string | undefined;
 }
 
-/** Arguments of `docker` that list the containers, or the networks, of every deployment of a project and stack. */
+/** Arguments of `docker` that list one kind of what the deployments of a project and stack have on an engine. */
 export function listLabelled(kind: Labelled["kind"], { project, stack }: { project: string; stack: string }): string[] {
   const label = (name: string): string => `{{.Label "io.archon.${name}"}}`;
+  const [command, id, shown] = LISTED[kind];
   return [
-    ...(kind === "container" ? ["ps", "--all"] : ["network", "ls"]),
-    "--no-trunc",
+    ...command,
     `--filter=label=io.archon.project=${project}`,
     `--filter=label=io.archon.stack=${stack}`,
     "--format",
-    [
-      "{{.ID}}",
-      kind === "container" ? "{{.Names}}" : "{{.Name}}",
-      ...["component", "deployment", "owner"].map(label),
-    ].join("\t"),
+    [id, shown, ...["component", "deployment", "owner"].map(label)].join("\t"),
   ];
 }
+
+/** How `docker` lists a kind, and its templates for id and name. */
+const LISTED = {
+  container: [["ps", "--all", "--no-trunc"], "{{.ID}}", "{{.Names}}"],
+  network: [["network", "ls", "--no-trunc"], "{{.ID}}", "{{.Name}}"],
+  volume: [["volume", "ls"], "{{.Name}}", "{{.Name}}"],
+} as const;
 
 /** Reads what {@link listLabelled} lists. */
 export function parseLabelled(kind: Labelled["kind"], listed: string): Labelled[] {
@@ -68,7 +74,7 @@ export function parseLabelled(kind: Labelled["kind"], listed: string): Labelled[
     });
 }
 
-/** What tells the containers and networks of a deployment from those of others with the same project and stack. */
+/** What tells the containers, networks and volumes of a deployment from those of others with the same project and stack. */
 export interface Ownership {
   /** Id of the deployment; undefined if its state has none yet. */
   id: string | undefined;
@@ -111,6 +117,11 @@ export function storeName({ project, stack }: { project: string; stack: string }
 /** Where a store keeps the claim on a stack's name, relative to its root. A name on disk, so stable. */
 export function claimPath(stack: { project: string; stack: string }): string {
   return `refs/${storeName(stack)}.owner`;
+}
+
+/** The volume that is a deployment's claim on a stack's name on an engine. A name on the engine, so stable. */
+export function claimVolume(stack: { project: string; stack: string }): string {
+  return `${storeName(stack)}-claim`;
 }
 
 /** Reads a claim, as `components/scripts/claim-store.sh` writes it; undefined for an empty text. */

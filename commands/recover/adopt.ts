@@ -12,7 +12,7 @@ import { knownState, labelledWith, releaseLock, removeLabelled } from "./recover
 /** Another deployment of the same project and stack: what an update refuses to touch. */
 export interface OtherDeployment {
   owner: string;
-  /** Its containers and networks on this engine, the containers first. */
+  /** Its containers, networks and volumes on this engine, in an order in which they can be removed. */
   labelled: readonly Labelled[];
   /** The store in which it has the name of the stack; undefined if it has none in the store of this stack. */
   claimed: { root: string; claim: Claim } | undefined;
@@ -44,7 +44,7 @@ export function describeOther(stack: string, { owner, labelled, claimed }: Other
       ? []
       : [
           "Taking it over removes from this engine:",
-          ...labelled.map(({ kind, component, name }) => `  ${kind === "network" ? "network" : component} ${name}`),
+          ...labelled.map(({ kind, component, name }) => `  ${kind === "container" ? component : kind} ${name}`),
           "The service does not answer from then until the next update has finished.",
         ]),
     ...(labelled.length === 0 && claimed !== undefined
@@ -60,7 +60,7 @@ export function describeOther(stack: string, { owner, labelled, claimed }: Other
 }
 
 /**
- * Takes a deployment over: removes its containers and networks, and gives up its name in the store. The next update
+ * Takes a deployment over: removes what it has on the engine, and gives up its name in the store. The next update
  * makes everything anew with what the store and the engine still have. After a kill, it can run again.
  */
 export async function takeOver(stack: string, other: OtherDeployment, progress: Progress): Promise<void> {

@@ -1,7 +1,7 @@
 import { stackApplication } from "../lib/application";
 import { archon } from "../../lib/command-line";
 import { project } from "../../config/stack";
-import { listLabelled, parseLabelled, type Labelled } from "../../lib/deployment-identity";
+import { LABELLED_KINDS, listLabelled, parseLabelled, type Labelled } from "../../lib/deployment-identity";
 import { UserError } from "../../lib/errors";
 import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
@@ -49,18 +49,18 @@ export async function knownState(stack: string): Promise<KnownState> {
   return readState(await pulumi(stack, ["stack", "export"]));
 }
 
-/** Every container and network of the engine with the labels of a stack, the containers before the networks they use. */
+/** Everything on the engine with the labels of a stack, in an order in which it can be removed. */
 export async function labelledWith(stack: string): Promise<Labelled[]> {
   const environment = engineEnvironment(stack);
   const listed = await Promise.all(
-    (["container", "network"] as const).map(async (kind) =>
+    LABELLED_KINDS.map(async (kind) =>
       parseLabelled(kind, await run("docker", listLabelled(kind, { project, stack }), { environment })),
     ),
   );
   return listed.flat();
 }
 
-/** Removes containers and networks, in this order. A container may be answering requests, and finishes them. */
+/** Removes containers, networks and volumes, in this order. A container may be answering requests, and finishes them. */
 export async function removeLabelled(
   stack: string,
   labelled: readonly Labelled[],
@@ -73,7 +73,7 @@ export async function removeLabelled(
     if (component === "server" || component === "gateway") {
       await run("docker", ["stop", `--time=${stackApplication(stack).stopSeconds}`, id], { environment });
     }
-    await run("docker", kind === "container" ? ["rm", "--force", id] : ["network", "rm", id], { environment });
+    await run("docker", kind === "container" ? ["rm", "--force", id] : [kind, "rm", id], { environment });
     progress.message(`Removed the ${kind} ${name}: ${reason}.`);
   }
 }

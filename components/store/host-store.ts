@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { digest } from "../../lib/hashing";
-import { claimPath, refusal } from "../../lib/deployment-identity";
+import { claimPath, claimVolume, deploymentLabels, refusal } from "../../lib/deployment-identity";
+import { toLines } from "../../lib/container-job";
 import { storeJob, type StoreJobContext } from "./store-job";
 
 export interface HostStoreArgs {
@@ -10,8 +11,8 @@ export interface HostStoreArgs {
 }
 
 /**
- * The store's layout on the host, this deployment's claim on the name of its stack in it, and the data directories of
- * the stack. Destroying the stack gives up the claim, and leaves the rest.
+ * The store's layout on the host, this deployment's claims on the name of its stack in it and on the engine, and the data
+ * directories of the stack. Destroying the stack gives up the claims, and leaves the rest.
  */
 export class HostStore extends pulumi.ComponentResource {
   /** Directory that a service of this stack writes to, on the host. */
@@ -24,7 +25,7 @@ export class HostStore extends pulumi.ComponentResource {
     const { stack } = job.deployment;
     const directories = args.services.map((service) => `${stack}/${service}`);
     this.dataDirectory = (service) => `${root}/data/${stack}/${service}`;
-    const claim = claimStore(`${name}-claim-${digest(root).slice(0, 8)}`, job, this);
+    const claim = claimName(`${name}-claim-${digest(root).slice(0, 8)}`, job, this);
     // The name depends on what must exist: another root or service is another job.
     storeJob(
       `${name}-init-${digest(root, ...directories).slice(0, 8)}`,
@@ -39,10 +40,10 @@ export class HostStore extends pulumi.ComponentResource {
 }
 
 /**
- * Claims the name of the stack in the store, or fails if another deployment has it: also one of another engine, when
- * two engines share a disk.
+ * Claims the name of the stack, or fails if another deployment has it: on the engine, where another first update may
+ * have begun since this one looked, and in the store, which two engines can share.
  */
-function claimStore(name: string, job: StoreJobContext, parent: pulumi.Resource): pulumi.Resource {
+function claimName(name: string, job: StoreJobContext, parent: pulumi.Resource): pulumi.Resource {
   const { host, deployment } = job;
   return storeJob(
     name,
@@ -57,8 +58,15 @@ function claimStore(name: string, job: StoreJobContext, parent: pulumi.Resource)
         CLAIM_OWNER: deployment.owner,
         CLAIM_REFUSAL: refusal(`The store ${host.root}`, deployment, "@OWNER@"),
       },
-      // Without the store tool's image the claim stays, and the next update says how to take it over.
-      undo: "JOB_FILE=components/scripts/release-store.sh components/scripts/store-job.sh || true",
+      script: "claim.sh",
+      settings: {
+        CLAIM_VOLUME: claimVolume(deployment),
+        CLAIM_LABELS: toLines(
+          Object.entries(deploymentLabels(deployment, "claim")).map(([key, value]) => `io.archon.${key}=${value}`),
+        ),
+        CLAIM_ENGINE_REFUSAL: refusal(`The engine at ${host.dockerHost}`, deployment, "@OWNER@"),
+      },
+      undo: "components/scripts/release.sh",
     },
     { parent },
   );

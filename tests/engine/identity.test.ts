@@ -136,6 +136,20 @@ test("another checkout takes over, and from its first update on the updates of t
   await expect(mine.preview()).rejects.toThrow(`checkout ${second.directory}`);
 });
 
+test("of two first updates at the same moment, with a store each, one is refused, and the other one serves", async () => {
+  const one = await first.stack();
+  const { name } = one;
+  const rivals = [one, await second.stack({}, name)];
+  const results = await Promise.allSettled(rivals.map((stack) => stack.up()));
+  const refused = results.flatMap((result) => (result.status === "rejected" ? [String(result.reason)] : []));
+  expect(refused).toEqual([expect.stringContaining(`already has the stack "${name}" of the project "archon"`)]);
+  const winner = rivals[results.findIndex(({ status }) => status === "fulfilled")];
+  await winner?.healthy();
+  expect(await winner?.up()).toEqual([]);
+  await winner?.destroy();
+  expect(docker("volume", "ls", "--quiet", `--filter=label=io.archon.stack=${name}`)).toBe("");
+});
+
 test("a destroyed stack gives up its name in the store, and one that is there is refused", async () => {
   const claim = path.join(mine.root, "refs", `archon-${mine.name}.owner`);
   const text = fs.readFileSync(claim, "utf8");

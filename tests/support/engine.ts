@@ -479,8 +479,9 @@ function removeLabelled(stack: string): void {
   for (const [kind, remove] of [
     ["ps", ["rm", "--force"]],
     ["network", ["network", "rm"]],
+    ["volume", ["volume", "rm"]],
   ] as const) {
-    const list = kind === "ps" ? ["ps", "--all", "--quiet"] : ["network", "ls", "--quiet"];
+    const list = kind === "ps" ? ["ps", "--all", "--quiet"] : [kind, "ls", "--quiet"];
     const ids = docker(...list, `--filter=label=${LABEL}=${stack}`)
       .split("\n")
       .filter((id) => id !== "");

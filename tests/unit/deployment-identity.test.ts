@@ -18,7 +18,7 @@ import { projectRoot } from "../../lib/paths";
 
 const stack = { project: "archon", stack: "dev" };
 
-test("containers and networks are listed by project and stack, with the id and the owner of their deployment", () => {
+test("containers, networks and volumes are listed by project and stack, with the id and the owner of their deployment", () => {
   expect(listLabelled("network", stack)).toEqual([
     "network",
     "ls",
@@ -27,6 +27,16 @@ test("containers and networks are listed by project and stack, with the id and t
     "--filter=label=io.archon.stack=dev",
     "--format",
     '{{.ID}}\t{{.Name}}\t{{.Label "io.archon.component"}}\t{{.Label "io.archon.deployment"}}\t{{.Label "io.archon.owner"}}',
+  ]);
+  expect(listLabelled("container", stack).slice(0, 3)).toEqual(["ps", "--all", "--no-trunc"]);
+  // A volume has no id, and Docker knows no --no-trunc for it.
+  expect(listLabelled("volume", stack)).toEqual([
+    "volume",
+    "ls",
+    "--filter=label=io.archon.project=archon",
+    "--filter=label=io.archon.stack=dev",
+    "--format",
+    expect.stringMatching(/^\{\{\.Name\}\}\t\{\{\.Name\}\}\t/),
   ]);
   expect(parseLabelled("container", "a1\tone\tserver\tid-1\tada@gpu1, checkout /a b\nb2\ttwo\tgateway\t\t\n")).toEqual([
     {
@@ -76,6 +86,10 @@ test("taking over names what is removed, what stays, and a deployment whose cont
     expect.stringContaining("The list of releases starts anew"),
     expect.stringContaining("there is no rollback to them"),
   ]);
+  const [volume] = parseLabelled("volume", "archon-dev-claim\tarchon-dev-claim\tclaim\tid-1\tada\n");
+  expect(describeOther("dev", { owner: "ada", labelled: volume ? [volume] : [], claimed })).toContain(
+    "  volume archon-dev-claim",
+  );
   expect(describeOther("dev", { owner: "ada", labelled: [], claimed })).toContainEqual(
     expect.stringMatching(/^Only the store \/srv\/archon knows it: its containers are not on this engine/),
   );

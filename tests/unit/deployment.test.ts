@@ -216,12 +216,18 @@ test("what the engine adds to every container and network is no difference, and 
   expect(sole(CONTAINER, "archon-server-gateway").opts.ignoreChanges).toEqual(["labels", "logOpts", "ulimits"]);
 });
 
-test("the stack's name is claimed in the store before anything else, and given up with the stack", async () => {
+test("the stack's name is claimed on the engine and in the store before anything else, and given up with the stack", async () => {
   const { resources, sole } = await run();
   const [claim] = resources.filter(({ name }) => name.startsWith("archon-store-claim-"));
   expect(claim?.inputs).toMatchObject({
-    delete: "JOB_FILE=components/scripts/release-store.sh components/scripts/store-job.sh || true",
-    environment: { JOB_FILE: "components/scripts/claim-store.sh", CLAIM_ID: identity.id },
+    create: "components/scripts/claim.sh",
+    delete: "components/scripts/release.sh",
+    environment: {
+      JOB_FILE: "components/scripts/claim-store.sh",
+      CLAIM_ID: identity.id,
+      CLAIM_VOLUME: "archon-test-claim",
+      CLAIM_LABELS: expect.stringContaining(`io.archon.deployment=${identity.id}\n`) as string,
+    },
   });
   expect(claim?.opts).toMatchObject({ retainOnDelete: false, ignoreChanges: [] });
   const [init] = resources.filter(({ name }) => name.startsWith("archon-store-init-"));
