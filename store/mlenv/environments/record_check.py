@@ -10,9 +10,12 @@ from ..store.files import FileEntry
 from .bytecode import Bytecode
 from .distributions import Distribution
 
+_SIGNATURES = ("jws", "p7s")
+"""Ends of the names of signatures of a RECORD, which it does not list."""
+
 
 def cross_check(
-    distributions: Iterable[Distribution],
+    distributions: Sequence[Distribution],
     compiled: Bytecode,
     entries: Sequence[FileEntry],
     fresh: frozenset[str] = frozenset(),
@@ -34,7 +37,8 @@ def cross_check(
             f"{progress.first_few(wrong)}",
             names,
         )
-    unowned = sorted(actual.keys() - owners.keys())
+    signatures = {f"{each.record}.{kind}" for each in distributions for kind in _SIGNATURES}
+    unowned = sorted(actual.keys() - owners.keys() - signatures)
     if unowned:
         raise MlenvError(f"the installation holds files that no package recorded: {progress.first_few(unowned)}")
     return differing

@@ -191,7 +191,8 @@ _REMEDIES = [
     (
         re.compile(r"Hash mismatch"),
         "A file on the index differs from the one in the lock file. If you trust the new file, renew the lock file "
-        "(./archon lock); if not, somebody changed the package: use another index.",
+        "(./archon lock); if not, somebody changed the package: use another index. Of several indexes the first that "
+        "has a version is used: leave out an extra one (archon:pythonExtraIndexes) that has other files of it.",
     ),
     (
         re.compile(r"\b40[13] (Unauthorized|Forbidden)|status code: 40[13]|HTTP status.*\b40[13]\b"),
@@ -209,7 +210,9 @@ _REMEDIES = [
         re.compile(
             r"no wheels? with a matching|no matching (Python|platform)|doesn't have a (wheel|source)|no usable wheels"
         ),
-        "There is no wheel of that version for this Python and platform. Renew the lock file (./archon lock).",
+        "There is no wheel of that version for this Python and platform. Renew the lock file (./archon lock). While "
+        "locking: an extra index (archon:pythonExtraIndexes) that has the version hides it on the others; for torch "
+        "alone use archon:torchIndex.",
     ),
     (
         re.compile(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from mlenv.environments.requirements import parse
 from mlenv.store.store import Store
 
+from .conftest import QuietHandler
 from .run_mlenv import Result, mlenv
 from .wheels import make_wheel
 
@@ -114,6 +118,69 @@ def test_lists_without_torch_are_the_same_for_every_accelerator(
     result = lock(*also, "--accelerator", "cpu", "--torch-index", cpu_index)
     assert result.status == 0, result.err
     assert [(tmp_path / f"{name}.txt").read_text() for name in ("minimal", "tests")] == without
+
+
+@pytest.fixture
+def refusing_index(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An index of torch alone that answers for every other package with a status of its own, as storage servers do."""
+    directory = tmp_path / "refusing"
+    make_wheel(directory / "torch", "torch", "1.0+cpu", requires=("depx>=1",))
+
+    class Handler(QuietHandler):
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            super().send_error(request.param, message, explain)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(directory))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("refusing_index", [401, 403], indirect=True)
+def test_an_extra_index_may_refuse_the_packages_that_it_does_not_have(
+    store: Store, tmp_path: Path, lock: Callable[..., Result], populate, default_index: str, refusing_index: str
+):
+    (tmp_path / "ml.in").write_text("torch\ndepx\n")
+    result = lock("--accelerator", "cpu", "--torch-index", refusing_index)
+    assert result.status == 0, result.err
+    assert pins(tmp_path / "ml.txt") == ["depx==2.0", "torch==1.0+cpu"]
+    options = ("--index", default_index, "--extra-index", refusing_index)
+    assert populate("k1", (tmp_path / "ml.txt").read_text(), imports=("depx",), options=options).status == 0
+
+
+def test_a_version_that_the_index_of_torch_has_for_another_platform_comes_from_the_default_one(
+    store: Store, tmp_path: Path, lock: Callable[..., Result], populate, default_index: str, cpu_index: str
+):
+    make_wheel(tmp_path / "cpu/depx", "depx", "2.0", tag="cp39-cp39-win_amd64")
+    (tmp_path / "ml.in").write_text("torch\ndepx\n")
+    assert lock("--accelerator", "cpu", "--torch-index", cpu_index).status == 0
+    options = ("--index", default_index, "--extra-index", cpu_index)
+    result = populate("k1", (tmp_path / "ml.txt").read_text(), imports=("depx",), options=options)
+    assert result.status == 0, result.err
+    # Such an index as an extra one hides the version, and the message says so.
+    (tmp_path / "ml.in").write_text("torch\ndepx>=2\n")
+    result = lock("--extra-index", cpu_index)
+    assert (result.status, "hides it on the others; for torch alone use archon:torchIndex" in result.err) == (1, True)
+
+
+def test_a_version_that_an_extra_index_has_withdrawn_is_not_taken(
+    tmp_path: Path, lock: Callable[..., Result], cpu_index: str
+):
+    wheel = make_wheel(tmp_path / "cpu/depx", "depx", "3.0").path.name
+    (tmp_path / "cpu/depx/index.html").write_text(f'<a href="{wheel}" data-yanked="wrong">{wheel}</a>')
+    assert lock("--extra-index", cpu_index).status == 0
+    assert pins(tmp_path / "ml.txt") == ["depx==2.0", "torch==1.0+cpu"]
+
+
+def test_another_file_of_a_pinned_version_on_an_extra_index_is_refused_with_what_to_do(
+    store: Store, tmp_path: Path, lock: Callable[..., Result], populate, default_index: str, cpu_index: str
+):
+    (tmp_path / "ml.in").write_text("depx\n")
+    assert lock().status == 0
+    make_wheel(tmp_path / "cpu/depx", "depx", "2.0", {"depx.py": "other = True\n"})
+    options = ("--index", default_index, "--extra-index", cpu_index)
+    result = populate("k1", (tmp_path / "ml.txt").read_text(), imports=("depx",), options=options)
+    assert (result.status, "leave out an extra one (archon:pythonExtraIndexes)" in result.err) == (1, True)
 
 
 def test_a_cpu_lock_file_never_holds_packages_of_cuda(tmp_path: Path, lock: Callable[..., Result]):

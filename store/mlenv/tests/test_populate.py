@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib.util
 import json
@@ -10,6 +11,8 @@ import os
 import re
 import stat
 import subprocess
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -243,6 +246,39 @@ def test_a_wheel_with_a_wrong_hash_in_its_record_is_accepted_by_its_own_hash(sto
     assert mlenv("verify", "--store", store.root, "--full").status == 0
     # The cache keeps no note of it: another environment unpacks the wheel again and says it again.
     assert "so it was published like this" in populate("k2", lock_of(liar)).out
+
+
+def _rehashed(record: str, algorithm: str) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.new(algorithm, b"1").digest()).rstrip(b"=").decode()
+    return re.sub(r"(?m)^(liar/data.txt),[^,]*", rf"\1,{algorithm}={digest}", record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: _rehashed(record, "sha512"),
+        lambda record: _rehashed(record, "md5"),
+        lambda record: re.sub("(?m),sha256=.*$", ",,", record),
+        lambda record: record.replace("\n", "\r\n"),
+        lambda record: record + record,
+        lambda record: record.replace("liar/data", "liar\\data"),
+    ],
+)
+@pytest.mark.parametrize("signature", ["RECORD.jws", "RECORD.p7s"])
+def test_a_record_may_be_written_in_other_ways_and_signed(
+    store: Store, populate, wheelhouse: Path, change: Callable[[str], str], signature: str
+):
+    wheel = make_wheel(wheelhouse, "liar", files={"liar/__init__.py": "", "liar/data.txt": "1"})
+    info = "liar-1.0.dist-info"
+    with zipfile.ZipFile(wheel.path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts |= {f"{info}/RECORD": change(parts[f"{info}/RECORD"].decode()).encode(), f"{info}/{signature}": b"{}"}
+    with zipfile.ZipFile(wheel.path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    result = populate("k1", wheel, imports=("liar",))
+    assert result.status == 0, result.err
+    assert mlenv("verify", "--store", store.root, "--full").status == 0
 
 
 @pytest.mark.parametrize(
