@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { contentTag, contextSources } from "../../lib/build-context";
 import { digest, digestFiles, directoryRevision, sha256, sha256OfFile, type SourceFile } from "../../lib/hashing";
+import { projectRoot } from "../../lib/paths";
 import { isModelFile, readModelDirectory } from "../../lib/model-directory";
 import { releaseId } from "../../release/release";
 
@@ -172,4 +173,17 @@ describe("a release id", () => {
     ];
     expect(new Set([content, ...others.map((change) => ({ ...content, ...change }))].map(releaseId)).size).toBe(6);
   });
+});
+
+test.each([
+  "applications/reference/Dockerfile",
+  "applications/python/Dockerfile",
+  "store/Dockerfile",
+  "gateway/Dockerfile",
+])("%s takes no modes from the checkout, whatever its umask, access lists or setgid bits are", (file) => {
+  const text = fs.readFileSync(path.join(projectRoot, file), "utf8");
+  // Only the last stage becomes the image.
+  const copied = [...text.slice(text.lastIndexOf("\nFROM ")).matchAll(/^(?:COPY|ADD) (?!.*--from=).*$/gim)];
+  expect(copied.length).toBeGreaterThan(0);
+  expect(copied.filter(([line]) => !/ --chmod=0[0-7]{3} /.test(line))).toEqual([]);
 });
