@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -158,6 +159,39 @@ def edit_config(cache: Path, model: Model, edit: Callable[[dict], None]) -> None
     config = json.loads(path.read_text())
     edit(config)
     path.write_text(json.dumps(config))
+
+
+class Tokenizer:
+    """As transformers' tokenizers set the id of a token that is set."""
+
+    def __init__(self, pad_token_id: int | None) -> None:
+        self.pad_token_id = pad_token_id
+
+    def convert_ids_to_tokens(self, id_: int) -> str:
+        return f"<{id_}>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(*(("pad_token_id", int(value.strip("<>"))) if name == "pad_token" else (name, value)))
+
+
+@pytest.mark.parametrize(
+    ("of_model", "of_tokenizer", "both"),
+    [(None, 7, 7), (-1, 7, 7), (7, None, 7), (7, 8, None), (0, None, 0)],
+)
+def test_model_and_tokenizer_take_the_padding_token_of_each_other(
+    tmp_path: Path, of_model: int | None, of_tokenizer: int | None, both: int | None
+) -> None:
+    encoder = SimpleNamespace(config=SimpleNamespace(pad_token_id=of_model), tokenizer=Tokenizer(of_tokenizer))
+    cross_encoder._set_padding(encoder, MODEL)
+    found = (encoder.config.pad_token_id, encoder.tokenizer.pad_token_id)
+    assert found == ((of_model, of_tokenizer) if both is None else (both, both))
+
+
+@pytest.mark.parametrize("of_model", [None, -1])
+def test_a_model_without_any_padding_token_is_refused_for_good(of_model: int | None) -> None:
+    encoder = SimpleNamespace(config=SimpleNamespace(pad_token_id=of_model), tokenizer=Tokenizer(None))
+    with pytest.raises(UnusableModel, match="names no padding token"):
+        cross_encoder._set_padding(encoder, MODEL)
 
 
 @pytest.mark.ml

@@ -119,12 +119,16 @@ def _needs_own_code(error: BaseException | None) -> bool:
 
 
 def _set_padding(encoder: Any, model: Model) -> None:
-    """Lets a classifier without a padding token of its own use the tokenizer's, without which it scores no batch.
+    """Gives classifier and tokenizer the padding token of each other if one has none: a batch needs both.
 
-    Classifiers such as Qwen3ForSequenceClassification look for it to find the last word of each text.
+    Classifiers such as Qwen3ForSequenceClassification look for it to find the last word of each text. Some
+    configurations say -1 for none, and then the last word of a shorter text would be padding.
     """
     config, tokenizer = encoder.config, encoder.tokenizer
-    if getattr(config, "pad_token_id", None) is not None:
+    known = getattr(config, "pad_token_id", None)
+    if known is not None and known >= 0:
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known)
         return
     if tokenizer.pad_token_id is None:
         raise UnusableModel(f"{model.repo} names no padding token, neither in config.json nor in its tokenizer")
