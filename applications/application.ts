@@ -26,6 +26,11 @@ export interface Application {
   /** Further entries of the container's file of hosts. @default none */
   hosts?: readonly { host: string; ip: string }[];
   variables: Variables;
+  /**
+   * Imports what the server imports, in a container with the environment mounted, and fails when a package is missing. Gets
+   * the modules of the environment as further arguments, each as `--environment=<module>`. @default none
+   */
+  importCheck?: ContainerProgram;
   readiness: Readiness;
   /**
    * Seconds that the server may take to stop before it is killed. Must cover the time that it keeps answering after
@@ -142,18 +147,21 @@ export interface Readiness {
   timeoutSeconds: number;
   /** The command's output begins with this when the release has failed for good. @default it waits for the time limit */
   failedPrefix?: string;
-  /** @default none */
-  smokeTest?: SmokeTest;
+  /**
+   * Uses a ready server as a client would, and fails when it does not do what it is for. Gets the seconds that it may take
+   * as its last argument. @default none
+   */
+  smokeTest?: ContainerProgram;
 }
 
 /**
- * A Python program that uses a ready server as a client would. It fails, and says why on its last line, when the server
- * does not do what it is for. Runs inside the container, from standard input.
+ * A Python program that runs inside a container of the image, from standard input. It fails, and says why on its last
+ * line.
  */
-export interface SmokeTest {
+export interface ContainerProgram {
   /** Relative to the checkout. */
   program: string;
-  /** The program gets one more: the seconds that it may take. */
+  /** Its first arguments; who runs it adds more. */
   arguments: readonly string[];
 }
 

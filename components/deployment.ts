@@ -10,6 +10,7 @@ import { labels } from "./containers";
 import type { DeploymentPlan } from "./deployment-plan";
 import { Image } from "./image";
 import { registryLogin } from "./registry-login";
+import { ImportCheck } from "./service/import-check";
 import { Service } from "./service/service";
 import { Baseline } from "./store/baseline";
 import type { Environment } from "./store/environment";
@@ -24,6 +25,8 @@ interface ServiceParts {
   store: HostStore;
   environment: Environment;
   network: docker.Network;
+  /** What must succeed before a server is touched. */
+  checks: readonly pulumi.Resource[];
 }
 
 /**
@@ -70,7 +73,8 @@ export class Deployment extends pulumi.ComponentResource {
 
     this.apiToken = this.createToken(name, settings);
     const network = this.createNetwork(name, plan, identity, store);
-    const services = this.createServices(name, plan, { identity, artifacts, store, environment, network });
+    const checks = this.checkImports(name, plan, { identity, artifacts, environment });
+    const services = this.createServices(name, plan, { identity, artifacts, store, environment, network, checks });
     this.recordBaseline(name, plan, job, services);
     const collection = new GarbageCollection(
       `${name}-collection`,
@@ -132,9 +136,27 @@ export class Deployment extends pulumi.ComponentResource {
     );
   }
 
+  /** A rollback runs what has run before. */
+  private checkImports(
+    name: string,
+    { application, settings, active, fromCheckout }: DeploymentPlan,
+    { identity, artifacts, environment }: Pick<ServiceParts, "identity" | "artifacts" | "environment">,
+  ): ImportCheck[] {
+    const { importCheck: program } = application;
+    if (program === undefined || !fromCheckout) {
+      return [];
+    }
+    const { imports, readyTimeout: timeout } = settings;
+    const image = artifacts.image(active.images.server).reference;
+    const args = { application, program, host: settings, deployment: identity, release: active, image, environment };
+    return [
+      new ImportCheck(`${name}-imports`, { ...args, imports, timeout }, { parent: this, dependsOn: environment }),
+    ];
+  }
+
   private createServices(name: string, plan: DeploymentPlan, parts: ServiceParts): Service[] {
     const { application, settings, active, sharedImages } = plan;
-    const { identity, artifacts, store, environment, network } = parts;
+    const { identity, artifacts, store, environment, network, checks } = parts;
     const { secret = {}, token } = application.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
     return settings.services.map(
@@ -166,7 +188,10 @@ export class Deployment extends pulumi.ComponentResource {
             readyTimeout: settings.readyTimeout,
             previousRelease: plan.rollbackTarget?.id,
           },
-          { parent: this, dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model))] },
+          {
+            parent: this,
+            dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model)), ...checks],
+          },
         ),
     );
   }

@@ -54,6 +54,17 @@ const pathBelow = z
   .regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$)).+/, "must be a path below the source, without .. parts");
 
 const packageNames = z.array(z.string().regex(/^[A-Za-z0-9][\w.-]*$/, "must be the name of a package")).optional();
+const packageRequirements = z
+  .array(
+    z
+      .string()
+      .regex(
+        /^[A-Za-z0-9][\w.-]*(\[[\w.,\s-]*\])?\s*([<>=!~]=?.*)?$/,
+        "must be a requirement such as psutil or psutil>=5",
+      ),
+  )
+  .optional();
+const moduleNames = z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name"));
 const takenDirectories = ["/app", "/data", "/tmp", "/root", "/root/.local", "/root/.cache/huggingface"];
 const ownDirectory = absolutePath.refine(
   (directory) => !takenDirectories.includes(directory),
@@ -110,8 +121,9 @@ export const application = z.discriminatedUnion(
         smokeTest: z.boolean().default(true),
         keepModelLoaded: z.boolean().default(true),
         environment: packageNames,
+        packages: packageRequirements,
       })
-      .superRefine(sourcesOrImage(["source"], ["environment"])),
+      .superRefine(sourcesOrImage(["source"], ["environment", "packages"])),
     z
       .strictObject({
         kind: z.literal("python"),
@@ -128,8 +140,10 @@ export const application = z.discriminatedUnion(
         writable: z.array(ownDirectory).default([]),
         modelDirectory: ownDirectory.optional(),
         environment: packageNames,
+        packages: packageRequirements,
+        modules: moduleNames.optional(),
       })
-      .superRefine(sourcesOrImage(["source", "command"], ["files", "requirements", "environment"])),
+      .superRefine(sourcesOrImage(["source", "command"], ["files", "requirements", "environment", "packages"])),
   ],
   {
     error:
@@ -169,7 +183,7 @@ export const schema = z.strictObject({
   wheelhouse: z.union([z.literal(""), absolutePath], { error: "must be empty or an absolute path" }),
   browser: z.boolean(),
   requirements: z.string(),
-  imports: z.array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be a Python module name")),
+  imports: moduleNames,
   hubEndpoint: url,
   hubMirrors: z.array(url),
   models: z.array(modelEntry),

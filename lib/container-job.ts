@@ -42,6 +42,8 @@ export interface JobOptions {
   caBundle?: string | undefined;
   /** User and group that it runs as, `<uid>:<gid>`. @default that of the image */
   user?: string;
+  /** Temporary directories by path, each with its mount options. @default a private /tmp */
+  tmpfs?: Readonly<Record<string, string>>;
   /** @default that of the image */
   workdir?: string;
   /** @default that of the image */
@@ -54,7 +56,7 @@ export interface JobOptions {
  * of this project are built here, and one of the same name in a registry would be somebody else's.
  */
 export function jobOptions(options: JobOptions): string[] {
-  const { labels, mounts = [], variables = {}, inherited = [], capabilities = [], caBundle } = options;
+  const { labels, mounts = [], variables = {}, inherited = [], capabilities = [], caBundle, tmpfs } = options;
   const trust = caBundle === undefined ? [] : [{ source: caBundle, target: CA_BUNDLE }];
   const set = caBundle === undefined ? variables : { ...variables, SSL_CERT_FILE: CA_BUNDLE };
   return [
@@ -62,7 +64,7 @@ export function jobOptions(options: JobOptions): string[] {
     "--pull=never",
     "--init",
     "--read-only",
-    "--tmpfs=/tmp",
+    ...(tmpfs === undefined ? ["--tmpfs=/tmp"] : Object.entries(tmpfs).map((each) => `--tmpfs=${each.join(":")}`)),
     "--cap-drop=ALL",
     ...capabilities.map((each) => `--cap-add=${each}`),
     "--security-opt=no-new-privileges",

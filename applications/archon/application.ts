@@ -53,6 +53,7 @@ export function archonApplication(
       ...(config.openaiBaseUrl === undefined ? {} : { OPENAI_BASE_URL: config.openaiBaseUrl }),
     },
     secrets: { SUPABASE_SERVICE_KEY: config.supabase.serviceKey },
+    modules: ["src.server.main"],
     modelDirectory: `/app/${HARD_WIRED_MODEL}`,
     smokeTest: config.smokeTest
       ? { program: path.posix.join("applications", "archon", "smoke_test.py"), arguments: [String(port)] }
@@ -75,7 +76,7 @@ function sourcesOf(config: ArchonConfig, source: string | undefined, problems: P
     context,
     files: "src",
     command: ["python3", "-m", "uvicorn", asgiApplication, "--host", "0.0.0.0", "--port", String(port)],
-    requirements: () => serverRequirements(requirements),
+    requirements: () => [...serverRequirements(requirements), ...(config.packages ?? [])],
     environment: config.environment ?? [],
     startupModule: path.join(__dirname, "keep_model_loaded.py"),
   };

@@ -5,9 +5,9 @@ import {
   MOUNTS,
   type Application,
   type ApplicationImage,
+  type ContainerProgram,
   type PulledImage,
   type RequirementLists,
-  type SmokeTest,
 } from "../application";
 import { splitRequirements } from "./requirements";
 
@@ -34,10 +34,12 @@ export interface PythonService {
   secrets?: Readonly<Record<string, string>>;
   /** Further directories that it writes to, which do not outlive the container. @default none */
   writable?: readonly string[];
+  /** Modules that it imports when it starts. An update tries that before it touches a server. @default none */
+  modules?: readonly string[];
   /** Where it looks for its model. @default only in the cache of the Hugging Face libraries */
   modelDirectory?: string | undefined;
   /** @default none */
-  smokeTest?: SmokeTest | undefined;
+  smokeTest?: ContainerProgram | undefined;
   stopSeconds: number;
 }
 
@@ -56,6 +58,9 @@ export interface PythonSources {
   /** Absolute path of a module that its Python imports when it starts. @default none */
   startupModule?: string;
 }
+
+/** That of the base image. */
+const PYTHON = { abi: "cp311", platform: "linux/amd64" };
 
 /** File names of the two lists, as everywhere in this project: the header of a lock file names its list. */
 const IMAGE_LIST = "requirements.server.minimal";
@@ -83,7 +88,7 @@ export function pythonApplication(service: PythonService): Application {
   return {
     name: service.name,
     ...("reference" in image ? { image } : { image: serverImage(image), packages: packagesImage(lockDirectory) }),
-    python: { abi: "cp311", platform: "linux/amd64" },
+    python: PYTHON,
     requirements: {
       image: `${lockDirectory}/${IMAGE_LIST}`,
       environment: `${lockDirectory}/${ENVIRONMENT_LIST}`,
@@ -104,6 +109,10 @@ export function pythonApplication(service: PythonService): Application {
       of: (release: Release) => ({ ...set, ARCHON_RELEASE: release.id }),
       secret: secrets,
       certificates,
+    },
+    importCheck: {
+      program: path.posix.join("applications", "python", "import_check.py"),
+      arguments: [`--abi=${PYTHON.abi}`, ...(service.modules ?? []).map((module) => `--server=${module}`)],
     },
     readiness: {
       command: ["bash", "-c", probe(service.port, health)],

@@ -31,6 +31,7 @@ export function configuredService(
     health: { path: config.health, timeoutSeconds: 5 },
     lockDirectory,
     writable: config.writable,
+    modules: config.modules ?? namedModules(config.command ?? []),
     modelDirectory: config.modelDirectory,
     stopSeconds: 30,
   });
@@ -40,7 +41,7 @@ function sourcesOf(config: PythonConfig, source: string | undefined, problems: P
   if (source === undefined) {
     return undefined;
   }
-  const { files = ".", requirements = ["requirements.txt"], command = [], environment = [] } = config;
+  const { files = ".", requirements = ["requirements.txt"], command = [], environment = [], packages = [] } = config;
   const found = fileProblems({ given: config.source, files, requirements }, source);
   if (found.length > 0) {
     problems.push(...found);
@@ -50,10 +51,17 @@ function sourcesOf(config: PythonConfig, source: string | undefined, problems: P
     context: source,
     files,
     command,
-    requirements: () =>
-      requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"), file)),
+    requirements: () => [
+      ...requirements.flatMap((file) => requirementLines(fs.readFileSync(path.join(source, file), "utf8"), file)),
+      ...packages,
+    ],
     environment,
   };
+}
+
+/** Modules that a command names as `module:attribute`, as it does for uvicorn and gunicorn. */
+function namedModules(command: readonly string[]): string[] {
+  return command.flatMap((word) => /^([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(\(\))?$/.exec(word)?.[1] ?? []);
 }
 
 interface GivenFiles {

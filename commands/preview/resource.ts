@@ -26,9 +26,9 @@ export interface Resource {
 const roles: readonly { parent?: RegExp; name?: RegExp; type: RegExp; role: Role | "hidden" }[] = [
   // The stack, components and providers exist only in the state.
   { type: /^(pulumi|archon):/, role: "hidden" },
-  // The readiness gate waits for its server (type ArchonServer). The jobs of GC roots (type Hold) and of a baseline (type
-  // Proof) only record.
-  { parent: /:(ArchonServer|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
+  // The readiness gate waits for its server (type ArchonServer). The check of imports only looks. The jobs of GC roots (type
+  // Hold) and of a baseline (type Proof) only record.
+  { parent: /:(ArchonServer|ImportCheck|Hold|Proof)$/, type: /:Command$/, role: "hidden" },
   // The change that adds new servers already implies that the old ones are removed.
   { parent: /:Service$/, name: /-drain$/, type: /:Command$/, role: "hidden" },
   { type: /:RemoteImage$/, role: "image" },

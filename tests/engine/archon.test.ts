@@ -171,25 +171,31 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
     expect((await sources(await stack.url())).filter((id) => id.includes("smoke"))).toEqual([]);
   });
 
-  test.each([
-    ["cannot import a package", "startup.py", (text: string) => `import no_such_package\n${text}`, "No module named"],
-    [
-      "does not rerank",
-      "reranking.py",
-      (text: string) => text.replace("return CrossEncoder(name)", 'raise OSError("no model")'),
-      "results returned",
-    ],
-  ])("that %s keeps the release that runs", async (_, file, change, reason) => {
-    const before = await running(stack);
-    const original = fs.readFileSync(path.join(directory, "python", "src", "server", file), "utf8");
-    edit(directory, file, change);
+  test("that imports a package that nobody declares is refused by its name, and no server is touched", async () => {
+    const before = stack.containers("server", { stopped: true });
+    const original = fs.readFileSync(path.join(directory, "python", "src", "server", "startup.py"), "utf8");
+    edit(directory, "startup.py", (text) => `import no_such_package\n${text}`);
 
     const message = await stack.failingUp();
 
-    expect(message).toContain(reason);
+    expect(message).toContain("/app/src/server/startup.py, line 1, imports the module no_such_package");
+    expect(message).toContain(`name it in packages of archon:application`);
+    expect(message).toContain(`./archon lock --stack ${stack.name}`);
+    expect(stack.containers("server", { stopped: true })).toEqual(before);
+    edit(directory, "startup.py", () => original);
+  });
+
+  test("that does not rerank keeps the release that runs", async () => {
+    const before = await running(stack);
+    const original = fs.readFileSync(path.join(directory, "python", "src", "server", "reranking.py"), "utf8");
+    edit(directory, "reranking.py", (text) => text.replace("return CrossEncoder(name)", 'raise OSError("no model")'));
+
+    const message = await stack.failingUp();
+
+    expect(message).toContain("results returned");
     expect(message).toContain(`The service keeps running release ${String(before)}`);
     expect((await fetch(`${await stack.url()}/health`)).status).toBe(200);
-    edit(directory, file, () => original);
+    edit(directory, "reranking.py", () => original);
   });
 
   test("rolls back to the first release without a build", async () => {

@@ -239,6 +239,27 @@ describe("an application with lists of its own", () => {
     expect(image.buildArguments({ browser: false })["COMMAND"]).toBe(`python3 -c 'print('\\''it is $HOME'\\'')'`);
   });
 
+  test.each([
+    [["python3", "-m", "uvicorn", "src.main:app", "--port", "9000"], undefined, ["--server=src.main"]],
+    [["gunicorn", "main:create_app()"], undefined, ["--server=main"]],
+    [["python3", "-m", "app"], undefined, []],
+    [
+      ["python3", "-m", "app"],
+      ["app.server", "app.jobs"],
+      ["--server=app.server", "--server=app.jobs"],
+    ],
+  ])("that is started by %j, with the modules %j, is imported as %j", (command, modules, imported) => {
+    writeService("");
+    const { found } = resolve({ ...service, command, ...(modules === undefined ? {} : { modules }) });
+    expect(found?.importCheck?.arguments).toEqual(["--abi=cp311", ...imported]);
+  });
+
+  test("has the packages that its sources do not name", () => {
+    writeService("flask\n");
+    const { found } = resolve({ ...service, packages: ["psutil>=5"] });
+    expect(found?.requirements.lists?.().image).toBe("flask\npsutil>=5\n");
+  });
+
   test("needs neither sources nor lists with an image, which is pulled", () => {
     const { problems, found } = resolve({ kind: "python", image: PULLED, port: 9000 });
     expect(problems).toEqual([]);

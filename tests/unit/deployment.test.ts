@@ -139,6 +139,52 @@ test("an image of a registry is not built, and the provider logs in where the Do
   }
 });
 
+describe("the check of imports", () => {
+  const importCheck = { program: "applications/python/import_check.py", arguments: ["--abi=cp311", "--server=main"] };
+  const runChecked = (changes: Partial<Settings> = {}, releases: Release[] = []): ReturnType<typeof deploy> => {
+    const application = { ...referenceServer, importCheck };
+    const [latest] = releases;
+    const previous = { running: latest?.id, releases, sharedImages: latest?.images, url: undefined, root: undefined };
+    return deploy(() => new Deployment("archon", planDeployment(application, settings(changes), previous), identity));
+  };
+  const checks = ({ resources }: Awaited<ReturnType<typeof runChecked>>): { name: string; environment: unknown }[] =>
+    resources
+      .filter(({ type, name }) => type === COMMAND && name.startsWith("archon-imports-"))
+      .map(({ name, inputs }) => ({ name, environment: inputs["environment"] }));
+
+  test("runs in the image with the environment, as the server's user and without a network, once for each pair", async () => {
+    const first = checks(await runChecked());
+    const again = checks(await runChecked());
+    const other = checks(await runChecked({ lock: "six==2\n" }));
+
+    expect(first).toHaveLength(1);
+    expect(again).toEqual(first);
+    expect(other[0]?.name).not.toBe(first[0]?.name);
+    const { CHECK_OPTIONS: options, CHECK_ARGUMENTS: args } = first[0]?.environment as Record<string, string>;
+    expect(args).toBe("--abi=cp311\n--server=main\n--environment=six");
+    expect(options?.split("\n")).toEqual(
+      expect.arrayContaining([
+        "--network=none",
+        "--user=10001:10001",
+        "--read-only",
+        `--mount=type=bind,source=/srv/archon/envs/${environmentOfLock},target=/root/.local,readonly`,
+        "--entrypoint=python3",
+      ]),
+    );
+  });
+
+  test("comes before every server, and is left out of a rollback", async () => {
+    const { result, resources } = await runChecked();
+    const service = resources.find(({ type }) => type === "archon:index:Service");
+    const dependencies = [service?.opts.dependsOn ?? []].flat() as pulumi.Resource[];
+    expect(dependencies.map((each) => each.constructor.name)).toContain("ImportCheck");
+
+    const [ran] = (result as Deployment).releases;
+    const rollback = await runChecked({ release: ran?.id ?? "", lock: "six==2\n" }, ran === undefined ? [] : [ran]);
+    expect(checks(rollback)).toEqual([]);
+  });
+});
+
 test("containers are safe by default, and no server has a port or a name", async () => {
   const { resources, sole } = await run();
   for (const { inputs } of resources.filter((each) => each.type === CONTAINER)) {
