@@ -31,6 +31,10 @@ export ARCHON_ENGINE_ELSEWHERE=1
 
 if [[ -n "${BACKEND:-}" ]]; then
   export PULUMI_BACKEND_URL=$BACKEND
+  # Secrets in the stack's file were encrypted with the salt of the state.
+  export=$work/export.json
+  pulumi stack export --stack "$stack" --file "$export" --non-interactive >&2
+  "$files" add-salt "$export" "$stack_file"
 else
   if [[ ! -f "$export" ]]; then
     echo "There is neither a backend (secret PULUMI_BACKEND_URL) nor an export of the state ($export). docs/pull-requests.md says how to give one." >&2

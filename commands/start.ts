@@ -7,13 +7,18 @@ import { UserError } from "../lib/errors";
 import { remoteAccess } from "../lib/host";
 import { sha256 } from "../lib/hashing";
 import { ensureSetup } from "./setup/ensure";
+import { createStack } from "./setup/stack";
 import { ArchonClient, type SearchReply } from "./start/archon-client";
-import { deploy } from "./start/deploy";
+import { deploy, type DeployResult } from "./start/deploy";
 import type { StackOutputs } from "./start/outputs";
+import { preferOwnState } from "./start/own-state";
 import { describeAnswer, describeDeployment, describeTimes } from "./start/report";
 import { deploymentSizes } from "./start/sizes";
+import { findBackend } from "./lib/backend";
+import { pulumiEnvironment } from "./lib/environment";
 import { examples } from "./lib/options";
-import { Steps } from "./lib/progress";
+import { MissingStack } from "./lib/pulumi";
+import { Steps, type Progress } from "./lib/progress";
 import { columnsOf } from "./lib/render";
 
 const documentFile = path.join(__dirname, "start", "about-archon-pulumi.md");
@@ -28,10 +33,11 @@ export function define(command: Command): void {
 
 async function start(): Promise<void> {
   const steps = new Steps();
+  preferOwnState((line) => console.error(line));
   await ensureSetup(steps);
   const { outputs } = await steps.run(
     "Deployment",
-    (progress) => deploy(devStack, progress),
+    (progress) => deployAnew(devStack, progress),
     ({ changes }) => `(${changes})`,
   );
 
@@ -61,6 +67,19 @@ async function start(): Promise<void> {
   console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
 
   checkReply(reply, outputs);
+}
+
+/** Updates the stack, and makes it first where its backend does not have it. */
+async function deployAnew(stack: string, progress: Progress): Promise<DeployResult> {
+  try {
+    return await deploy(stack, progress);
+  } catch (error) {
+    if (!(error instanceof MissingStack)) {
+      throw error;
+    }
+    await createStack(stack, findBackend(), pulumiEnvironment());
+    return deploy(stack, progress);
+  }
 }
 
 /** @throws UserError when the search found nothing, or when the release has models and did not rerank */

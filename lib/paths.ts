@@ -13,21 +13,28 @@ export function archonPath(...segments: string[]): string {
 export const shimDirectory = archonPath("bin");
 export const machineFile = archonPath("machine.json");
 export const toolsFile = archonPath("tools.json");
-export const passphraseFile = archonPath("passphrase");
-export const stateDirectory = archonPath("state");
 export const logDirectory = archonPath("logs");
 
 /** Directory that every checkout of one user shares: tool chains and incomplete base images. */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  if (environment.ARCHON_CACHE) {
-    return path.resolve(environment.ARCHON_CACHE);
+  return userDirectory(environment, "ARCHON_CACHE", "XDG_CACHE_HOME", ".cache");
+}
+
+/** Directory with the embedded states of all checkouts of one user. */
+export function stateHome(environment: NodeJS.ProcessEnv = process.env): string {
+  return userDirectory(environment, "ARCHON_STATE", "XDG_STATE_HOME", path.join(".local", "state"));
+}
+
+/** @param variable of ours that names the directory. @param base variable of the XDG specification, with its default */
+function userDirectory(environment: NodeJS.ProcessEnv, variable: string, base: string, fallback: string): string {
+  const own = environment[variable];
+  if (own) {
+    return path.resolve(own);
   }
+  const xdg = environment[base];
   // The XDG specification tells programs to ignore relative values.
-  const base =
-    environment.XDG_CACHE_HOME && path.isAbsolute(environment.XDG_CACHE_HOME)
-      ? environment.XDG_CACHE_HOME
-      : path.join(environment.HOME ?? os.homedir(), ".cache");
-  return path.join(base, "archon-pulumi");
+  const parent = xdg && path.isAbsolute(xdg) ? xdg : path.join(environment.HOME ?? os.homedir(), fallback);
+  return path.join(parent, "archon-pulumi");
 }
 
 /** A path as a person in the checkout would type it. */

@@ -3,12 +3,13 @@ import { z } from "zod";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { parseLedger, type Ledger } from "../../release/ledger";
+import { displayUrl, fileBackendDirectory, findBackend } from "../lib/backend";
 import { pulumiEnvironment } from "../lib/environment";
 import { stackFlag } from "../lib/options";
-import { pulumi } from "../lib/pulumi";
+import { MissingStack, pulumi } from "../lib/pulumi";
 import { CommandError } from "../lib/run";
+import { heldLock, isStale } from "../lib/state-lock";
 import { brokenAttributes } from "../recover/attributes";
-import { heldLock, isStale } from "../recover/lock";
 import { readState, type KnownState } from "../recover/orphans";
 import { ok, problem, skipped, warning, type Finding } from "./finding";
 
@@ -64,13 +65,12 @@ const containerOutputs = z.object({
 
 /** Whether Pulumi's state of a stack is there, whole and free, and what it says. */
 export async function checkState(stack: string): Promise<{ findings: Finding[]; state?: StackState }> {
-  const environment = pulumiEnvironment();
+  const { url, source } = findBackend();
+  const directory = fileBackendDirectory(url);
   const local = [
-    checkPassphrase(environment.PULUMI_CONFIG_PASSPHRASE_FILE),
-    checkAttributes(stack),
-    checkLock(stack),
+    checkPassphrase(pulumiEnvironment().PULUMI_CONFIG_PASSPHRASE_FILE),
+    directory === undefined ? [] : [checkAttributes(stack, directory), checkLock(stack, directory)].flat(),
   ].flat();
-  const backend = withoutPassword(environment.PULUMI_BACKEND_URL);
   try {
     const exported = await pulumi(stack, ["stack", "export"]);
     const state = {
@@ -78,7 +78,7 @@ export async function checkState(stack: string): Promise<{ findings: Finding[]; 
       containers: readContainers(exported),
       ledger: parseLedger(readOutputs(exported)),
     };
-    const found = ok("state", `Pulumi knows the stack "${stack}"${backend === undefined ? "" : ` in ${backend}`}`);
+    const found = ok("state", `Pulumi knows the stack "${stack}" in ${displayUrl(url)} (${source})`);
     return { findings: [found, ...local, ...judgePending(exported, stack)], state };
   } catch (error) {
     if (!(error instanceof UserError)) {
@@ -91,18 +91,13 @@ export async function checkState(stack: string): Promise<{ findings: Finding[]; 
 /** Why the state says nothing: there is none, or it cannot be read. */
 function unreadable(error: UserError, stack: string): Finding {
   const reason = error instanceof CommandError ? (error.lastLines.at(-1) ?? error.outcome) : error.message;
-  return /no stack named/i.test(reason)
+  return error instanceof MissingStack
     ? skipped("state", `Pulumi does not know the stack "${stack}": it was not made here`, initCommand(stack))
     : problem("state", `Pulumi cannot read the stack "${stack}": ${reason}`, archon(`recover${stackFlag(stack)}`));
 }
 
 function initCommand(stack: string): string {
   return `${archon(`pulumi stack init ${stack}`)}, then ${archon(`pulumi up --stack ${stack}`)}`;
-}
-
-/** The address of a backend, which may hold a password. */
-function withoutPassword(url: string | undefined): string | undefined {
-  return url?.replace(/\/\/[^/@]*@/, "//");
 }
 
 function checkPassphrase(file: string | undefined): Finding[] {
@@ -115,7 +110,7 @@ function checkPassphrase(file: string | undefined): Finding[] {
       problem(
         "passphrase",
         `${file} is missing: without it, nobody can read the secrets of the state`,
-        `put it back from a backup; if it is lost for good, ${archon("setup")} says how to go on`,
+        `put it back from a backup (${archon("state restore FILE")}); if it is lost for good, ${archon("setup")} says how to go on`,
       ),
     ];
   }
@@ -126,8 +121,8 @@ function checkPassphrase(file: string | undefined): Finding[] {
   ];
 }
 
-function checkAttributes(stack: string): Finding[] {
-  const broken = brokenAttributes();
+function checkAttributes(stack: string, directory: string): Finding[] {
+  const broken = brokenAttributes(directory);
   return broken.length === 0
     ? []
     : [
@@ -139,9 +134,9 @@ function checkAttributes(stack: string): Finding[] {
       ];
 }
 
-function checkLock(stack: string): Finding {
+function checkLock(stack: string, directory: string): Finding {
   try {
-    const holder = heldLock(stack);
+    const holder = heldLock(stack, directory);
     if (holder === undefined) {
       return ok("lock", "no update is running");
     }

@@ -2,13 +2,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
-import { passphraseFile, shimDirectory, stateDirectory, toolsFile } from "../../lib/paths";
+import { shimDirectory, toolsFile } from "../../lib/paths";
+import { findBackend, withBackend, type Backend } from "./backend";
 import { toolsEnvironment, type PulumiTools } from "./pulumi-tools";
 
 /**
  * The environment variables with which the commands run Pulumi: the tool chain that the set-up found or made, and the
- * state inside the checkout. The program itself knows the engine of its stack. A backend or passphrase that the user has
- * set is for other projects and is not used.
+ * backend that {@link findBackend} finds. The program itself knows the engine of its stack.
  *
  * @throws UserError before the first set-up
  */
@@ -17,15 +17,13 @@ export function pulumiEnvironment(base: NodeJS.ProcessEnv = process.env): NodeJS
 }
 
 /** {@link pulumiEnvironment} from its parts. Does not change `base`. */
-export function buildPulumiEnvironment(tools: PulumiTools, base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const environment: NodeJS.ProcessEnv = {
-    ...toolsEnvironment(tools, { ...base, PATH: withoutDirectory(tools.binDirectory, withoutShims(base.PATH)) }),
-    PULUMI_BACKEND_URL: `file://${stateDirectory}`,
-    PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
-  };
-  // It would take precedence over the file.
-  delete environment.PULUMI_CONFIG_PASSPHRASE;
-  return environment;
+export function buildPulumiEnvironment(
+  tools: PulumiTools,
+  base: NodeJS.ProcessEnv,
+  backend: Backend = findBackend(base),
+): NodeJS.ProcessEnv {
+  const searchPath = withoutDirectory(tools.binDirectory, withoutShims(base.PATH));
+  return toolsEnvironment(tools, withBackend(backend, { ...base, PATH: searchPath }));
 }
 
 /**

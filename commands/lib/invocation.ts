@@ -11,6 +11,8 @@ export interface Invocation {
   copiesConfig: boolean;
   /** The stack named on the command line, without organization and project. */
   stack: string | undefined;
+  /** Changes the user's credentials: `login`, `logout`. */
+  logsIn: boolean;
   /** Names another directory or configuration file, so it does not use this project's stack files. */
   elsewhere: boolean;
 }
@@ -69,6 +71,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
     usesConfig: configCommands.has(command ?? ""),
     creates: creates === undefined ? undefined : shortName(creates),
     copiesConfig: options.has("--copy-config-from"),
+    logsIn: command === "login" || command === "logout",
     stack: stack === undefined ? undefined : shortName(stack),
     elsewhere: ["-C", "--cwd", "--config-file"].some((option) => options.has(option)),
   };

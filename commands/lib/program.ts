@@ -4,6 +4,8 @@ import * as path from "node:path";
 import { archon } from "../../lib/command-line";
 import { projectRoot } from "../../lib/paths";
 import { groups, type CommandEntry } from "./command-list";
+import { silent } from "./progress";
+import { settleState } from "./settle-state";
 
 /** Exit codes, as `--help` documents them. A signal adds its number to 128, as in a shell. */
 const EXIT_OK = 0;
@@ -53,6 +55,7 @@ async function buildProgram(args: readonly string[]): Promise<Command> {
     .enablePositionalOptions()
     .showHelpAfterError(`\`${archon("--help")}\` lists the commands.`)
     .exitOverride()
+    .hook("preAction", () => settleState({ ...silent, message: (line) => console.error(line) }))
     .addHelpText("after", epilogue);
   const [chosen] = args;
   for (const { title, commands: members } of groups) {

@@ -6,13 +6,20 @@ import { archon } from "../../lib/command-line";
 import { NOTICES_SHOWN } from "../../config/machine";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
+import { credentialsDirectory, displayUrl, findBackend } from "./backend";
 import { pulumiEnvironment, readTools, readToolsRecord } from "./environment";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
 import { CommandError, keepLast, lineSplitter, openLog, run, type RunOptions } from "./run";
-import { rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
+import { hasSecretsSettings, rememberedSalt, withoutNewSalt, withStackFile } from "./stack-file";
 
-/** Runs Pulumi on a stack of this project for a command of ours; returns its stdout. */
+/** The backend does not have the stack. */
+export class MissingStack extends UserError {}
+
+/**
+ * Runs Pulumi on a stack of this project for a command of ours; returns its stdout.
+ * @throws MissingStack when the backend does not have the stack
+ */
 export async function pulumi(
   stack: string,
   args: readonly string[],
@@ -20,6 +27,18 @@ export async function pulumi(
 ): Promise<string> {
   return withConfig(stack, (environment) =>
     run("pulumi", [...args, "--stack", stack, "--non-interactive"], { ...options, environment }),
+  ).catch((error: unknown) => throwMissing(stack, error));
+}
+
+function throwMissing(stack: string, error: unknown): never {
+  if (!(error instanceof CommandError) || !error.lastLines.some((line) => /no stack named '.*' found/.test(line))) {
+    throw error;
+  }
+  const { url, source } = findBackend();
+  const where = source === "embedded" ? "the state of this checkout" : `${displayUrl(url)} (${source})`;
+  throw new MissingStack(
+    `There is no stack "${stack}" in ${where}.\n` +
+      `\`${archon("state")}\` shows which state is used, and which others there are; \`${archon(`pulumi stack init ${stack}`)}\` makes the stack.`,
   );
 }
 
@@ -35,12 +54,17 @@ export interface UpdateResult {
  * Updates a stack through Pulumi's Automation API.
  *
  * @param onEvent gets the engine's events as they happen
+ * @throws MissingStack when the backend does not have the stack
  * @throws CommandError when the update fails, with the last lines that Pulumi printed
  */
 export async function updateStack(
   name: string,
   onEvent: (event: automation.EngineEvent) => void,
 ): Promise<UpdateResult> {
+  return runUpdate(name, onEvent).catch((error: unknown) => throwMissing(name, error));
+}
+
+function runUpdate(name: string, onEvent: (event: automation.EngineEvent) => void): Promise<UpdateResult> {
   return withConfig(name, async (environment) => {
     interruption.throwIfAborted();
     const stack = await automationStack(name, environment);
@@ -123,8 +147,13 @@ export async function runInteractive(args: readonly string[]): Promise<number> {
     process.env.PULUMI_OPTION_CONFIG_FILE === undefined &&
     isInProject(process.cwd(), projectRoot);
   const start = (environment: NodeJS.ProcessEnv): Promise<number> => runAttached(args, environment);
-  if (usesOurStacks && invocation.creates !== undefined) {
-    return withoutNewSalt(invocation.creates, invocation.copiesConfig, () => start(pulumiEnvironment()));
+  if (invocation.logsIn) {
+    return start(loginEnvironment());
+  }
+  const { url, source } = findBackend();
+  // In a shared backend, the stack's salt is committed, as in any project of Pulumi.
+  if (usesOurStacks && invocation.creates !== undefined && source === "embedded") {
+    return withoutNewSalt(invocation.creates, url, invocation.copiesConfig, () => start(pulumiEnvironment()));
   }
   const stack = usesOurStacks && invocation.usesConfig ? (invocation.stack ?? (await selectedStack())) : undefined;
   return stack === undefined ? start(pulumiEnvironment()) : withConfig(stack, start);
@@ -135,22 +164,30 @@ export async function runInteractive(args: readonly string[]): Promise<number> {
  * file.
  */
 async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
-  const salt = rememberedSalt(stack) ?? (await saltFromState(stack));
+  const { url } = findBackend();
+  const salt = hasSecretsSettings(stack) ? undefined : (rememberedSalt(stack, url) ?? (await saltFromState(stack)));
   if (salt === undefined) {
-    // Pulumi does not know the stack, or the stack has no passphrase. Pulumi's own message is better than ours.
+    // Its file says how secrets are encrypted, it has no passphrase, or Pulumi does not know it and says so itself.
     return work(stackEnvironment());
   }
-  return withStackFile(stack, salt, (configFile) =>
-    work({
-      ...stackEnvironment(),
-      ...(configFile === undefined ? {} : { PULUMI_OPTION_CONFIG_FILE: configFile }),
-    }),
+  return withStackFile(stack, url, salt, (configFile) =>
+    work({ ...stackEnvironment(), PULUMI_OPTION_CONFIG_FILE: configFile }),
   );
 }
 
 /** {@link pulumiEnvironment} for a stack whose command has set up everything, and has shown the notices. */
 function stackEnvironment(): NodeJS.ProcessEnv {
   return { ...pulumiEnvironment(), [NOTICES_SHOWN]: "true" };
+}
+
+/** For `pulumi login` and `logout`: they are about the user's credentials, not about this project. */
+function loginEnvironment(): NodeJS.ProcessEnv {
+  const { url, source } = findBackend();
+  return {
+    ...pulumiEnvironment(),
+    PULUMI_BACKEND_URL: source === "PULUMI_BACKEND_URL" ? url : undefined,
+    PULUMI_CREDENTIALS_PATH: credentialsDirectory(process.env),
+  };
 }
 
 /** The salt of a stack that was made without this command. */

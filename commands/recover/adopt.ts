@@ -7,7 +7,8 @@ import { isMissingMount } from "../store/engine-usage";
 import { runInStore, storeImage, storeRoot } from "../store/store-tool";
 import type { Progress } from "../lib/progress";
 import { foreign } from "./orphans";
-import { knownState, labelledWith, releaseLock, removeLabelled } from "./recover";
+import { releaseLock } from "./lock";
+import { knownState, labelledWith, removeLabelled } from "./recover";
 
 /** Another deployment of the same project and stack: what an update refuses to touch. */
 export interface OtherDeployment {
@@ -24,7 +25,7 @@ export interface OtherDeployment {
  * @throws UserError while an update of this one is running
  */
 export async function findOther(stack: string, progress: Progress): Promise<OtherDeployment | undefined> {
-  releaseLock(stack, progress);
+  await releaseLock(stack, progress);
   const state = await knownState(stack);
   const labelled = foreign(await labelledWith(stack), state);
   const root = await storeRoot(stack);

@@ -1,62 +1,111 @@
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
-import { z } from "zod";
-import { project } from "../../config/stack";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
-import { display, stateDirectory } from "../../lib/paths";
-import { ranAt } from "../lib/process-start";
+import { fileBackendDirectory, findBackend, isSelfManaged } from "../lib/backend";
+import { inEmptyProject } from "../lib/empty-project";
+import { pulumiEnvironment } from "../lib/environment";
 import type { Progress } from "../lib/progress";
+import { pulumi } from "../lib/pulumi";
+import { CommandError, run } from "../lib/run";
+import { describeRunning, heldLock, isStale, releaseStaleLocks, type LockHolder } from "../lib/state-lock";
+import { removeBrokenAttributes } from "./attributes";
 
-/** Who holds the lock of a stack, as Pulumi writes it. */
-const holderSchema = z.object({ pid: z.int(), username: z.string(), hostname: z.string(), timestamp: z.string() });
+/**
+ * Removes the locks that a killed Pulumi left on a stack, and half written attributes of the state.
+ *
+ * A bucket is asked through Pulumi. A service keeps no locks that could be stale for long, and they are left to
+ * `pulumi cancel`.
+ *
+ * @returns whether it removed a lock
+ * @throws UserError while an update is running, or when its process is on another machine
+ */
+export async function releaseLock(stack: string, progress: Progress): Promise<boolean> {
+  const { url } = findBackend();
+  const directory = fileBackendDirectory(url);
+  if (directory !== undefined) {
+    const released = releaseLockFiles(stack, progress, directory);
+    const holder = heldLock(stack, directory);
+    if (holder !== undefined) {
+      throw new UserError(describeRunning(stack, holder));
+    }
+    return released;
+  }
+  return isSelfManaged(url) && cancelIfStale(stack, await holdersInBucket(stack), progress);
+}
 
-export type LockHolder = z.infer<typeof holderSchema>;
+/** Removes stale locks and broken attributes from a file backend; leaves any other alone. Takes no program. */
+export function releaseLockIfFile(stack: string, progress: Progress): boolean {
+  const directory = fileBackendDirectory(findBackend().url);
+  return directory !== undefined && releaseLockFiles(stack, progress, directory);
+}
 
-/** The holder of a stack's lock in the checkout's own backend; undefined when nobody holds it. */
-export function heldLock(stack: string, state: string = stateDirectory): LockHolder | undefined {
-  const [file] = lockFiles(stack, state);
-  return file === undefined ? undefined : readLock(file);
+function releaseLockFiles(stack: string, progress: Progress, directory: string): boolean {
+  removeBrokenAttributes(progress, directory);
+  return releaseStaleLocks(stack, progress, directory);
 }
 
 /**
- * Removes the locks that a killed Pulumi left on a stack: those of a process that ran on this machine and has
- * ended, also if another one has its number now.
+ * Removes the locks of a stack, if all of them are stale.
  * @returns whether it removed one
+ * @throws UserError when one is not, or may not be
  */
-export function releaseStaleLocks(stack: string, progress: Progress, state: string = stateDirectory): boolean {
-  const stale = lockFiles(stack, state).filter((file) => isStale(readLock(file)));
-  for (const file of stale) {
-    const { pid } = readLock(file);
-    fs.rmSync(file);
-    fs.rmSync(`${file}.attrs`, { force: true });
-    progress.message(`Removed the lock of an update that was killed (process ${pid}).`);
+async function cancelIfStale(stack: string, holders: readonly LockHolder[], progress: Progress): Promise<boolean> {
+  const held = holders.find((holder) => !isStale(holder));
+  if (held !== undefined) {
+    throw new UserError(describeRunning(stack, held));
   }
-  return stale.length > 0;
+  if (holders.length === 0) {
+    return false;
+  }
+  await pulumi(stack, ["cancel", "--yes"]);
+  const processes = holders.map(({ pid }) => pid).join(", ");
+  progress.message(`Removed the lock of an update that was killed (process ${processes}).`);
+  return true;
 }
 
-function lockFiles(stack: string, state: string): string[] {
-  const directory = path.join(state, ".pulumi", "locks", "organization", project, stack);
-  const names = fs.existsSync(directory) ? fs.readdirSync(directory) : [];
-  return names.filter((name) => name.endsWith(".json")).map((name) => path.join(directory, name));
+/** Whether a failed update found the stack locked by updates that were killed on this machine; their locks are removed. */
+export async function releaseAfter(stack: string, error: unknown, progress: Progress): Promise<boolean> {
+  const holders = error instanceof CommandError ? parseHolders(error.lastLines) : [];
+  return holders.length > 0 && holders.every(isStale) && cancelIfStale(stack, holders, progress);
 }
 
-/** @throws UserError for a lock that a power cut left empty or half written */
-function readLock(file: string): LockHolder {
+/** Who holds locks of a stack, as Pulumi names them in the message of a call that found it locked. */
+export function parseHolders(lines: readonly string[]): LockHolder[] {
+  return lines.flatMap((line) => {
+    const [, username, hostname, pid, timestamp] =
+      /: created by (\S*)@(\S+) \(pid (\d+)\) at (\S+)\s*$/.exec(line) ?? [];
+    return username === undefined || hostname === undefined || timestamp === undefined
+      ? []
+      : [{ username, hostname, pid: Number(pid), timestamp }];
+  });
+}
+
+/**
+ * Only Pulumi can read a bucket. Making a stack that exists fails, and before that it takes the lock and names who holds
+ * it.
+ */
+async function holdersInBucket(stack: string): Promise<LockHolder[]> {
+  // The stack must exist, or it would be made.
+  await pulumi(stack, ["stack", "export"]);
   try {
-    return holderSchema.parse(JSON.parse(fs.readFileSync(file, "utf8")));
-  } catch {
-    const stack = path.basename(path.dirname(file));
-    throw new UserError(
-      `The lock ${display(file)} cannot be read, so who holds it is unknown.\n` +
-        `If no update of the stack ${stack} is running, remove it with \`${archon(`pulumi cancel --yes --stack ${stack}`)}\`.`,
+    await inEmptyProject((cwd) =>
+      run("pulumi", ["stack", "init", stack, "--no-select", "--non-interactive", "--secrets-provider=passphrase"], {
+        cwd,
+        // Nothing is encrypted with it.
+        environment: { ...pulumiEnvironment(), PULUMI_CONFIG_PASSPHRASE: "unused" },
+      }),
     );
+  } catch (error) {
+    if (!(error instanceof CommandError)) {
+      throw error;
+    }
+    const holders = parseHolders(error.lastLines);
+    if (holders.length === 0 && !error.lastLines.some((line) => line.includes("already exists"))) {
+      throw error;
+    }
+    return holders;
   }
-}
-
-/** Whether a lock is of a process that ran on this machine and has ended. */
-export function isStale({ hostname, pid, timestamp }: LockHolder): boolean {
-  const time = Date.parse(timestamp);
-  return hostname === os.hostname() && !ranAt(pid, Number.isNaN(time) ? Infinity : time);
+  throw new UserError(
+    `The stack "${stack}" was removed meanwhile, and this command has made an empty one: ` +
+      `remove it with \`${archon(`pulumi stack rm --yes ${stack}`)}\`.`,
+  );
 }

@@ -1,14 +1,11 @@
 import { stackApplication } from "../lib/application";
-import { archon } from "../../lib/command-line";
 import { project } from "../../config/stack";
 import { LABELLED_KINDS, listLabelled, parseLabelled, type Labelled } from "../../lib/deployment-identity";
-import { UserError } from "../../lib/errors";
 import { engineEnvironment } from "../lib/docker";
 import type { Progress } from "../lib/progress";
 import { pulumi } from "../lib/pulumi";
 import { run } from "../lib/run";
-import { removeBrokenAttributes } from "./attributes";
-import { heldLock, releaseStaleLocks } from "./lock";
+import { releaseAfter, releaseLock, releaseLockIfFile } from "./lock";
 import { orphans, readState, type KnownState } from "./orphans";
 
 /**
@@ -19,28 +16,26 @@ import { orphans, readState, type KnownState } from "./orphans";
  * @throws UserError while an update is running
  */
 export async function recover(stack: string, progress: Progress): Promise<Labelled[]> {
-  releaseLock(stack, progress);
+  await releaseLock(stack, progress);
   return removeOrphans(stack, progress);
 }
 
-/** Recovers a stack like {@link recover} if there is a stale lock; otherwise does nothing. */
-export async function recoverIfStale(stack: string, progress: Progress): Promise<void> {
-  removeBrokenAttributes(progress);
-  if (releaseStaleLocks(stack, progress)) {
+/**
+ * Runs an update of a stack, and recovers the stack like {@link recover} if there is a stale lock: before it in a file
+ * backend, whose locks can be read, and otherwise when the update has found the lock.
+ */
+export async function withoutStaleLock<T>(stack: string, progress: Progress, update: () => Promise<T>): Promise<T> {
+  if (releaseLockIfFile(stack, progress)) {
     await removeOrphans(stack, progress);
   }
-}
-
-/** Removes the stale lock of a stack, and half written attributes of the state. @throws UserError while an update is running */
-export function releaseLock(stack: string, progress: Progress): void {
-  releaseStaleLocks(stack, progress);
-  removeBrokenAttributes(progress);
-  const holder = heldLock(stack);
-  if (holder !== undefined) {
-    throw new UserError(
-      `An update of the stack "${stack}" is running: process ${holder.pid} of ${holder.username}@${holder.hostname}, ` +
-        `since ${holder.timestamp}.\nWait until it has finished. If that process no longer exists: ${archon(`pulumi cancel --yes --stack ${stack}`)}`,
-    );
+  try {
+    return await update();
+  } catch (error) {
+    if (!(await releaseAfter(stack, error, progress))) {
+      throw error;
+    }
+    await removeOrphans(stack, progress);
+    return update();
   }
 }
 

@@ -15,6 +15,7 @@ import { configuredBaseImage, configuredValue, devStack, namedEngine, stackHost 
 import { writeAtomically } from "../../lib/files";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { imageExists } from "../lib/docker";
+import { displayUrl, findBackend, type Backend } from "../lib/backend";
 import { buildPulumiEnvironment, readToolsRecord, type ToolsRecord } from "../lib/environment";
 import { Steps } from "../lib/progress";
 import type { PulumiTools } from "../lib/pulumi-tools";
@@ -22,17 +23,23 @@ import { ensureBaseImage } from "./base-image";
 import { ensureDocker, findEngine, requireEngine } from "./docker";
 import { checkEngine } from "./engine-check";
 import { ensurePulumi } from "./pulumi";
-import { ensureStack, hasStack } from "./stack";
+import { ensureReady, isReady } from "./stack";
 
 /**
  * Runs the set-up if a part of it is missing, and prints nothing otherwise.
  * @param stack that the command works on: its engine must answer. @default the stack `dev`
  */
 export async function ensureSetup(steps: Steps, stack: string = devStack): Promise<void> {
-  environmentNotices(stack, stackHost(stack).dockerHost).forEach((notice) => console.error(notice));
+  const notices = [...environmentNotices(stack, stackHost(stack).dockerHost), ...backendNotices(findBackend())];
+  notices.forEach((notice) => console.error(notice));
   if (!(await isSetUp(stack))) {
     await setUp(steps, stack);
   }
+}
+
+/** Which backend is used, where it is not the one that a checkout has by itself. */
+function backendNotices({ url, source }: Backend): string[] {
+  return source === "embedded" ? [] : [`State: ${displayUrl(url)} (${source})`];
 }
 
 /** Runs every step of the set-up. Each step keeps what already exists. */
@@ -52,10 +59,11 @@ export async function setUp(steps: Steps, stack: string = devStack): Promise<voi
   const record: ToolsRecord = { tools, fingerprint: toolsFingerprint() };
   writeAtomically(toolsFile, `${JSON.stringify(record, undefined, 2)}\n`, 0o644);
 
+  const backend = findBackend();
   await steps.run(
-    `Stack ${devStack}`,
-    () => ensureStack(devStack, buildPulumiEnvironment(tools, process.env)),
-    () => "",
+    backend.source === "embedded" ? `Stack ${devStack}` : "State",
+    () => ensureReady(devStack, backend, buildPulumiEnvironment(tools, process.env, backend)),
+    () => (backend.source === "embedded" ? "" : displayUrl(backend.url)),
   );
 }
 
@@ -110,7 +118,7 @@ async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine):
 
 /** Whether every step of the set-up is already done. Takes a fraction of a second. */
 async function isSetUp(stack: string): Promise<boolean> {
-  if (currentTools() === undefined || !hasStack(devStack)) {
+  if (currentTools() === undefined || !isReady(devStack, findBackend())) {
     return false;
   }
   const machine = readMachine();

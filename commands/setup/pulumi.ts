@@ -1,10 +1,10 @@
 import * as path from "node:path";
 import { Interrupted, UserError } from "../../lib/errors";
+import { withLock } from "../lib/lock-file";
 import type { Progress } from "../lib/progress";
 import type { PulumiTools } from "../lib/pulumi-tools";
 import { buildTools, findBuiltTools } from "./pulumi-build";
 import { downloadTools, findDownloadedTools } from "./pulumi-download";
-import { withLock } from "./pulumi-lock";
 import { adoptPathTools, findAdoptedTools } from "./pulumi-path";
 import { minimumPulumiVersion } from "./pulumi-pins";
 
@@ -26,7 +26,7 @@ export async function ensurePulumi(cacheDirectory: string, progress: Progress): 
   const root = path.join(cacheDirectory, "toolchain");
   return (
     findTools(root) ??
-    (await withLock(path.join(root, "lock"), progress, async () => {
+    (await withLock(path.join(root, "lock"), "set-up of the same tools", progress, async () => {
       // Another set-up may have provided them while this one waited.
       return findTools(root) ?? (await obtainTools(root, progress));
     }))

@@ -1,64 +1,43 @@
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { archon } from "../../lib/command-line";
-import { devStack, project } from "../../config/stack";
 import { UserError } from "../../lib/errors";
-import { archonPath, display, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
+import { projectRoot, shimDirectory } from "../../lib/paths";
 import { writeAtomically } from "../../lib/files";
+import { embeddedState, ensureState, stacksIn } from "../lib/embedded-state";
+import type { Backend } from "../lib/backend";
+import { inEmptyProject } from "../lib/empty-project";
 import { CommandError, run } from "../lib/run";
 import { rememberSalt, saltOf } from "../lib/stack-file";
 
 const shimFile = path.join(shimDirectory, "pulumi");
 
 /**
- * Whether this checkout has the stack, by its files alone: Pulumi is not started. Both the shim and the stack that Pulumi
- * has selected go by the path of the checkout, so a checkout that was moved has none.
+ * Whether this checkout can use a backend: by its files alone, Pulumi is not started. The embedded one must have the stack.
+ * Both the shim and the stack that Pulumi has selected go by the path of the checkout, so a checkout that was moved has
+ * neither.
  */
-export function hasStack(stack: string): boolean {
-  return hasShim() && isInState(stack);
-}
-
-function isInState(stack: string): boolean {
-  const directory = path.join(stateDirectory, ".pulumi", "stacks", project);
-  return (
-    fs.existsSync(passphraseFile) &&
-    fs.existsSync(directory) &&
-    fs.readdirSync(directory).some((name) => name === `${stack}.json` || name.startsWith(`${stack}.json.gz`))
-  );
+export function isReady(stack: string, { source }: Backend): boolean {
+  return hasShim() && (source !== "embedded" || stacksIn(embeddedState().backend).includes(stack));
 }
 
 /**
- * Makes a stack on the file backend inside the checkout, with a passphrase that only this checkout knows, and selects
- * it if none is selected. Writes no committed file. The shim comes last: it shows that everything before it is done.
+ * Prepares a backend for this checkout. The embedded one is made with a passphrase that only this checkout knows, gets
+ * the stack, and the stack is selected if none is. In any other backend a person makes the stacks. Writes no committed
+ * file. The shim comes last: it shows that everything before it is done.
  *
  * @param environment with which Pulumi runs, see `pulumiEnvironment`
  */
-export async function ensureStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
-  fs.mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  ensurePassphrase();
-  if (!isInState(stack)) {
-    await createStack(stack, environment);
+export async function ensureReady(stack: string, backend: Backend, environment: NodeJS.ProcessEnv): Promise<void> {
+  if (backend.source === "embedded") {
+    const state = embeddedState();
+    ensureState(state);
+    if (!stacksIn(state.backend).includes(stack)) {
+      await createStack(stack, backend, environment);
+    }
+    await selectIfNone(stack, environment);
   }
-  await selectIfNone(stack, environment);
   writeAtomically(shimFile, shim(), 0o755);
-}
-
-function ensurePassphrase(): void {
-  if (fs.existsSync(passphraseFile)) {
-    return;
-  }
-  const stacks = path.join(stateDirectory, ".pulumi", "stacks");
-  if (fs.existsSync(stacks) && fs.readdirSync(stacks).length > 0) {
-    throw new UserError(
-      `${display(stateDirectory)} holds stacks, but the passphrase of their secrets, ${display(passphraseFile)}, is missing.\n` +
-        `Put it back from a backup. Without it the state cannot be used: move ${display(stateDirectory)} away, run ` +
-        `\`${archon("setup")}\`, then for each stack \`${archon("pulumi stack init NAME")}\` (not for ${devStack}) and ` +
-        `\`${archon("recover --adopt --stack NAME")}\`. Environments, models and documents stay until the first update, ` +
-        "which removes what only earlier releases needed.",
-    );
-  }
-  writeAtomically(passphraseFile, `${randomBytes(32).toString("base64url")}\n`, 0o600);
 }
 
 /** `pulumi` for shells that evaluated `./archon env`. */
@@ -71,30 +50,25 @@ function hasShim(): boolean {
   return fs.existsSync(shimFile) && fs.readFileSync(shimFile, "utf8") === shim();
 }
 
-async function createStack(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {
+/** Makes a stack without changing a file of the checkout. Its secrets have a passphrase, unless the backend keeps them. */
+export async function createStack(stack: string, backend: Backend, environment: NodeJS.ProcessEnv): Promise<void> {
   // Pulumi writes the salt of the passphrase into the stack file beside Pulumi.yaml, so it gets temporary ones.
-  const directory = fs.mkdtempSync(archonPath("stack-"));
-  try {
-    fs.writeFileSync(path.join(directory, "Pulumi.yaml"), `name: ${project}\nruntime: nodejs\n`);
-    await run(
-      "pulumi",
-      ["stack", "init", stack, "--secrets-provider", "passphrase", "--no-select", "--non-interactive"],
-      {
-        cwd: directory,
-        environment,
-        log: "stack-init",
-      },
-    );
-    const salt = saltOf(fs.readFileSync(path.join(directory, `Pulumi.${stack}.yaml`), "utf8"));
-    if (salt === undefined) {
+  await inEmptyProject(async (directory) => {
+    await run("pulumi", ["stack", "init", stack, "--no-select", "--non-interactive"], {
+      cwd: directory,
+      environment,
+      log: "stack-init",
+    });
+    const file = path.join(directory, `Pulumi.${stack}.yaml`);
+    const salt = fs.existsSync(file) ? saltOf(fs.readFileSync(file, "utf8")) : undefined;
+    if (salt !== undefined) {
+      rememberSalt(stack, backend.url, salt);
+    } else if (backend.source === "embedded") {
       throw new UserError(
-        `Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${display(stateDirectory)} and run \`${archon("setup")}\`.`,
+        `Pulumi made the stack "${stack}" without a salt for its passphrase. Remove ${embeddedState().directory} and run \`${archon("setup")}\`.`,
       );
     }
-    rememberSalt(stack, salt);
-  } finally {
-    fs.rmSync(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 async function selectIfNone(stack: string, environment: NodeJS.ProcessEnv): Promise<void> {

@@ -1,7 +1,7 @@
 import type { EngineEvent, OpType } from "@pulumi/pulumi/automation";
 import type { Progress } from "../lib/progress";
 import { updateStack } from "../lib/pulumi";
-import { recoverIfStale } from "../recover/recover";
+import { withoutStaleLock } from "../recover/recover";
 import { parseOutputs, type StackOutputs } from "./outputs";
 
 export interface DeployResult {
@@ -12,15 +12,15 @@ export interface DeployResult {
 
 /** Updates a stack, after recovering it if an update was killed, and shows what happens. */
 export async function deploy(stack: string, progress: Progress): Promise<DeployResult> {
-  await recoverIfStale(stack, progress);
-  const { outputs, changes } = await updateStack(stack, (event) => {
+  const show = (event: EngineEvent): void => {
     const shown = describeEvent(event);
     if (shown?.lasting === true) {
       progress.message(shown.text);
     } else if (shown !== undefined) {
       progress.update(0, 0, shown.text);
     }
-  });
+  };
+  const { outputs, changes } = await withoutStaleLock(stack, progress, () => updateStack(stack, show));
   return { outputs: parseOutputs(outputs), changes: describeChanges(changes) };
 }
 

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import type { Finding } from "../../commands/doctor/finding";
 import { command, commandWith, prepareCommands, type Outcome } from "../support/commands";
-import { Checkout, docker, type EngineStack } from "../support/engine";
+import { backendOf, Checkout, docker, type EngineStack } from "../support/engine";
 
 /**
  * What the doctor says of a real stack: healthy, with many faults at once, mended by the remedies that it named, and when
@@ -84,7 +84,7 @@ describe("with faults", () => {
     docker("update", "--memory=700m", "--memory-swap=700m", server());
     docker("pause", paused);
     stack.configure({ pythonIndex: "http://127.0.0.1:9/simple" });
-    fs.chmodSync(path.join(checkout.directory, ".archon", "passphrase"), 0o644);
+    fs.chmodSync(checkout.backend.PULUMI_CONFIG_PASSPHRASE_FILE, 0o644);
 
     const report = doctor({ HTTPS_PROXY: "http://user:secret-of-proxy@127.0.0.1:3128" });
     const lines = wrong(report).join("\n");
@@ -126,7 +126,7 @@ describe("with faults", () => {
 
   test("the remedies mend them", async () => {
     stack.configure({ pythonIndex: "" });
-    fs.chmodSync(path.join(checkout.directory, ".archon", "passphrase"), 0o600);
+    fs.chmodSync(checkout.backend.PULUMI_CONFIG_PASSPHRASE_FILE, 0o600);
     fs.rmSync(path.join(checkout.root, "refs", "archon-broken.json"));
     docker("unpause", gateway());
     docker("rm", `${stack.name}-${OTHER.slice(0, 8)}`);
@@ -142,7 +142,7 @@ describe("with faults", () => {
 
   /** The lock of a process of this machine that has ended, as Pulumi writes it. */
   function plantLock(): void {
-    const locks = path.join(stack.stateDirectory, ".archon/state/.pulumi/locks/organization/archon", stack.name);
+    const locks = path.join(backendOf(stack.stateDirectory), ".pulumi/locks/organization/archon", stack.name);
     fs.mkdirSync(locks, { recursive: true });
     const holder = { pid: 2 ** 22 + 1, username: "ada", hostname: os.hostname(), timestamp: new Date().toISOString() };
     fs.writeFileSync(path.join(locks, "planted.json"), JSON.stringify(holder));
@@ -179,12 +179,12 @@ describe("it works and says what it cannot see", () => {
     }));
 
   test("without the passphrase", () =>
-    hidden("passphrase", () => {
-      expect(wrong(doctor()).join("\n")).toMatch(/^problem passphrase: .*\.archon\/passphrase is missing/m);
+    hidden("test-passphrase", () => {
+      expect(wrong(doctor()).join("\n")).toMatch(/^problem passphrase: .*\.archon\/test-passphrase is missing/m);
     }));
 
   test("with attributes of the state that are half written", () => {
-    const file = path.join(stack.stateDirectory, ".archon/state/.pulumi/stacks/archon", `${stack.name}.json.attrs`);
+    const file = path.join(backendOf(stack.stateDirectory), ".pulumi/stacks/archon", `${stack.name}.json.attrs`);
     fs.writeFileSync(file, "");
     expect(wrong(doctor()).join("\n")).toMatch(/^problem attributes: .* → \.\/archon recover/m);
     expect(run("recover").code).toBe(0);

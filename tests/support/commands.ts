@@ -11,28 +11,28 @@ export interface Outcome {
   output: string;
 }
 
-/** Puts the tools and the passphrase of a copied checkout where the set-up puts them, so that its commands find them. */
+/** Puts the record of the tools and the passphrase of a copied checkout where its commands find them. */
 export function prepareCommands(checkout: Checkout): void {
   fs.copyFileSync(toolsFile, path.join(checkout.directory, ".archon", "tools.json"));
-  fs.writeFileSync(path.join(checkout.directory, ".archon", "passphrase"), "test\n", { mode: 0o600 });
+  fs.writeFileSync(checkout.backend.PULUMI_CONFIG_PASSPHRASE_FILE, "test\n", { mode: 0o600 });
 }
 
-/** Runs `./archon NAME ARGS` in a copied checkout, without a terminal. */
+/** Runs `./archon NAME ARGS` in a copied checkout on the state of its stacks, without a terminal. */
 export function command(checkout: Checkout, name: string, ...args: string[]): Outcome {
   return commandWith({}, checkout, name, ...args);
 }
 
-/** Like {@link command}, with more environment variables. */
+/** Like {@link command}, with more environment variables. An undefined one is not set. */
 export function commandWith(
   variables: NodeJS.ProcessEnv,
-  checkout: Checkout,
+  { directory, backend }: Checkout,
   name: string,
   ...args: string[]
 ): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [path.join("commands", "launch.cjs"), name, ...args], {
-    cwd: checkout.directory,
+    cwd: directory,
     encoding: "utf8",
-    env: { ...process.env, CI: "true", ...variables },
+    env: { ...process.env, CI: "true", ...backend, ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });
   return { code: status, stdout, output: `${stdout}${stderr}` };

@@ -31,7 +31,8 @@ export class Checkout {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-engine-"));
   /** The store that its stacks share, on the same host. */
   readonly root = path.join(this.directory, "host-store");
-  private readonly stacks: EngineStack[] = [];
+  /** The stacks that this checkout removes, with their stores. */
+  private readonly stores = new Map<string, string>();
 
   /** @param commit to copy. @default the working tree */
   constructor(commit?: string) {
@@ -41,9 +42,17 @@ export class Checkout {
       this.extract(commit);
     }
     fs.symlinkSync(path.join(projectRoot, "node_modules"), path.join(this.directory, "node_modules"));
-    fs.mkdirSync(path.join(this.directory, ".archon", "state"), { recursive: true });
+    fs.mkdirSync(backendOf(this.directory), { recursive: true });
     fs.mkdirSync(path.join(this.directory, ".archon", "logs"));
     fs.copyFileSync(machineFile, path.join(this.directory, ".archon", "machine.json"));
+  }
+
+  /** The variables with which commands find the state of its stacks. */
+  get backend(): { PULUMI_BACKEND_URL: string; PULUMI_CONFIG_PASSPHRASE_FILE: string } {
+    return {
+      PULUMI_BACKEND_URL: `file://${backendOf(this.directory)}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: path.join(this.directory, ".archon", "test-passphrase"),
+    };
   }
 
   private copyWorkingTree(): void {
@@ -84,6 +93,14 @@ export class Checkout {
     configuration: Readonly<Record<string, unknown>> = {},
     name = `test-${crypto.randomBytes(4).toString("hex")}`,
   ): Promise<EngineStack> {
+    return this.open(name, this.directory, await this.configure(name, configuration));
+  }
+
+  /** Writes the configuration of such a stack, which a command may then make. {@link remove} removes it. */
+  async configure(
+    name: string,
+    configuration: Readonly<Record<string, unknown>> = {},
+  ): Promise<Readonly<Record<string, unknown>>> {
     const values = {
       root: this.root,
       requirements: "tests/support/locks/small.txt",
@@ -92,7 +109,8 @@ export class Checkout {
       ...configuration,
     };
     fs.writeFileSync(path.join(this.directory, `Pulumi.${name}.yaml`), JSON.stringify({ config: qualified(values) }));
-    return this.open(name, this.directory, values);
+    this.stores.set(name, String(values.root));
+    return values;
   }
 
   /**
@@ -107,10 +125,9 @@ export class Checkout {
 
   /** A stack whose state is lost, with its configuration and nothing else. */
   async loseState(stack: EngineStack): Promise<EngineStack> {
-    const state = path.join(stack.stateDirectory, ".archon", "state");
+    const state = backendOf(stack.stateDirectory);
     fs.rmSync(state, { recursive: true });
     fs.mkdirSync(state);
-    this.stacks.splice(this.stacks.indexOf(stack), 1);
     return this.open(stack.name, this.directory, stack.configuration);
   }
 
@@ -128,7 +145,7 @@ export class Checkout {
         pulumiCommand: await pulumiCommand(),
         envVars: {
           ...(pulumiEnvironment() as Record<string, string>),
-          PULUMI_BACKEND_URL: `file://${path.join(stateDirectory, ".archon", "state")}`,
+          PULUMI_BACKEND_URL: `file://${backendOf(stateDirectory)}`,
           PULUMI_CONFIG_PASSPHRASE: "test",
           // Programs of earlier commits read it.
           PULUMI_NODEJS_TRANSPILE_ONLY: "true",
@@ -140,28 +157,29 @@ export class Checkout {
     const readOutputs = stack.outputs.bind(stack);
     stack.outputs = () => Promise.resolve({});
     stack.info = () => Promise.resolve(undefined);
-    const made = new EngineStack(stack, readOutputs, this.directory, stateDirectory, values);
-    if (stateDirectory === this.directory) {
-      this.stacks.push(made);
-    }
-    return made;
+    return new EngineStack(stack, readOutputs, this.directory, stateDirectory, values);
   }
 
   /** Removes everything that the stacks left on the host. Pulumi would need seconds of processor time for each. */
   remove(): void {
-    for (const stack of this.stacks) {
-      removeLabelled(stack.name);
+    for (const [name, root] of this.stores) {
+      removeLabelled(name);
       // A store that other files share would otherwise keep what this stack needed.
-      for (const file of [`archon-${stack.name}.json`, `archon-${stack.name}.owner`]) {
-        fs.rmSync(path.join(stack.root, "refs", file), { force: true });
+      for (const file of [`archon-${name}.json`, `archon-${name}.owner`]) {
+        fs.rmSync(path.join(root, "refs", file), { force: true });
       }
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 }
 
+/** Directory of the file backend of a copied checkout. */
+export function backendOf(checkout: string): string {
+  return path.join(checkout, ".archon", "backend");
+}
+
 function stateFile(checkout: string, stack: string): string {
-  return path.join(checkout, ".archon", "state", ".pulumi", "stacks", "archon", `${stack}.json`);
+  return path.join(backendOf(checkout), ".pulumi", "stacks", "archon", `${stack}.json`);
 }
 
 let command: Promise<automation.PulumiCommand> | undefined;

@@ -2,8 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { removeBrokenAttributes } from "../../commands/recover/attributes";
-import { heldLock, releaseStaleLocks } from "../../commands/recover/lock";
+import { parseHolders } from "../../commands/recover/lock";
 import { silent } from "../../commands/lib/progress";
+import { heldLock, releaseStaleLocks, requireIdle } from "../../commands/lib/state-lock";
 import { foreign, orphans, readState } from "../../commands/recover/orphans";
 import type { Labelled } from "../../lib/deployment-identity";
 
@@ -73,9 +74,24 @@ test("the holder of a lock is who wrote it, and nobody without a file", () => {
   fs.writeFileSync(path.join(directory, "x.json.attrs"), "{}");
   expect(heldLock("dev", state)).toEqual(holder);
   expect(heldLock("prod", state)).toBeUndefined();
+  expect(() => requireIdle(["prod"], state)).not.toThrow();
+  expect(() => requireIdle(["prod", "dev"], state)).toThrow(
+    'An update of the stack "dev" is running: process 1 of me@',
+  );
   fs.writeFileSync(path.join(directory, "x.json"), "");
   expect(() => heldLock("dev", state)).toThrow("./archon pulumi cancel --yes --stack dev");
   fs.rmSync(state, { recursive: true });
+});
+
+test("the holders of locks in a bucket are those that Pulumi names", () => {
+  const message = `error: could not create stack: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete the lock file with \`pulumi cancel\`.
+  s3://bucket/.pulumi/locks/organization/archon/dev/1.json?region=us-east-1: created by ada@gpu1 (pid 71) at 2026-11-29T14:00:00Z
+  s3://bucket/.pulumi/locks/organization/archon/dev/2.json?region=us-east-1: created by ci@runner-2 (pid 8) at 2026-11-29T14:01:00+01:00`;
+  expect(parseHolders(message.split("\n"))).toEqual([
+    { username: "ada", hostname: "gpu1", pid: 71, timestamp: "2026-11-29T14:00:00Z" },
+    { username: "ci", hostname: "runner-2", pid: 8, timestamp: "2026-11-29T14:01:00+01:00" },
+  ]);
+  expect(parseHolders(["error: stack 'organization/archon/dev' already exists"])).toEqual([]);
 });
 
 describe("a lock of this machine", () => {

@@ -1,21 +1,28 @@
 import { execFileSync } from "node:child_process";
 import * as path from "node:path";
 import { buildPulumiEnvironment, shellExports, withoutShims } from "../../commands/lib/environment";
+import type { Backend } from "../../commands/lib/backend";
 import type { PulumiTools } from "../../commands/lib/pulumi-tools";
-import { archonPath, passphraseFile, projectRoot, shimDirectory, stateDirectory } from "../../lib/paths";
+import { archonPath, projectRoot, shimDirectory } from "../../lib/paths";
 
 const built: PulumiTools = { home: "/cache/home", binDirectory: "/cache/bin", version: "3.259.0", origin: "built" };
 const onPath: PulumiTools = { home: "/home/me/.pulumi", binDirectory: undefined, version: "3.259.0", origin: "path" };
+const embedded: Backend = {
+  url: "file:///states/archon/backend",
+  source: "embedded",
+  passphraseFile: "/states/archon/passphrase",
+  ignoredLogin: undefined,
+};
 
 describe("the environment of Pulumi", () => {
-  test("has the tools first on PATH, once, and the state inside the checkout", () => {
+  test("has the tools first on PATH, once, and the backend", () => {
     const base = { PATH: "/usr/bin:/cache/bin:/bin", HOME: "/home/me" };
-    expect(buildPulumiEnvironment(built, base)).toEqual({
+    expect(buildPulumiEnvironment(built, base, embedded)).toEqual({
       HOME: "/home/me",
       PATH: "/cache/bin:/usr/bin:/bin",
       PULUMI_HOME: "/cache/home",
-      PULUMI_BACKEND_URL: `file://${stateDirectory}`,
-      PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
+      PULUMI_BACKEND_URL: embedded.url,
+      PULUMI_CONFIG_PASSPHRASE_FILE: embedded.passphraseFile,
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -24,27 +31,18 @@ describe("the environment of Pulumi", () => {
     expect(base).toEqual({ PATH: "/usr/bin:/cache/bin:/bin", HOME: "/home/me" });
   });
 
-  test("replaces a passphrase and backend of another project", () => {
-    const environment = buildPulumiEnvironment(onPath, {
-      PATH: "/usr/bin",
-      PULUMI_CONFIG_PASSPHRASE: "other",
-      PULUMI_BACKEND_URL: "s3://other",
-    });
-    expect(environment).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE");
-    expect(environment.PULUMI_BACKEND_URL).toBe(`file://${stateDirectory}`);
-    expect(environment.PATH).toBe("/usr/bin");
-  });
-
   test("keeps the engine that the person names, and names none itself: that is for the stack to say", () => {
-    expect(buildPulumiEnvironment(onPath, { DOCKER_HOST: "tcp://other:2375" }).DOCKER_HOST).toBe("tcp://other:2375");
-    expect(buildPulumiEnvironment(onPath, {})).not.toHaveProperty("DOCKER_HOST");
+    expect(buildPulumiEnvironment(onPath, { DOCKER_HOST: "tcp://other:2375" }, embedded).DOCKER_HOST).toBe(
+      "tcp://other:2375",
+    );
+    expect(buildPulumiEnvironment(onPath, {}, embedded)).not.toHaveProperty("DOCKER_HOST");
   });
 });
 
 describe("the exports for a shell", () => {
   test("name only what differs, and unset what must not be there", () => {
     const base = { PATH: "/usr/bin", HOME: "/home/me", PULUMI_CONFIG_PASSPHRASE: "other" };
-    const lines = shellExports(buildPulumiEnvironment(built, base), base).split("\n");
+    const lines = shellExports(buildPulumiEnvironment(built, base, embedded), base).split("\n");
     expect(lines.map((line) => line.split("=")[0])).toEqual([
       "export PATH",
       "export PULUMI_BACKEND_URL",
@@ -66,9 +64,9 @@ describe("the exports for a shell", () => {
   });
 
   test("evaluated twice change nothing more", () => {
-    const once = { ...buildPulumiEnvironment(built, { PATH: "/usr/bin" }) };
+    const once = { ...buildPulumiEnvironment(built, { PATH: "/usr/bin" }, embedded) };
     once.PATH = [shimDirectory, once.PATH].join(path.delimiter);
-    expect(shellExports(buildPulumiEnvironment(built, once), once)).toBe("");
+    expect(shellExports(buildPulumiEnvironment(built, once, embedded), once)).toBe("");
   });
 });
 

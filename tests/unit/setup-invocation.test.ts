@@ -7,6 +7,7 @@ const nothing: Invocation = {
   usesConfig: false,
   creates: undefined,
   copiesConfig: false,
+  logsIn: false,
   stack: undefined,
   elsewhere: false,
 };
@@ -33,6 +34,8 @@ describe("the arguments of Pulumi", () => {
     ["stack init --stack prod", { creates: "prod", stack: "prod" }],
     ["stack init prod --copy-config-from dev", { creates: "prod", copiesConfig: true }],
     ["stack init", {}],
+    ["login s3://bucket", { logsIn: true }],
+    ["logout --all", { logsIn: true }],
     ["stack select prod", {}],
   ])("%j", (line, expected) => {
     expect(parseInvocation(line.split(" ").filter((word) => word !== ""))).toEqual({ ...nothing, ...expected });

@@ -10,13 +10,14 @@ jest.mock("../../lib/paths", () => {
     projectRoot,
     archonPath,
     shimDirectory: archonPath("bin"),
-    passphraseFile: archonPath("passphrase"),
-    stateDirectory: archonPath("state"),
+    stateHome: () => path.join(projectRoot, "states"),
     logDirectory: archonPath("logs"),
   };
 });
 
-import { ensureStack, hasStack } from "../../commands/setup/stack";
+import type { Backend } from "../../commands/lib/backend";
+import { embeddedState } from "../../commands/lib/embedded-state";
+import { ensureReady, isReady } from "../../commands/setup/stack";
 import * as paths from "../../lib/paths";
 
 // A script stands in for Pulumi. Which stack the real one has selected, by the checkout's path, is not proven here.
@@ -24,8 +25,22 @@ import * as paths from "../../lib/paths";
 const checkout = paths.projectRoot;
 const calls = path.join(checkout, "calls");
 const environment = { PATH: [checkout, process.env.PATH].join(path.delimiter) };
+const state = embeddedState();
+const embedded: Backend = {
+  url: `file://${state.backend}`,
+  source: "embedded",
+  passphraseFile: state.passphraseFile,
+  ignoredLogin: undefined,
+};
+const shared: Backend = {
+  url: "s3://bucket",
+  source: "Pulumi.yaml",
+  passphraseFile: undefined,
+  ignoredLogin: undefined,
+};
+
 beforeAll(() => {
-  const stacks = paths.archonPath("state", ".pulumi", "stacks", "archon");
+  const stacks = path.join(state.backend, ".pulumi", "stacks", "archon");
   const client = `#!/bin/sh
 echo "$*" >>'${calls}'
 case "$*" in
@@ -38,30 +53,48 @@ esac
 afterAll(() => fs.rmSync(checkout, { recursive: true }));
 
 test("a stack is there once everything that belongs to it is", async () => {
-  expect(hasStack("dev")).toBe(false);
-  await ensureStack("dev", environment);
-  expect(hasStack("dev")).toBe(true);
+  expect(isReady("dev", embedded)).toBe(false);
+  await ensureReady("dev", embedded, environment);
+  expect(isReady("dev", embedded)).toBe(true);
+});
+
+test("the state is outside of the checkout's own files, and only the user may read the passphrase", () => {
+  expect(path.dirname(state.directory)).toBe(path.join(checkout, "states"));
+  expect(fs.statSync(state.directory).mode & 0o777).toBe(0o700);
+  expect(fs.statSync(state.passphraseFile).mode & 0o777).toBe(0o600);
+});
+
+test("in another backend no stack is made: a build server only wants to look", async () => {
+  fs.rmSync(paths.archonPath("bin"), { recursive: true });
+  fs.rmSync(calls);
+  expect(isReady("dev", shared)).toBe(false);
+  await ensureReady("dev", shared, environment);
+  expect(isReady("dev", shared)).toBe(true);
+  expect(fs.existsSync(calls)).toBe(false);
 });
 
 test("a lost passphrase is reported with the way on, which touches no other stack", async () => {
-  fs.renameSync(paths.passphraseFile, `${paths.passphraseFile}.away`);
-  const attempt = ensureStack("dev", environment);
+  fs.renameSync(state.passphraseFile, `${state.passphraseFile}.away`);
+  const attempt = ensureReady("dev", embedded, environment);
   await expect(attempt).rejects.toThrow("./archon recover --adopt --stack NAME");
   await expect(attempt).rejects.not.toThrow("docker rm");
-  fs.renameSync(`${paths.passphraseFile}.away`, paths.passphraseFile);
+  fs.renameSync(`${state.passphraseFile}.away`, state.passphraseFile);
 });
 
 test("in a checkout that was moved, it is set up again: selected, and started by a `pulumi` that exists", async () => {
   const moved = path.join(checkout, "moved");
   fs.mkdirSync(moved);
+  const before = state.directory;
   Object.assign(jest.requireMock<object>("../../lib/paths"), { projectRoot: moved });
-  expect(hasStack("dev")).toBe(false);
-  fs.rmSync(calls);
-  await ensureStack("dev", environment);
+  // The state comes along by `settleState`.
+  fs.renameSync(before, embeddedState(process.env, moved).directory);
+  expect(isReady("dev", embedded)).toBe(false);
+  fs.rmSync(calls, { force: true });
+  await ensureReady("dev", embedded, environment);
   expect(fs.readFileSync(calls, "utf8")).toMatch(/^stack select dev /m);
   expect(fs.readFileSync(calls, "utf8")).not.toContain("init");
   expect(fs.readFileSync(paths.archonPath("bin", "pulumi"), "utf8")).toContain(
     `exec node '${moved}/commands/launch.cjs' pulumi`,
   );
-  expect(hasStack("dev")).toBe(true);
+  expect(isReady("dev", embedded)).toBe(true);
 });

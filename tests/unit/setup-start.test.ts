@@ -5,12 +5,12 @@ import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { ArchonClient, type Document } from "../../commands/start/archon-client";
-import { releaseStaleLocks } from "../../commands/recover/lock";
 import { describeChanges, describeEvent } from "../../commands/start/deploy";
 import { parseOutputs, type StackOutputs } from "../../commands/start/outputs";
 import { describeAnswer, describeDeployment, describeTimes } from "../../commands/start/report";
 import { directorySize } from "../../commands/start/sizes";
 import { silent } from "../../commands/lib/progress";
+import { releaseStaleLocks } from "../../commands/lib/state-lock";
 
 // A loopback server with the reference server's x
 

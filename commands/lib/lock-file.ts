@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { sleep } from "../lib/signals";
-import type { Progress } from "../lib/progress";
+import type { Progress } from "./progress";
+import { sleep } from "./signals";
 
 /** How often the holder touches its lock, to show that it is alive. */
 const heartbeatMilliseconds = 5_000;
@@ -19,10 +19,17 @@ interface Owner {
 /**
  * Runs `work` with an exclusive lock on `file`; waits until it is free. The lock of a killed process is removed: at once
  * if the process ran on this host, otherwise (another container, another machine) after half a minute.
+ *
+ * @param holder what a process that holds it is, for the message of one that waits, such as "set-up of the same tools"
  */
-export async function withLock<T>(file: string, progress: Progress, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  file: string,
+  holder: string,
+  progress: Progress,
+  work: () => Promise<T>,
+): Promise<T> {
   const mine = JSON.stringify({ host: os.hostname(), pid: process.pid } satisfies Owner);
-  await acquire(file, mine, progress);
+  await acquire(file, mine, holder, progress);
   const heartbeat = setInterval(() => touch(file), heartbeatMilliseconds);
   try {
     return await work();
@@ -34,7 +41,7 @@ export async function withLock<T>(file: string, progress: Progress, work: () => 
   }
 }
 
-async function acquire(file: string, mine: string, progress: Progress): Promise<void> {
+async function acquire(file: string, mine: string, holder: string, progress: Progress): Promise<void> {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   let watched: { state: Held; since: number } | undefined;
   while (!create(file, mine)) {
@@ -48,7 +55,7 @@ async function acquire(file: string, mine: string, progress: Progress): Promise<
       continue;
     }
     if (watched === undefined) {
-      progress.message(`Waiting for another set-up of the same tools (process ${owner.pid} on ${owner.host})`);
+      progress.message(`Waiting for another ${holder} (process ${owner.pid} on ${owner.host})`);
     }
     if (watched?.state.text !== held.text || watched.state.touched !== held.touched) {
       watched = { state: held, since: performance.now() };
