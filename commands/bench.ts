@@ -1,7 +1,12 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
+import { devStack, stackHost } from "../config/stack";
 import { archon } from "../lib/command-line";
+import { gitCommit } from "../lib/git";
+import { projectRoot } from "../lib/paths";
 import { benchFetch } from "./bench/fetch";
+import { describeMachine } from "./bench/machine";
 import { benchRelevance, type RelevanceOptions } from "./bench/relevance";
+import { describeResult, keepResult, type BenchResult, type Row } from "./bench/result";
 import { benchServer } from "./bench/server";
 import { benchStore } from "./bench/store";
 import { examples, repeatable } from "./lib/options";
@@ -11,16 +16,21 @@ import { ensureSetup } from "./setup/ensure";
 export function define(command: Command): void {
   command.addHelpText(
     "after",
-    examples([archon("bench"), "the store against baked images"], [archon("bench server"), "eleven minutes of load"]),
+    examples(
+      [archon("bench"), "the store against baked images"],
+      [archon("bench server --json"), "eleven minutes of load, figures and machine as JSON"],
+    ),
   );
   command
     .command("store")
     .description("Compare the store with environments baked into images: 8 minutes, 18 GB of disk (the default).")
-    .action(() => measure(benchStore));
+    .addOption(jsonOption())
+    .action(({ json }: Output) => measure("store", benchStore, json));
   command
     .command("fetch")
     .description("Compare the download of a model with curl, and interrupt it 50 times: 4 minutes, 4 GB of disk.")
-    .action(() => measure(benchFetch));
+    .addOption(jsonOption())
+    .action(({ json }: Output) => measure("fetch", benchFetch, json));
   command
     .command("relevance")
     .description("Measure NDCG@10 and MRR with and without the models of the running stack dev.")
@@ -31,17 +41,45 @@ export function define(command: Command): void {
       "after",
       examples([archon("bench relevance --documents docs --questions q.json"), "with your own data"]),
     )
-    .action((options: RelevanceOptions) => measure((steps) => benchRelevance(steps, options)));
+    .addOption(jsonOption())
+    .action((options: RelevanceOptions & Output) =>
+      measure("relevance", (steps) => benchRelevance(steps, options), options.json),
+    );
   command
     .command("server")
     .description(
       "Put the running stack dev under load: 11 minutes. ARCHON_API_TOKEN holds the API token if there is one.",
     )
-    .action(() => measure(benchServer));
+    .addOption(jsonOption())
+    .action(({ json }: Output) => measure("server", benchServer, json));
 }
 
-async function measure(benchmark: (steps: Steps) => Promise<void>): Promise<void> {
-  const steps = new Steps();
+interface Output {
+  json: boolean;
+}
+
+function jsonOption(): Option {
+  return new Option("--json", "print JSON, with a description of the machine").default(false);
+}
+
+/** Runs a benchmark, keeps its result for `./archon report`, and prints it. */
+async function measure(
+  benchmark: BenchResult["benchmark"],
+  work: (steps: Steps) => Promise<Row[]>,
+  json: boolean,
+): Promise<void> {
+  // With --json, stdout is for the answer alone: scripts read it.
+  const steps = new Steps(json ? { output: process.stderr } : {});
   await ensureSetup(steps);
-  await benchmark(steps);
+  const rows = await work(steps);
+  const { commit } = gitCommit(projectRoot);
+  const result: BenchResult = {
+    benchmark,
+    measured: new Date().toISOString(),
+    ...(commit === undefined ? {} : { commit }),
+    machine: await describeMachine(stackHost(devStack).dockerHost),
+    rows,
+  };
+  keepResult(result);
+  console.log(json ? JSON.stringify(result, undefined, 2) : ["", ...describeResult(result)].join("\n"));
 }

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { z } from "zod";
 import { IMAGES, type ImageDefinition } from "../../lib/images";
 import { devStack } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
@@ -8,6 +9,7 @@ import { engineEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
+import type { Row } from "./result";
 
 const image: ImageDefinition = { repository: "archon-bench", context: "commands/bench", dockerfile: "Dockerfile" };
 
@@ -18,7 +20,7 @@ const image: ImageDefinition = { repository: "archon-bench", context: "commands/
  *
  * @throws CommandError when a measurement misses its target
  */
-export async function benchFetch(steps: Steps): Promise<void> {
+export async function benchFetch(steps: Steps): Promise<Row[]> {
   const bootstrap = await steps.run(
     "Bootstrap image",
     (progress) => ensureImage(IMAGES.bootstrap, devStack, progress),
@@ -31,7 +33,7 @@ export async function benchFetch(steps: Steps): Promise<void> {
   );
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-bench-fetch-"));
   try {
-    await steps.run("Fetch", (progress) =>
+    const printed = await steps.run("Fetch", (progress) =>
       run(
         "docker",
         // No container job: it writes to a directory of the user as root, which a job without capabilities cannot.
@@ -45,17 +47,42 @@ export async function benchFetch(steps: Steps): Promise<void> {
           `--volume=${work}:/scratch`,
           "--workdir=/src",
           bench,
+          "--work=/scratch",
+          "--json",
         ],
         {
           environment: engineEnvironment(devStack),
           log: "bench-fetch",
           onLine: (line) => {
-            progress.message(line);
+            if (!line.startsWith("{")) {
+              progress.message(line);
+            }
           },
         },
       ),
     );
+    return rowsOf(printed);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** What the benchmark prints as its last line. Sizes are in bytes. */
+const figures = z.object({
+  throughput: z.object({ ratio: z.number(), peak: z.number() }),
+  resume: z.object({ kills: z.number(), again: z.number(), worst: z.number(), peak: z.number() }),
+});
+
+/** Reads what the benchmark printed. */
+export function rowsOf(printed: string): Row[] {
+  const last = printed.trim().split("\n").at(-1) ?? "";
+  const { throughput, resume } = figures.parse(JSON.parse(last));
+  const row = (what: string, unit: string, value: number): Row => ({ what, unit, values: { measured: value } });
+  return [
+    row("speed, curl and sha256sum are 1", "×", throughput.ratio),
+    row("most memory held", "MB", Math.max(throughput.peak, resume.peak) / 1e6),
+    row("kills", "", resume.kills),
+    row("fetched again for a kill, mean", "MB", resume.again / resume.kills / 1e6),
+    row("fetched again for a kill, at worst", "MB", resume.worst / 1e6),
+  ];
 }

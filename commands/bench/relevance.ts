@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { z } from "zod";
 import { MOUNTS } from "../../applications/application";
 import { devStack } from "../../config/stack";
 import { containerJob } from "../../lib/container-job";
@@ -8,6 +9,7 @@ import { projectRoot } from "../../lib/paths";
 import { engineEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
+import type { Row } from "./result";
 import { runningServer } from "./running-server";
 
 export interface RelevanceOptions {
@@ -24,14 +26,45 @@ interface Arguments {
 }
 
 /** NDCG@10 and MRR of retrieval alone, and reranked by the models of the store. */
-export async function benchRelevance(steps: Steps, options: RelevanceOptions): Promise<void> {
+export async function benchRelevance(steps: Steps, options: RelevanceOptions): Promise<Row[]> {
   const checked = checkOptions(options);
-  const table = await steps.run(
-    "Relevance",
-    () => relevance(checked),
-    () => "measured",
+  return rowsOf(
+    await steps.run(
+      "Relevance",
+      () => relevance(checked),
+      () => "measured",
+    ),
   );
-  console.log(`\n${table}`);
+}
+
+const order = z.object({ ndcg10: z.number(), mrr: z.number() });
+
+/** What `python3 -m relevance --json` prints: for each model, the orders of the answers to each group of questions. */
+const measuredSchema = z.array(
+  z.object({
+    model: z.string().nullable(),
+    seconds_per_question: z.number().nullable(),
+    rows: z.array(z.object({ group: z.string(), questions: z.number() }).catchall(order)),
+  }),
+);
+
+/** Reads what the measurement printed. */
+export function rowsOf(printed: string): Row[] {
+  return measuredSchema.parse(JSON.parse(printed)).flatMap(({ model, seconds_per_question: seconds, rows }) => {
+    const subject = model ?? "no model";
+    return [
+      ...rows.flatMap(({ group, questions, ...orders }) =>
+        (["ndcg10", "mrr"] as const).map((measure) => ({
+          what: `${subject}, ${group} (${questions}), ${measure === "mrr" ? "MRR" : "NDCG@10"}`,
+          unit: "",
+          values: Object.fromEntries(Object.entries(orders).map(([name, each]) => [name, each[measure]])),
+        })),
+      ),
+      ...(seconds === null
+        ? []
+        : [{ what: `${subject}, a question of up to 50 candidates`, unit: "s", values: { reranked: seconds } }]),
+    ];
+  });
 }
 
 function checkOptions({ model, documents, questions }: RelevanceOptions): Arguments {
@@ -62,6 +95,7 @@ async function relevance({ models, own }: Arguments): Promise<string> {
         "python3",
         "-m",
         "relevance",
+        "--json",
         ...models.map((model) => `--model=${model}`),
         ...(own === undefined ? [] : ["--documents=/own/documents", "--questions=/own/questions.json"]),
       ],

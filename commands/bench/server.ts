@@ -3,6 +3,7 @@ import { devStack } from "../../config/stack";
 import { engineEnvironment } from "../lib/docker";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
+import type { Row } from "./result";
 import { runningGatewayUrl, runningServer } from "./running-server";
 
 /** Where a server answers, which container it is, and its API token if it requires one. */
@@ -45,7 +46,7 @@ const searches = [
  * Ten minutes of load on the running server, by `./archon bench server`. If it requires an API token, the environment
  * variable ARCHON_API_TOKEN holds it.
  */
-export async function benchServer(steps: Steps): Promise<void> {
+export async function benchServer(steps: Steps): Promise<Row[]> {
   const [{ container }, url] = await Promise.all([runningServer(), runningGatewayUrl()]);
   const token = process.env["ARCHON_API_TOKEN"];
   const target = { url, container, ...(token === undefined ? {} : { token }) };
@@ -54,15 +55,18 @@ export async function benchServer(steps: Steps): Promise<void> {
     () => load(target),
     (result) => `${result.requests} requests`,
   );
-  const milliseconds = [search.p50, search.p95, search.p99].map((time) => time.toFixed(0));
-  const megabytes = [memory.before, memory.after].map((bytes) => (bytes / 1e6).toFixed(0));
-  console.table([
-    { what: "requests, failures", value: `${requests}, ${failures}` },
-    { what: "requests a second", value: requestsPerSecond.toFixed(1) },
-    { what: "search p50, p95, p99, ms", value: milliseconds.join(", ") },
-    { what: "memory after warm-up, at the end, MB", value: megabytes.join(", ") },
-    { what: "growth of memory, %", value: memory.growth.toFixed(1) },
-  ]);
+  const row = (what: string, unit: string, value: number): Row => ({ what, unit, values: { measured: value } });
+  return [
+    row("requests", "", requests),
+    row("failures", "", failures),
+    row("requests a second", "1/s", requestsPerSecond),
+    row("search, median", "ms", search.p50),
+    row("search, 95 of 100", "ms", search.p95),
+    row("search, 99 of 100", "ms", search.p99),
+    row("memory after warm-up", "MB", memory.before / 1e6),
+    row("memory at the end", "MB", memory.after / 1e6),
+    row("growth of memory", "%", memory.growth),
+  ];
 }
 
 /**

@@ -7,12 +7,13 @@ import type { Steps } from "../lib/progress";
 import { BakedImage } from "./baked-image";
 import { BenchStore } from "./bench-store";
 import { changedLock } from "./changed-lock";
+import type { Row } from "./result";
 
 /**
  * Compares this project with the approach it replaces in one run: the same lock files, base image and index. Only
  * ratios are comparable between machines. Takes about eight minutes and, for a while, 18 GB of disk.
  */
-export async function benchStore(steps: Steps): Promise<void> {
+export async function benchStore(steps: Steps): Promise<Row[]> {
   const bootstrap = await steps.run(
     "Bootstrap image",
     (progress) => ensureImage(IMAGES.bootstrap, devStack, progress),
@@ -40,18 +41,20 @@ export async function benchStore(steps: Steps): Promise<void> {
     const bakedFirst = await timed(() => steps.run("Baked: first image", (progress) => baked.build(progress)));
     const bakedBytes = await baked.bytes();
     baked.changeLock(changedLock);
-    const bakedSecond = await timed(() => steps.run("Baked: one package changed", (progress) => baked.build(progress)));
+    const bakedSecond = await timed(() =>
+      steps.run("Baked: one package changed", async (progress) => {
+        await baked.build(progress);
+        progress.message("The engine keeps the layers of the baked images; `docker builder prune` frees them.");
+      }),
+    );
     const serverBytes = (await imageSize(server, stackHost(devStack).dockerHost)) ?? 0;
 
-    console.table([
-      row("first time, s", bakedFirst, first),
-      row("one package changed, s", bakedSecond, second),
-      row("image to move to a host, MB", bakedBytes / 1e6, serverBytes / 1e6),
-      row("new on the disk for one package changed, MB", bakedBytes / 1e6, secondBytes / 1e6),
-    ]);
-    console.log(
-      "The engine keeps the layers of the baked images in its build cache; `docker builder prune` frees them.",
-    );
+    return [
+      row("first time", "s", bakedFirst, first),
+      row("one package changed", "s", bakedSecond, second),
+      row("image to move to a host", "MB", bakedBytes / 1e6, serverBytes / 1e6),
+      row("new on the disk for one package changed", "MB", bakedBytes / 1e6, secondBytes / 1e6),
+    ];
   } finally {
     await store.remove();
     await baked.remove();
@@ -64,10 +67,10 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-function row(what: string, baked: number, ours: number): object {
-  return { what, "baked into the image": round(baked), "in the store": round(ours), ratio: round(baked / ours) };
-}
+/** The names of the columns: `./archon report` reads them too. */
+export const BAKED = "baked into the image";
+export const STORED = "in the store";
 
-function round(value: number): number {
-  return Number(value.toPrecision(3));
+function row(what: string, unit: string, baked: number, stored: number): Row {
+  return { what, unit, values: { [BAKED]: baked, [STORED]: stored, ratio: baked / stored } };
 }

@@ -2,7 +2,7 @@ import { archon } from "../../lib/command-line";
 import { stackFlag } from "../lib/options";
 import { ok, problem, type Finding } from "./finding";
 import { answersSchema, type Answer } from "./network";
-import { runProbe } from "./probe";
+import { runProbe } from "../lib/probe";
 import type { Subject } from "./subject";
 
 /**
@@ -12,7 +12,7 @@ import type { Subject } from "./subject";
 export async function checkAnswers({ stack, host }: Subject, image: string, url: string): Promise<Finding> {
   const [answer] = await runProbe(
     { image, dockerHost: host.dockerHost },
-    { program: "sources", args: [url], options: { network: "host" }, schema: answersSchema },
+    { program: "doctor/probes/sources.py", args: [url], options: { network: "host" }, schema: answersSchema },
   );
   return judgeAnswers(stack, url, answer);
 }

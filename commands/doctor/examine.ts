@@ -27,7 +27,7 @@ import { judgeImage } from "./image";
 import { checkCertificates, checkEnvironment, checkSources, judgeMtu, networkMtus } from "./network";
 import { checkPackages } from "./packages";
 import { checkPermissions } from "./permissions";
-import { runProbe } from "./probe";
+import { runProbe } from "../lib/probe";
 import { checkState, type StackState } from "./state";
 import {
   checkInventory,
@@ -184,7 +184,7 @@ async function* examineHost(subject: Subject, image: string, info: EngineInfo): 
   const facts = attempt("host", async () => {
     const { mtu, nvidiaDriver } = await runProbe(
       { image, dockerHost: host.dockerHost },
-      { program: "host", options: { network: "host" }, schema: hostSchema },
+      { program: "doctor/probes/host.py", options: { network: "host" }, schema: hostSchema },
     );
     const networks = (await labelledWith(stack)).filter(({ kind }) => kind === "network").map(({ name }) => name);
     return [

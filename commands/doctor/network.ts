@@ -12,7 +12,7 @@ import { run } from "../lib/run";
 import { splitBundle } from "../setup/certificates";
 import { directoryExists, isMissingMount } from "../store/engine-usage";
 import { ok, problem, skipped, warning, type Finding } from "./finding";
-import { runProbe } from "./probe";
+import { runProbe } from "../lib/probe";
 import type { Subject } from "./subject";
 
 /** Settings of this machine's environment that a stack does not use, and its proxies. */
@@ -164,7 +164,7 @@ async function askSources(
     return await runProbe(
       { image, dockerHost },
       {
-        program: "sources",
+        program: "doctor/probes/sources.py",
         args: sources.map(({ url }) => url),
         options: { network: true, inherited: Object.keys(containerProxies()), caBundle },
         schema: answersSchema,

@@ -3,7 +3,7 @@ import { MOUNTS } from "../../applications/application";
 import { archon } from "../../lib/command-line";
 import { stackFlag } from "../lib/options";
 import { ok, problem, type Finding } from "./finding";
-import { runInside } from "./probe";
+import { runInside } from "../lib/probe";
 
 const placesSchema = z.object({ userSite: z.string(), modules: z.record(z.string(), z.string().nullable()) });
 
@@ -17,7 +17,7 @@ export async function checkPackages(
 ): Promise<Finding> {
   // Only of the package itself: to find a module in it, Python would have to import the package.
   const modules = [...new Set(imports.map((each) => each.replace(/\..*$/, "")))];
-  const places = await runInside(server, { program: "packages", args: modules, schema: placesSchema });
+  const places = await runInside(server, { program: "doctor/probes/packages.py", args: modules, schema: placesSchema });
   return judgePlaces(stack, server.name, places);
 }
 

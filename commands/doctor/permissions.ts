@@ -6,7 +6,7 @@ import { selinuxCommand } from "../setup/engine-check";
 import { isMissingMount } from "../store/engine-usage";
 import type { Inspected } from "./containers";
 import { ok, problem, type Finding } from "./finding";
-import { runProbe } from "./probe";
+import { runProbe } from "../lib/probe";
 import type { Subject } from "./subject";
 
 const accessSchema = z.object({ read: z.array(z.string()), write: z.array(z.string()) });
@@ -46,7 +46,7 @@ export async function checkPermissions(
   try {
     const access = await runProbe(
       { image, dockerHost: subject.host.dockerHost },
-      { program: "access", options: { user, mounts: probeMounts(mounts) }, schema: accessSchema },
+      { program: "doctor/probes/access.py", options: { user, mounts: probeMounts(mounts) }, schema: accessSchema },
     );
     return judgeAccess(subject, access, mounts, user, selinux);
   } catch (error) {

@@ -18,7 +18,7 @@ import { parseInventory } from "../store/report";
 import { runStoreTool, STORE_TOOL_ERROR, storeToolMessage } from "../store/store-tool";
 import type { EnvironmentSize } from "./disk";
 import { ok, problem, skipped, warning, type Finding } from "./finding";
-import { runProbe } from "./probe";
+import { runProbe } from "../lib/probe";
 import type { Subject } from "./subject";
 
 const disk = z.object({ free: z.number(), total: z.number(), freeFiles: z.number().nullable() });
@@ -38,7 +38,7 @@ export async function survey({ stack, host, root }: Subject, image: string): Pro
     return await runProbe(
       { image, dockerHost: host.dockerHost },
       {
-        program: "store",
+        program: "doctor/probes/store.py",
         args: [claimPath({ project, stack })],
         // The owner of the store's directory may be any user of the host.
         options: { capabilities: ["DAC_READ_SEARCH"], mounts: [{ source: root, target: "/store" }] },

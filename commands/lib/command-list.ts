@@ -78,6 +78,11 @@ export const groups: readonly { title: string; commands: readonly CommandEntry[]
         load: () => import("../bench"),
         defaultSubcommand: "store",
       },
+      {
+        name: "report",
+        summary: "show what a stack takes, saves and shares, and how long its changes took",
+        load: () => import("../report"),
+      },
       { name: "test", summary: "run the tests", load: () => import("../test") },
       {
         name: "test-soak",

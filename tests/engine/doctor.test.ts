@@ -1,13 +1,15 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { describeMachine } from "../../commands/bench/machine";
 import type { Finding } from "../../commands/doctor/finding";
+import type { Report as Measured } from "../../commands/report/report";
 import { command, commandWith, prepareCommands, type Outcome } from "../support/commands";
-import { backendOf, Checkout, docker, type EngineStack } from "../support/engine";
+import { backendOf, Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /**
- * What the doctor says of a real stack: healthy, with many faults at once, mended by the remedies that it named, and when
- * it can see little. The order matters: each test continues where the previous one ended.
+ * What the doctor and the report say of a real stack: healthy, with many faults at once, mended by the remedies that it
+ * named, and when it can see little. The order matters: each test continues where the previous one ended.
  */
 jest.setTimeout(600_000);
 
@@ -32,7 +34,8 @@ const wrong = ({ findings }: Report): string[] =>
     .map(({ check, status, finding, remedy }) => `${status} ${check}: ${finding} → ${remedy ?? ""}`);
 
 beforeAll(async () => {
-  stack = await checkout.stack();
+  const services = [{ name: "server", port: await freePort(), memoryMiB: 1024, replicas: 2 }];
+  stack = await checkout.stack({ services });
   prepareCommands(checkout);
   await stack.up();
 });
@@ -48,6 +51,64 @@ test("a healthy stack has nothing wrong, and the exit code is 0", () => {
   expect(checks).toEqual(expect.arrayContaining(["content", "permissions", "packages", "answers", "sources", "mtu"]));
   expect(run("doctor").stdout).toMatch(/^✔ containers +archon-server-0-\S+/m);
 });
+
+describe("the report", () => {
+  test("has the sizes of image and environment, the times of the update, and what the two replicas share", () => {
+    const before = fs.readFileSync(path.join(checkout.directory, `Pulumi.${stack.name}.yaml`), "utf8");
+    const { code, stdout } = run("report", "--json");
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as Measured;
+    const [key = ""] = fs.readdirSync(path.join(checkout.root, "envs"));
+    expect(report.environment.key).toBe(key);
+    expect(report.environment.bytes).toBe(filesOf(path.join(checkout.root, "envs", key)));
+    expect(report.image.bytes).toBeGreaterThan(100e6);
+    expect(report.image.bytes).toBe(report.image.layers.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect(report.engine.find(({ kind }) => kind === "Images")?.bytes).toBeGreaterThan(100e6);
+
+    const update = report.times.find(({ what }) => what === "last update");
+    const populate = report.times.find(({ what }) => what === `populate of ${key}`);
+    expect(update?.seconds).toBeGreaterThan(populate?.seconds ?? Infinity);
+    for (const replica of [0, 1]) {
+      const start = report.times.find(({ what }) => what === `start of archon-server-${replica} until it answered`);
+      expect(start?.seconds).toBeLessThan(update?.seconds ?? 0);
+    }
+
+    expect(report.memory.servers).toHaveLength(2);
+    for (const { rss, pss } of report.memory.servers) {
+      expect(pss).toBeGreaterThan(10e6);
+      expect(rss).toBeGreaterThan(pss);
+    }
+    expect(fs.readFileSync(path.join(checkout.directory, `Pulumi.${stack.name}.yaml`), "utf8")).toBe(before);
+  });
+
+  test("is Markdown with the seed's figures, and draws what is shared", () => {
+    const svg = path.join(checkout.directory, "report.svg");
+    const { code, stdout } = run("report", "--markdown", "--svg", svg);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\| image of the server \| 25\.4 GB \| 2 GB \| \d+ MB \|$/m);
+    expect(stdout).toMatch(/^\| together, hard links once \| [\d.]+ [kM]B \|$/m);
+    expect(fs.readFileSync(svg, "utf8")).toContain(">memory of the servers</text>");
+  });
+
+  test("describes the machine of a benchmark", async () => {
+    const machine = await describeMachine("unix:///var/run/docker.sock");
+    expect(machine).toMatchObject({
+      cores: os.cpus().length,
+      engine: docker("version", "--format={{.Server.Version}}"),
+      kernel: os.release(),
+      disk: { fileSystem: expect.any(String) as string, bytes: expect.any(Number) as number },
+    });
+  });
+});
+
+/** Bytes of the files that a manifest lists: everything but its own directory. */
+function filesOf(environment: string): number {
+  return fs
+    .readdirSync(environment, { recursive: true, encoding: "utf8" })
+    .filter((name) => !name.startsWith(".mlenv"))
+    .map((name) => fs.lstatSync(path.join(environment, name)))
+    .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0);
+}
 
 /** Id of a deployment that no state of this machine knows. */
 const OTHER = "00000000-other";

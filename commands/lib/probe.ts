@@ -3,14 +3,14 @@ import * as path from "node:path";
 import type { z } from "zod";
 import { project } from "../../config/stack";
 import { containerJob, type JobOptions } from "../../lib/container-job";
-import { dockerEnvironment } from "../lib/docker";
-import { run } from "../lib/run";
+import { dockerEnvironment } from "./docker";
+import { run } from "./run";
 
 /** Seconds that a probe may take, its container's start included. */
 const timeoutSeconds = 120;
 
 export interface Probe<T> {
-  /** Name of a program in `probes/`, without its extension. It prints one JSON document. */
+  /** Path of a Python program, relative to `commands/`. It prints one JSON document. */
   program: string;
   args?: readonly string[];
   /** What its container may see and do. */
@@ -53,7 +53,7 @@ async function runProgram<T>(
   program: string,
   schema: z.ZodType<T>,
 ): Promise<T> {
-  const input = fs.readFileSync(path.join(__dirname, "probes", `${program}.py`), "utf8");
+  const input = fs.readFileSync(path.join(__dirname, "..", program), "utf8");
   const environment = dockerEnvironment(dockerHost);
   return schema.parse(JSON.parse(await run("docker", args, { environment, input, timeoutSeconds })));
 }
