@@ -231,7 +231,7 @@ async function recover(checkout: Checkout, stack: EngineStack): Promise<string[]
     await stack.up();
     await stack.healthy();
   } catch (error) {
-    return [`the next update failed: ${(error as Error).message.slice(-1500)}`];
+    return [`the next update failed: ${(error as Error).message}`];
   }
   return [...(await problemsOfStack(stack)), ...(await problemsOfStore(checkout, stack))];
 }
