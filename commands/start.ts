@@ -17,7 +17,7 @@ import { deploymentSizes } from "./start/sizes";
 import { findBackend } from "./lib/backend";
 import { pulumiEnvironment } from "./lib/environment";
 import { examples } from "./lib/options";
-import { MissingStack } from "./lib/pulumi";
+import { MissingStack, pulumi } from "./lib/pulumi";
 import { Steps, type Progress } from "./lib/progress";
 import { columnsOf } from "./lib/render";
 
@@ -49,7 +49,7 @@ async function start(): Promise<void> {
     return;
   }
 
-  const client = new ArchonClient(outputs.url, outputs.apiToken);
+  const client = new ArchonClient(outputs.url, await apiToken(outputs));
   const filename = path.basename(documentFile);
   await steps.run(
     "Document",
@@ -67,6 +67,13 @@ async function start(): Promise<void> {
   console.log(["", ...describeDeployment(outputs, sizes), "", describeTimes(steps.times)].join("\n"));
 
   checkReply(reply, outputs);
+}
+
+/** The token of the stack, if it requires one. An update hides it. */
+async function apiToken(outputs: StackOutputs): Promise<string | undefined> {
+  return outputs.apiToken === undefined
+    ? undefined
+    : (await pulumi(devStack, ["stack", "output", "apiToken", "--show-secrets"])).trim();
 }
 
 /** Updates the stack, and makes it first where its backend does not have it. */

@@ -44,7 +44,7 @@ function throwMissing(stack: string, error: unknown): never {
 
 /** What an update did. */
 export interface UpdateResult {
-  /** Outputs of the stack, secret ones in plain text. */
+  /** Outputs of the stack. Secret ones are hidden. */
   outputs: Record<string, unknown>;
   /** Number of resources by operation, such as `{ create: 3, same: 12 }`. */
   changes: Readonly<Record<string, number>>;
@@ -79,8 +79,9 @@ function runUpdate(name: string, onEvent: (event: automation.EngineEvent) => voi
     };
     const [stdout, stderr] = [lineSplitter(receive), lineSplitter(receive)];
     let changes: Readonly<Record<string, number>> = {};
+    let outputs: Record<string, unknown> = {};
     try {
-      const { outputs } = await abortable((signal) =>
+      await abortable((signal) =>
         stack.up({
           color: "never",
           suppressOutputs: true,
@@ -89,11 +90,12 @@ function runUpdate(name: string, onEvent: (event: automation.EngineEvent) => voi
           onError: (text) => stderr.push(text),
           onEvent: (event) => {
             changes = event.summaryEvent?.resourceChanges ?? changes;
+            outputs = stackOutputs(event) ?? outputs;
             onEvent(event);
           },
         }),
       );
-      return { outputs: Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value])), changes };
+      return { outputs, changes };
     } catch (error) {
       interruption.throwIfAborted();
       if (!(error instanceof automation.CommandError)) {
@@ -108,13 +110,17 @@ function runUpdate(name: string, onEvent: (event: automation.EngineEvent) => voi
   });
 }
 
+/** The outputs of the stack, if this is the event that it has them now. */
+function stackOutputs({ resOutputsEvent }: automation.EngineEvent): Record<string, unknown> | undefined {
+  const { type, new: now } = resOutputsEvent?.metadata ?? {};
+  return type === "pulumi:pulumi:Stack" ? now?.outputs : undefined;
+}
+
 /** A stack of this project as the Automation API knows it. Does not change which stack plain `pulumi` takes. */
 async function automationStack(name: string, environment: NodeJS.ProcessEnv): Promise<automation.Stack> {
-  const { binDirectory } = readTools();
-  const root = binDirectory === undefined ? {} : { root: path.dirname(binDirectory) };
   const workspace = await automation.LocalWorkspace.create({
     workDir: projectRoot,
-    pulumiCommand: await automation.PulumiCommand.get({ ...root, skipVersionCheck: true }),
+    pulumiCommand: pulumiCommand(),
     envVars: definedVariables(environment),
   });
   // `pulumi stack select` would make it the stack that plain `pulumi up` takes from now on.
@@ -123,7 +129,20 @@ async function automationStack(name: string, environment: NodeJS.ProcessEnv): Pr
   // After an update, the API reads its entry in the history. For that, Pulumi would write the passphrase's salt into the
   // committed stack file.
   stack.info = () => Promise.resolve(undefined);
+  // The events have said them. The API would start Pulumi twice to ask for them.
+  stack.outputs = () => Promise.resolve({});
   return stack;
+}
+
+/** The Pulumi of the set-up, whose version is known. `PulumiCommand.get` would start it to ask. */
+function pulumiCommand(): automation.PulumiCommand {
+  const { binDirectory, version } = readTools();
+  const command = binDirectory === undefined ? "pulumi" : path.join(binDirectory, "pulumi");
+  // The constructor is private. The API passes the version to functions of semver, which take a text too.
+  return Object.assign(Object.create(automation.PulumiCommand.prototype) as automation.PulumiCommand, {
+    command,
+    version,
+  });
 }
 
 function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string> {

@@ -8,7 +8,7 @@ export interface StackOutputs {
   environment: { key: string; path: string };
   images: { server: string };
   models: { name: string; repo: string; revision: string }[];
-  /** Set only in a stack that requires a token. */
+  /** Set only in a stack that requires a token; hidden after an update. */
   apiToken?: string;
 }
 
