@@ -15,6 +15,7 @@ import {
   HUB_TOKEN,
   parseStackConfig,
   parseValue,
+  pythonOf,
   type ApplicationConfig,
   type ApplicationRules,
   type ModelEntry,
@@ -83,7 +84,7 @@ export function loadSettings<A extends ConfiguredApplication>(
     application,
     settings: {
       ...config,
-      ...hostOf(config, machine),
+      ...hostOf({ ...config, python: pythonOf(config.application) }, machine),
       project,
       hubToken: new pulumi.Config().getSecret(HUB_TOKEN),
       requirements,

@@ -5,14 +5,8 @@ import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
 import { display, machineFile } from "../lib/paths";
 import { proxyNotice } from "../lib/proxies";
+import { DEBIANS, PYTHON_VERSIONS, type PythonVersion } from "./python";
 import type { StackConfig } from "./schema";
-
-/**
- * The image that everything is built from when configuration says `baseImage: auto` and the set-up found nothing else:
- * Debian bookworm with CPython 3.11, pinned by the digest of its multi-platform index.
- */
-export const DEFAULT_BASE_IMAGE =
-  "python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b";
 
 /** Where the Docker engine listens by default. */
 export const DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock";
@@ -22,15 +16,16 @@ const fact = z.string().min(1).optional().catch(undefined);
 
 /** Facts about this machine that no committed file can know. The set-up writes them to `.archon/machine.json`. */
 const machineSchema = z.object({
-  /** Base image that the set-up built or found because the pinned one cannot be pulled. */
-  baseImage: fact,
+  /** Base images, by version of Python, that the set-up built or found because the pinned one cannot be pulled. */
+  baseImages: z.partialRecord(z.enum(PYTHON_VERSIONS), z.string().min(1)).optional().catch(undefined),
   /** Absolute path of the PEM bundle with the certificate authorities that this machine trusts. */
   caBundle: fact,
   /** Where the Docker engine listens, if not at Docker's default socket. */
   dockerHost: fact,
 });
 
-export type Machine = { [key in keyof z.infer<typeof machineSchema>]?: string };
+type Facts = z.infer<typeof machineSchema>;
+export type Machine = { [key in keyof Facts]?: Exclude<Facts[key], undefined> };
 
 /** The facts recorded so far; none on a fresh checkout. @throws UserError for a file that is not a JSON object */
 export function readMachine(file: string = machineFile): Machine {
@@ -46,7 +41,10 @@ export function writeMachine(machine: Machine, file: string = machineFile): void
 }
 
 /** What a stack's configuration says about its host: each may leave the choice to the machine. */
-export type HostConfig = Pick<StackConfig, keyof StackHost>;
+export interface HostConfig extends Pick<StackConfig, keyof StackHost> {
+  /** The version that its application runs on. */
+  python: PythonVersion;
+}
 
 /** The host that a stack runs on. */
 export interface StackHost {
@@ -71,7 +69,10 @@ export function hostOf(config: HostConfig, machine: Machine, environment: NodeJS
   const facts = isMachineEngine(named, machine) ? machine : {};
   return {
     dockerHost: named ?? (environment["DOCKER_HOST"] || machine.dockerHost || DEFAULT_DOCKER_HOST),
-    baseImage: config.baseImage === "auto" ? (facts.baseImage ?? DEFAULT_BASE_IMAGE) : config.baseImage,
+    baseImage:
+      config.baseImage === "auto"
+        ? (facts.baseImages?.[config.python] ?? DEBIANS[config.python].image)
+        : config.baseImage,
     caBundle: caBundleOf(config.caBundle, facts),
   };
 }
@@ -114,7 +115,12 @@ function caBundleOf(choice: string, machine: Machine): string | undefined {
 
 function parse(text: string, file: string): Machine {
   try {
-    return machineSchema.parse(JSON.parse(text)) as Machine;
+    const facts = machineSchema.extend({ baseImage: fact }).parse(JSON.parse(text));
+    // A set-up from before there was a second version recorded that of 3.11 by itself.
+    return {
+      ...(facts.baseImage === undefined ? {} : { baseImages: { "3.11": facts.baseImage } }),
+      ...facts,
+    } as Machine;
   } catch {
     throw new UserError(
       `${display(file)} is not a JSON object. It holds only what the set-up found: remove it and run \`./archon setup\`.`,

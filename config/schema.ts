@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { mayBeSecret, type Problem } from "./problems";
+import { DEFAULT_PYTHON, PYTHON_VERSIONS, type PythonVersion } from "./python";
 
 /** Key of the hub's token. The schema does not contain it: a secret is read as an Output, so that no message shows it. */
 export const HUB_TOKEN = "hubToken";
@@ -71,6 +72,11 @@ const ownDirectory = absolutePath.refine(
   `must be another directory than ${takenDirectories.join(", ")}`,
 );
 
+/** YAML reads 3.13 without quotes as a number. */
+const pythonVersion = z
+  .preprocess((value) => (typeof value === "number" ? String(value) : value), z.enum(PYTHON_VERSIONS))
+  .default(DEFAULT_PYTHON);
+
 /** Docker's own registry has no name in what the engine lists. */
 const imageReference = z
   .string()
@@ -115,6 +121,7 @@ export const application = z.discriminatedUnion(
         kind: z.literal("archon"),
         source: z.string().min(1).optional(),
         image: imageReference,
+        python: pythonVersion,
         supabase: z.strictObject({ url, serviceKey: z.string() }),
         openaiBaseUrl: url.optional(),
         logLevel: z.enum(["DEBUG", "INFO", "WARNING", "ERROR"]).default("INFO"),
@@ -129,6 +136,7 @@ export const application = z.discriminatedUnion(
         kind: z.literal("python"),
         source: z.string().min(1).optional(),
         image: imageReference,
+        python: pythonVersion,
         files: pathBelow.optional(),
         requirements: z.array(pathBelow).min(1).optional(),
         command: z.array(z.string().min(1)).min(1).optional(),
@@ -151,6 +159,11 @@ export const application = z.discriminatedUnion(
   },
 );
 export type ApplicationConfig = z.infer<typeof application>;
+
+/** The version of Python that an application runs on. */
+export function pythonOf(config: ApplicationConfig): PythonVersion {
+  return config.kind === "reference" ? DEFAULT_PYTHON : config.python;
+}
 
 /** What an application can do decides which values of other keys are allowed. */
 export interface ApplicationRules {

@@ -4,9 +4,10 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { UserError } from "../lib/errors";
 import { projectRoot } from "../lib/paths";
-import { hostOf, readMachine, type HostConfig, type StackHost } from "./machine";
+import { hostOf, readMachine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
-import { modelEntry, schema, type ApplicationConfig, type StackConfig } from "./schema";
+import { DEFAULT_PYTHON, type PythonVersion } from "./python";
+import { modelEntry, pythonOf, schema, type ApplicationConfig, type StackConfig } from "./schema";
 
 /*
  * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that the
@@ -26,11 +27,22 @@ export function stackFile(stack: string): string {
 
 /** The host that a stack runs on. The Pulumi program computes the same one. */
 export function stackHost(stack: string): StackHost {
-  const value = (key: keyof HostConfig): string => configuredValue(key, stack);
+  const value = (key: keyof StackHost): string => configuredValue(key, stack);
   return hostOf(
-    { dockerHost: value("dockerHost"), baseImage: value("baseImage"), caBundle: value("caBundle") },
+    {
+      dockerHost: value("dockerHost"),
+      baseImage: value("baseImage"),
+      caBundle: value("caBundle"),
+      python: configuredPython(stack),
+    },
     readMachine(),
   );
+}
+
+/** The version of Python that the application of a stack runs on. */
+export function configuredPython(stack: string): PythonVersion {
+  const { data } = parseApplication(stack);
+  return data === undefined ? DEFAULT_PYTHON : pythonOf(data);
 }
 
 /** The engine that a stack's file names; undefined when it leaves the choice to the machine. */
@@ -62,12 +74,7 @@ export function packageIndexes(
  * @throws UserError when its file names something that the schema does not allow
  */
 export function configuredApplication(stack: string): ApplicationConfig {
-  const given = readKey("application", stack);
-  if (given === undefined) {
-    return { kind: "reference" };
-  }
-  const value = JSON.parse(JSON.stringify(given), withoutCiphertext) as unknown;
-  const result = schema.shape.application.safeParse(value);
+  const result = parseApplication(stack);
   if (!result.success) {
     const reasons = result.error.issues.map(
       ({ path: at, message }) => `  - ${["application", ...at].join(".")}: ${message}`,
@@ -77,6 +84,11 @@ export function configuredApplication(stack: string): ApplicationConfig {
     );
   }
   return result.data;
+}
+
+function parseApplication(stack: string): z.ZodSafeParseResult<ApplicationConfig> {
+  const given = readKey("application", stack) ?? { kind: "reference" };
+  return schema.shape.application.safeParse(JSON.parse(JSON.stringify(given), withoutCiphertext));
 }
 
 /** Replaces `{ secure: … }`, as a stack's file has a secret. */

@@ -35,6 +35,7 @@ export function archonApplication(
   }
   return pythonApplication({
     name: config.kind,
+    python: config.python,
     image,
     port,
     // The server scores in its event loop, and answers nothing meanwhile.

@@ -1,4 +1,5 @@
 import * as path from "node:path";
+import { abiOf, type PythonVersion } from "../../config/python";
 import type { ImageDefinition } from "../../lib/images";
 import type { Release } from "../../release/release";
 import {
@@ -15,6 +16,8 @@ import { splitRequirements } from "./requirements";
 export interface PythonService {
   /** How releases name it. */
   name: string;
+  /** The version that it runs on. */
+  python: PythonVersion;
   /** What its image is built from, or the image. */
   image: PythonSources | PulledImage;
   /** Port that it listens on, on all addresses of its container. */
@@ -59,9 +62,6 @@ export interface PythonSources {
   startupModule?: string;
 }
 
-/** That of the base image. */
-const PYTHON = { abi: "cp311", platform: "linux/amd64" };
-
 /** File names of the two lists, as everywhere in this project: the header of a lock file names its list. */
 const IMAGE_LIST = "requirements.server.minimal";
 const ENVIRONMENT_LIST = "requirements.server.ml";
@@ -84,11 +84,12 @@ const runtimeVariables = {
 export function pythonApplication(service: PythonService): Application {
   const { image, lockDirectory, health, modelDirectory, smokeTest } = service;
   const { writable = [], secrets = {} } = service;
+  const python = { abi: abiOf(service.python), platform: "linux/amd64" };
   const set = { ...runtimeVariables, PORT: String(service.port), ...service.variables };
   return {
     name: service.name,
     ...("reference" in image ? { image } : { image: serverImage(image), packages: packagesImage(lockDirectory) }),
-    python: PYTHON,
+    python,
     requirements: {
       image: `${lockDirectory}/${IMAGE_LIST}`,
       environment: `${lockDirectory}/${ENVIRONMENT_LIST}`,
@@ -112,7 +113,7 @@ export function pythonApplication(service: PythonService): Application {
     },
     importCheck: {
       program: path.posix.join("applications", "python", "import_check.py"),
-      arguments: [`--abi=${PYTHON.abi}`, ...(service.modules ?? []).map((module) => `--server=${module}`)],
+      arguments: [`--abi=${python.abi}`, ...(service.modules ?? []).map((module) => `--server=${module}`)],
     },
     readiness: {
       command: ["bash", "-c", probe(service.port, health)],

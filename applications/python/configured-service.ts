@@ -26,6 +26,7 @@ export function configuredService(
   }
   return pythonApplication({
     name: config.kind,
+    python: config.python,
     image,
     port: config.port,
     health: { path: config.health, timeoutSeconds: 5 },

@@ -1,3 +1,4 @@
+import { abiOf, DEFAULT_PYTHON } from "../../config/python";
 import type { Release } from "../../release/release";
 import type { BuiltApplication } from "../application";
 
@@ -24,7 +25,7 @@ export const referenceServer: BuiltApplication = {
     // Without a browser there are no arguments, so that the tag depends only on what is in the image.
     buildArguments: ({ browser }) => (browser ? { BROWSER: "chromium" } : {}),
   },
-  python: { abi: "cp311", platform: "linux/amd64" },
+  python: { abi: abiOf(DEFAULT_PYTHON), platform: "linux/amd64" },
   requirements: {
     image: "applications/reference/requirements.server.minimal",
     browser: "applications/reference/requirements.server.browser",

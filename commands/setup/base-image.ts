@@ -1,5 +1,5 @@
 import { archon } from "../../lib/command-line";
-import { DEFAULT_BASE_IMAGE } from "../../config/machine";
+import { DEBIANS, type PythonVersion } from "../../config/python";
 import { UserError } from "../../lib/errors";
 import { dockerEnvironment, imageExists } from "../lib/docker";
 import type { Progress } from "../lib/progress";
@@ -9,9 +9,13 @@ import { buildBaseImage } from "./debootstrap";
 import { isRoot } from "./docker";
 
 /** The name of the image that the set-up builds itself; no published image has it. */
-export const ownBaseImage = "archon-base:bookworm-python3.11";
+export function ownBaseImage(python: PythonVersion): string {
+  return `archon-base:${DEBIANS[python].suite}-python${python}`;
+}
 
 export interface BaseImageRequest {
+  /** The version that it must have. */
+  python: PythonVersion;
   /** `archon:baseImage` of the stack, which is then the only acceptable image; undefined for "auto". */
   configured: string | undefined;
   /** The image that an earlier set-up of this checkout chose. Another one would change the key of every environment. */
@@ -26,15 +30,17 @@ export interface BaseImageRequest {
  * here.
  */
 export async function ensureBaseImage(request: BaseImageRequest, progress: Progress): Promise<string> {
-  const preferred = request.configured ?? DEFAULT_BASE_IMAGE;
-  const acceptable =
-    request.configured === undefined ? [request.recorded, DEFAULT_BASE_IMAGE, ownBaseImage] : [preferred];
+  const { python, engineHost, caBundle } = request;
+  const { suite, image } = DEBIANS[python];
+  const own = ownBaseImage(python);
+  const preferred = request.configured ?? image;
+  const acceptable = request.configured === undefined ? [request.recorded, image, own] : [preferred];
   for (const reference of acceptable) {
-    if (reference !== undefined && (await imageExists(reference, request.engineHost))) {
+    if (reference !== undefined && (await imageExists(reference, engineHost))) {
       return reference;
     }
   }
-  const failure = await pull(preferred, request.engineHost, progress);
+  const failure = await pull(preferred, engineHost, progress);
   if (failure === undefined) {
     return preferred;
   }
@@ -49,13 +55,14 @@ export async function ensureBaseImage(request: BaseImageRequest, progress: Progr
       `The base image ${preferred} cannot be pulled:\n  ${failure}\n` +
         `Building one from Debian's packages instead needs root on Debian or Ubuntu; this is ${readOsRelease().prettyName}` +
         `${isRoot() ? "" : ", and not root"}.\n` +
-        "Make the registry reachable for the Docker engine (a mirror or proxy in its daemon.json), or load an image that has Python 3.11 with " +
+        "Make the registry reachable for the Docker engine (a mirror or proxy in its daemon.json), or " +
+        `load an image that has Python ${python} with ` +
         `\`docker load\` and name it with \`${archon("pulumi config set archon:baseImage NAME")}\`.`,
     );
   }
   progress.message(`${preferred} cannot be pulled (${failure}).`);
-  await buildBaseImage(ownBaseImage, request.engineHost, request.caBundle, progress);
-  return ownBaseImage;
+  await buildBaseImage({ suite, reference: own, engineHost, caBundle }, progress);
+  return own;
 }
 
 /** Seconds for about 50 MB, so that the set-up does not wait for ever for a slow registry. */

@@ -10,7 +10,6 @@ import { aptInstall, debianMirror, readAptSources, readOsRelease, systemEnvironm
 import { installCaBundle } from "./certificates";
 import { findProgram } from "./docker";
 
-const suite = "bookworm";
 const packages = ["python3", "python3-venv", "ca-certificates"];
 
 /** About how many lines debootstrap prints for these packages, for the progress bar. */
@@ -41,14 +40,22 @@ const imageSettings = [
   "LABEL io.archon.component=base-image",
 ];
 
+export interface OwnBaseImage {
+  /** Debian's name of the version, such as `bookworm`. */
+  suite: string;
+  /** Name of the image. */
+  reference: string;
+  engineHost: string | undefined;
+  /** PEM bundle that it must trust. */
+  caBundle: string | undefined;
+}
+
 /**
- * Builds a minimal Debian with Python from Debian's packages and imports it into the engine as `reference`.
+ * Builds a minimal Debian with its Python from Debian's packages and imports it into the engine as `reference`.
  * Needs root on Debian or Ubuntu. Leaves nothing else behind, even when it fails.
  */
 export async function buildBaseImage(
-  reference: string,
-  engineHost: string | undefined,
-  caBundle: string | undefined,
+  { suite, reference, engineHost, caBundle }: OwnBaseImage,
   progress: Progress,
 ): Promise<void> {
   await installDebootstrap(progress);

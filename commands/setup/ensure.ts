@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import {
-  DEFAULT_BASE_IMAGE,
   DEFAULT_DOCKER_HOST,
   environmentNotices,
   findCaBundle,
@@ -11,7 +10,15 @@ import {
   writeMachine,
   type Machine,
 } from "../../config/machine";
-import { configuredBaseImage, configuredValue, devStack, namedEngine, stackHost } from "../../config/stack";
+import { DEBIANS } from "../../config/python";
+import {
+  configuredBaseImage,
+  configuredPython,
+  configuredValue,
+  devStack,
+  namedEngine,
+  stackHost,
+} from "../../config/stack";
 import { writeAtomically } from "../../lib/files";
 import { cacheDirectory, display, projectRoot, toolsFile } from "../../lib/paths";
 import { imageExists } from "../lib/docker";
@@ -80,16 +87,23 @@ async function setUpEngine(steps: Steps, stack: string, recorded: Machine): Prom
     ({ version }) => version,
   );
   const configured = configuredBaseImage(stack);
+  const python = configuredPython(stack);
+  const known = recorded.baseImages?.[python];
   const baseImage = await steps.run(
     "Base image",
-    (progress) =>
-      ensureBaseImage({ configured, recorded: recorded.baseImage, caBundle, engineHost: engine.host }, progress),
+    (progress) => ensureBaseImage({ python, configured, recorded: known, caBundle, engineHost: engine.host }, progress),
     (reference) => reference,
   );
   // What the stack configures says nothing about this machine, and neither does what DOCKER_HOST says today.
-  const found = baseImage === configured ? recorded.baseImage : baseImage;
+  const found = baseImage === configured ? known : baseImage;
   const host = process.env.DOCKER_HOST ? recorded.dockerHost : engine.host;
-  return machineOf(found === DEFAULT_BASE_IMAGE ? undefined : found, caBundle, host);
+  const baseImages = { ...recorded.baseImages };
+  if (found === undefined || found === DEBIANS[python].image) {
+    delete baseImages[python];
+  } else {
+    baseImages[python] = found;
+  }
+  return machineOf(baseImages, caBundle, host);
 }
 
 /** Checks the engine of another machine, which only its people can set up. Returns the facts to record. */
@@ -108,12 +122,18 @@ async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine):
     "Base image",
     (progress) =>
       ensureBaseImage(
-        { configured: baseImage, recorded: undefined, caBundle: undefined, engineHost: dockerHost },
+        {
+          python: configuredPython(stack),
+          configured: baseImage,
+          recorded: undefined,
+          caBundle: undefined,
+          engineHost: dockerHost,
+        },
         progress,
       ),
     (reference) => reference,
   );
-  return machineOf(recorded.baseImage, findCaBundle(), recorded.dockerHost);
+  return machineOf(recorded.baseImages, findCaBundle(), recorded.dockerHost);
 }
 
 /** Whether every step of the set-up is already done. Takes a fraction of a second. */
@@ -134,12 +154,12 @@ async function isSetUp(stack: string): Promise<boolean> {
 }
 
 function machineOf(
-  baseImage: string | undefined,
+  baseImages: Machine["baseImages"],
   caBundle: string | undefined,
   dockerHost: string | undefined,
 ): Machine {
   return {
-    ...(baseImage === undefined ? {} : { baseImage }),
+    ...(baseImages === undefined || Object.keys(baseImages).length === 0 ? {} : { baseImages }),
     ...(caBundle === undefined ? {} : { caBundle }),
     ...(dockerHost === undefined ? {} : { dockerHost }),
   };

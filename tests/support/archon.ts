@@ -40,6 +40,7 @@ export async function archonStack(
   const application = {
     kind: "archon" as const,
     source: directory,
+    python: "3.11" as const,
     supabase: { url: variables.SUPABASE_URL, serviceKey: variables.SUPABASE_SERVICE_KEY },
     openaiBaseUrl: variables.OPENAI_BASE_URL,
     logLevel: "INFO" as const,

@@ -1,4 +1,4 @@
-import { DEFAULT_BASE_IMAGE } from "../../config/machine";
+import { DEBIANS } from "../../config/python";
 import { hasApt } from "../../commands/setup/apt";
 import { ensureBaseImage, ownBaseImage, type BaseImageRequest } from "../../commands/setup/base-image";
 import { buildBaseImage } from "../../commands/setup/debootstrap";
@@ -25,7 +25,10 @@ jest.mock("../../commands/lib/run", () => ({
 // Which image is taken, and in which order. That debootstrap and `docker import` make a working one, only the set-up
 // itself shows.
 
+const pinned = DEBIANS["3.11"].image;
+const own = ownBaseImage("3.11");
 const nothingKnown: BaseImageRequest = {
+  python: "3.11",
   configured: undefined,
   recorded: undefined,
   caBundle: "/ca.pem",
@@ -57,15 +60,10 @@ function pulled(): string[] {
 
 describe("an image that the engine has is taken without the network", () => {
   test.each<[string, Partial<BaseImageRequest>, string[], string]>([
-    ["the pinned one", {}, [DEFAULT_BASE_IMAGE, ownBaseImage], DEFAULT_BASE_IMAGE],
-    ["one that another checkout built", {}, [ownBaseImage], ownBaseImage],
-    [
-      "the recorded one before the pinned one",
-      { recorded: ownBaseImage },
-      [DEFAULT_BASE_IMAGE, ownBaseImage],
-      ownBaseImage,
-    ],
-    ["the person's own choice", { configured: "mine:1" }, [DEFAULT_BASE_IMAGE, "mine:1"], "mine:1"],
+    ["the pinned one", {}, [pinned, own], pinned],
+    ["one that another checkout built", {}, [own], own],
+    ["the recorded one before the pinned one", { recorded: own }, [pinned, own], own],
+    ["the person's own choice", { configured: "mine:1" }, [pinned, "mine:1"], "mine:1"],
   ])("%s", async (_, request, images, expected) => {
     present = images;
     expect(await ensureBaseImage({ ...nothingKnown, ...request }, silent)).toBe(expected);
@@ -75,10 +73,10 @@ describe("an image that the engine has is taken without the network", () => {
 });
 
 test("a missing image is pulled, the person's own choice instead of the pinned one", async () => {
-  expect(await ensureBaseImage(nothingKnown, silent)).toBe(DEFAULT_BASE_IMAGE);
-  present = [DEFAULT_BASE_IMAGE, ownBaseImage];
+  expect(await ensureBaseImage(nothingKnown, silent)).toBe(pinned);
+  present = [pinned, own];
   expect(await ensureBaseImage({ ...nothingKnown, configured: "mine:1" }, silent)).toBe("mine:1");
-  expect(pulled()).toEqual([`docker pull ${DEFAULT_BASE_IMAGE}`, "docker pull mine:1"]);
+  expect(pulled()).toEqual([`docker pull ${pinned}`, "docker pull mine:1"]);
   expect(buildBaseImage).not.toHaveBeenCalled();
 });
 
@@ -90,9 +88,19 @@ describe("where no registry answers", () => {
   test("one is built, with the machine's certificate authorities, and the reason is reported", async () => {
     const messages: string[] = [];
     const progress = { ...silent, message: (line: string) => messages.push(line) };
-    expect(await ensureBaseImage(nothingKnown, progress)).toBe(ownBaseImage);
-    expect(buildBaseImage).toHaveBeenCalledWith(ownBaseImage, undefined, "/ca.pem", progress);
-    expect(messages).toEqual([`${DEFAULT_BASE_IMAGE} cannot be pulled (${refusal}).`]);
+    expect(await ensureBaseImage(nothingKnown, progress)).toBe(own);
+    expect(buildBaseImage).toHaveBeenCalledWith(
+      { suite: "bookworm", reference: own, engineHost: undefined, caBundle: "/ca.pem" },
+      progress,
+    );
+    expect(messages).toEqual([`${pinned} cannot be pulled (${refusal}).`]);
+  });
+
+  test("one of another version is built of the Debian that has it", async () => {
+    const reference = "archon-base:trixie-python3.13";
+    expect(await ensureBaseImage({ ...nothingKnown, python: "3.13" }, silent)).toBe(reference);
+    expect(pulled()).toEqual([`docker pull ${DEBIANS["3.13"].image}`]);
+    expect(buildBaseImage).toHaveBeenCalledWith(expect.objectContaining({ suite: "trixie", reference }), silent);
   });
 
   test("nothing is built in place of the person's own choice", async () => {

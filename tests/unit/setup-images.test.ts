@@ -12,7 +12,8 @@ jest.mock("../../lib/paths", () => {
 });
 
 import { machineFile as machine, projectRoot as project } from "../../lib/paths";
-import { DEFAULT_BASE_IMAGE, writeMachine } from "../../config/machine";
+import { writeMachine } from "../../config/machine";
+import { DEBIANS } from "../../config/python";
 import { configuredBaseImage, namedEngine, packageIndexes, stackHost } from "../../config/stack";
 import { buildCommand } from "../../commands/lib/images";
 
@@ -59,9 +60,14 @@ describe("decisions that count before Pulumi runs", () => {
   });
 
   test("go before facts, and facts before the default", () => {
-    expect(stackHost("dev").baseImage).toBe(DEFAULT_BASE_IMAGE);
-    writeMachine({ baseImage: "archon-base:1" }, machine);
+    expect(stackHost("dev").baseImage).toBe(DEBIANS["3.11"].image);
+    writeMachine({ baseImages: { "3.11": "archon-base:1" } }, machine);
     expect(stackHost("dev").baseImage).toBe("archon-base:1");
+    fs.writeFileSync(
+      stackFile,
+      "config:\n  archon:application: { kind: python, source: ., command: [x], port: 80, python: 3.13 }\n",
+    );
+    expect(stackHost("dev").baseImage).toBe(DEBIANS["3.13"].image);
     fs.writeFileSync(stackFile, "config:\n  archon:baseImage: mine:1\n");
     expect(stackHost("dev").baseImage).toBe("mine:1");
   });

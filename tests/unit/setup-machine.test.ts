@@ -3,7 +3,6 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { missingCertificates, splitBundle } from "../../commands/setup/certificates";
 import {
-  DEFAULT_BASE_IMAGE,
   environmentNotices,
   NOTICES_SHOWN,
   findCaBundle,
@@ -11,6 +10,7 @@ import {
   readMachine,
   writeMachine,
 } from "../../config/machine";
+import { DEBIANS } from "../../config/python";
 import { remoteAccess } from "../../lib/host";
 import { cacheDirectory } from "../../lib/paths";
 import { atLeast } from "../../commands/lib/version";
@@ -32,9 +32,16 @@ describe("facts about the machine", () => {
 
   test("come back as they were written, without those that are not known", () => {
     const file = path.join(directory, "deep", "machine.json");
-    writeMachine({ baseImage: "archon-base:1", dockerHost: "unix:///run/user/1/docker.sock" }, file);
-    expect(readMachine(file)).toEqual({ baseImage: "archon-base:1", dockerHost: "unix:///run/user/1/docker.sock" });
-    expect(Object.keys(JSON.parse(fs.readFileSync(file, "utf8")) as object)).toEqual(["baseImage", "dockerHost"]);
+    const facts = { baseImages: { "3.11": "archon-base:1" }, dockerHost: "unix:///run/user/1/docker.sock" };
+    writeMachine(facts, file);
+    expect(readMachine(file)).toEqual(facts);
+    expect(Object.keys(JSON.parse(fs.readFileSync(file, "utf8")) as object)).toEqual(["baseImages", "dockerHost"]);
+  });
+
+  test("of a set-up that knew one version of Python are those of 3.11", () => {
+    const file = path.join(directory, "machine.json");
+    fs.writeFileSync(file, '{ "baseImage": "archon-base:1" }');
+    expect(readMachine(file)).toEqual({ baseImages: { "3.11": "archon-base:1" } });
   });
 
   test("leave a file alone that says the same, and no half-written one beside it", () => {
@@ -56,8 +63,12 @@ describe("facts about the machine", () => {
 });
 
 describe("the host of a stack", () => {
-  const auto = { dockerHost: "", baseImage: "auto", caBundle: "auto" };
-  const machine = { baseImage: "archon-base:1", caBundle: "/ca.pem", dockerHost: "unix:///run/user/1/docker.sock" };
+  const auto = { dockerHost: "", baseImage: "auto", caBundle: "auto", python: "3.11" as const };
+  const machine = {
+    baseImages: { "3.11": "archon-base:1" },
+    caBundle: "/ca.pem",
+    dockerHost: "unix:///run/user/1/docker.sock",
+  };
 
   test.each([
     ["what the stack names", "ssh://me@prod", machine, "tcp://shell:2375", "ssh://me@prod"],
@@ -74,11 +85,11 @@ describe("the host of a stack", () => {
     expect(hostOf({ ...auto, dockerHost: machine.dockerHost }, machine, {})).toMatchObject(ours);
     expect(hostOf({ ...auto, dockerHost: "ssh://me@prod" }, machine, { DOCKER_HOST: "ssh://me@prod" })).toEqual({
       dockerHost: "ssh://me@prod",
-      baseImage: DEFAULT_BASE_IMAGE,
+      baseImage: DEBIANS["3.11"].image,
       caBundle: undefined,
     });
     const chosen = { dockerHost: "ssh://me@prod", baseImage: "mine:1", caBundle: "/etc/ca.pem" };
-    expect(hostOf(chosen, machine, {})).toEqual(chosen);
+    expect(hostOf({ ...auto, ...chosen }, machine, {})).toEqual(chosen);
   });
 
   test("is named to a person whose DOCKER_HOST is another", () => {
