@@ -49,7 +49,7 @@ test("a healthy stack has nothing wrong, and the exit code is 0", () => {
   expect(report).toMatchObject({ code: 0, healthy: true });
   const checks = report.findings.map(({ check }) => check);
   expect(checks).toEqual(expect.arrayContaining(["content", "permissions", "packages", "answers", "sources", "mtu"]));
-  expect(run("doctor").stdout).toMatch(/^✔ containers +archon-server-0-\S+/m);
+  expect(run("doctor").stdout).toMatch(/^✔ containers +archon-server-/m);
 });
 
 describe("the report", () => {
