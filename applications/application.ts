@@ -20,6 +20,13 @@ export interface Application {
   port: number;
   /** User and group that the server runs as, `<uid>:<gid>`. They own its data directory. */
   user: string;
+  /**
+   * Names by which other containers of the stack's network reach the first service: through its gateway, at the port of
+   * the servers. @default none
+   */
+  aliases?: readonly string[];
+  /** The addresses that the stack's network must be among, in CIDR notation. @default any */
+  network?: string;
   mounts: Mounts;
   /** Temporary directories by path, each with its mount options: what the server may write besides its data directory. */
   tmpfs: Readonly<Record<string, string>>;

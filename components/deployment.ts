@@ -125,14 +125,20 @@ export class Deployment extends pulumi.ComponentResource {
    */
   private createNetwork(
     name: string,
-    { settings: { root }, rootChanged }: DeploymentPlan,
+    { settings: { root, subnet }, rootChanged }: DeploymentPlan,
     identity: DeploymentIdentity,
     store: HostStore,
   ): docker.Network {
     return new docker.Network(
       `${name}-network`,
-      { labels: labels(identity, "network", { root }) },
-      { parent: this, dependsOn: store, ignoreChanges: ["ipv6", "options", ...(rootChanged ? [] : ["labels"])] },
+      { labels: labels(identity, "network", { root }), ...(subnet === "" ? {} : { ipamConfigs: [{ subnet }] }) },
+      {
+        parent: this,
+        dependsOn: store,
+        // Two networks cannot have the same addresses.
+        deleteBeforeReplace: subnet !== "",
+        ignoreChanges: ["ipv6", "options", ...(rootChanged ? [] : ["labels"])],
+      },
     );
   }
 
@@ -160,7 +166,7 @@ export class Deployment extends pulumi.ComponentResource {
     const { secret = {}, token } = application.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
     return settings.services.map(
-      ({ name: service, port, bind, memoryMiB, replicas, variables }) =>
+      ({ name: service, port, bind, memoryMiB, replicas, variables }, index) =>
         new Service(
           `${name}-${service}`,
           {
@@ -172,6 +178,7 @@ export class Deployment extends pulumi.ComponentResource {
             port,
             bind,
             memoryMiB,
+            aliases: index === 0 ? (application.aliases ?? []) : [],
             replicas,
             image: artifacts.image(active.images.server).reference,
             gatewayImage: artifacts.image(sharedImages.gateway).reference,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { contains, isStackNetwork } from "./networks";
 import { mayBeSecret, type Problem } from "./problems";
 import { DEFAULT_PYTHON, PYTHON_VERSIONS, type PythonVersion } from "./python";
 
@@ -177,6 +178,8 @@ export interface ApplicationRules {
     /** Whether it can be built here with a browser. */
     browser: boolean;
   };
+  /** The addresses that the stack's network must be among, in CIDR notation. @default any */
+  network?: string;
   /** Undefined if it cannot derive models. */
   commands?: object;
 }
@@ -202,6 +205,12 @@ export const schema = z.strictObject({
   models: z.array(modelEntry),
   activeModel: z.string(),
   services: z.array(service).min(1),
+  subnet: z
+    .string()
+    .refine(
+      (text) => text === "" || isStackNetwork(text),
+      "must be empty or a network of private IPv4 addresses of /8 to /28, such as 172.30.0.0/24",
+    ),
   requireToken: z.boolean(),
   retain: z.int().min(2, "must be at least 2, so that there is a release to roll back to").max(50),
   release: z
@@ -269,10 +278,17 @@ function problemsOf(issue: z.core.$ZodIssue, raw: Record<string, unknown>): Prob
 }
 
 function checkAbilities(
-  { browser, requireToken, models }: StackConfig,
-  { image, variables, commands }: ApplicationRules,
+  { browser, requireToken, models, subnet: addresses }: StackConfig,
+  { image, variables, commands, network }: ApplicationRules,
   problems: Problem[],
 ): void {
+  if (addresses !== "" && network !== undefined && !contains(network, addresses)) {
+    problems.push({
+      path: ["subnet"],
+      received: addresses,
+      reason: `must be within ${network}: to other addresses the application answers 403 where it gives secrets to its own services`,
+    });
+  }
   if (browser && !image.browser) {
     problems.push({
       path: ["browser"],

@@ -13,6 +13,9 @@ const port = 8181;
 /** The model that Archon's code names, whatever its settings say. It looks for it below its working directory first. */
 const HARD_WIRED_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
 
+/** The server gives secrets to its agents only if their address is among these; others get 403. */
+const NETWORK = "172.16.0.0/12";
+
 /** A ready server says so in its answer. */
 const READY = '"ready": ?true';
 
@@ -59,6 +62,8 @@ export function archonApplication(
     smokeTest: config.smokeTest
       ? { program: path.posix.join("applications", "archon", "smoke_test.py"), arguments: [String(port)] }
       : undefined,
+    aliases: ["archon-server"],
+    network: NETWORK,
     stopSeconds: 30,
   });
 }

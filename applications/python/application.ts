@@ -43,6 +43,10 @@ export interface PythonService {
   modelDirectory?: string | undefined;
   /** @default none */
   smokeTest?: ContainerProgram | undefined;
+  /** Names by which other containers reach it; see {@link Application}. @default none */
+  aliases?: readonly string[];
+  /** The addresses that its network must be among, in CIDR notation. @default any */
+  network?: string;
   stopSeconds: number;
 }
 
@@ -97,6 +101,8 @@ export function pythonApplication(service: PythonService): Application {
       ...("reference" in image ? {} : { lists: () => listsOf(image) }),
     },
     port: service.port,
+    ...(service.aliases === undefined ? {} : { aliases: service.aliases }),
+    ...(service.network === undefined ? {} : { network: service.network }),
     user: "10001:10001",
     mounts: { data: "/data", ...(modelDirectory === undefined ? {} : { defaultModel: modelDirectory }) },
     tmpfs: Object.fromEntries(

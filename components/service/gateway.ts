@@ -19,6 +19,8 @@ export interface GatewayArgs {
   network: pulumi.Input<string>;
   /** Network alias of the servers behind it. */
   alias: string;
+  /** Its own network aliases, by which other containers reach the service at the port of the servers. */
+  ownAliases: readonly string[];
   /** Port that the servers listen on. */
   serverPort: number;
   /** The path that says whether a server is ready, and the seconds that its answer may take. */
@@ -48,7 +50,9 @@ export class Gateway extends pulumi.ComponentResource {
         tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
         image: args.image,
         user: USER,
-        networksAdvanced: [{ name: args.network }],
+        networksAdvanced: [
+          { name: args.network, ...(args.ownAliases.length === 0 ? {} : { aliases: [...args.ownAliases] }) },
+        ],
         ports: [{ internal: 8080, external: args.port, ip: args.bind }],
         envs: [
           `ARCHON_ALIAS=${args.alias}`,

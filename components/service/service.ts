@@ -5,6 +5,8 @@ import { Server, containerArgs, serverScriptEnv, type ServerArgs } from "./serve
 import { Gateway } from "./gateway";
 
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "gateway" | "stopOld"> {
+  /** Names by which other containers of the network reach the service, through its gateway. */
+  aliases: readonly string[];
   /** Servers behind the gateway, 1 to 4. */
   replicas: number;
   /** Reference of the gateway image. */
@@ -27,8 +29,8 @@ export class Service extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServiceArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Service", name, {}, opts);
-    const { replicas, gatewayImage, bind, port, rollout, ...rest } = args;
-    const alias = `archon-${args.service}`;
+    const { replicas, gatewayImage, bind, port, rollout, aliases, ...rest } = args;
+    const alias = serversAlias(args);
     const gateway = new Gateway(
       `${name}-gateway`,
       {
@@ -37,6 +39,7 @@ export class Service extends pulumi.ComponentResource {
         image: gatewayImage,
         network: args.network,
         alias,
+        ownAliases: aliases,
         serverPort: args.application.port,
         health: args.application.readiness,
         bind,
@@ -71,6 +74,12 @@ export class Service extends pulumi.ComponentResource {
     this.containerIds = ids;
     this.registerOutputs({ url: this.url, containerIds: this.containerIds });
   }
+}
+
+/** The gateway's own names lead to no server: one that is not ready would get requests. */
+function serversAlias({ application, service }: Pick<ServiceArgs, "application" | "service">): string {
+  const alias = `archon-${service}`;
+  return (application.aliases ?? []).includes(alias) ? `${alias}-servers` : alias;
 }
 
 /**

@@ -133,6 +133,24 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
     expect(await stack.up({ refresh: true })).toEqual([]);
   });
 
+  test("is reached by other containers of the network by its name, through the gateway, also for secrets", () => {
+    const [gateway = ""] = stack.containers("gateway");
+    const address = docker("inspect", "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", gateway);
+    const network = docker("network", "ls", "--quiet", `--filter=label=io.archon.stack=${stack.name}`);
+    const program = [
+      "import json, socket, urllib.request",
+      'ask = lambda path: json.load(urllib.request.urlopen(f"http://archon-server:8181{path}"))',
+      'names = {each[4][0] for each in socket.getaddrinfo("archon-server", 8181, socket.AF_INET)}',
+      'print(names, ask("/health")["ready"], ask("/internal/credentials/agents"))',
+    ].join("\n");
+    const image = inspect(gateway).Config.Image;
+
+    const printed = docker("run", "--rm", `--network=${network}`, "--entrypoint=python3", image, "-c", program);
+
+    expect(printed).toBe(`{'${address}'} True {'OPENAI_API_KEY': 'sk-test'}`);
+    expect(address).toMatch(/^172\.16\./);
+  });
+
   test("is hardened, and has the configured model where its code looks for another", () => {
     const [id = ""] = stack.containers("server");
     const { Config, HostConfig, Mounts } = inspect(id);

@@ -49,7 +49,9 @@ export async function archonStack(
     environment: [],
   };
   writeLocks(checkout, application, `requirements/${name}`);
-  const stack = await fullStack(checkout, { application, requirements: "" }, name);
+  // The engine takes no such addresses by itself.
+  const subnet = `172.16.${crypto.randomInt(256)}.0/24`;
+  const stack = await fullStack(checkout, { application, requirements: "", subnet }, name);
   return { stack, directory };
 }
 

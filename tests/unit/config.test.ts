@@ -282,6 +282,7 @@ describe("a stack of a checkout of Archon", () => {
   test.each([
     ["requireToken", true, "checks no token"],
     ["browser", true, "not built here with a browser"],
+    ["subnet", "192.168.30.0/24", "must be within 172.16.0.0/12"],
     ["models", [{ name: "m", directory: "model", variant: "float32" }], "chooses the precision itself"],
     [
       "models",
@@ -317,6 +318,17 @@ describe("a stack of a checkout of Archon", () => {
     expect(message).not.toContain("canary");
   });
 });
+
+test.each(["10.0.0.0/8", "172.30.0.0/24", "192.168.1.16/28"])("the subnet %s is allowed", (subnet) => {
+  expect(load({ subnet }).subnet).toBe(subnet);
+});
+
+test.each(["172.30.0.1/24", "172.30.0.0/29", "172.30.0.0", "8.8.8.0/24", "172.0.0.0/8", "300.1.1.0/24", "fd00::/64"])(
+  "the subnet %s is refused",
+  (subnet) => {
+    expect(refusal({ subnet })).toContain(`project:subnet: must be empty or a network of private IPv4 addresses`);
+  },
+);
 
 test("all problems come in one message, with the value received and what to do", () => {
   const message = refusal({ root: "here", retain: 0, colour: "red" });

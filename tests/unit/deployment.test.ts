@@ -65,6 +65,7 @@ function settings(changes: Partial<Settings> = {}): Settings {
     models: [demo],
     activeModel: demo,
     services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} }],
+    subnet: "",
     requireToken: false,
     retain: 3,
     release: "",
@@ -418,6 +419,28 @@ test("every service has its own gateway, alias and data, and shares the environm
   ).toEqual(["archon-a-0", "archon-a-1", "archon-a-gateway", "archon-b-0", "archon-b-gateway"]);
   expect(sole(CONTAINER, "archon-b-0").inputs["networksAdvanced"]).toMatchObject([{ aliases: ["archon-b"] }]);
   expect(result.url).toBe("http://127.0.0.1:1");
+});
+
+test("other containers reach the first service by the application's aliases, through its gateway", async () => {
+  const application = { ...referenceServer, aliases: ["archon-server"] };
+  const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
+  const service = { bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} };
+  const services = [
+    { ...service, name: "server", port: 1 },
+    { ...service, name: "other", port: 2 },
+  ];
+  const plan = planDeployment(application, settings({ services, subnet: "172.30.0.0/24" }), previous);
+  const { resources, sole } = await deploy(() => new Deployment("archon", plan, identity));
+  const aliasesOf = (name: string): unknown =>
+    (sole(CONTAINER, name).inputs["networksAdvanced"] as { aliases?: string[] }[])[0]?.aliases;
+
+  expect(aliasesOf("archon-server-gateway")).toEqual(["archon-server"]);
+  expect(aliasesOf("archon-server-0")).toEqual(["archon-server-servers"]);
+  expect(aliasesOf("archon-other-gateway")).toBeUndefined();
+  expect(aliasesOf("archon-other-0")).toEqual(["archon-other"]);
+  expect(sole(CONTAINER, "archon-server-gateway").inputs["envs"]).toContain("ARCHON_ALIAS=archon-server-servers");
+  const network = resources.find(({ type }) => type === "docker:index/network:Network");
+  expect(network?.inputs["ipamConfigs"]).toEqual([{ subnet: "172.30.0.0/24" }]);
 });
 
 function ran(letter: string, changes: Partial<Release> = {}): Release {
