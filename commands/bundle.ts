@@ -1,11 +1,11 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import * as path from "node:path";
 import { archon } from "../lib/command-line";
 import { configuredValue } from "../config/stack";
 import { UserError } from "../lib/errors";
 import { exportBundle } from "./bundle/export";
 import { describeImported, importBundle } from "./bundle/import";
-import { examples, repeatable, stackOption } from "./lib/options";
+import { callersPath, examples, repeatable, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { bytes } from "./lib/render";
 import { findRelease, readLedger, checkReleases } from "./releases/ledger";
@@ -37,14 +37,6 @@ export function define(command: Command): void {
     .option("--root <directory>", "the store to fill (default: the one of the stack)")
     .addHelpText("after", examples([archon("bundle import releases.tar --root /srv/store"), "into another store"]))
     .action((file: string, { stack, root }: { stack: string; root?: string }) => importReleases(file, stack, root));
-}
-
-/** Absolute path, relative to where the user started npm: npm runs its scripts in the root of the checkout. */
-function callersPath(file: string): string {
-  if (file === "") {
-    throw new InvalidArgumentError("It is empty.");
-  }
-  return path.resolve(process.env.INIT_CWD ?? process.cwd(), file);
 }
 
 async function exportReleases(file: string, stack: string, ids: readonly string[]): Promise<void> {

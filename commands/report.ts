@@ -1,7 +1,9 @@
 import { Option, type Command } from "commander";
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { archon } from "../lib/command-line";
-import { examples, stackOption } from "./lib/options";
+import { UserError } from "../lib/errors";
+import { callersPath, examples, stackOption } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { svgReport } from "./report/figure";
 import { describeReport, markdownReport } from "./report/format";
@@ -20,7 +22,7 @@ export function define(command: Command): void {
     .addOption(stackOption())
     .addOption(new Option("--json", "print JSON").default(false).conflicts("markdown"))
     .option("--markdown", "print Markdown", false)
-    .option("--svg <file>", "also draw the comparisons into a file")
+    .option("--svg <file>", "also draw the comparisons into a file", callersPath)
     .addHelpText(
       "after",
       examples(
@@ -32,6 +34,10 @@ export function define(command: Command): void {
 }
 
 async function report({ stack, json, markdown, svg }: Options): Promise<void> {
+  const directory = svg === undefined ? undefined : path.dirname(svg);
+  if (directory !== undefined && !fs.existsSync(directory)) {
+    throw new UserError(`There is no directory ${directory} for the drawing. Make it: mkdir -p ${directory}`);
+  }
   // stdout is for the answer alone: scripts read it.
   const steps = new Steps({ output: process.stderr });
   await ensureSetup(steps, stack);

@@ -1,13 +1,13 @@
-import { InvalidArgumentError, type Command } from "commander";
-import * as path from "node:path";
+import type { Command } from "commander";
 import { archon } from "../lib/command-line";
-import { examples } from "./lib/options";
+import { displayUrl, findBackend } from "./lib/backend";
+import { callersPath, examples } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { ensureSetup } from "./setup/ensure";
 import { backUp } from "./state/backup";
 import { describeMove, moveState } from "./state/move";
 import { restore } from "./state/restore";
-import { describeState, stateReport } from "./state/show";
+import { describeSource, describeState, stateReport } from "./state/show";
 
 export function define(command: Command): void {
   command.addHelpText(
@@ -52,9 +52,9 @@ export function define(command: Command): void {
         [
           "",
           `This checkout has the state of ${file}: ${list(stacks)}.`,
-          ...(kept === undefined ? [] : [`The state of before is kept in ${kept}.`]),
+          ...(kept === undefined ? [] : [`The previous state is kept in ${kept}.`]),
           "Nobody else may go on with another copy of it: two states of one deployment would undo each other's updates.",
-          `Next: ${archon("preview")}`,
+          nextAfterRestore(),
         ].join("\n"),
       );
     });
@@ -77,12 +77,12 @@ export function define(command: Command): void {
     });
 }
 
-/** Absolute path, relative to where the user started npm: npm runs its scripts in the root of the checkout. */
-function callersPath(file: string): string {
-  if (file === "") {
-    throw new InvalidArgumentError("It is empty.");
-  }
-  return path.resolve(process.env.INIT_CWD ?? process.cwd(), file);
+/** What to do after a restore; that another backend is used, if so. */
+function nextAfterRestore(): string {
+  const { url, source } = findBackend();
+  return source === "embedded"
+    ? `Next: ${archon("preview")}`
+    : `It is not used: this checkout uses ${displayUrl(url)}, because of ${describeSource(source)}.`;
 }
 
 function list(stacks: readonly string[]): string {

@@ -4,7 +4,7 @@ import * as path from "node:path";
 /** Absolute path of the checkout. */
 export const projectRoot = path.resolve(__dirname, "..");
 
-/** Absolute path of a file below `.archon/`, where one checkout keeps its git-ignored state. */
+/** Absolute path of a file below `.archon/`, where one checkout keeps what it found out and its logs. Git-ignored. */
 export function archonPath(...segments: string[]): string {
   return path.join(projectRoot, ".archon", ...segments);
 }

@@ -53,11 +53,11 @@ function choose(
 ): Pick<Backend, "url" | "source"> {
   const named = base.PULUMI_BACKEND_URL;
   if (named && !isEmbeddedUrl(named, base)) {
-    return { url: absolute(named, base.INIT_CWD ?? process.cwd()), source: "PULUMI_BACKEND_URL" };
+    return { url: absoluteUrl(named, base.INIT_CWD ?? process.cwd()), source: "PULUMI_BACKEND_URL" };
   }
   const committed = backendOfProject(checkout);
   if (committed !== undefined) {
-    return { url: absolute(committed, checkout), source: "Pulumi.yaml" };
+    return { url: absoluteUrl(committed, checkout), source: "Pulumi.yaml" };
   }
   if (movedTo !== undefined) {
     return { url: movedTo, source: "archon state move" };
@@ -84,7 +84,12 @@ export function isSelfManaged(url: string): boolean {
 
 /** The address of a backend for people: without credentials and parameters. */
 export function displayUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, "$1").replace(/\?.*$/s, "");
+  return withoutCredentials(url).replace(/\?.*$/s, "");
+}
+
+/** The address of a backend for a command that a person runs, who has the credentials in the environment. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, "$1");
 }
 
 /**
@@ -96,7 +101,10 @@ export function withBackend(backend: Backend, base: NodeJS.ProcessEnv): NodeJS.P
   if (!isSelfManaged(backend.url)) {
     environment.PULUMI_CREDENTIALS_PATH = credentialsDirectory(base);
   }
-  if (environment.PULUMI_CONFIG_PASSPHRASE_FILE && isEmbeddedFile(environment.PULUMI_CONFIG_PASSPHRASE_FILE, base)) {
+  // From `archon env`, it says nothing about the backend that is used now. Beside a shared one, the user has chosen it.
+  const isFromEnv = !base.PULUMI_BACKEND_URL || isEmbeddedUrl(base.PULUMI_BACKEND_URL, base);
+  const file = environment.PULUMI_CONFIG_PASSPHRASE_FILE;
+  if (file && isFromEnv && isEmbeddedFile(file, base)) {
     delete environment.PULUMI_CONFIG_PASSPHRASE_FILE;
   }
   const isSet = environment.PULUMI_CONFIG_PASSPHRASE !== undefined || environment.PULUMI_CONFIG_PASSPHRASE_FILE;
@@ -146,7 +154,7 @@ function backendOfProject(checkout: string): string | undefined {
 }
 
 /** Pulumi takes a relative directory from Pulumi.yaml, or from the directory in which it was started. */
-function absolute(url: string, base: string): string {
+export function absoluteUrl(url: string, base: string): string {
   const [, directory, parameters = ""] = /^file:\/\/([^~/?][^?]*)(\?.*)?$/s.exec(url) ?? [];
   return directory === undefined ? url : `file://${path.resolve(base, directory)}${parameters}`;
 }
@@ -155,7 +163,7 @@ function absolute(url: string, base: string): string {
  * Whether an address is that of an embedded state, which a shell has from `archon env`. It says nothing about this
  * checkout: the shell may have it from another one.
  */
-function isEmbeddedUrl(url: string, base: NodeJS.ProcessEnv): boolean {
+export function isEmbeddedUrl(url: string, base: NodeJS.ProcessEnv): boolean {
   const directory = fileBackendDirectory(url);
   return directory !== undefined && isEmbeddedFile(directory, base);
 }

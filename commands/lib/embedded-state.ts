@@ -87,7 +87,7 @@ export function readRecord({ directory }: EmbeddedState): StateRecord | undefine
   } catch {
     // Without the record nobody knows whether the stacks have moved to another backend.
     throw new UserError(
-      `${file} is damaged. Put it back from a backup (\`${archon("state restore FILE --overwrite")}\`), or write ` +
+      `${file} is damaged. Move ${directory} away, then \`${archon("state restore FILE")}\` from a backup. Or write ` +
         `{"checkout": "${projectRoot}"} into it if the stacks were never moved to another backend.`,
     );
   }

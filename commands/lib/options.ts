@@ -1,4 +1,5 @@
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import * as path from "node:path";
 import { devStack } from "../../config/stack";
 
 /** The option that most commands have. */
@@ -14,6 +15,19 @@ export function stackFlag(stack: string): string {
 /** Gathers the values of an option that may be given several times. */
 export function repeatable(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
+}
+
+/** Where the user started npm: npm runs its scripts in the root of the checkout. */
+export function callersDirectory(): string {
+  return process.env.INIT_CWD ?? process.cwd();
+}
+
+/** Absolute path of a file that the user has named, from {@link callersDirectory}. */
+export function callersPath(file: string): string {
+  if (file === "") {
+    throw new InvalidArgumentError("It is empty.");
+  }
+  return path.resolve(callersDirectory(), file);
 }
 
 /** The examples below the help of a command, each with what it does. */

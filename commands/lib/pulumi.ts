@@ -30,8 +30,13 @@ export async function pulumi(
   ).catch((error: unknown) => throwMissing(stack, error));
 }
 
+/** Whether a call of Pulumi failed because the backend does not have the stack. */
+export function isMissingStack(error: unknown): boolean {
+  return error instanceof CommandError && error.lastLines.some((line) => /no stack named '.*' found/.test(line));
+}
+
 function throwMissing(stack: string, error: unknown): never {
-  if (!(error instanceof CommandError) || !error.lastLines.some((line) => /no stack named '.*' found/.test(line))) {
+  if (!isMissingStack(error)) {
     throw error;
   }
   const { url, source } = findBackend();

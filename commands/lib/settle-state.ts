@@ -17,8 +17,8 @@ import { forgetSalts } from "./stack-file";
 import { requireIdle } from "./state-lock";
 
 /*
- * Brings the embedded state to its place, before anything uses it. Each step ends with one rename, so that a kill at any
- * moment leaves one state that counts, and the next command continues.
+ * Brings the embedded state to its place, before anything uses it. A rename decides which state counts, so that a kill at
+ * any moment leaves one, and the next command continues.
  */
 
 /** Where versions before the embedded state kept a state and its passphrase, inside the checkout. */
@@ -29,15 +29,13 @@ const takenOver = archonPath("state.taken-over");
 const placeFile = archonPath("state-directory");
 
 /**
- * Finishes a `restore` that was killed, follows a checkout that was moved, and takes over a state of before. Does nothing
- * when there is nothing to do.
+ * Finishes a `restore` that was killed, follows a checkout that was moved, and takes over the state of an earlier
+ * version. Does nothing when there is nothing to do.
  */
 export async function settleState(progress: Progress, state: EmbeddedState = embeddedState()): Promise<void> {
   const steps = [finishRestore, followCheckout, takeOverFormer];
   if (!isSettled(state)) {
-    await withLock(`${state.directory}.lock`, "command of this checkout", progress, async () => {
-      steps.forEach((step) => step(state, progress));
-    });
+    await withStateLock(state, progress, async () => steps.forEach((step) => step(state, progress)));
   }
   if (isMade(state)) {
     recordCheckout(state);
@@ -45,13 +43,19 @@ export async function settleState(progress: Progress, state: EmbeddedState = emb
   }
 }
 
+/** Runs `work` while no other command puts a state in the place of this one. */
+export function withStateLock<T>(state: EmbeddedState, progress: Progress, work: () => Promise<T>): Promise<T> {
+  return withLock(`${state.directory}.lock`, "command of this checkout", progress, work);
+}
+
 function isSettled(state: EmbeddedState): boolean {
-  return isMade(state)
-    ? !fs.existsSync(takenOver)
-    : !fs.existsSync(restoredDirectory(state)) &&
-        !fs.existsSync(placeFile) &&
-        !fs.existsSync(former.backend) &&
-        !fs.existsSync(takenOver);
+  const unfinished = [restoredDirectory(state), takenOver, ...(isMade(state) ? [] : [placeFile, former.backend])];
+  return !unfinished.some((file) => fs.existsSync(file));
+}
+
+/** Directory in which a state is made that counts only once it has another name. Under the lock of {@link withStateLock}. */
+export function partialDirectory({ directory }: EmbeddedState): string {
+  return `${directory}.partial`;
 }
 
 /** A complete state that takes the place of the present one as soon as that is out of the way. */
@@ -59,12 +63,21 @@ export function restoredDirectory({ directory }: EmbeddedState): string {
   return `${directory}.restored`;
 }
 
-/** Ends what {@link restoredDirectory} is for. */
-function finishRestore(state: EmbeddedState): void {
+/** Ends what {@link restoredDirectory} is for. Under the lock of {@link withStateLock}. */
+export function finishRestore(state: EmbeddedState): void {
   const restored = restoredDirectory(state);
-  if (!isMade(state) && fs.existsSync(restored)) {
-    fs.renameSync(restored, state.directory);
+  if (!fs.existsSync(restored)) {
+    return;
   }
+  if (isMade(state)) {
+    // `restore` was killed before it moved the present state away, which still counts.
+    fs.rmSync(restored, { recursive: true });
+    return;
+  }
+  // Before the rename: a kill in between forgets too much, not too little.
+  forgetSalts();
+  fs.rmSync(state.directory, { recursive: true, force: true });
+  fs.renameSync(restored, state.directory);
 }
 
 /** Takes the state along when the checkout was moved: the path that it had must no longer exist. */
@@ -93,7 +106,7 @@ function takeOverFormer(state: EmbeddedState, progress: Progress): void {
     return;
   }
   if (!isMade(state)) {
-    const partial = stateIn(`${state.directory}.partial`);
+    const partial = stateIn(partialDirectory(state));
     fs.rmSync(partial.directory, { recursive: true, force: true });
     fs.mkdirSync(partial.directory, { recursive: true, mode: 0o700 });
     fs.cpSync(takenOver, partial.backend, { recursive: true, preserveTimestamps: true });
@@ -102,7 +115,7 @@ function takeOverFormer(state: EmbeddedState, progress: Progress): void {
     }
     syncTree(partial.directory);
     fs.renameSync(partial.directory, state.directory);
-    syncDirectory(path.dirname(state.directory));
+    syncFile(path.dirname(state.directory));
     progress.message(
       `The state of this checkout is now outside of it: ${state.directory} (before: ${display(former.backend)}).`,
     );
@@ -131,13 +144,10 @@ export function syncTree(directory: string): void {
       syncFile(file);
     }
   }
-  syncDirectory(directory);
-}
-
-function syncDirectory(directory: string): void {
   syncFile(directory);
 }
 
+/** Writes a file, or the names in a directory, to the disk. */
 function syncFile(file: string): void {
   const descriptor = fs.openSync(file, "r");
   fs.fsyncSync(descriptor);

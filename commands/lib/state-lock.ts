@@ -40,7 +40,7 @@ export function releaseStaleLocks(stack: string, progress: Progress, state: stri
 
 /**
  * Checks that no update of these stacks is running. The lock of a killed one does not count.
- * @throws UserError that says what is running
+ * @throws UserError that says what is running, and which lock to remove: `pulumi cancel` works on the backend in use
  */
 export function requireIdle(stacks: readonly string[], state: string): void {
   for (const stack of stacks) {
@@ -48,21 +48,34 @@ export function requireIdle(stacks: readonly string[], state: string): void {
       .map(readLock)
       .find((each) => !isStale(each));
     if (holder !== undefined) {
-      throw new UserError(describeRunning(stack, holder));
+      throw new UserError(
+        describeRunning(stack, holder, `remove its lock, the directory ${display(lockDirectory(stack, state))}`),
+      );
     }
   }
 }
 
-/** That an update is running, who runs it, and what to do. */
-export function describeRunning(stack: string, { pid, username, hostname, timestamp }: LockHolder): string {
+/**
+ * That an update is running, who runs it, and what to do.
+ * @param remedy what to do if its process no longer exists
+ */
+export function describeRunning(
+  stack: string,
+  { pid, username, hostname, timestamp }: LockHolder,
+  remedy = archon(`pulumi cancel --yes --stack ${stack}`),
+): string {
   return (
     `An update of the stack "${stack}" is running: process ${pid} of ${username}@${hostname}, since ${timestamp}.\n` +
-    `Wait until it has finished. If that process no longer exists: ${archon(`pulumi cancel --yes --stack ${stack}`)}`
+    `Wait until it has finished. If that process no longer exists on ${hostname}: ${remedy}`
   );
 }
 
+function lockDirectory(stack: string, state: string): string {
+  return path.join(state, ".pulumi", "locks", "organization", project, stack);
+}
+
 function lockFiles(stack: string, state: string): string[] {
-  const directory = path.join(state, ".pulumi", "locks", "organization", project, stack);
+  const directory = lockDirectory(stack, state);
   const names = fs.existsSync(directory) ? fs.readdirSync(directory) : [];
   return names.filter((name) => name.endsWith(".json")).map((name) => path.join(directory, name));
 }
@@ -75,7 +88,7 @@ function readLock(file: string): LockHolder {
     const stack = path.basename(path.dirname(file));
     throw new UserError(
       `The lock ${display(file)} cannot be read, so who holds it is unknown.\n` +
-        `If no update of the stack ${stack} is running, remove it with \`${archon(`pulumi cancel --yes --stack ${stack}`)}\`.`,
+        `If no update of the stack ${stack} is running, remove that file.`,
     );
   }
 }

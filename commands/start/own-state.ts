@@ -1,5 +1,5 @@
 import { findBackend } from "../lib/backend";
-import { embeddedState, ensureState } from "../lib/embedded-state";
+import { embeddedState, ensureState, stacksIn } from "../lib/embedded-state";
 import { describeIgnoredLogin } from "../state/show";
 
 /**
@@ -7,11 +7,12 @@ import { describeIgnoredLogin } from "../state/show";
  * there: that login may be for other projects. Says so.
  */
 export function preferOwnState(print: (line: string) => void): void {
+  const state = embeddedState();
   if (findBackend().source === "pulumi login") {
-    ensureState(embeddedState());
+    ensureState(state);
   }
   const { source, ignoredLogin } = findBackend();
   if (source === "embedded" && ignoredLogin !== undefined) {
-    print(describeIgnoredLogin(ignoredLogin));
+    print(describeIgnoredLogin(ignoredLogin, stacksIn(state.backend).length > 0));
   }
 }

@@ -1,9 +1,16 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { z } from "zod";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
-import { displayUrl, fileBackendDirectory, findBackend, isSelfManaged, type Backend } from "../lib/backend";
+import {
+  absoluteUrl,
+  displayUrl,
+  fileBackendDirectory,
+  isEmbeddedUrl,
+  isSelfManaged,
+  withoutCredentials,
+  type Backend,
+} from "../lib/backend";
 import {
   embeddedState,
   readRecord,
@@ -16,19 +23,12 @@ import { inEmptyProject } from "../lib/empty-project";
 import { buildPulumiEnvironment, readTools } from "../lib/environment";
 import { parsePreview } from "../preview/document";
 import type { Progress, Steps } from "../lib/progress";
-import { CommandError, run } from "../lib/run";
+import { callersDirectory } from "../lib/options";
+import { isMissingStack } from "../lib/pulumi";
+import { run } from "../lib/run";
 import { hasSecretsSettings, withSalt, withStackFile } from "../lib/stack-file";
 import { requireIdle } from "../lib/state-lock";
-
-/** What `pulumi stack export` prints, as far as it matters here. */
-const exportSchema = z.object({
-  deployment: z.looseObject({
-    resources: z.array(z.unknown()).default([]),
-    secrets_providers: z.object({ state: z.object({ salt: z.string().optional() }).optional() }).optional(),
-  }),
-});
-
-type Exported = z.infer<typeof exportSchema>;
+import { isSame, parseExport, requireSettled, type Exported } from "./exported";
 
 export interface Moved {
   stacks: string[];
@@ -53,19 +53,29 @@ interface Side {
  *
  * The stacks keep the passphrase of their secrets. Nobody is logged in to anything.
  *
- * @throws UserError when there is nothing to move, an update is running, or the backend has another stack of the name
+ * @param address of the backend; a relative directory is one of the directory in which the user called
+ * @throws UserError when there is nothing to move, an update runs or ran meanwhile, or the backend has another stack of
+ *   the name
  */
-export async function moveState(url: string, steps: Steps): Promise<Moved> {
+export async function moveState(address: string, steps: Steps): Promise<Moved> {
   const state = embeddedState();
+  const url = absoluteUrl(address, callersDirectory());
   const stacks = requireMovable(state, url);
   const [from, to] = [side(state, `file://${state.backend}`), side(state, url)];
+  const moved: [stack: string, exported: Exported][] = [];
   for (const stack of stacks) {
-    await steps.run(
+    const exported = await steps.run(
       `Stack ${stack}`,
       (progress) => moveStack(stack, from, to, progress),
       () => `in ${displayUrl(url)}`,
     );
+    moved.push([stack, exported]);
   }
+  await steps.run("Comparing with the state here", async () => {
+    for (const [stack, exported] of moved) {
+      await requireUnchanged(stack, exported, from, to);
+    }
+  });
   requireIdle(stacks, state.backend);
   recordCheckout(state);
   const { checkout } = readRecord(state) ?? { checkout: "" };
@@ -78,6 +88,12 @@ function requireMovable(state: EmbeddedState, url: string): string[] {
     throw new UserError(
       `"${url}" is no address of a backend. Allowed are those of \`pulumi login\`, such as s3://bucket/path, ` +
         "gs://bucket, azblob://container, file:///srv/state and https://api.pulumi.com.",
+    );
+  }
+  if (isEmbeddedUrl(url, process.env)) {
+    throw new UserError(
+      `${url} is the embedded state of a checkout, which only that checkout uses. Name a directory of your own, such as ` +
+        "file:///srv/state, or a bucket.",
     );
   }
   const directory = fileBackendDirectory(url);
@@ -105,22 +121,25 @@ function requireMovable(state: EmbeddedState, url: string): string[] {
 
 function side(state: EmbeddedState, url: string): Side {
   const backend: Backend = {
-    ...findBackend({ ...process.env, PULUMI_BACKEND_URL: url }),
     url,
+    // The stacks have the passphrase of the embedded state on both sides, whatever the shell has.
     source: "embedded",
     passphraseFile: state.passphraseFile,
+    ignoredLogin: undefined,
   };
   return { url, environment: buildPulumiEnvironment(readTools(), process.env, backend) };
 }
 
-async function moveStack(stack: string, from: Side, to: Side, progress: Progress): Promise<void> {
-  const text = await runIn(from, ["stack", "export", "--stack", stack]);
+/** @returns what was moved */
+async function moveStack(stack: string, from: Side, to: Side, progress: Progress): Promise<Exported> {
+  const text = await exportText(stack, from);
   const exported = parseExport(text);
+  requireSettled(stack, exported);
   const present = await exportIfPresent(stack, to);
   if (present !== undefined && present.deployment.resources.length > 0 && !isSame(present, exported)) {
     throw new UserError(
       `${displayUrl(to.url)} has a stack "${stack}" already, and it is not this one. Nothing was changed. Name another ` +
-        `backend or directory, or remove that stack: PULUMI_BACKEND_URL='${to.url}' ${archon(`pulumi stack rm --force ${stack}`)}`,
+        `backend or directory, or remove that stack: ${removal(stack, to)}`,
     );
   }
   if (present === undefined || !isSame(present, exported)) {
@@ -131,6 +150,22 @@ async function moveStack(stack: string, from: Side, to: Side, progress: Progress
     progress.update(0, 0, "previewing");
     await comparePreviews(stack, exported, from, to);
   }
+  return exported;
+}
+
+/** @throws UserError when an update of the stack has run since the export */
+async function requireUnchanged(stack: string, exported: Exported, from: Side, to: Side): Promise<void> {
+  if (!isSame(parseExport(await exportText(stack, from)), exported)) {
+    throw new UserError(
+      `The stack "${stack}" was updated while it was moved. The state of this checkout stays in use. ` +
+        `Remove the copy, then move again: ${removal(stack, to)}`,
+    );
+  }
+}
+
+/** The command that removes a stack from the other backend. */
+function removal(stack: string, { url }: Side): string {
+  return `PULUMI_BACKEND_URL='${withoutCredentials(url)}' ${archon(`pulumi stack rm --force ${stack}`)}`;
 }
 
 async function importStack(stack: string, text: string, exported: Exported, to: Side, exists: boolean): Promise<void> {
@@ -180,21 +215,17 @@ async function preview(stack: string, exported: Exported, { url, environment }: 
 
 async function exportIfPresent(stack: string, to: Side): Promise<Exported | undefined> {
   try {
-    return parseExport(await runIn(to, ["stack", "export", "--stack", stack]));
+    return parseExport(await exportText(stack, to));
   } catch (error) {
-    if (error instanceof CommandError && error.lastLines.some((line) => /no stack named '.*' found/.test(line))) {
+    if (isMissingStack(error)) {
       return undefined;
     }
     throw error;
   }
 }
 
-function parseExport(text: string): Exported {
-  return exportSchema.parse(JSON.parse(text));
-}
-
-function isSame(one: Exported, other: Exported): boolean {
-  return JSON.stringify(one.deployment.resources) === JSON.stringify(other.deployment.resources);
+function exportText(stack: string, side: Side): Promise<string> {
+  return runIn(side, ["stack", "export", "--stack", stack]);
 }
 
 function runIn(
@@ -210,7 +241,7 @@ export function describeMove({ stacks, url, passphraseFile, left }: Moved): stri
   return [
     `${stacks.join(", ")}: now in ${displayUrl(url)}, and previewed there. This checkout uses it from now on.`,
     "Every other checkout and build server needs:",
-    `  export PULUMI_BACKEND_URL='${url}'`,
+    `  export PULUMI_BACKEND_URL='${withoutCredentials(url)}'`,
     "      or, committed for all of them, in Pulumi.yaml:  backend: { url: … }",
     "  export PULUMI_CONFIG_PASSPHRASE_FILE=FILE",
     `      a file with what is in ${passphraseFile}; hand it over as any password`,

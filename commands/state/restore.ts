@@ -12,8 +12,14 @@ import {
   type EmbeddedState,
 } from "../lib/embedded-state";
 import { CommandError, run } from "../lib/run";
-import { restoredDirectory, settleState, syncTree } from "../lib/settle-state";
-import { forgetSalts } from "../lib/stack-file";
+import {
+  finishRestore,
+  partialDirectory,
+  restoredDirectory,
+  settleState,
+  syncTree,
+  withStateLock,
+} from "../lib/settle-state";
 import { requireIdle } from "../lib/state-lock";
 import { silent } from "../lib/progress";
 
@@ -24,8 +30,8 @@ export interface Restored {
 }
 
 /**
- * Puts the state of a backup in the place of this checkout's embedded state. At every moment one state counts: the one of
- * before until it is complete, and after a kill in between the next command finishes.
+ * Puts the state of a backup in the place of this checkout's embedded state. At every moment one state counts: the
+ * previous one until this one is complete, and after a kill in between the next command finishes.
  *
  * @param file absolute path of an archive that `backUp` wrote
  * @param overwrite whether to replace a state that has stacks
@@ -33,8 +39,15 @@ export interface Restored {
  */
 export async function restore(file: string, overwrite: boolean): Promise<Restored> {
   const state = embeddedState();
+  const kept = await withStateLock(state, silent, () => replace(state, file, overwrite));
+  await settleState(silent, state);
+  return { stacks: stacksIn(state.backend), kept };
+}
+
+/** @returns directory of the state that was replaced */
+async function replace(state: EmbeddedState, file: string, overwrite: boolean): Promise<string | undefined> {
   requireReplaceable(state, file, overwrite);
-  const unpacked = await unpack(file, `${state.directory}.partial`);
+  const unpacked = await unpack(file, partialDirectory(state));
   recordCheckout(unpacked);
   syncTree(unpacked.directory);
   const restored = restoredDirectory(state);
@@ -45,10 +58,8 @@ export async function restore(file: string, overwrite: boolean): Promise<Restore
   if (kept !== undefined) {
     fs.renameSync(state.directory, kept);
   }
-  fs.rmSync(state.directory, { recursive: true, force: true });
-  await settleState(silent, state);
-  forgetSalts();
-  return { stacks: stacksIn(state.backend), kept };
+  finishRestore(state);
+  return kept;
 }
 
 function requireReplaceable(state: EmbeddedState, file: string, overwrite: boolean): void {

@@ -1,6 +1,7 @@
 import { archon } from "../../lib/command-line";
+import { UserError } from "../../lib/errors";
 import { displayUrl, fileBackendDirectory, findBackend, type BackendSource } from "../lib/backend";
-import { allStates, embeddedState, isMade, readRecord, stacksIn } from "../lib/embedded-state";
+import { allStates, embeddedState, isMade, readRecord, stacksIn, type EmbeddedState } from "../lib/embedded-state";
 
 /** What `archon state` reports. */
 export interface StateReport {
@@ -16,7 +17,16 @@ export interface StateReport {
   /** The embedded state of this checkout. */
   embedded: { directory: string; stacks: string[]; movedTo: string | undefined; used: boolean } | undefined;
   /** The embedded states of other checkouts of this user. */
-  others: { directory: string; checkout: string | undefined; stacks: string[] }[];
+  others: OtherState[];
+}
+
+interface OtherState {
+  directory: string;
+  /** Undefined if it is not recorded. */
+  checkout: string | undefined;
+  /** Whether its record is damaged. */
+  damaged: boolean;
+  stacks: string[];
 }
 
 export function stateReport(): StateReport {
@@ -40,12 +50,21 @@ export function stateReport(): StateReport {
       : undefined,
     others: allStates()
       .filter((state) => state.directory !== embedded.directory)
-      .map((state) => ({
-        directory: state.directory,
-        checkout: readRecord(state)?.checkout,
-        stacks: stacksIn(state.backend),
-      })),
+      .map(otherState),
   };
+}
+
+function otherState(state: EmbeddedState): OtherState {
+  const { directory } = state;
+  const stacks = stacksIn(state.backend);
+  try {
+    return { directory, checkout: readRecord(state)?.checkout, damaged: false, stacks };
+  } catch (error) {
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
+    return { directory, checkout: undefined, damaged: true, stacks };
+  }
 }
 
 const reasons: Record<BackendSource, string> = {
@@ -56,15 +75,20 @@ const reasons: Record<BackendSource, string> = {
   "pulumi login": "the login of this user; the checkout has no state of its own",
 };
 
+/** Why a backend is used, for people. */
+export function describeSource(source: BackendSource): string {
+  return reasons[source];
+}
+
 /** The report for a terminal. */
 export function describeState(report: StateReport): string[] {
   const { embedded, ignoredLogin } = report;
   return [
     `State:       ${report.backend}`,
-    `Chosen by:   ${reasons[report.source]}`,
+    `Chosen by:   ${describeSource(report.source)}`,
     `Stacks:      ${report.stacks === undefined ? `\`${archon("pulumi stack ls")}\` lists them` : names(report.stacks)}`,
     `Passphrase:  ${report.passphraseFile ?? "of this shell, or the stack's secrets provider"}`,
-    ...(ignoredLogin === undefined ? [] : ["", describeIgnoredLogin(ignoredLogin)]),
+    ...(ignoredLogin === undefined ? [] : ["", describeIgnoredLogin(ignoredLogin, isMovable(report))]),
     ...(embedded === undefined || embedded.used
       ? []
       : [
@@ -80,18 +104,28 @@ export function describeState(report: StateReport): string[] {
           "",
           "Embedded states of other checkouts:",
           ...report.others.map(
-            ({ directory, checkout, stacks }) =>
-              `  ${directory}  ${names(stacks)}  of ${checkout ?? "an unknown checkout"}`,
+            ({ directory, checkout, damaged, stacks }) =>
+              `  ${directory}  ${names(stacks)}  of ${checkout ?? "an unknown checkout"}` +
+              (damaged ? " (its checkout.json cannot be read)" : ""),
           ),
         ]),
   ];
 }
 
-/** That the user is logged in to a backend which is not used, and how to use it. */
-export function describeIgnoredLogin(url: string): string {
+/** Whether there are stacks that `archon state move` would move. */
+function isMovable({ embedded }: StateReport): boolean {
+  return embedded?.used === true && embedded.stacks.length > 0;
+}
+
+/**
+ * That the user is logged in to a backend which is not used.
+ * @param movable whether to say how the stacks of this checkout get there
+ */
+export function describeIgnoredLogin(url: string, movable: boolean): string {
   return (
-    `You are logged in to ${displayUrl(url)}. This checkout does not use it, because its state is elsewhere. ` +
-    `To move the stacks there: ${archon(`state move ${displayUrl(url)}`)}`
+    `You are logged in to ${displayUrl(url)}. This checkout does not use it, because its state is elsewhere.` +
+    // Without its parameters, the address of a bucket cannot be used.
+    (movable ? ` To move the stacks there: ${archon("state move BACKEND")}, with the address of your login.` : "")
   );
 }
 

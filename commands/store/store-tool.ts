@@ -5,6 +5,7 @@ import { configuredValue, project, stackHost } from "../../config/stack";
 import { dockerEnvironment, engineEnvironment } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import type { Progress } from "../lib/progress";
+import { MissingStack } from "../lib/pulumi";
 import { CommandError, run } from "../lib/run";
 import { readLedger } from "../releases/ledger";
 
@@ -33,7 +34,7 @@ export async function storeRoot(stack: string): Promise<string> {
     return (await readLedger(stack)).root ?? configuredValue("root", stack);
   } catch (error) {
     // The store of a removed stack still exists, and the stack's file says where.
-    if (error instanceof CommandError) {
+    if (error instanceof CommandError || error instanceof MissingStack) {
       return configuredValue("root", stack);
     }
     throw error;

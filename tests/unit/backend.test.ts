@@ -7,6 +7,7 @@ import {
   fileBackendDirectory,
   findBackend,
   withBackend,
+  withoutCredentials,
 } from "../../commands/lib/backend";
 import { embeddedState, ensureState, writeRecord, type EmbeddedState } from "../../commands/lib/embedded-state";
 
@@ -120,9 +121,22 @@ describe("the environment of Pulumi", () => {
     expect(environment({ PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE_FILE: "/p" })).toMatchObject({
       PULUMI_CONFIG_PASSPHRASE_FILE: "/p",
     });
-    const none = environment({ PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE_FILE: own.passphraseFile });
+    const none = environment({ PULUMI_BACKEND_URL });
     expect(none).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
     expect(none).not.toHaveProperty("PULUMI_CREDENTIALS_PATH");
+  });
+
+  test("has the passphrase of an embedded state only where the shell names a shared backend beside it", () => {
+    const PULUMI_CONFIG_PASSPHRASE_FILE = embeddedState(base, path.join(home, "other")).passphraseFile;
+    expect(environment({ PULUMI_BACKEND_URL: "s3://team", PULUMI_CONFIG_PASSPHRASE_FILE })).toMatchObject({
+      PULUMI_CONFIG_PASSPHRASE_FILE,
+    });
+    commit("s3://team");
+    for (const PULUMI_BACKEND_URL of [undefined, `file://${own.backend}`]) {
+      expect(environment({ PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE_FILE })).not.toHaveProperty(
+        "PULUMI_CONFIG_PASSPHRASE_FILE",
+      );
+    }
   });
 
   test("has the user's credentials with a service, not those of our tool chain", () => {
@@ -138,6 +152,7 @@ describe("the environment of Pulumi", () => {
 test("an address is shown without credentials and parameters", () => {
   expect(displayUrl("s3://key:secret@bucket/a?endpoint=127.0.0.1:9&awssdk=v2")).toBe("s3://bucket/a");
   expect(displayUrl("https://api.pulumi.com/ada")).toBe("https://api.pulumi.com/ada");
+  expect(withoutCredentials("s3://key:secret@bucket/a?region=x")).toBe("s3://bucket/a?region=x");
 });
 
 test("a file backend has a directory, any other has none", () => {

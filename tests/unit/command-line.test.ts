@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { groups } from "../../commands/lib/command-list";
+import { callersPath } from "../../commands/lib/options";
 import { ask } from "../../commands/lib/prompt";
 import { runProgram } from "../../commands/lib/program";
 import { age } from "../../commands/lib/render";
@@ -103,6 +104,23 @@ test("the program itself: what cannot be done exits with 1", () => {
       "There is no file no-such-file. Save a preview with `./archon pulumi preview --json > no-such-file`.",
     ) as string,
   });
+});
+
+test("a file of the user is one of where npm was started, and its missing directory is named before anything is measured", async () => {
+  const before = process.env.INIT_CWD;
+  process.env.INIT_CWD = "/nonexistent";
+  try {
+    expect([callersPath("a.tar"), callersPath("/srv/a.tar")]).toEqual(["/nonexistent/a.tar", "/srv/a.tar"]);
+    await expect(archon("report", "--svg", "figures/a.svg")).rejects.toThrow(
+      "There is no directory /nonexistent/figures for the drawing. Make it: mkdir -p /nonexistent/figures",
+    );
+  } finally {
+    if (before === undefined) {
+      delete process.env.INIT_CWD;
+    } else {
+      process.env.INIT_CWD = before;
+    }
+  }
 });
 
 test("without a terminal nobody is asked, and the way to go on is named", async () => {

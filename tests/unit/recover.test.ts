@@ -78,8 +78,12 @@ test("the holder of a lock is who wrote it, and nobody without a file", () => {
   expect(() => requireIdle(["prod", "dev"], state)).toThrow(
     'An update of the stack "dev" is running: process 1 of me@',
   );
+  expect(() => requireIdle(["dev"], state)).toThrow(
+    `no longer exists on there: remove its lock, the directory ${directory}`,
+  );
   fs.writeFileSync(path.join(directory, "x.json"), "");
-  expect(() => heldLock("dev", state)).toThrow("./archon pulumi cancel --yes --stack dev");
+  expect(() => heldLock("dev", state)).toThrow(`The lock ${path.join(directory, "x.json")} cannot be read`);
+  expect(() => heldLock("dev", state)).toThrow("If no update of the stack dev is running, remove that file.");
   fs.rmSync(state, { recursive: true });
 });
 

@@ -23,11 +23,14 @@ import {
   stacksIn,
   writeRecord,
 } from "../../commands/lib/embedded-state";
-import { silent } from "../../commands/lib/progress";
-import { settleState } from "../../commands/lib/settle-state";
+import { silent, Steps } from "../../commands/lib/progress";
+import { settleState, withStateLock } from "../../commands/lib/settle-state";
+import { sleep } from "../../commands/lib/signals";
 import { rememberedSalt, rememberSalt } from "../../commands/lib/stack-file";
 import { preferOwnState } from "../../commands/start/own-state";
 import { backUp } from "../../commands/state/backup";
+import { isSame, parseExport, requireSettled } from "../../commands/state/exported";
+import { describeMove, moveState } from "../../commands/state/move";
 import { restore } from "../../commands/state/restore";
 import { describeState, stateReport } from "../../commands/state/show";
 import * as paths from "../../lib/paths";
@@ -52,10 +55,10 @@ const stackText = (name: string, backend = state.backend): string =>
   fs.readFileSync(path.join(backend, ".pulumi", "stacks", "archon", `${name}.json`), "utf8");
 const passphrase = (): string => fs.readFileSync(state.passphraseFile, "utf8");
 
-function lock(backend: string, stack: string, pid: number): void {
+function lock(backend: string, stack: string, pid: number, hostname = os.hostname()): void {
   const directory = path.join(backend, ".pulumi", "locks", "organization", "archon", stack);
   fs.mkdirSync(directory, { recursive: true });
-  const holder = { pid, username: "ada", hostname: os.hostname(), timestamp: new Date().toISOString() };
+  const holder = { pid, username: "ada", hostname, timestamp: new Date().toISOString() };
   fs.writeFileSync(path.join(directory, "x.json"), JSON.stringify(holder));
 }
 
@@ -129,6 +132,12 @@ describe("the state of an earlier version, inside the checkout", () => {
     await expect(settleState(silent)).rejects.toThrow('An update of the stack "prod" is running');
     expect(stackText("prod", former.backend)).toBe("before");
     expect(fs.existsSync(state.directory)).toBe(false);
+    lock(former.backend, "prod", 1, "another-host");
+    // No command works before that is gone, so the message names none.
+    await expect(settleState(silent)).rejects.toThrow(
+      "If that process no longer exists on another-host: remove its lock, the directory " +
+        path.join(former.backend, ".pulumi", "locks", "organization", "archon", "prod"),
+    );
     lock(former.backend, "prod", deadProcess());
     await settleState(silent);
     expectTakenOver();
@@ -226,7 +235,31 @@ describe("a backup", () => {
   test("that was to replace the state when the command was killed has replaced it after the next command", async () => {
     await backUp(archive);
     fs.renameSync(state.directory, `${state.directory}.restored`);
+    rememberSalt("dev", `file://${state.backend}`, "v1:other");
     await settleState(silent);
+    expect(stackText("dev")).toBe("first");
+    expect(rememberedSalt("dev", `file://${state.backend}`)).toBeUndefined();
+  });
+
+  test("that was unpacked when the command was killed does not come back later", async () => {
+    writeStack(path.join(`${state.directory}.restored`, "backend"), "dev", "unpacked");
+    rememberSalt("dev", `file://${state.backend}`, "v1:salt");
+    await settleState(silent);
+    expect(stackText("dev")).toBe("first");
+    expect(rememberedSalt("dev", `file://${state.backend}`)).toBe("v1:salt");
+    expect(fs.readdirSync(path.dirname(state.directory))).toEqual([path.basename(state.directory)]);
+  });
+
+  test("waits while another command puts a state in its place", async () => {
+    await backUp(archive);
+    writeStack(state.backend, "dev", "later");
+    let restored: Promise<unknown> = Promise.resolve();
+    await withStateLock(state, silent, async () => {
+      restored = restore(archive, true);
+      await sleep(300);
+      expect(stackText("dev")).toBe("later");
+    });
+    await restored;
     expect(stackText("dev")).toBe("first");
   });
 
@@ -253,7 +286,9 @@ test("the report says which state is used and why, and which others there are", 
   writeStack(other.backend, "prod", "{}");
   const report = stateReport();
   expect(report).toMatchObject({ source: "embedded", stacks: ["dev"], embedded: { used: true } });
-  expect(report.others).toEqual([{ directory: other.directory, checkout: path.join(home, "other"), stacks: ["prod"] }]);
+  expect(report.others).toEqual([
+    { directory: other.directory, checkout: path.join(home, "other"), damaged: false, stacks: ["prod"] },
+  ]);
   const text = describeState(report).join("\n");
   expect(text).toContain(`State:       file://${state.backend}`);
   expect(text).toContain(`${other.directory}  prod  of ${path.join(home, "other")}`);
@@ -287,7 +322,79 @@ test("`npm start` keeps a newcomer's stack out of the account that the user is l
 test("a damaged record is refused: it would say whether the stacks have moved", () => {
   ensureState(state);
   fs.writeFileSync(path.join(state.directory, "checkout.json"), "{");
-  expect(() => stateReport()).toThrow("is damaged");
+  expect(() => stateReport()).toThrow(`is damaged. Move ${state.directory} away, then \`./archon state restore FILE\``);
+});
+
+test("a damaged record of another checkout is reported", () => {
+  ensureState(state);
+  const other = embeddedState(process.env, path.join(home, "other"));
+  writeStack(other.backend, "prod", "{}");
+  fs.writeFileSync(path.join(other.directory, "checkout.json"), "{");
+  const report = stateReport();
+  expect(report.others).toEqual([{ directory: other.directory, checkout: undefined, damaged: true, stacks: ["prod"] }]);
+  expect(describeState(report).join("\n")).toContain(
+    `${other.directory}  prod  of an unknown checkout (its checkout.json cannot be read)`,
+  );
+});
+
+test("the report says how to move stacks to the user's login only where there are some to move", () => {
+  ensureState(state);
+  const text = (): string => describeState({ ...stateReport(), ignoredLogin: "s3://team" }).join("\n");
+  expect(text()).toContain("You are logged in to s3://team.");
+  expect(text()).not.toContain("To move the stacks there");
+  writeStack(state.backend, "dev", "{}");
+  expect(text()).toContain("To move the stacks there: ./archon state move BACKEND, with the address of your login.");
+});
+
+describe("moving", () => {
+  const exported = (ciphertext: string, more: object = {}): string =>
+    JSON.stringify({
+      version: 3,
+      deployment: { resources: [{ urn: "urn:a", outputs: { token: { ciphertext }, port: 1 } }], ...more },
+    });
+  const isSameText = (one: string, other: string): boolean => isSame(parseExport(one), parseExport(other));
+
+  test("knows a stack again whose secrets an import has encrypted anew, and no other", () => {
+    expect(isSameText(exported("v1:a"), exported("v1:b"))).toBe(true);
+    expect(isSameText(exported("v1:a"), exported("v1:a").replace('"port":1', '"port":2'))).toBe(false);
+  });
+
+  test("refuses a stack with pending operations", () => {
+    const pending = parseExport(exported("v1:a", { pending_operations: [{ type: "creating" }] }));
+    expect(() => requireSettled("prod", pending)).toThrow(
+      "Run `./archon recover --stack prod`, then `./archon pulumi refresh --stack prod`.",
+    );
+    [{}, { pending_operations: [] }, { pending_operations: null }].forEach((more) =>
+      expect(() => requireSettled("prod", parseExport(exported("v1:a", more)))).not.toThrow(),
+    );
+  });
+
+  test("refuses embedded states, and takes a relative directory from where the user called", async () => {
+    ensureState(state);
+    writeStack(state.backend, "dev", "{}");
+    const other = embeddedState(process.env, path.join(home, "other"));
+    for (const { backend } of [state, other]) {
+      await expect(moveState(`file://${backend}`, new Steps())).rejects.toThrow("is the embedded state of a checkout");
+    }
+    const before = process.env.INIT_CWD;
+    process.env.INIT_CWD = home;
+    try {
+      await expect(moveState("file://shared", new Steps())).rejects.toThrow(`mkdir ${path.join(home, "shared")}`);
+    } finally {
+      if (before === undefined) {
+        delete process.env.INIT_CWD;
+      } else {
+        process.env.INIT_CWD = before;
+      }
+    }
+  });
+
+  test("prints the address with its parameters and without credentials", () => {
+    const url = "s3://key:secret@team/archon?region=x";
+    const text = describeMove({ stacks: ["dev"], url, passphraseFile: "/p", left: "/l" }).join("\n");
+    expect(text).toContain("export PULUMI_BACKEND_URL='s3://team/archon?region=x'");
+    expect(text).not.toContain("secret@");
+  });
 });
 
 test("stacks are found whatever their compression, each once", () => {
