@@ -7,7 +7,7 @@ import io
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archon_server.extraction import encodings
@@ -227,6 +227,14 @@ def test_any_bytes_are_decoded_or_refused_alike_from_memory_and_from_a_file(raw:
     assert "".join(encoding.texts(raw[start:end] for start, end in pairwise(cuts) if start < end)) == whole
 
 
+@pytest.mark.parametrize("name", ["UTF-16LE", "UTF-16BE"])
+def test_a_script_whose_bytes_are_all_ascii_is_told_from_utf8(name: str) -> None:
+    encoding = of_bytes(("ภาษาไทย" * 6).encode(name))
+    assert encoding.name == name
+
+
+@example("0\x08")
+@example("\x08" * 16)
 @given(st.text(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_utf8_is_never_guessed(text: str) -> None:

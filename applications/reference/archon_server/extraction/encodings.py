@@ -196,6 +196,8 @@ _ODD_CATEGORIES = {"Cc", "Cn", "Co", "Cs"}
 _SHORT = 32
 """Bytes below which a text in UTF-16 must show that it is one, by blanks or marks."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_SHORTEST_UTF_16 = 8
+"""Bytes below which control characters in a text say nothing about its encoding."""
 _CONTROL_BYTES = re.compile(_CONTROLS.pattern.encode())
 
 
@@ -281,8 +283,7 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
             if (encoding.confidence or 0) >= 0.5:
                 return encoding
         raise UnknownEncoding("it is not text: it contains zero bytes")
-    # All bytes of Thai in UTF-16 are ASCII, half of them control characters.
-    if len(_CONTROL_BYTES.findall(first)) > len(first) // 4 and (encoding := _utf_16(first)):
+    if _every_second_byte_is_one_control(first) and (encoding := _utf_16(first)):
         return encoding
     if _SHIFT_TO_JAPANESE.search(first) and not readable:
         return _guessed(first, {"iso2022_jp_2": "ISO-2022-JP"})
@@ -296,6 +297,19 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
         if encoding := _utf_16(first):
             return encoding
         raise
+
+
+def _every_second_byte_is_one_control(start: bytes) -> bool:
+    """As in UTF-16 of a script whose bytes are all ASCII: Thai is 0x0E and a letter."""
+    if len(start) < _SHORTEST_UTF_16:
+        return False
+    ones = [
+        each
+        for half in (start[0::2], start[1::2])
+        for each, count in Counter(half).most_common(1)
+        if 10 * count >= 9 * len(half) and _CONTROL_BYTES.match(bytes([each]))
+    ]
+    return len(ones) == 1
 
 
 def _utf_16(start: bytes) -> Encoding | None:
