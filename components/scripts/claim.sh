@@ -9,6 +9,10 @@ set -euo pipefail
 
 mapfile -t labels <<<"$CLAIM_LABELS"
 
+# Only a volume that this run made is its to remove: a deployment that runs has its claim already.
+made=no
+docker volume inspect "$CLAIM_VOLUME" >/dev/null 2>&1 || made=yes
+
 # Of two deployments at the same moment, the engine makes the volume of one, and gives it to the other as it is. Nothing
 # uses the volume, so somebody may prune it. Then what the deployment runs has its labels.
 docker volume create "${labels[@]/#/--label=}" "$CLAIM_VOLUME" >/dev/null
@@ -21,4 +25,7 @@ if [[ "$(label deployment)" != "$CLAIM_ID" ]]; then
   exit 1
 fi
 
-exec components/scripts/store-job.sh
+# Where the job fails, the state gets no claim, and nothing else would give up the one on the engine.
+if [[ "$made" == yes ]]; then trap 'docker volume rm "$CLAIM_VOLUME" >/dev/null || true' EXIT; fi
+components/scripts/store-job.sh
+trap - EXIT
