@@ -12,7 +12,12 @@ import type { Subject } from "./subject";
 export async function checkAnswers({ stack, host }: Subject, image: string, url: string): Promise<Finding> {
   const [answer] = await runProbe(
     { image, dockerHost: host.dockerHost },
-    { program: "doctor/probes/sources.py", args: [url], options: { network: "host" }, schema: answersSchema },
+    {
+      program: "doctor/probes/sources.py",
+      secrets: { ADDRESSES: JSON.stringify([url]) },
+      options: { network: "host" },
+      schema: answersSchema,
+    },
   );
   return judgeAnswers(stack, url, answer);
 }

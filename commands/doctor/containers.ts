@@ -12,7 +12,6 @@ const inspectedSchema = z.array(
   z.object({
     Id: z.string(),
     Name: z.string(),
-    RestartCount: z.number(),
     State: z.object({
       /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
       Status: z.string(),
@@ -128,6 +127,9 @@ function judgeContainer(stack: string, expected: StateContainer, found: Inspecte
         `docker logs --tail 50 ${name}\ndocker start ${name}`,
       ),
     ];
+  }
+  if (Health?.Status === "starting") {
+    return [warning("containers", `${name} is starting`, "wait until it is healthy, then check again")];
   }
   if (Health !== undefined && Health !== null && Health.Status !== "healthy") {
     const answer = Health.Log?.at(-1)?.Output.trim() ?? "";

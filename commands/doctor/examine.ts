@@ -1,12 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { configuredValue, stackFile, stackHost } from "../../config/stack";
+import { configuredValue } from "../../config/stack";
 import type { Application } from "../../applications/application";
 import { archon } from "../../lib/command-line";
-import { Interrupted, UserError } from "../../lib/errors";
+import { Interrupted } from "../../lib/errors";
 import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
-import { stackApplication } from "../lib/application";
 import { imageExists, imageLayers, localImages } from "../lib/docker";
 import { imageReference } from "../lib/images";
 import { stackFlag } from "../lib/options";
@@ -17,6 +16,7 @@ import { checkReleases } from "../releases/ledger";
 import { currentTools } from "../setup/ensure";
 import { hasSelinux, type EngineInfo } from "../setup/engine-check";
 import { checkAnswers } from "./answers";
+import { checkConfiguration } from "./configuration";
 import { inspectAll, judgeContainers, type Inspected } from "./containers";
 import { judgeDisk } from "./disk";
 import { checkEngine } from "./engine";
@@ -50,9 +50,11 @@ import { checkTools } from "./tools";
  */
 export async function* examine(stack: string): AsyncGenerator<Finding> {
   yield* await attempt("tools", checkTools);
-  const { findings, application } = checkConfiguration(stack);
+  const { findings, host, application } = checkConfiguration(stack);
   yield* findings;
-  const host = stackHost(stack);
+  if (host === undefined) {
+    return;
+  }
   yield* await attempt("environment", () => checkEnvironment({ stack, host }));
   yield* await attempt("certificates", () => [checkCertificates({ stack, host })]);
 
@@ -60,20 +62,17 @@ export async function* examine(stack: string): AsyncGenerator<Finding> {
   yield* known.findings;
   const state = known.state;
   const subject = { stack, host, root: state?.ledger.root ?? configuredValue("root", stack) };
-  const engine = await attemptWith("engine", { findings: [] }, () => checkEngine(host.dockerHost, subject.root));
+  const engine = await attemptWith("engine", { findings: [] }, () => checkEngine(stack, host.dockerHost, subject.root));
   yield* engine.findings;
   if (engine.info === undefined) {
     yield skipped("host and store", "the engine does not answer");
     return;
   }
-  const image = await presentStoreImage(subject, state);
+  const tool = await attemptWith("store", { findings: [] }, () => findStoreImage(subject, state));
+  const { image } = tool;
   if (image === undefined) {
     yield* await attempt("disk", () => checkLocalDisk(subject));
-    yield skipped(
-      "store",
-      "the engine has no image with the store tool yet; an update builds it",
-      archon(`verify${stackFlag(stack)}`),
-    );
+    yield* tool.findings;
     return;
   }
   yield* examineStore(subject, image, state);
@@ -83,45 +82,35 @@ export async function* examine(stack: string): AsyncGenerator<Finding> {
   }
 }
 
-/** What the stack is configured with, as far as the commands read it. `./archon preview` checks all of it. */
-function checkConfiguration(stack: string): { findings: Finding[]; application?: Application } {
-  if (!fs.existsSync(stackFile(stack))) {
-    return {
-      findings: [
-        problem(
-          "configuration",
-          `there is no ${path.basename(stackFile(stack))}`,
-          archon(`pulumi stack init ${stack}`),
-        ),
-      ],
-    };
-  }
-  try {
-    const application = stackApplication(stack);
-    return { findings: [ok("configuration", `the application ${application.name ?? "reference"}`)], application };
-  } catch (error) {
-    if (!(error instanceof UserError)) {
-      throw error;
-    }
-    return { findings: [problem("configuration", error.message, archon(`preview${stackFlag(stack)}`))] };
-  }
-}
-
 async function checkStateOf(stack: string): Promise<{ findings: Finding[]; state?: StackState }> {
   return currentTools() === undefined
-    ? { findings: [skipped("state", "there is no Pulumi to read it with", archon("setup"))] }
+    ? { findings: [skipped("state", "there is no Pulumi to read it with", archon(`setup${stackFlag(stack)}`))] }
     : checkState(stack);
 }
 
 /** An image of the engine with the store tool: that of this checkout, else one that ran. Builds none. */
-async function presentStoreImage({ stack, host }: Subject, state: StackState | undefined): Promise<string | undefined> {
+async function findStoreImage(
+  { stack, host }: Subject,
+  state: StackState | undefined,
+): Promise<{ findings: Finding[]; image?: string }> {
   const own = imageReference(IMAGES.bootstrap, stack);
   if (await imageExists(own, host.dockerHost)) {
-    return own;
+    return { findings: [], image: own };
   }
   const present = await localImages([IMAGES.bootstrap.repository], host.dockerHost);
   const ran = state?.ledger.sharedImages?.bootstrap;
-  return ran !== undefined && present.includes(ran) ? ran : present[0];
+  const image = ran !== undefined && present.includes(ran) ? ran : present[0];
+  return image === undefined
+    ? {
+        findings: [
+          skipped(
+            "store",
+            "the engine has no image with the store tool yet; an update builds it",
+            archon(`verify${stackFlag(stack)}`),
+          ),
+        ],
+      }
+    : { findings: [], image };
 }
 
 async function* examineStore(subject: Subject, image: string, state: StackState | undefined): AsyncGenerator<Finding> {
@@ -144,8 +133,10 @@ async function* examineStore(subject: Subject, image: string, state: StackState 
   yield judgeDisk({ holds: "the engine's images and containers", ...found.engine }, undefined, stack);
   yield* judgeStaging(found.staging, stack);
   if (state !== undefined) {
-    const others = foreign(await labelledWith(stack), state.known);
-    yield judgeOthers(stack, state.known.ownership, claimOf(found), others);
+    yield* await attempt("other checkouts", async () => {
+      const others = foreign(await labelledWith(stack), state.known);
+      return [judgeOthers(stack, state.known.ownership, claimOf(found), others)];
+    });
     yield* await attempt("releases", () => judgeReleases(stack, state));
   }
 }
@@ -208,11 +199,12 @@ interface Deployed {
 
 async function* examineDeployment({ subject, image, info, state, application }: Deployed): AsyncGenerator<Finding> {
   const { stack, host } = subject;
-  const inspected = await inspectAll(
-    host.dockerHost,
-    state.containers.map(({ id }) => id),
-  );
-  yield* judgeContainers(stack, state, await labelledWith(stack), inspected);
+  const { findings, inspected } = await attemptWith("containers", { findings: [], inspected: [] }, async () => {
+    const ids = state.containers.map(({ id }) => id);
+    const all = await inspectAll(host.dockerHost, ids);
+    return { findings: judgeContainers(stack, state, await labelledWith(stack), all), inspected: all };
+  });
+  yield* findings;
   const { url, running, releases } = state.ledger;
   const release = releases.find(({ id }) => id === running);
   if (release === undefined) {
@@ -234,10 +226,10 @@ async function* examineDeployment({ subject, image, info, state, application }: 
         return attempt("packages", async () => [await checkPackages(stack, server, imports)]);
       }),
   );
-  const layers = await imageLayers(release.images.server, host.dockerHost);
-  if (layers !== undefined) {
-    yield judgeImage(release.images.server, layers);
-  }
+  yield* await attempt("image", async () => {
+    const layers = await imageLayers(release.images.server, host.dockerHost);
+    return layers === undefined ? [] : [judgeImage(release.images.server, layers)];
+  });
 }
 
 /** One server of each service: its replicas are alike. */
@@ -268,7 +260,7 @@ async function* inOrder(...checks: readonly Promise<Finding[]>[]): AsyncGenerato
   }
 }
 
-const AGAIN = `correct that, then ${archon("doctor")} again`;
+const AGAIN = "correct that, then check again";
 
 /** Runs a check; one that fails itself is a problem. */
 async function attempt(check: string, work: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {

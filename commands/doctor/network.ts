@@ -1,13 +1,14 @@
 import { X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import { z } from "zod";
-import { extraIndexes } from "../../config/accelerator";
+import { torchIndexFor } from "../../config/accelerator";
 import { environmentNotices, findCaBundle, isMachineEngine, readMachine, type StackHost } from "../../config/machine";
 import { configuredModels, configuredValue, explicitValue, namedEngine, packageIndexes } from "../../config/stack";
 import { archon } from "../../lib/command-line";
 import { isLocal } from "../../lib/host";
 import { containerProxies, proxyNotice } from "../../lib/proxies";
 import { dockerEnvironment } from "../lib/docker";
+import { stackFlag } from "../lib/options";
 import { run } from "../lib/run";
 import { splitBundle } from "../setup/certificates";
 import { directoryExists, isMissingMount } from "../store/engine-usage";
@@ -48,26 +49,28 @@ export function checkCertificates(
     return warning(
       "certificates",
       `this shell names ${found ?? "no authorities"}, the set-up found ${host.caBundle ?? "none"}, which is used`,
-      archon("setup"),
+      archon(`setup${stackFlag(stack)}`),
     );
   }
   if (host.caBundle === undefined) {
     return ok("certificates", "containers trust the authorities of their images");
   }
   return isLocal(host.dockerHost)
-    ? judgeBundle(host.caBundle, new Date())
+    ? judgeBundle(stack, host.caBundle, new Date())
     : skipped("certificates", `${host.caBundle} is on another machine`);
 }
 
-const CA_REMEDY = `correct the file, or name another one: ${archon("pulumi config set archon:caBundle FILE")}`;
+function caRemedy(stack: string): string {
+  return `correct the file, or name another one: ${configSet(stack, "archon:caBundle", "FILE")}`;
+}
 
 /** Whether a PEM file holds an authority that is valid at a time. */
-export function judgeBundle(file: string, now: Date): Finding {
+export function judgeBundle(stack: string, file: string, now: Date): Finding {
   let text: string;
   try {
     text = fs.readFileSync(file, "utf8");
   } catch (error) {
-    return problem("certificates", `${file} cannot be read: ${(error as Error).message}`, CA_REMEDY);
+    return problem("certificates", `${file} cannot be read: ${(error as Error).message}`, caRemedy(stack));
   }
   const valid = splitBundle(text).flatMap((pem) => {
     try {
@@ -78,7 +81,7 @@ export function judgeBundle(file: string, now: Date): Finding {
     }
   });
   return valid.length === 0
-    ? problem("certificates", `${file} holds no certificate authority that is valid today`, CA_REMEDY)
+    ? problem("certificates", `${file} holds no certificate authority that is valid today`, caRemedy(stack))
     : ok("certificates", `${file} holds ${valid.length} valid authorities`);
 }
 
@@ -88,13 +91,14 @@ export interface Source {
   kind: string;
   /** What to ask for; any answer of the server shows that it is there. */
   url: string;
-  /** The key of the configuration that names it. */
+  /** The path of the configuration that names it, such as `archon:hubMirrors[0]`. */
   key: string;
 }
 
 /** The addresses that a stack is configured to download from. */
 export function sourcesOf(stack: string): Source[] {
   const indexes = packageIndexes(stack);
+  const torchIndex = torchIndexFor(indexes);
   const fromWheels = (explicitValue("wheelhouse", stack) ?? "") !== "";
   const fromHub = configuredModels(stack).some(({ directory, from }) => directory === undefined && from === undefined);
   const index = (url: string, key: string): Source => ({
@@ -107,13 +111,18 @@ export function sourcesOf(stack: string): Source[] {
     ...(fromWheels
       ? []
       : [
-          index(indexes.pythonIndex || PYPI, "pythonIndex"),
-          ...extraIndexes(indexes).map((url) => index(url, "pythonExtraIndexes or archon:torchIndex")),
+          index(indexes.pythonIndex || PYPI, "archon:pythonIndex"),
+          ...indexes.pythonExtraIndexes.map((url, position) => index(url, `archon:pythonExtraIndexes[${position}]`)),
+          ...(torchIndex === undefined ? [] : [index(torchIndex, "archon:torchIndex")]),
         ]),
     ...(fromHub
       ? [
-          { kind: "hub", url: configuredValue("hubEndpoint", stack), key: "hubEndpoint" },
-          ...configuredValue("hubMirrors", stack).map((url) => ({ kind: "hub", url, key: "hubMirrors" })),
+          { kind: "hub", url: configuredValue("hubEndpoint", stack), key: "archon:hubEndpoint" },
+          ...configuredValue("hubMirrors", stack).map((url, position) => ({
+            kind: "hub",
+            url,
+            key: `archon:hubMirrors[${position}]`,
+          })),
         ]
       : []),
   ];
@@ -122,9 +131,8 @@ export function sourcesOf(stack: string): Source[] {
 /** Where uv and pip find packages unless they are told otherwise. */
 const PYPI = "https://pypi.org/simple";
 
-export const answersSchema = z.array(
-  z.object({ url: z.string(), status: z.number().optional(), error: z.string().optional() }),
-);
+/** What `probes/sources.py` prints: an answer for each address, in their order. */
+export const answersSchema = z.array(z.object({ status: z.number().optional(), error: z.string().optional() }));
 
 export type Answer = z.infer<typeof answersSchema>[number];
 
@@ -135,7 +143,7 @@ export async function checkSources({ stack, host }: Subject, image: string): Pro
   const answers = await askSources(sources, host, image);
   if (answers === undefined) {
     return [
-      problem("certificates", `${host.caBundle ?? ""} does not exist on the engine's host`, CA_REMEDY),
+      problem("certificates", `${host.caBundle ?? ""} does not exist on the engine's host`, caRemedy(stack)),
       skipped("sources", "store jobs cannot start without the authorities that they trust"),
     ];
   }
@@ -148,10 +156,10 @@ export async function checkSources({ stack, host }: Subject, image: string): Pro
             : problem(
                 "sources",
                 `the directory of wheels ${wheelhouse} does not exist on the engine's host`,
-                archon("pulumi config set archon:wheelhouse DIRECTORY"),
+                configSet(stack, "archon:wheelhouse", "DIRECTORY"),
               ),
         ];
-  return [...wheels, ...judgeSources(sources, answers)];
+  return [...wheels, ...judgeSources(stack, sources, answers)];
 }
 
 /** @returns undefined when the engine's host lacks the authorities */
@@ -165,7 +173,7 @@ async function askSources(
       { image, dockerHost },
       {
         program: "doctor/probes/sources.py",
-        args: sources.map(({ url }) => url),
+        secrets: { ADDRESSES: JSON.stringify(sources.map(({ url }) => url)) },
         options: { network: true, inherited: Object.keys(containerProxies()), caBundle },
         schema: answersSchema,
       },
@@ -181,9 +189,10 @@ async function askSources(
 /** Statuses by which a proxy or a server says that this client may not ask. */
 const REFUSED = [401, 403, 407];
 
-export function judgeSources(sources: readonly Source[], answers: readonly Answer[]): Finding[] {
-  return sources.map(({ kind, url, key }) => {
-    const answer = answers.find((each) => each.url === url);
+/** @param answers in the order of the sources */
+export function judgeSources(stack: string, sources: readonly Source[], answers: readonly Answer[]): Finding[] {
+  return sources.map(({ kind, url, key }, position) => {
+    const answer = answers[position];
     const { host } = new URL(url);
     const status = answer?.status ?? 0;
     if (answer?.error === undefined && status < 500 && !REFUSED.includes(status)) {
@@ -191,11 +200,17 @@ export function judgeSources(sources: readonly Source[], answers: readonly Answe
     }
     return warning(
       "sources",
-      `the ${kind} ${host} (archon:${key}) ${answer?.error === undefined ? `answers with ${status}` : `does not answer: ${answer.error}`}; ` +
+      `the ${kind} ${host} (${key}) ${answer?.error === undefined ? `answers with ${status}` : `does not answer: ${answer.error}`}; ` +
         "what runs needs nothing from it, but an update that downloads will fail",
-      `name one that answers: ${archon(`pulumi config set archon:${key.replace(/ .*/, "")} URL`)}`,
+      `name one that answers: ${configSet(stack, key, "URL")}`,
     );
   });
+}
+
+/** The command that sets a key. Without `--path`, Pulumi takes an entry of a list for a key of that name. */
+function configSet(stack: string, key: string, value: string): string {
+  const set = key.endsWith("]") ? `--path '${key}'` : key;
+  return archon(`pulumi config set ${set} ${value}${stackFlag(stack)}`);
 }
 
 /** A network of the engine and the largest packet that it carries, in bytes. */

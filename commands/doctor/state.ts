@@ -110,7 +110,7 @@ function checkPassphrase(file: string | undefined): Finding[] {
       problem(
         "passphrase",
         `${file} is missing: without it, nobody can read the secrets of the state`,
-        `put it back from a backup (${archon("state restore FILE")}); if it is lost for good, ${archon("setup")} says how to go on`,
+        `put it back from a backup (${archon("state restore FILE --overwrite")}); if it is lost for good, ${archon("setup")} says how to go on`,
       ),
     ];
   }

@@ -13,6 +13,11 @@ export interface Probe<T> {
   /** Path of a Python program, relative to `commands/`. It prints one JSON document. */
   program: string;
   args?: readonly string[];
+  /**
+   * Environment variables for it, with values that no argument may show: every user of the machine can read arguments,
+   * and an error repeats them. @default none
+   */
+  secrets?: Readonly<Record<string, string>>;
   /** What its container may see and do. */
   options: Pick<JobOptions, "capabilities" | "mounts" | "network" | "inherited" | "caBundle" | "user">;
   schema: z.ZodType<T>;
@@ -25,35 +30,35 @@ export interface Probe<T> {
  */
 export async function runProbe<T>(
   place: { image: string; dockerHost: string },
-  { program, args = [], options, schema }: Probe<T>,
+  { program, args = [], secrets = {}, options, schema }: Probe<T>,
 ): Promise<T> {
   const job = containerJob({
     ...options,
+    inherited: [...(options.inherited ?? []), ...Object.keys(secrets)],
     labels: { project, component: "one-shot" },
     interactive: true,
     entrypoint: "python3",
     image: place.image,
     command: ["-", ...args],
   });
-  return runProgram(place.dockerHost, job, program, schema);
+  return runProgram({ ...dockerEnvironment(place.dockerHost), ...secrets }, job, program, schema);
 }
 
 /** Runs a program in a running container. @throws CommandError when it fails */
 export async function runInside<T>(
   place: { container: string; dockerHost: string },
-  { program, args = [], schema }: Omit<Probe<T>, "options">,
+  { program, args = [], schema }: Omit<Probe<T>, "options" | "secrets">,
 ): Promise<T> {
   const job = ["exec", "--interactive", place.container, "python3", "-", ...args];
-  return runProgram(place.dockerHost, job, program, schema);
+  return runProgram(dockerEnvironment(place.dockerHost), job, program, schema);
 }
 
 async function runProgram<T>(
-  dockerHost: string,
+  environment: NodeJS.ProcessEnv,
   args: readonly string[],
   program: string,
   schema: z.ZodType<T>,
 ): Promise<T> {
   const input = fs.readFileSync(path.join(__dirname, "..", program), "utf8");
-  const environment = dockerEnvironment(dockerHost);
   return schema.parse(JSON.parse(await run("docker", args, { environment, input, timeoutSeconds })));
 }

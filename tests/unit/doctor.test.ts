@@ -39,7 +39,7 @@ const host = { dockerHost: socket, baseImage: "base", caBundle: undefined };
 const statuses = (findings: readonly Finding[]): string[] => findings.map(({ status }) => status);
 
 describe("findings", () => {
-  const findings = [ok("disk", "84 GB are free"), warning("mtu", "too small", "mend it"), skipped("store", "none")];
+  const findings = [ok("disk", "84 GB are free"), warning("mtu", "too small", "fix it"), skipped("store", "none")];
 
   test("are healthy without a problem: a warning and what was not checked do not count", () => {
     expect(isHealthy(findings)).toBe(true);
@@ -68,18 +68,24 @@ const engine = (more: object = {}): EngineInfo =>
   parseEngineInfo(JSON.stringify({ SecurityOptions: [], MemoryLimit: true, ...more }));
 
 describe("the engine", () => {
+  const place = { stack: "prod", dockerHost: socket, root: "/srv/a" };
+
   test("that answers and can do everything is fine", () => {
-    expect(statuses(judgeAnswer("20.10.24+dfsg1", engine(), socket, "/srv/a"))).toEqual(["ok", "ok"]);
+    expect(statuses(judgeAnswer("20.10.24+dfsg1", engine(), place))).toEqual(["ok", "ok"]);
   });
 
   test("that is too old, runs rootless, or cannot limit memory is named, with what to do", () => {
-    expect(judgeAnswer("19.3.0", engine(), socket, "/srv/a")).toMatchObject([
-      { status: "problem", finding: expect.stringContaining("at least 20.10.0 is needed") as string },
+    expect(judgeAnswer("19.3.0", engine(), place)).toMatchObject([
+      {
+        status: "problem",
+        finding: expect.stringContaining("at least 20.10.0 is needed") as string,
+        remedy: expect.stringContaining("archon:dockerHost ADDRESS --stack prod") as string,
+      },
     ]);
-    expect(judgeAnswer("28.0.0", engine({ SecurityOptions: ["name=rootless"] }), socket, "/srv/a")).toMatchObject([
+    expect(judgeAnswer("28.0.0", engine({ SecurityOptions: ["name=rootless"] }), place)).toMatchObject([
       { status: "problem", remedy: expect.stringContaining("archon:dockerHost") as string },
     ]);
-    expect(judgeAnswer("28.0.0", engine({ MemoryLimit: false }), socket, "/srv/a")[1]).toMatchObject({
+    expect(judgeAnswer("28.0.0", engine({ MemoryLimit: false }), place)[1]).toMatchObject({
       status: "warning",
       remedy: expect.stringContaining("cgroup_enable=memory") as string,
     });
@@ -87,9 +93,9 @@ describe("the engine", () => {
 
   test.each([
     [socket, "Got permission denied while trying to connect", "sudo usermod -aG docker $USER"],
-    ["ssh://deploy@prod", "connection refused", "./archon pulumi config set archon:dockerHost ADDRESS"],
+    ["ssh://deploy@prod", "connection refused", "./archon pulumi config set archon:dockerHost ADDRESS --stack prod"],
   ])("at %s that does not answer (%s) has the remedy for that reason", (address, reason, remedy) => {
-    const found = unreachable(address, reason);
+    const found = unreachable("prod", address, reason);
     expect(found.finding).toContain(address);
     expect(found.remedy).toContain(remedy);
   });
@@ -105,7 +111,7 @@ describe("a GPU", () => {
     ],
   });
 
-  test("that no host has is nothing to mend; an environment with CUDA could be smaller", () => {
+  test("that no host has is nothing to fix; an environment with CUDA could be smaller", () => {
     expect(judgeGpu(none, null, "cuda")).toMatchObject({
       status: "ok",
       finding: expect.stringContaining("archon:accelerator cpu") as string,
@@ -187,10 +193,10 @@ describe("sources", () => {
   const index: Source = {
     kind: "package index",
     url: "https://user:secret@index.example/simple/pip/",
-    key: "pythonIndex",
+    key: "archon:pythonIndex",
   };
-  const judge = (answer: object): Finding | undefined =>
-    judgeSources([index], [{ url: index.url, ...answer }]).find(() => true);
+  const mirror: Source = { kind: "hub", url: "https://mirror.example", key: "archon:hubMirrors[1]" };
+  const judge = (answer: object): Finding | undefined => judgeSources("dev", [index], [answer]).find(() => true);
 
   test.each([{ status: 200 }, { status: 404 }])("that answer with %j are there", (answer) => {
     expect(judge(answer)).toEqual(ok("sources", "the package index index.example answers"));
@@ -198,9 +204,23 @@ describe("sources", () => {
 
   test.each([{ status: 407 }, { status: 502 }, { error: "timed out" }])("that answer with %j are named", (answer) => {
     const found = judge(answer);
-    expect(found).toMatchObject({ status: "warning", remedy: expect.stringContaining("archon:pythonIndex") as string });
+    expect(found).toMatchObject({
+      status: "warning",
+      remedy: "name one that answers: ./archon pulumi config set archon:pythonIndex URL",
+    });
     expect(found?.finding).toContain(String(Object.values(answer)[0]));
     expect(JSON.stringify(found)).not.toContain("secret");
+  });
+
+  test("have their answers in their order; an entry of a list is set by its path, and another stack is named", () => {
+    const found = judgeSources("prod", [index, mirror], [{ status: 200 }, { error: "timed out" }]);
+    expect(found).toMatchObject([
+      { status: "ok" },
+      {
+        finding: expect.stringContaining("mirror.example (archon:hubMirrors[1]) does not answer: timed out") as string,
+        remedy: "name one that answers: ./archon pulumi config set --path 'archon:hubMirrors[1]' URL --stack prod",
+      },
+    ]);
   });
 });
 
@@ -224,14 +244,14 @@ describe("a bundle of certificates", () => {
   test("is fine while one of its authorities is valid", () => {
     fs.writeFileSync(file, `# of this company\n${authority}\n`);
     const validTo = new Date(new X509Certificate(authority).validTo).getTime();
-    expect(judgeBundle(file, new Date(validTo - 1000))).toMatchObject({ status: "ok" });
-    expect(judgeBundle(file, new Date(validTo + 1000))).toMatchObject({ status: "problem" });
+    expect(judgeBundle("dev", file, new Date(validTo - 1000))).toMatchObject({ status: "ok" });
+    expect(judgeBundle("dev", file, new Date(validTo + 1000))).toMatchObject({ status: "problem" });
   });
 
   test("that is empty or missing is a problem with the key to set", () => {
     fs.writeFileSync(file, "no certificate");
     for (const name of [file, path.join(directory, "nothing.pem")]) {
-      expect(judgeBundle(name, new Date())).toMatchObject({
+      expect(judgeBundle("dev", name, new Date())).toMatchObject({
         status: "problem",
         remedy: expect.stringContaining("archon:caBundle") as string,
       });
@@ -339,7 +359,6 @@ describe("containers", () => {
       {
         Id: "a",
         Name: "/server-1",
-        RestartCount: 0,
         State: { Status: "running", OOMKilled: false, ExitCode: 0, Health: { Status: "healthy", Log: [] }, ...state },
         HostConfig: { Memory: 1024 * 1024 * 1024 },
         Config: { Labels: null },
@@ -368,13 +387,19 @@ describe("containers", () => {
     [inspected({}, { HostConfig: { Memory: 512 * 1024 * 1024 } }), "may use 512 MiB", "pulumi up --refresh"],
     [inspected({}, { NetworkSettings: { Networks: {} } }), "not connected to its network net", "pulumi up --refresh"],
     ["[]", "archon-server-0 was removed by hand", "pulumi up --refresh"],
-  ])("that differ are named with what mends them: %#", (json, finding, remedy) => {
+  ])("that differ are named with what fixes them: %#", (json, finding, remedy) => {
     expect(judge(json)).toMatchObject([
       {
         status: "problem",
         finding: expect.stringContaining(finding) as string,
         remedy: expect.stringContaining(remedy) as string,
       },
+    ]);
+  });
+
+  test("that are starting are no problem yet", () => {
+    expect(judge(inspected({ Health: { Status: "starting", Log: [] } }))).toEqual([
+      warning("containers", "server-1 is starting", "wait until it is healthy, then check again"),
     ]);
   });
 
@@ -425,9 +450,9 @@ test("packages that a server does not find are named, with how to look and how t
 
 test("a service that does not answer, or has no ready server, is named by its address", () => {
   const url = "http://127.0.0.1:8181/health";
-  expect(judgeAnswers("dev", url, { url, status: 200 }).status).toBe("ok");
-  expect(judgeAnswers("dev", url, { url, status: 503 }).finding).toContain("answers with 503");
-  expect(judgeAnswers("dev", url, { url, error: "connection refused" })).toMatchObject({
+  expect(judgeAnswers("dev", url, { status: 200 }).status).toBe("ok");
+  expect(judgeAnswers("dev", url, { status: 503 }).finding).toContain("answers with 503");
+  expect(judgeAnswers("dev", url, { error: "connection refused" })).toMatchObject({
     status: "problem",
     finding: expect.stringContaining("connection refused") as string,
   });
