@@ -7,6 +7,8 @@ export interface Report {
   /** When it was made, ISO 8601. */
   measured: string;
   release: string;
+  /** What the release runs: `reference`, `archon` or `python`. */
+  application: string;
   image: { reference: string; bytes: number; layers: readonly Layer[] };
   environment: { key: string; bytes: number };
   models: readonly { name: string; snapshot: string; bytes: number }[];

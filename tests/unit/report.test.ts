@@ -175,6 +175,7 @@ describe("the report", () => {
     stack: "dev",
     measured: "2026-11-29T12:00:00.000Z",
     release: "0123456789ab",
+    application: "reference",
     image: {
       reference: "archon-server:1",
       bytes: 226e6,
@@ -215,6 +216,13 @@ describe("the report", () => {
     expect(text).toMatch(/image to move to a host +6740 MB +226 MB +97 %/);
     expect(text).toMatch(/each by itself +11\.0 GB\n +together, hard links once +5\.60 GB/);
     expect(text).toContain("The processes share 400 MB");
+  });
+
+  test("of another application than Archon's shows no figures of before", () => {
+    const text = describeReport({ ...report, application: "python" }).join("\n");
+    expect(text).toMatch(/figure +now\n/);
+    expect(text).toMatch(/image of the server +226 MB/);
+    expect(text).not.toMatch(/25\.4 GB|before/);
   });
 
   test("without a benchmark names the command that measures the savings", () => {
