@@ -19,7 +19,7 @@ export function define(command: Command): void {
       "after",
       [
         examples(
-          [archon("doctor"), "look at everything that the stack dev needs, and name what mends it"],
+          [archon("doctor"), "look at everything that the stack dev needs, and name what fixes it"],
           [archon("doctor --stack prod --json"), "for scripts"],
         ),
         "",

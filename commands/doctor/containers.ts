@@ -50,7 +50,7 @@ export function parseInspected(json: string): Inspected[] {
 
 /**
  * Differences between the containers of a stack and what its state says of them.
- * @param labelled the containers and networks on the engine with the labels of the stack
+ * @param labelled the containers, networks and volumes on the engine with the labels of the stack
  * @param inspected what the engine says of the containers that the state knows
  */
 export function judgeContainers(

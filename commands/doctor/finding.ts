@@ -8,7 +8,7 @@ export interface Finding {
   status: Status;
   /** What was found, or why nothing could be looked at. */
   finding: string;
-  /** The command, or the change, that mends it. @default there is nothing to mend */
+  /** The command, or the change, that fixes it. @default there is nothing to fix */
   remedy?: string;
 }
 

@@ -12,7 +12,7 @@ const words: Readonly<Record<Status, string>> = {
 /** Columns of the mark and the name of a check, before what was found. */
 const nameColumns = 16;
 
-/** A finding for people, and below it what mends it. A remedy is not wrapped, so that it can be copied. */
+/** A finding for people, and below it what fixes it. A remedy is not wrapped, so that it can be copied. */
 export function describeFinding({ check, status, finding, remedy }: Finding, width: number): string[] {
   const indent = " ".repeat(nameColumns + 2);
   const lines = finding.split("\n").flatMap((line) => wrap(line, Math.max(width - indent.length, 40)));

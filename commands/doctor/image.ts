@@ -3,7 +3,7 @@ import type { Layer } from "../lib/docker";
 import { bytes, truncate } from "../lib/render";
 import { ok, warning, type Finding } from "./finding";
 
-/** An image without an ML environment stays below this, as the seed of this project asks. */
+/** An image without an ML environment stays below this, as the plan of this project asks (docs/requirements.md). */
 const LARGEST_IMAGE = 2e9;
 
 /** How many layers a finding names. */

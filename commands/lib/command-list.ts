@@ -39,7 +39,7 @@ export const groups: readonly { title: string; commands: readonly CommandEntry[]
         load: () => import("../rollback"),
       },
       { name: "recover", summary: "clean up after an update that was killed", load: () => import("../recover") },
-      { name: "doctor", summary: "find what is wrong, and the command that mends it", load: () => import("../doctor") },
+      { name: "doctor", summary: "find what is wrong, and the command that fixes it", load: () => import("../doctor") },
       {
         name: "state",
         summary: "show, back up, restore or move Pulumi's state of this checkout",

@@ -8,7 +8,7 @@ import { command, commandWith, prepareCommands, type Outcome } from "../support/
 import { backendOf, Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
 /**
- * What the doctor and the report say of a real stack: healthy, with many faults at once, mended by the remedies that it
+ * What the doctor and the report say of a real stack: healthy, with many faults at once, fixed by the remedies that it
  * named, and when it can see little. The order matters: each test continues where the previous one ended.
  */
 jest.setTimeout(600_000);
@@ -81,7 +81,7 @@ describe("the report", () => {
     expect(fs.readFileSync(path.join(checkout.directory, `Pulumi.${stack.name}.yaml`), "utf8")).toBe(before);
   });
 
-  test("is Markdown with the seed's figures, and draws what is shared", () => {
+  test("is Markdown with the plan's figures, and draws what is shared", () => {
     const svg = path.join(checkout.directory, "report.svg");
     const { code, stdout } = run("report", "--markdown", "--svg", svg);
     expect(code).toBe(0);
@@ -140,7 +140,7 @@ describe("with faults", () => {
     fs.renameSync(path.join(site(), "six.py"), path.join(checkout.directory, "six.py"));
     fs.chmodSync(path.join(site(), "iniconfig"), 0o700);
     fs.chownSync(data(), 0, 0);
-    // No damaged file of refs/: until it is mended, no stack of this engine collects, those of other tests neither.
+    // No damaged file of refs/: until it is fixed, no stack of this engine collects, those of other tests neither.
     fs.mkdirSync(path.join(checkout.root, "staging", "env-killed"));
     docker("update", "--memory=700m", "--memory-swap=700m", server());
     docker("pause", paused);
@@ -184,7 +184,7 @@ describe("with faults", () => {
     expect(report.text).not.toContain("secret-of-proxy");
   });
 
-  test("the remedies mend them", async () => {
+  test("the remedies fix them", async () => {
     stack.configure({ pythonIndex: "" });
     fs.chmodSync(checkout.backend.PULUMI_CONFIG_PASSPHRASE_FILE, 0o600);
     docker("unpause", gateway());
