@@ -170,10 +170,11 @@ test("a new gateway that reaches no server fails the update with its answer, and
   await stack.up();
   const servers = stack.containers("server");
   const [gateway] = stack.containers("gateway");
-  checkout.edit("gateway/haproxy.cfg", (text) => text.replace(":${ARCHON_SERVER_PORT}", ":9"));
+  const [right, wrong] = ["${ARCHON_ALIAS}:${ARCHON_SERVER_PORT}", "${ARCHON_ALIAS}:9"];
+  checkout.edit("gateway/haproxy.cfg", (text) => text.replace(right, wrong));
   expect(await stack.failingUp()).toMatch(/has not answered from it; the last answer is: 503 Service Unavailable\. /);
   expect(stack.containers("server")).toEqual(servers);
-  checkout.edit("gateway/haproxy.cfg", (text) => text.replace(":9", ":${ARCHON_SERVER_PORT}"));
+  checkout.edit("gateway/haproxy.cfg", (text) => text.replace(wrong, right));
   await stack.up();
   expect(await healthy(stack)).toBe(true);
   expect(stack.containers("server")).toEqual(servers);
