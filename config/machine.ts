@@ -5,7 +5,7 @@ import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
 import { display, machineFile } from "../lib/paths";
 import { proxyNotice } from "../lib/proxies";
-import { DEBIANS, PYTHON_VERSIONS, type PythonVersion } from "./python";
+import { DEBIANS, DEFAULT_PYTHON, PYTHON_VERSIONS, type PythonVersion } from "./python";
 import type { StackConfig } from "./schema";
 
 /** Where the Docker engine listens by default. */
@@ -16,8 +16,10 @@ const fact = z.string().min(1).optional().catch(undefined);
 
 /** Facts about this machine that no committed file can know. The set-up writes them to `.archon/machine.json`. */
 const machineSchema = z.object({
-  /** Base images, by version of Python, that the set-up built or found because the pinned one cannot be pulled. */
-  baseImages: z.partialRecord(z.enum(PYTHON_VERSIONS), z.string().min(1)).optional().catch(undefined),
+  /** Base image of the default Python that the set-up built or found because the pinned one cannot be pulled. */
+  baseImage: fact,
+  /** Those of the other versions. Apart, because earlier commits of the checkout read `baseImage`. */
+  baseImages: z.partialRecord(z.enum(PYTHON_VERSIONS), z.string().min(1).optional()).optional().catch(undefined),
   /** Absolute path of the PEM bundle with the certificate authorities that this machine trusts. */
   caBundle: fact,
   /** Where the Docker engine listens, if not at Docker's default socket. */
@@ -25,7 +27,7 @@ const machineSchema = z.object({
 });
 
 type Facts = z.infer<typeof machineSchema>;
-export type Machine = { [key in keyof Facts]?: Exclude<Facts[key], undefined> };
+export type Machine = { [key in keyof Facts]?: Facts[key] };
 
 /** The facts recorded so far; none on a fresh checkout. @throws UserError for a file that is not a JSON object */
 export function readMachine(file: string = machineFile): Machine {
@@ -38,6 +40,18 @@ export function readMachine(file: string = machineFile): Machine {
 /** Records the facts atomically. A file that says the same is left alone. */
 export function writeMachine(machine: Machine, file: string = machineFile): void {
   writeAtomically(file, `${JSON.stringify(withoutUnknown(machine), undefined, 2)}\n`, 0o644);
+}
+
+/** The base image that the set-up recorded for a version of Python. */
+export function recordedBaseImage(machine: Machine, python: PythonVersion): string | undefined {
+  return python === DEFAULT_PYTHON ? machine.baseImage : machine.baseImages?.[python];
+}
+
+/** The facts with another base image for a version of Python. @param image undefined for the pinned one */
+export function withBaseImage(machine: Machine, python: PythonVersion, image: string | undefined): Machine {
+  return python === DEFAULT_PYTHON
+    ? { ...machine, baseImage: image }
+    : { ...machine, baseImages: { ...machine.baseImages, [python]: image } };
 }
 
 /** What a stack's configuration says about its host: each may leave the choice to the machine. */
@@ -71,7 +85,7 @@ export function hostOf(config: HostConfig, machine: Machine, environment: NodeJS
     dockerHost: named ?? (environment["DOCKER_HOST"] || machine.dockerHost || DEFAULT_DOCKER_HOST),
     baseImage:
       config.baseImage === "auto"
-        ? (facts.baseImages?.[config.python] ?? DEBIANS[config.python].image)
+        ? (recordedBaseImage(facts, config.python) ?? DEBIANS[config.python].image)
         : config.baseImage,
     caBundle: caBundleOf(config.caBundle, facts),
   };
@@ -115,12 +129,7 @@ function caBundleOf(choice: string, machine: Machine): string | undefined {
 
 function parse(text: string, file: string): Machine {
   try {
-    const facts = machineSchema.extend({ baseImage: fact }).parse(JSON.parse(text));
-    // A set-up from before there was a second version recorded that of 3.11 by itself.
-    return {
-      ...(facts.baseImage === undefined ? {} : { baseImages: { "3.11": facts.baseImage } }),
-      ...facts,
-    } as Machine;
+    return machineSchema.parse(JSON.parse(text));
   } catch {
     throw new UserError(
       `${display(file)} is not a JSON object. It holds only what the set-up found: remove it and run \`./archon setup\`.`,

@@ -7,6 +7,8 @@ import {
   findCaBundle,
   isMachineEngine,
   readMachine,
+  recordedBaseImage,
+  withBaseImage,
   writeMachine,
   type Machine,
 } from "../../config/machine";
@@ -88,7 +90,7 @@ async function setUpEngine(steps: Steps, stack: string, recorded: Machine): Prom
   );
   const configured = configuredBaseImage(stack);
   const python = configuredPython(stack);
-  const known = recorded.baseImages?.[python];
+  const known = recordedBaseImage(recorded, python);
   const baseImage = await steps.run(
     "Base image",
     (progress) => ensureBaseImage({ python, configured, recorded: known, caBundle, engineHost: engine.host }, progress),
@@ -96,14 +98,12 @@ async function setUpEngine(steps: Steps, stack: string, recorded: Machine): Prom
   );
   // What the stack configures says nothing about this machine, and neither does what DOCKER_HOST says today.
   const found = baseImage === configured ? known : baseImage;
-  const host = process.env.DOCKER_HOST ? recorded.dockerHost : engine.host;
-  const baseImages = { ...recorded.baseImages };
-  if (found === undefined || found === DEBIANS[python].image) {
-    delete baseImages[python];
-  } else {
-    baseImages[python] = found;
-  }
-  return machineOf(baseImages, caBundle, host);
+  const dockerHost = process.env.DOCKER_HOST ? recorded.dockerHost : engine.host;
+  return withBaseImage(
+    { ...recorded, caBundle, dockerHost },
+    python,
+    found === DEBIANS[python].image ? undefined : found,
+  );
 }
 
 /** Checks the engine of another machine, which only its people can set up. Returns the facts to record. */
@@ -133,7 +133,7 @@ async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine):
       ),
     (reference) => reference,
   );
-  return machineOf(recorded.baseImages, findCaBundle(), recorded.dockerHost);
+  return { ...recorded, caBundle: findCaBundle() };
 }
 
 /** Whether every step of the set-up is already done. Takes a fraction of a second. */
@@ -151,18 +151,6 @@ async function isSetUp(stack: string): Promise<boolean> {
     imageExists(baseImage, dockerHost),
   ]);
   return found.engine !== undefined && present;
-}
-
-function machineOf(
-  baseImages: Machine["baseImages"],
-  caBundle: string | undefined,
-  dockerHost: string | undefined,
-): Machine {
-  return {
-    ...(baseImages === undefined || Object.keys(baseImages).length === 0 ? {} : { baseImages }),
-    ...(caBundle === undefined ? {} : { caBundle }),
-    ...(dockerHost === undefined ? {} : { dockerHost }),
-  };
 }
 
 /** The Pulumi that the last set-up chose; undefined when it is gone, or other releases are pinned since. */

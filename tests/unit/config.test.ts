@@ -111,7 +111,7 @@ test("facts of the machine fill what is left to auto, and nothing else", () => {
   fs.mkdirSync(path.join(project, ".archon"));
   fs.writeFileSync(
     path.join(project, ".archon/machine.json"),
-    JSON.stringify({ baseImages: { "3.11": "local:1" }, caBundle: "/etc/ca.pem" }),
+    JSON.stringify({ baseImage: "local:1", caBundle: "/etc/ca.pem" }),
   );
   expect(load()).toMatchObject({ baseImage: "local:1", caBundle: "/etc/ca.pem" });
   expect(load({ baseImage: "mine:2", caBundle: "none" })).toMatchObject({ baseImage: "mine:2", caBundle: undefined });

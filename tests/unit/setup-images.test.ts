@@ -61,7 +61,7 @@ describe("decisions that count before Pulumi runs", () => {
 
   test("go before facts, and facts before the default", () => {
     expect(stackHost("dev").baseImage).toBe(DEBIANS["3.11"].image);
-    writeMachine({ baseImages: { "3.11": "archon-base:1" } }, machine);
+    writeMachine({ baseImage: "archon-base:1" }, machine);
     expect(stackHost("dev").baseImage).toBe("archon-base:1");
     fs.writeFileSync(
       stackFile,

@@ -8,6 +8,8 @@ import {
   findCaBundle,
   hostOf,
   readMachine,
+  recordedBaseImage,
+  withBaseImage,
   writeMachine,
 } from "../../config/machine";
 import { DEBIANS } from "../../config/python";
@@ -32,16 +34,20 @@ describe("facts about the machine", () => {
 
   test("come back as they were written, without those that are not known", () => {
     const file = path.join(directory, "deep", "machine.json");
-    const facts = { baseImages: { "3.11": "archon-base:1" }, dockerHost: "unix:///run/user/1/docker.sock" };
+    const facts = { baseImage: "archon-base:1", dockerHost: "unix:///run/user/1/docker.sock" };
     writeMachine(facts, file);
     expect(readMachine(file)).toEqual(facts);
-    expect(Object.keys(JSON.parse(fs.readFileSync(file, "utf8")) as object)).toEqual(["baseImages", "dockerHost"]);
+    expect(Object.keys(JSON.parse(fs.readFileSync(file, "utf8")) as object)).toEqual(["baseImage", "dockerHost"]);
   });
 
-  test("of a set-up that knew one version of Python are those of 3.11", () => {
+  test("have a base image for each version of Python, that of 3.11 where earlier commits look for it", () => {
     const file = path.join(directory, "machine.json");
-    fs.writeFileSync(file, '{ "baseImage": "archon-base:1" }');
-    expect(readMachine(file)).toEqual({ baseImages: { "3.11": "archon-base:1" } });
+    writeMachine(withBaseImage({ baseImage: "archon-base:1" }, "3.13", "archon-base:2"), file);
+    const facts = { baseImage: "archon-base:1", baseImages: { "3.13": "archon-base:2" } };
+    expect(JSON.parse(fs.readFileSync(file, "utf8"))).toEqual(facts);
+    expect(recordedBaseImage(readMachine(file), "3.11")).toBe("archon-base:1");
+    expect(recordedBaseImage(readMachine(file), "3.13")).toBe("archon-base:2");
+    expect(withBaseImage(facts, "3.11", undefined).baseImage).toBeUndefined();
   });
 
   test("leave a file alone that says the same, and no half-written one beside it", () => {
@@ -65,7 +71,7 @@ describe("facts about the machine", () => {
 describe("the host of a stack", () => {
   const auto = { dockerHost: "", baseImage: "auto", caBundle: "auto", python: "3.11" as const };
   const machine = {
-    baseImages: { "3.11": "archon-base:1" },
+    baseImage: "archon-base:1",
     caBundle: "/ca.pem",
     dockerHost: "unix:///run/user/1/docker.sock",
   };
