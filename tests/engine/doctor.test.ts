@@ -232,7 +232,7 @@ describe("it works and says what it cannot see", () => {
     hidden("tools.json", () => {
       const report = doctor();
       expect(wrong(report)).toEqual([
-        expect.stringMatching(/^problem pulumi: .* → \.\/archon setup --stack \S+$/),
+        expect.stringMatching(/^problem pulumi: .* → \.\/archon setup$/),
         expect.stringMatching(/^skipped state: .* → \.\/archon setup --stack \S+$/),
       ]);
     }));
