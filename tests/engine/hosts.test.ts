@@ -123,7 +123,7 @@ describe("a store that the deployer cannot see", () => {
     execFileSync(
       "unshare",
       ["--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', checkout.root, "./archon", ...args],
-      { cwd: checkout.directory, encoding: "utf8", env: { ...process.env, CI: "true" } },
+      { cwd: checkout.directory, encoding: "utf8", env: { ...process.env, CI: "true", ...checkout.backend } },
     );
 
   beforeAll(async () => {
