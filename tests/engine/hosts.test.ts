@@ -5,7 +5,7 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { stackHost, devStack } from "../../config/stack";
 import { hostAddress } from "../support/archon";
-import { command, prepareCommands } from "../support/commands";
+import { commandWith, prepareCommands } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
 import { Sshd } from "../support/sshd";
 import { TlsEngine } from "../support/tls-engine";
@@ -26,7 +26,6 @@ describe("an engine behind ssh", () => {
   let stack: EngineStack;
   /** The engine of the shell, which the stack does not use. */
   const elsewhere = "unix:///nonexistent/docker.sock";
-  const savedPath = process.env["PATH"];
 
   beforeAll(async () => {
     sshd = await Sshd.start();
@@ -36,7 +35,6 @@ describe("an engine behind ssh", () => {
   });
   afterAll(async () => {
     await stack.withEnvironment(sshd.environment, () => stack.destroy());
-    process.env["PATH"] = savedPath;
     await sshd.stop();
   });
 
@@ -59,17 +57,12 @@ describe("an engine behind ssh", () => {
   });
 
   test("is the one that the commands work on", () => {
-    Object.assign(process.env, sshd.environment, { DOCKER_HOST: elsewhere });
-    try {
-      const listed = command(checkout, "releases", "--stack", stack.name);
-      expect(listed.output).toContain(`archon:dockerHost of the stack ${stack.name} is ${sshd.dockerHost}`);
-      expect(listed.code).toBe(0);
-      expect(command(checkout, "verify", "--stack", stack.name)).toMatchObject({ code: 0 });
-      expect(command(checkout, "recover", "--stack", stack.name)).toMatchObject({ code: 0 });
-    } finally {
-      delete process.env["DOCKER_HOST"];
-      process.env["PATH"] = savedPath;
-    }
+    const environment = { ...sshd.environment, DOCKER_HOST: elsewhere };
+    const listed = commandWith(environment, checkout, "releases", "--stack", stack.name);
+    expect(listed.output).toContain(`archon:dockerHost of the stack ${stack.name} is ${sshd.dockerHost}`);
+    expect(listed.code).toBe(0);
+    expect(commandWith(environment, checkout, "verify", "--stack", stack.name)).toMatchObject({ code: 0 });
+    expect(commandWith(environment, checkout, "recover", "--stack", stack.name)).toMatchObject({ code: 0 });
   });
 });
 
@@ -104,12 +97,8 @@ describe("an engine behind a TCP port with TLS", () => {
   });
 
   test("is the one that the commands work on", () => {
-    Object.assign(process.env, engine.environment);
-    try {
-      expect(command(checkout, "verify", "--stack", stack.name)).toMatchObject({ code: 0 });
-      expect(command(checkout, "recover", "--stack", stack.name)).toMatchObject({ code: 0 });
-    } finally {
-      Object.keys(engine.environment).forEach((name) => delete process.env[name]);
+    for (const name of ["verify", "recover"]) {
+      expect(commandWith(engine.environment, checkout, name, "--stack", stack.name)).toMatchObject({ code: 0 });
     }
   });
 });

@@ -93,8 +93,8 @@ describe("the backend", () => {
   test("of a relative directory is below Pulumi.yaml, or below where the command was started", () => {
     commit("file://./state");
     expect(find()[0]).toBe(`file://${checkout}/state`);
-    expect(find({ PULUMI_BACKEND_URL: "file://state?no_tmp_dir=true", INIT_CWD: "/work" })[0]).toBe(
-      "file:///work/state?no_tmp_dir=true",
+    expect(find({ PULUMI_BACKEND_URL: "file://state?no_tmp_dir=true", INIT_CWD: "/srv" })[0]).toBe(
+      "file:///srv/state?no_tmp_dir=true",
     );
     expect(find({ PULUMI_BACKEND_URL: "file://~" })[0]).toBe("file://~");
   });

@@ -195,9 +195,9 @@ _USUAL = re.compile("[\t\n\r -~\u3000-\u303f\uff00-\uffef]")
 _ODD_CATEGORIES = {"Cc", "Cn", "Co", "Cs"}
 _SHORT = 32
 """Bytes below which a text in UTF-16 must show that it is one, by blanks or marks."""
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_SHORTEST_UTF_16 = 8
+_SHORTEST = 8
 """Bytes below which control characters in a text say nothing about its encoding."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _CONTROL_BYTES = re.compile(_CONTROLS.pattern.encode())
 
 
@@ -301,15 +301,16 @@ def _found(pieces: Iterator[bytes]) -> Encoding:
 
 def _every_second_byte_is_one_control(start: bytes) -> bool:
     """As in UTF-16 of a script whose bytes are all ASCII: Thai is 0x0E and a letter."""
-    if len(start) < _SHORTEST_UTF_16:
+    if len(start) < _SHORTEST:
         return False
-    ones = [
+    controls = [
         each
         for half in (start[0::2], start[1::2])
         for each, count in Counter(half).most_common(1)
         if 10 * count >= 9 * len(half) and _CONTROL_BYTES.match(bytes([each]))
     ]
-    return len(ones) == 1
+    # Where both halves have one, it is no text in UTF-16.
+    return len(controls) == 1
 
 
 def _utf_16(start: bytes) -> Encoding | None:
