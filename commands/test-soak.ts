@@ -7,6 +7,7 @@ import { ensureSetup } from "./setup/ensure";
 import { pulumiEnvironment } from "./lib/environment";
 import { examples } from "./lib/options";
 import { Steps } from "./lib/progress";
+import { abortable, interruption } from "./lib/signals";
 import { runJest, succeeds } from "./test/jest";
 import { ensureTestsImage, runInTestsImage } from "./test/python";
 import { closingLine, sum, verdict, type Counts, type Print } from "./test/results";
@@ -97,7 +98,10 @@ async function storeFaults(runs: number, seed: number): Promise<Counts> {
 async function engineFaults(runs: number, seed: number, engine: boolean): Promise<Counts> {
   // The harness of the engine tests starts Pulumi and docker by name.
   Object.assign(process.env, pulumiEnvironment());
-  const { hit, brokenRuns, broken, requests, lost } = await updateFaults({ runs, seed, engine, print });
+  // While it counts as work in progress, an interruption does not end this process before the stacks are removed.
+  const { hit, brokenRuns, broken, requests, lost } = await abortable(() =>
+    updateFaults({ runs, seed, engine, signal: interruption, print }),
+  );
   broken.forEach((line) => console.error(`broken: ${line}`));
   lost.forEach((line) => console.error(`lost: ${line}`));
   print(`${hit} of ${runs} updates hit, ${lost.length} of ${requests} requests lost`);

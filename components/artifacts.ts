@@ -6,13 +6,12 @@ import type { Settings } from "../config/load";
 import type { Model } from "../config/models";
 import { imagesOf, snapshotOf, type ModelReference } from "../release/release";
 import { digest } from "../lib/hashing";
-import { isPulled, type BuildRecipe } from "../lib/images";
-import type { DeploymentPlan } from "./deployment-plan";
+import { isPulled } from "../lib/images";
+import { recipeFor, type DeploymentPlan } from "./deployment-plan";
 import { Environment, type EnvironmentSource } from "./store/environment";
 import { Image } from "./image";
 import { ModelSnapshot, type SnapshotSource } from "./store/model-snapshot";
 import type { StoreJobContext } from "./store/store-job";
-import type { HostFacts } from "./host-facts";
 
 export interface ArtifactsArgs {
   plan: DeploymentPlan;
@@ -119,15 +118,6 @@ export class Artifacts extends pulumi.ComponentResource {
       dependsOn: [environment, this.snapshot(origin)],
     };
   }
-}
-
-/** How to build an image; undefined when the engine certainly has it, or when the checkout does not make it. */
-export function recipeFor(
-  reference: string,
-  recipes: readonly BuildRecipe[],
-  facts: HostFacts,
-): BuildRecipe | undefined {
-  return facts.imageConfirmed(reference) ? undefined : recipes.find((each) => each.reference === reference);
 }
 
 /** `archon-server:tag` becomes `<name>-server-image-tag`. A reference with a digest becomes its hash. */

@@ -9,6 +9,7 @@ import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
 import type { Ledger } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
 import { releaseOf, type Release } from "../release/release";
+import { checkBuildEngine } from "./build-engine";
 import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
 import { storeMark } from "./store-contents";
 
@@ -25,7 +26,8 @@ export interface DeploymentPlan extends Plan {
 
 /**
  * Plans an update. Looks at the checkout and the host, and changes neither.
- * @throws pulumi.RunError when the engine does not answer, or `settings.release` names a release that cannot run.
+ * @throws pulumi.RunError when the engine does not answer, images would be built on another one, or `settings.release`
+ * names a release that cannot run.
  */
 export function planDeployment(application: Application, settings: Settings, previous: Ledger): DeploymentPlan {
   const { images, recipes } = planImages(application, settings);
@@ -48,14 +50,27 @@ export function planDeployment(application: Application, settings: Settings, pre
     created: new Date().toISOString(),
     git: gitCommit(settings.project),
   });
+  const planned = planReleases(settings, previous, candidate, facts);
+  if (!facts.elsewhere && planned.retained.images.some((image) => recipeFor(image, recipes, facts) !== undefined)) {
+    checkBuildEngine(pulumi.getStack(), settings.dockerHost);
+  }
   return {
     application,
     settings,
     facts,
     rootChanged: previous.root !== undefined && previous.root !== settings.root,
     recipes,
-    ...planReleases(settings, previous, candidate, facts),
+    ...planned,
   };
+}
+
+/** How to build an image; undefined when the engine certainly has it, or when the checkout does not make it. */
+export function recipeFor(
+  reference: string,
+  recipes: readonly BuildRecipe[],
+  facts: HostFacts,
+): BuildRecipe | undefined {
+  return facts.imageConfirmed(reference) ? undefined : recipes.find((each) => each.reference === reference);
 }
 
 /** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */

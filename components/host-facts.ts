@@ -1,7 +1,7 @@
 import type { Host } from "../lib/host";
 import { isPulled } from "../lib/images";
 import { baselinePath, imagesOf, snapshotOf, snapshotPath, type Release } from "../release/release";
-import { askEngine } from "./engine";
+import { askEngine, reasonOf } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
 /**
@@ -15,6 +15,8 @@ export const TIMEOUT_SECONDS = 10;
 
 /** What can be seen of the host from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
+  /** Whether the engine is out of reach, as {@link ELSEWHERE} says. */
+  elsewhere: boolean;
   /** The Docker client's reason why the engine does not answer; undefined when it does, or when it is elsewhere. */
   engineProblem: string | undefined;
   /** Whether the engine may have the image: it has it, or cannot be asked. */
@@ -39,6 +41,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMa
   const { images, problem } = visible ? listImages(host.dockerHost) : {};
   const has: StoreContents = visible ? storeContents(host, mark, images) : () => true;
   return {
+    elsewhere: !visible,
     engineProblem: problem,
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
@@ -81,16 +84,6 @@ function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem
     const listed = askEngine(dockerHost, ["image", "ls", "--digests", "--format", format], TIMEOUT_SECONDS);
     return { images: new Set(listed.split(/\s+/)) };
   } catch (error) {
-    return { problem: problemOf(error as NodeJS.ErrnoException & { stderr?: string }) };
+    return { problem: reasonOf(error, TIMEOUT_SECONDS) };
   }
-}
-
-function problemOf({ code, message, stderr }: NodeJS.ErrnoException & { stderr?: string }): string {
-  if (code === "ENOENT") {
-    return "there is no program `docker` on PATH";
-  }
-  if (code === "ETIMEDOUT") {
-    return `no answer within ${TIMEOUT_SECONDS} s`;
-  }
-  return stderr?.trim() || message;
 }

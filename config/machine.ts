@@ -112,7 +112,7 @@ function engineNotice(stack: string, dockerHost: string, environment: NodeJS.Pro
   return variable === dockerHost
     ? undefined
     : `DOCKER_HOST is ${variable}, but archon:dockerHost of the stack ${stack} is ${dockerHost}, which is used. ` +
-        "Unset DOCKER_HOST; to move the stack to that engine, change the key.";
+        "Unset DOCKER_HOST, or set it to that address; to move the stack to the other engine, change the key.";
 }
 
 /** Whether the engine that a configuration names, if any, is the one that the set-up found or would look for. */

@@ -14,8 +14,8 @@ export function dockerEnvironment(
 }
 
 /** The environment variables with which a Docker client reaches the engine of a stack. */
-export function engineEnvironment(stack: string): NodeJS.ProcessEnv {
-  return dockerEnvironment(stackHost(stack).dockerHost);
+export function engineEnvironment(stack: string, environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return dockerEnvironment(stackHost(stack).dockerHost, environment);
 }
 
 /** Whether the engine at `host` has an image by this reference. */

@@ -7,6 +7,7 @@ import { NOTICES_SHOWN } from "../../config/machine";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
 import { credentialsDirectory, displayUrl, findBackend } from "./backend";
+import { engineEnvironment } from "./docker";
 import { pulumiEnvironment, readTools, readToolsRecord } from "./environment";
 import { abortable, exitCodeOf, interruption, leaveSignalsTo } from "./signals";
 import { isInProject, parseInvocation } from "./invocation";
@@ -192,16 +193,19 @@ async function withConfig<T>(stack: string, work: (environment: NodeJS.ProcessEn
   const salt = hasSecretsSettings(stack) ? undefined : (rememberedSalt(stack, url) ?? (await saltFromState(stack)));
   if (salt === undefined) {
     // Its file says how secrets are encrypted, it has no passphrase, or Pulumi does not know it and says so itself.
-    return work(stackEnvironment());
+    return work(stackEnvironment(stack));
   }
   return withStackFile(stack, url, salt, (configFile) =>
-    work({ ...stackEnvironment(), PULUMI_OPTION_CONFIG_FILE: configFile }),
+    work({ ...stackEnvironment(stack), PULUMI_OPTION_CONFIG_FILE: configFile }),
   );
 }
 
-/** {@link pulumiEnvironment} for a stack whose command has set up everything, and has shown the notices. */
-function stackEnvironment(): NodeJS.ProcessEnv {
-  return { ...pulumiEnvironment(), [NOTICES_SHOWN]: "true" };
+/**
+ * {@link pulumiEnvironment} for a stack whose command has set up everything, and has shown the notices. Pulumi's Docker
+ * provider builds images on the engine of `DOCKER_HOST`, whatever engine it is given.
+ */
+function stackEnvironment(stack: string): NodeJS.ProcessEnv {
+  return { ...engineEnvironment(stack, pulumiEnvironment()), [NOTICES_SHOWN]: "true" };
 }
 
 /** For `pulumi login` and `logout`: they are about the user's credentials, not about this project. */

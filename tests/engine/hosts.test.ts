@@ -38,14 +38,36 @@ describe("an engine behind ssh", () => {
     await sshd.stop();
   });
 
-  test("gets the stack, whatever DOCKER_HOST says, and the update says where the stack answers", async () => {
+  test("is the one that images are built on: plain Pulumi that would build elsewhere is refused", async () => {
+    // Content that no earlier run had: without an image to build, there is nothing to refuse.
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) => `${text}# ${stack.name}\n`);
     await stack.withEnvironment({ ...sshd.environment, DOCKER_HOST: elsewhere }, async () => {
-      const output = await stack.upOutput();
+      const output = await stack.failingUp();
+      expect(output).toContain(`builds on the engine of DOCKER_HOST, ${elsewhere}, which does not answer:`);
       expect(output).toContain(
-        `DOCKER_HOST is ${elsewhere}, but archon:dockerHost of the stack ${stack.name} is ${sshd.dockerHost}, which is used.`,
+        `Run \`./archon pulumi up --stack ${stack.name}\`, which builds on the stack's engine, or set DOCKER_HOST=${sshd.dockerHost}`,
       );
-      expect(output).toContain(`To use it from here: ssh -N -L ${new URL(await stack.url()).port}:127.0.0.1:`);
     });
+    expect(stack.containers("gateway", { stopped: true })).toEqual([]);
+  });
+
+  test("gets the stack, whatever DOCKER_HOST says, and the update says where the stack answers", async () => {
+    const environment = { ...sshd.environment, DOCKER_HOST: elsewhere };
+    const { output, code } = commandWith(
+      environment,
+      checkout,
+      "pulumi",
+      "up",
+      "--yes",
+      "--skip-preview",
+      "--stack",
+      stack.name,
+    );
+    expect(output).toContain(
+      `DOCKER_HOST is ${elsewhere}, but archon:dockerHost of the stack ${stack.name} is ${sshd.dockerHost}, which is used.`,
+    );
+    expect(code).toBe(0);
+    expect(output).toContain(`To use it from here: ssh -N -L ${new URL(await stack.url()).port}:127.0.0.1:`);
     await stack.healthy();
     expect(sshd.log()).toContain("Accepted publickey");
   });

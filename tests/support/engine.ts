@@ -144,7 +144,7 @@ export class Checkout {
       {
         pulumiCommand: await pulumiCommand(),
         envVars: {
-          ...(pulumiEnvironment() as Record<string, string>),
+          ...(engineEnvironment(devStack, pulumiEnvironment()) as Record<string, string>),
           PULUMI_BACKEND_URL: `file://${backendOf(stateDirectory)}`,
           PULUMI_CONFIG_PASSPHRASE: "test",
           // Programs of earlier commits read it.

@@ -37,6 +37,8 @@ export interface FaultOptions {
   seed: number;
   /** Kill only the Docker engine, with all containers of the machine. @default false */
   engine?: boolean;
+  /** Ends it before the next run; both stacks are removed. */
+  signal?: AbortSignal;
   print: (line: string) => void;
 }
 
@@ -63,7 +65,7 @@ const serverFile = "applications/reference/archon_server/__init__.py";
  * requested release, no job is left, the store is intact, and everything that the ledger's releases need exists.
  * Another stack on the same engine and store, which is never updated, keeps its containers and all that it needs.
  */
-export async function updateFaults({ runs, seed, engine = false, print }: FaultOptions): Promise<FaultReport> {
+export async function updateFaults({ runs, seed, engine = false, signal, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
   const report: FaultReport = { hit: 0, brokenRuns: 0, broken: [], requests: 0, lost: [] };
   const checkout = new Checkout();
@@ -81,6 +83,7 @@ export async function updateFaults({ runs, seed, engine = false, print }: FaultO
     load = new Load(await stack.url(), 5);
     await load.start();
     for (let run = 1; run <= runs; run += 1) {
+      signal?.throwIfAborted();
       const { change, victims, share } = random.pick(scenarios);
       const victim = engine ? "engine" : random.pick(victims);
       await prepare(change, run, checkout, stack);

@@ -31,7 +31,7 @@ export class TlsEngine {
 
   /** Variables with which a Docker client gets in. */
   get environment(): Record<string, string> {
-    return { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: this.directory };
+    return { DOCKER_HOST: this.dockerHost, DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: this.directory };
   }
 
   async stop(): Promise<void> {

@@ -101,7 +101,7 @@ describe("the host of a stack", () => {
   test("is named to a person whose DOCKER_HOST is another", () => {
     expect(environmentNotices("prod", "ssh://me@prod", { DOCKER_HOST: "unix:///x.sock" })).toEqual([
       "DOCKER_HOST is unix:///x.sock, but archon:dockerHost of the stack prod is ssh://me@prod, which is used. " +
-        "Unset DOCKER_HOST; to move the stack to that engine, change the key.",
+        "Unset DOCKER_HOST, or set it to that address; to move the stack to the other engine, change the key.",
     ]);
     expect(environmentNotices("prod", "ssh://me@prod", { DOCKER_HOST: "ssh://me@prod" })).toEqual([]);
     expect(environmentNotices("prod", "ssh://me@prod", {})).toEqual([]);
