@@ -6,6 +6,7 @@ import { planDeployment } from "./components/deployment-plan";
 import { readPreviousUpdate } from "./components/previous-update";
 import { loadSettings } from "./config/load";
 import { environmentNotices } from "./config/machine";
+import { plainTextNotices } from "./config/notices";
 import { remoteAccess } from "./lib/host";
 import { projectRoot } from "./lib/paths";
 
@@ -14,7 +15,7 @@ export = async () => {
     applicationOf(config, { project: projectRoot, stack: pulumi.getStack() }, problems),
   );
   const { dockerHost } = settings;
-  for (const notice of environmentNotices(pulumi.getStack(), dockerHost)) {
+  for (const notice of [...environmentNotices(pulumi.getStack(), dockerHost), ...plainTextNotices(settings)]) {
     await pulumi.log.warn(notice);
   }
   const previous = await readPreviousUpdate();

@@ -16,6 +16,7 @@ import { describeAnswer, describeDeployment, describeTimes } from "./start/repor
 import { deploymentSizes } from "./start/sizes";
 import { findBackend } from "./lib/backend";
 import { pulumiEnvironment } from "./lib/environment";
+import { gatewayFetch } from "./lib/gateway-fetch";
 import { examples } from "./lib/options";
 import { MissingStack, pulumi } from "./lib/pulumi";
 import { Steps, type Progress } from "./lib/progress";
@@ -49,7 +50,8 @@ async function start(): Promise<void> {
     return;
   }
 
-  const client = new ArchonClient(outputs.url, await apiToken(outputs));
+  const send = await gatewayFetch(devStack, outputs.url);
+  const client = new ArchonClient(outputs.url, await apiToken(outputs), send);
   const filename = path.basename(documentFile);
   await steps.run(
     "Document",

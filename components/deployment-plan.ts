@@ -12,6 +12,7 @@ import { releaseOf, type Release } from "../release/release";
 import { checkBuildEngine } from "./build-engine";
 import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
 import { storeMark } from "./store-contents";
+import { tlsProblems } from "./tls-preflight";
 
 /** What an update does, known before anything is created: everything that {@link Deployment} makes follows from it. */
 export interface DeploymentPlan extends Plan {
@@ -38,6 +39,7 @@ export function planDeployment(application: Application, settings: Settings, pre
   if (facts.engineProblem !== undefined) {
     throw engineError(settings.dockerHost, facts.engineProblem);
   }
+  checkTls(settings, facts);
   const { lock, baseImage, models, activeModel } = settings;
   const candidate = releaseOf({
     application: application.name,
@@ -78,6 +80,14 @@ function engineError(dockerHost: string, problem: string): pulumi.RunError {
   return runError(
     `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
   );
+}
+
+/** @throws pulumi.RunError when a gateway could not serve TLS with what the host has */
+function checkTls(settings: Settings, { images }: HostFacts): void {
+  const problems = tlsProblems(settings, images);
+  if (problems.length > 0) {
+    throw configurationError(pulumi.getStack(), problems);
+  }
 }
 
 function planReleases(settings: Settings, previous: Ledger, candidate: Release, facts: HostFacts): Plan {

@@ -166,7 +166,7 @@ export class Deployment extends pulumi.ComponentResource {
     const { secret = {}, token } = application.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
     return settings.services.map(
-      ({ name: service, port, bind, memoryMiB, replicas, variables }, index) =>
+      ({ name: service, port, bind, tls, memoryMiB, replicas, variables }, index) =>
         new Service(
           `${name}-${service}`,
           {
@@ -177,6 +177,7 @@ export class Deployment extends pulumi.ComponentResource {
             release: active,
             port,
             bind,
+            tls,
             memoryMiB,
             aliases: index === 0 ? (application.aliases ?? []) : [],
             replicas,

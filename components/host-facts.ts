@@ -19,6 +19,8 @@ export interface HostFacts {
   elsewhere: boolean;
   /** The Docker client's reason why the engine does not answer; undefined when it does, or when it is elsewhere. */
   engineProblem: string | undefined;
+  /** References of the engine's images, by tag and by digest; undefined when it cannot be asked. */
+  images: ReadonlySet<string> | undefined;
   /** Whether the engine may have the image: it has it, or cannot be asked. */
   imageMayExist(reference: string): boolean;
   /**
@@ -43,6 +45,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMa
   return {
     elsewhere: !visible,
     engineProblem: problem,
+    images,
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasEnvironment: (key) => has(`envs/${key}`),

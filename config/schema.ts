@@ -38,6 +38,24 @@ export const modelEntry = z.union([hubModel, directoryModel, derivedModel], {
 });
 export type ModelEntry = z.infer<typeof modelEntry>;
 
+const tlsFile = absolutePath.refine(
+  (file) => file.lastIndexOf("/") > 0,
+  "must be in a directory, which the gateway mounts: move it out of /",
+);
+const tls = z
+  .strictObject({ certificate: tlsFile, key: tlsFile })
+  .refine(({ certificate, key }) => certificate !== key, {
+    path: ["key"],
+    error: "must be another file than the certificate: other users may read that one",
+  });
+
+/** The files of the Docker host with which a gateway serves TLS. */
+export type TlsFiles = z.infer<typeof tls>;
+
+/** A service with TLS, whatever its other fields are. */
+export const tlsService = z.object({ name, tls });
+export type TlsService = z.infer<typeof tlsService>;
+
 const variableName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores");
 const port = z.int().min(1).max(65535);
 const service = z.strictObject({
@@ -46,6 +64,7 @@ const service = z.strictObject({
   bind: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of the host" }).default("127.0.0.1"),
   memoryMiB: z.int().min(256, "must be at least 256").default(4096),
   replicas: z.int().min(1).max(4).default(1),
+  tls: tls.optional(),
   variables: z
     .record(variableName, z.union([z.string(), z.number(), z.boolean()], { error: "must be text" }).transform(String))
     .default({}),
@@ -400,7 +419,8 @@ function duplicates<F extends string>(
   );
 }
 
-function isLoopback(address: string): boolean {
+/** Whether only programs of the same machine reach an address. */
+export function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.");
 }
 

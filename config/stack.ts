@@ -7,7 +7,15 @@ import { projectRoot } from "../lib/paths";
 import { hostOf, readMachine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { DEFAULT_PYTHON, type PythonVersion } from "./python";
-import { modelEntry, pythonOf, schema, type ApplicationConfig, type StackConfig } from "./schema";
+import {
+  modelEntry,
+  pythonOf,
+  schema,
+  tlsService,
+  type ApplicationConfig,
+  type StackConfig,
+  type TlsService,
+} from "./schema";
 
 /*
  * A stack's configuration as the commands read it: without Pulumi, which may not be installed yet. A value that the
@@ -102,6 +110,11 @@ export function configuredModels(stack: string, checkout: string = projectRoot):
     const { data } = modelEntry.safeParse(entry);
     return data === undefined ? [] : [modelOf(checkout, data)];
   });
+}
+
+/** The services of a stack that have TLS. */
+export function configuredTls(stack: string): TlsService[] {
+  return listItems("services", stack).flatMap((entry) => tlsService.safeParse(entry).data ?? []);
 }
 
 /** The value of a key: what the stack's file says, else the default of Pulumi.yaml. */

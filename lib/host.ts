@@ -19,10 +19,10 @@ export function isLocal(dockerHost: string): boolean {
  * @param url where a service answers on the host, such as `http://127.0.0.1:8181`
  */
 export function remoteAccess(dockerHost: string, url: string): string | undefined {
-  if (isLocal(dockerHost) || !/^http:\/\/(127\.|\[::1\])/.test(url)) {
+  if (isLocal(dockerHost) || !/^https?:\/\/(127\.|\[::1\])/.test(url)) {
     return undefined;
   }
-  const address = url.replace(/^http:\/\//, "");
+  const address = url.replace(/^https?:\/\//, "");
   const port = address.slice(address.lastIndexOf(":") + 1);
   const [, login = "HOST", sshPort] = /^ssh:\/\/(.*?)(?::(\d+))?$/i.exec(dockerHost) ?? [];
   const tunnel = `ssh -N -L ${port}:${address} ${sshPort === undefined ? "" : `-p ${sshPort} `}${login}`;

@@ -18,7 +18,7 @@ export interface RunningServer {
 const inspected = z.array(
   z.object({
     Name: z.string(),
-    Config: z.object({ Image: z.string() }),
+    Config: z.object({ Image: z.string(), Env: z.array(z.string()) }),
     NetworkSettings: z.object({
       Ports: z.record(z.string(), z.array(z.object({ HostIp: z.string(), HostPort: z.string() })).nullable()),
     }),
@@ -61,7 +61,8 @@ export async function runningGatewayUrl(): Promise<string> {
   if (published === undefined) {
     throw new UserError(`The container ${gateway.Name} publishes no port.`);
   }
-  return gatewayUrl(published.HostIp, Number(published.HostPort));
+  const scheme = gateway.Config.Env.some((each) => each.startsWith("ARCHON_TLS=")) ? "https" : "http";
+  return gatewayUrl(published.HostIp, Number(published.HostPort), scheme);
 }
 
 async function running(component: string): Promise<z.infer<typeof inspected>[number]> {

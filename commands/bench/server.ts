@@ -1,6 +1,7 @@
 import autocannon from "autocannon";
 import { devStack } from "../../config/stack";
 import { engineEnvironment } from "../lib/docker";
+import { gatewayFetch, type Fetch } from "../lib/gateway-fetch";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import type { Row } from "./result";
@@ -9,6 +10,8 @@ import { runningGatewayUrl, runningServer } from "./running-server";
 /** Where a server answers, which container it is, and its API token if it requires one. */
 export interface LoadTarget {
   url: string;
+  /** How to send it a single request. */
+  fetch: Fetch;
   container: string;
   token?: string;
 }
@@ -49,7 +52,12 @@ const searches = [
 export async function benchServer(steps: Steps): Promise<Row[]> {
   const [{ container }, url] = await Promise.all([runningServer(), runningGatewayUrl()]);
   const token = process.env["ARCHON_API_TOKEN"];
-  const target = { url, container, ...(token === undefined ? {} : { token }) };
+  const target = {
+    url,
+    fetch: await gatewayFetch(devStack, url),
+    container,
+    ...(token === undefined ? {} : { token }),
+  };
   const { requests, failures, requestsPerSecond, search, memory } = await steps.run(
     "Load, 11 minutes",
     () => load(target),
@@ -162,13 +170,13 @@ function authorization({ token }: LoadTarget): Record<string, string> {
 async function removeUploads(target: LoadTarget): Promise<void> {
   const headers = authorization(target);
   for (;;) {
-    const reply = await fetch(`${target.url}/api/knowledge-items?per_page=100&search=${marker}.md`, { headers });
+    const reply = await target.fetch(`${target.url}/api/knowledge-items?per_page=100&search=${marker}.md`, { headers });
     const { items } = (await reply.json()) as { items: { source_id: string }[] };
     if (items.length === 0) {
       return;
     }
     for (const { source_id: id } of items) {
-      await fetch(`${target.url}/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE", headers });
+      await target.fetch(`${target.url}/api/knowledge-items/${encodeURIComponent(id)}`, { method: "DELETE", headers });
     }
   }
 }

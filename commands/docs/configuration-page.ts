@@ -48,6 +48,7 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 | \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | 8-bit weights, derived from the model of that name |
 | \`port\` | services | required | Port on the host |
 | \`bind\` | services | \`"127.0.0.1"\` | IP address of the host |
+| \`tls\` | services | none | \`{ certificate, key }\`: absolute paths on the Docker host of PEM files; see [TLS](operations.md#tls) |
 | \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap |
 | \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4 |
 | \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here |
@@ -57,6 +58,7 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 - \`from\`: \`./archon models derive NAME\` prints the line.
 - \`port\`: Changing it replaces the gateway.
 - \`bind\`: Beyond loopback, \`requireToken\` must be true. Changing it replaces the gateway.
+- \`tls\`: Other paths replace the gateway. Other files under these paths are taken without that.
 - \`memoryMiB\`: Changing it replaces the servers.
 - \`variables\`: Changing one replaces the servers. For a secret:
   \`pulumi config set --secret --path 'archon:services[0].variables.NAME'\`.

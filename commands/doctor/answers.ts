@@ -1,34 +1,61 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { certificateMount, GATEWAY_USER, tlsPaths } from "../../components/service/tls";
+import { project } from "../../config/stack";
+import type { TlsFiles } from "../../config/schema";
 import { archon } from "../../lib/command-line";
+import { containerJob } from "../../lib/container-job";
+import { projectRoot } from "../../lib/paths";
+import { dockerEnvironment } from "../lib/docker";
 import { stackFlag } from "../lib/options";
+import { CommandError, run } from "../lib/run";
 import { ok, problem, type Finding } from "./finding";
-import { answersSchema, type Answer } from "./network";
-import { runProbe } from "../lib/probe";
 import type { Subject } from "./subject";
 
+/** Seconds that the container which asks may take. */
+const timeoutSeconds = 60;
+
 /**
- * Whether the service answers at the address and port that people use, asked on the engine's host.
+ * Whether the service answers at the address and port that people use, asked on the engine's host as the readiness gate
+ * does.
  * @param url of the health check, through the gateway
+ * @param tls the files of the certificate that must be served; undefined for plain HTTP
  */
-export async function checkAnswers({ stack, host }: Subject, image: string, url: string): Promise<Finding> {
-  const [answer] = await runProbe(
-    { image, dockerHost: host.dockerHost },
-    {
-      program: "doctor/probes/sources.py",
-      secrets: { ADDRESSES: JSON.stringify([url]) },
-      options: { network: "host" },
-      schema: answersSchema,
-    },
-  );
-  return judgeAnswers(stack, url, answer);
+export async function checkAnswers(
+  { stack, host }: Subject,
+  image: string,
+  url: string,
+  tls: TlsFiles | undefined,
+): Promise<Finding> {
+  const job = containerJob({
+    labels: { project, component: "one-shot" },
+    network: "host",
+    interactive: true,
+    entrypoint: "python3",
+    ...(tls === undefined ? {} : { mounts: [certificateMount(tls)], user: GATEWAY_USER }),
+    image,
+    command: ["-", url, "1", tls === undefined ? "" : tlsPaths(tls).certificate],
+  });
+  const input = fs.readFileSync(path.join(projectRoot, "components", "scripts", "ask-gateway.py"), "utf8");
+  try {
+    await run("docker", job, { environment: dockerEnvironment(host.dockerHost), input, timeoutSeconds });
+    return judgeAnswers(stack, url, undefined);
+  } catch (error) {
+    if (error instanceof CommandError && error.exitCode === 1) {
+      return judgeAnswers(stack, url, error.lastLines.at(-1) ?? "no reason is known");
+    }
+    throw error;
+  }
 }
 
-export function judgeAnswers(stack: string, url: string, answer: Answer | undefined): Finding {
-  if (answer?.status !== undefined && answer.status < 400) {
-    return ok("answers", `${url} answers with ${answer.status}`);
+/** @param wrong what answers instead, such as `503 Service Unavailable`, or why nothing does; undefined when all is well */
+export function judgeAnswers(stack: string, url: string, wrong: string | undefined): Finding {
+  if (wrong === undefined) {
+    return ok("answers", `${url} answers`);
   }
   return problem(
     "answers",
-    `${url} ${answer?.status === undefined ? `does not answer: ${answer?.error ?? "no reason is known"}` : `answers with ${answer.status}: no server is ready`}`,
+    `${url} ${/^\d{3} /.test(wrong) ? `answers with ${wrong}: no server is ready` : `does not answer: ${wrong}`}`,
     `${archon(`pulumi up --refresh${stackFlag(stack)}`)}, or ${archon(`rollback previous${stackFlag(stack)}`)}`,
   );
 }

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { configuredValue } from "../../config/stack";
+import { configuredTls, configuredValue } from "../../config/stack";
+import type { TlsFiles } from "../../config/schema";
 import type { Application } from "../../applications/application";
 import { archon } from "../../lib/command-line";
 import { Interrupted } from "../../lib/errors";
@@ -42,6 +43,7 @@ import {
   type Survey,
 } from "./store";
 import type { Subject } from "./subject";
+import { checkTls } from "./tls";
 import { checkTools } from "./tools";
 
 /**
@@ -186,6 +188,7 @@ async function* examineHost(subject: Subject, image: string, info: EngineInfo): 
   yield* inOrder(
     attempt("sources", () => checkSources(subject, image)),
     facts,
+    ...configuredTls(stack).map((service) => attempt("tls", () => checkTls(subject, image, service))),
   );
 }
 
@@ -214,7 +217,9 @@ async function* examineDeployment({ subject, image, info, state, application }: 
   const imports = configuredValue("imports", stack);
   yield* inOrder(
     attempt("answers", async () =>
-      url === undefined ? [] : [await checkAnswers(subject, image, `${url}${application.readiness.path}`)],
+      url === undefined
+        ? []
+        : [await checkAnswers(subject, image, `${url}${application.readiness.path}`, tlsOf(url, stack))],
     ),
     ...servers.map(({ Mounts }) =>
       attempt("permissions", () => checkPermissions(subject, image, application.user, Mounts, hasSelinux(info))),
@@ -230,6 +235,11 @@ async function* examineDeployment({ subject, image, info, state, application }: 
     const layers = await imageLayers(release.images.server, host.dockerHost);
     return layers === undefined ? [] : [judgeImage(release.images.server, layers)];
   });
+}
+
+/** The files of a service that answers by https: the stack's outputs begin with its first service. */
+function tlsOf(url: string, stack: string): TlsFiles | undefined {
+  return url.startsWith("https:") ? configuredTls(stack)[0]?.tls : undefined;
 }
 
 /** One server of each service: its replicas are alike. */

@@ -89,7 +89,7 @@ export function judgeEngine(info: EngineInfo, dockerHost: string, root: string):
           "This engine confines containers with SELinux, which denies them every file without the label of containers. " +
             "Label the store on the engine's host before the first update: " +
             `${selinuxCommand(root)}. ` +
-            "Directories that archon:wheelhouse and archon:caBundle name need the label too.",
+            "Directories that archon:wheelhouse, archon:caBundle and tls of archon:services name need the label too.",
         ]
       : []),
     ...(info.MemoryLimit

@@ -1,4 +1,5 @@
 import { UserError } from "../../lib/errors";
+import type { Fetch } from "../lib/gateway-fetch";
 import { interruption, sleep } from "../lib/signals";
 import type { Progress } from "../lib/progress";
 
@@ -59,6 +60,7 @@ export class ArchonClient {
   constructor(
     private readonly url: string,
     private readonly apiToken: string | undefined,
+    private readonly fetch: Fetch = globalThis.fetch,
   ) {}
 
   /** Waits until the gateway has seen that the server is healthy; for a new server that takes a moment. */
@@ -173,7 +175,7 @@ export class ArchonClient {
 
   #send(method: string, path: string, init: Pick<RequestInit, "body" | "headers"> = {}): Promise<Response> {
     const authorization = this.apiToken === undefined ? {} : { authorization: `Bearer ${this.apiToken}` };
-    return fetch(this.url + path, {
+    return this.fetch(this.url + path, {
       ...init,
       method,
       headers: { ...init.headers, ...authorization },

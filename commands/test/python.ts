@@ -21,7 +21,7 @@ const report = "test-python.xml";
 
 /** Options of `docker run` that mount what the tests read below /src: sources, and the settings of their tools. */
 export function pythonSources(checkout: string): string[] {
-  return ["applications", "demo", "store", "pyproject.toml"].map(
+  return ["applications", "demo", "gateway", "store", "pyproject.toml"].map(
     (name) => `--volume=${path.join(checkout, name)}:/src/${name}:ro`,
   );
 }

@@ -4,6 +4,7 @@
 #   GATE_CONTAINER      id of the container
 #   GATE_GATEWAY        id of the gateway's container
 #   GATE_URL            what to ask for, at the address and port that people use
+#   GATE_CERTIFICATE    path, in the container that asks, of the certificate that must be served; unset for plain HTTP
 #   GATE_ASK_OPTIONS    options of `docker run` for the container that asks, one a line
 #   GATE_ASK_IMAGE      its image, with Python
 #   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed; empty when it never says so
@@ -25,7 +26,7 @@ ask_gateway() {
   mapfile -t options <<<"$GATE_ASK_OPTIONS"
   addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$GATE_CONTAINER")
   # shellcheck disable=SC2086 # one word for each network
-  docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 $addresses 2>&1
+  docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 "${GATE_CERTIFICATE:-}" $addresses 2>&1
 }
 
 # Uses the server as a client would. Its output ends with what is wrong.

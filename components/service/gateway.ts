@@ -1,10 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { TlsFiles } from "../../config/schema";
 import type { DeploymentIdentity } from "../../lib/deployment-identity";
 import { COMPLETED_BY_ENGINE, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
+import { GATEWAY_USER, tlsMounts, tlsPaths } from "./tls";
 
-/** User and group of haproxy in its image. */
-const USER = "10001:10001";
+/** Ports inside the container: one for plain HTTP, which other containers may ask too, and one for TLS. */
+const PORTS = { http: 8080, https: 8443 } as const;
 
 /** Exits with 0 if HAProxy answers. Runs every few seconds: starting Python for it takes thirty times as long. */
 const PROBE =
@@ -28,6 +30,8 @@ export interface GatewayArgs {
   /** Address and port on the host. A changed one replaces the gateway. */
   bind: string;
   port: number;
+  /** Files on the host to serve TLS with; undefined for plain HTTP. Other paths replace the gateway, other files do not. */
+  tls: TlsFiles | undefined;
 }
 
 /**
@@ -35,6 +39,8 @@ export interface GatewayArgs {
  * changes. It needs none of them to start: without any it answers 503.
  */
 export class Gateway extends pulumi.ComponentResource {
+  /** The files that it serves TLS with. */
+  readonly tls: TlsFiles | undefined;
   /** Where the service answers, such as `http://127.0.0.1:8181`. */
   readonly url: string;
   /** Reference of its image. */
@@ -49,17 +55,19 @@ export class Gateway extends pulumi.ComponentResource {
         ...hardened,
         tmpfs: { "/tmp": "rw,nosuid,nodev,size=256m" },
         image: args.image,
-        user: USER,
+        user: GATEWAY_USER,
         networksAdvanced: [
           { name: args.network, ...(args.ownAliases.length === 0 ? {} : { aliases: [...args.ownAliases] }) },
         ],
-        ports: [{ internal: 8080, external: args.port, ip: args.bind }],
+        ports: [{ internal: args.tls === undefined ? PORTS.http : PORTS.https, external: args.port, ip: args.bind }],
         envs: [
           `ARCHON_ALIAS=${args.alias}`,
           `ARCHON_HEALTH_PATH=${args.health.path}`,
           `ARCHON_HEALTH_TIMEOUT=${args.health.timeoutSeconds}s`,
           `ARCHON_SERVER_PORT=${args.serverPort}`,
+          ...(args.tls === undefined ? [] : [`ARCHON_TLS=${tlsPaths(args.tls).certificate}`]),
         ],
+        ...(args.tls === undefined ? {} : tlsArgs(args.tls)),
         labels: labels(args.deployment, "gateway", { service: args.service }),
         healthcheck: {
           tests: ["CMD", "bash", "-c", PROBE],
@@ -81,7 +89,8 @@ export class Gateway extends pulumi.ComponentResource {
         ignoreChanges: ["labels", ...COMPLETED_BY_ENGINE],
       },
     );
-    this.url = gatewayUrl(args.bind, args.port);
+    this.tls = args.tls;
+    this.url = gatewayUrl(args.bind, args.port, args.tls === undefined ? "http" : "https");
     this.image = args.image;
     this.containerId = container.id;
     this.registerOutputs({ url: this.url });
@@ -91,8 +100,17 @@ export class Gateway extends pulumi.ComponentResource {
 /** Loopback, by the address that stands for all addresses of the host. */
 const loopbackOf: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
+/** What a gateway with TLS has in addition: its files, and the program that starts HAProxy with them. */
+function tlsArgs(tls: TlsFiles): Pick<docker.ContainerArgs, "mounts" | "command"> {
+  const { certificate, key } = tlsPaths(tls);
+  return {
+    mounts: tlsMounts(tls).map((mount) => ({ type: "bind", readOnly: true, ...mount })),
+    command: ["python3", "/usr/local/lib/gateway/tls.py", "serve", certificate, key],
+  };
+}
+
 /** URL for a client on the host: a gateway that listens on every address answers on loopback too. */
-export function gatewayUrl(bind: string, port: number): string {
+export function gatewayUrl(bind: string, port: number, scheme: "http" | "https"): string {
   const address = loopbackOf[bind] ?? bind;
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }

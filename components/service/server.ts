@@ -4,12 +4,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { snapshotOf, snapshotPath, type Release } from "../../release/release";
 import { MOUNTS, type Application } from "../../applications/application";
 import { CA_BUNDLE, jobOptions, toLines } from "../../lib/container-job";
+import type { TlsFiles } from "../../config/schema";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
 import type { Host } from "../../lib/host";
 import { STRICT_SHELL } from "../store/store-job";
 import { COMPLETED_BY_ENGINE, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import type { Environment } from "../store/environment";
 import type { Gateway } from "./gateway";
+import { certificateMount, GATEWAY_USER, tlsPaths } from "./tls";
 
 export interface ServerArgs {
   application: Application;
@@ -75,7 +77,8 @@ export class Server extends pulumi.ComponentResource {
           GATE_CONTAINER: container.id,
           GATE_GATEWAY: args.gateway.containerId,
           GATE_URL: `${args.gateway.url}${args.application.readiness.path}`,
-          GATE_ASK_OPTIONS: toLines(askOptions(args.deployment)),
+          ...(args.gateway.tls === undefined ? {} : { GATE_CERTIFICATE: tlsPaths(args.gateway.tls).certificate }),
+          GATE_ASK_OPTIONS: toLines(askOptions(args.deployment, args.gateway.tls)),
           GATE_ASK_IMAGE: args.gateway.image,
           GATE_FAILED_PREFIX: args.application.readiness.failedPrefix ?? "",
           ...smokeTestEnv(args.application.readiness),
@@ -96,10 +99,15 @@ export class Server extends pulumi.ComponentResource {
 
 /**
  * Options of the container that asks through the gateway. It shares the network of the engine's host, because the
- * deployer may be on another machine or in another network, where the published address is not reachable.
+ * deployer may be on another machine or in another network, where the published address is not reachable. With TLS it sees
+ * the certificate, to compare it with the one that is served.
  */
-function askOptions(deployment: DeploymentIdentity): string[] {
-  return jobOptions({ labels: deploymentLabels(deployment, "one-shot"), network: "host" });
+function askOptions(deployment: DeploymentIdentity, tls: TlsFiles | undefined): string[] {
+  return jobOptions({
+    labels: deploymentLabels(deployment, "one-shot"),
+    network: "host",
+    ...(tls === undefined ? {} : { mounts: [certificateMount(tls)], user: GATEWAY_USER }),
+  });
 }
 
 /** What a server's container is made from. */

@@ -1,5 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { TlsFiles } from "../../config/schema";
 import { STRICT_SHELL } from "../store/store-job";
 import { Server, containerArgs, serverScriptEnv, type ServerArgs } from "./server";
 import { Gateway } from "./gateway";
@@ -14,6 +15,8 @@ export interface ServiceArgs extends Omit<ServerArgs, "alias" | "gateway" | "sto
   /** Address and port on the host. */
   bind: string;
   port: number;
+  /** Files on the host to serve TLS with; undefined for plain HTTP. */
+  tls: TlsFiles | undefined;
   /** Whether the old servers keep running until the new ones are ready, or are stopped first. */
   rollout: "overlap" | "replace";
 }
@@ -29,7 +32,7 @@ export class Service extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServiceArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Service", name, {}, opts);
-    const { replicas, gatewayImage, bind, port, rollout, aliases, ...rest } = args;
+    const { replicas, gatewayImage, bind, port, tls, rollout, aliases, ...rest } = args;
     const alias = serversAlias(args);
     const gateway = new Gateway(
       `${name}-gateway`,
@@ -44,6 +47,7 @@ export class Service extends pulumi.ComponentResource {
         health: args.application.readiness,
         bind,
         port,
+        tls,
       },
       { parent: this },
     );

@@ -545,5 +545,41 @@ test.each([
   ["::", "http://[::1]:80"],
   ["10.1.2.3", "http://10.1.2.3:80"],
 ])("bound to %s, the address is %s", (bind, url) => {
-  expect(gatewayUrl(bind, 80)).toBe(url);
+  expect(gatewayUrl(bind, 80, "http")).toBe(url);
+  expect(gatewayUrl(bind, 80, "https")).toBe(url.replace("http:", "https:"));
+});
+
+test("TLS changes the gateway, which gets the directories of its files, and the gate, which compares the certificate", async () => {
+  const [service] = settings().services;
+  const tls = { certificate: "/etc/archon/tls/fullchain.pem", key: "/etc/archon/keys/privkey.pem" };
+  const services = service === undefined ? [] : [{ ...service, tls }];
+  const [plain, secure] = [await run(), await run({ services })];
+
+  const changed = secure.resources.filter(
+    ({ type, name, inputs }) => JSON.stringify(inputs) !== JSON.stringify(plain.sole(type, name).inputs),
+  );
+  expect(changed.map(({ name }) => name).sort()).toEqual(["archon-server-0-ready", "archon-server-gateway"]);
+  expect(secure.result.url).toBe("https://127.0.0.1:8181");
+
+  const { inputs } = secure.sole(CONTAINER, "archon-server-gateway");
+  expect(inputs).toMatchObject({
+    command: [
+      "python3",
+      "/usr/local/lib/gateway/tls.py",
+      "serve",
+      "/run/tls/certificate/fullchain.pem",
+      "/run/tls/key/privkey.pem",
+    ],
+    mounts: [
+      { type: "bind", source: "/etc/archon/tls", target: "/run/tls/certificate", readOnly: true },
+      { type: "bind", source: "/etc/archon/keys", target: "/run/tls/key", readOnly: true },
+    ],
+    ports: [{ internal: 8443, external: 8181, ip: "127.0.0.1" }],
+  });
+  const gate = secure.sole(COMMAND, "archon-server-0-ready").inputs["environment"] as Record<string, string>;
+  expect(gate["GATE_URL"]).toBe("https://127.0.0.1:8181/health");
+  expect(gate["GATE_CERTIFICATE"]).toBe("/run/tls/certificate/fullchain.pem");
+  // The key is none of its business.
+  expect(gate["GATE_ASK_OPTIONS"]).not.toContain("/etc/archon/keys");
+  expect(gate["GATE_ASK_OPTIONS"]).toContain("source=/etc/archon/tls,target=/run/tls/certificate,readonly");
 });

@@ -450,9 +450,9 @@ test("packages that a server does not find are named, with how to look and how t
 
 test("a service that does not answer, or has no ready server, is named by its address", () => {
   const url = "http://127.0.0.1:8181/health";
-  expect(judgeAnswers("dev", url, { status: 200 }).status).toBe("ok");
-  expect(judgeAnswers("dev", url, { status: 503 }).finding).toContain("answers with 503");
-  expect(judgeAnswers("dev", url, { error: "connection refused" })).toMatchObject({
+  expect(judgeAnswers("dev", url, undefined).status).toBe("ok");
+  expect(judgeAnswers("dev", url, "503 Service Unavailable").finding).toContain("answers with 503");
+  expect(judgeAnswers("dev", url, "connection refused")).toMatchObject({
     status: "problem",
     finding: expect.stringContaining("connection refused") as string,
   });

@@ -1,0 +1,52 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+/** A certificate that its own key has signed, in PEM format. */
+export interface TestCertificate {
+  certificate: string;
+  key: string;
+}
+
+const CONFIGURATION = `
+[ca]
+default_ca = own
+[own]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+`;
+
+/**
+ * Makes a certificate with openssl.
+ * @param days from now, between which it is valid; negative ones are in the past
+ */
+export function makeCertificate(name: string, [from, to]: readonly [number, number] = [-1, 60]): TestCertificate {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-certificate-"));
+  const openssl = (...args: string[]): void => {
+    execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
+  };
+  const read = (file: string): string => fs.readFileSync(path.join(directory, file), "utf8");
+  try {
+    fs.writeFileSync(path.join(directory, "ca.cnf"), CONFIGURATION);
+    fs.writeFileSync(path.join(directory, "index.txt"), "");
+    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    openssl("req", "-new", ...curve, "-subj", `/CN=${name}`, "-keyout", "key.pem", "-out", "request.pem");
+    const signing = ["-batch", "-selfsign", "-notext", "-config", "ca.cnf", "-keyfile", "key.pem"];
+    const dates = ["-startdate", utcTime(from), "-enddate", utcTime(to)];
+    openssl("ca", ...signing, ...dates, "-in", "request.pem", "-out", "certificate.pem");
+    return { certificate: read("certificate.pem"), key: read("key.pem") };
+  } finally {
+    fs.rmSync(directory, { recursive: true });
+  }
+}
+
+/** `20301231235959Z` */
+function utcTime(days: number): string {
+  return `${new Date(Date.now() + days * 86_400_000).toISOString().replace(/\D/g, "").slice(0, 14)}Z`;
+}
