@@ -138,10 +138,20 @@ function listItems(key: keyof StackConfig, stack: string): unknown[] {
 /** The unchecked value of a key in a stack's file; undefined when it has none. A secret is an encrypted object. */
 export function readKey(key: string, stack: string): unknown {
   const file = stackFile(stack);
-  const settings = fs.existsSync(file)
-    ? (parse(fs.readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null)
-    : null;
+  const settings = fs.existsSync(file) ? parseFile(file) : null;
   return settings?.config?.[`${project}:${key}`] ?? settings?.config?.[key];
+}
+
+/** @throws UserError for a file that is no YAML. It repeats no line of the file, which may hold secrets. */
+function parseFile(file: string): { config?: Record<string, unknown> } | null {
+  try {
+    return parse(fs.readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null;
+  } catch (error) {
+    const [reason = ""] = (error as Error).message.split("\n");
+    throw new UserError(
+      `${path.basename(file)} cannot be read: ${reason.replace(/:$/, "")}. Correct it, then run the command again.`,
+    );
+  }
 }
 
 function declaredDefaults(): Record<string, { default?: unknown } | undefined> {

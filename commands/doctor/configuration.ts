@@ -24,7 +24,7 @@ export function checkConfiguration(stack: string): Configuration {
   try {
     host = stackHost(stack);
   } catch (error) {
-    return { findings: [unreadable(file, error, `correct that, then ${archon(`doctor${stackFlag(stack)}`)} again`)] };
+    return { findings: [unreadable(error, `correct that, then ${archon(`doctor${stackFlag(stack)}`)} again`)] };
   }
   if (!fs.existsSync(stackFile(stack))) {
     return { findings: [problem("configuration", `there is no ${file}`, archon(`pulumi stack init ${stack}`))], host };
@@ -33,15 +33,13 @@ export function checkConfiguration(stack: string): Configuration {
     const application = stackApplication(stack);
     return { findings: [ok("configuration", `the application ${application.name ?? "reference"}`)], host, application };
   } catch (error) {
-    return { findings: [unreadable(file, error, archon(`preview${stackFlag(stack)}`))], host };
+    return { findings: [unreadable(error, archon(`preview${stackFlag(stack)}`))], host };
   }
 }
 
-function unreadable(file: string, error: unknown, remedy: string): Finding {
-  if (error instanceof UserError) {
-    return problem("configuration", error.message, remedy);
+function unreadable(error: unknown, remedy: string): Finding {
+  if (!(error instanceof UserError)) {
+    throw error;
   }
-  // Only the first line: below it, an error of YAML repeats lines of the file, and with them what may be secret.
-  const [reason = ""] = String(error).split("\n");
-  return problem("configuration", `${file} cannot be read: ${reason}`, remedy);
+  return problem("configuration", error.message, remedy);
 }

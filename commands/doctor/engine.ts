@@ -5,7 +5,7 @@ import { atLeast } from "../lib/version";
 import { stackFlag } from "../lib/options";
 import { findEngine, minimumVersion } from "../setup/docker";
 import { hasSystemd } from "../setup/dockerd";
-import { engineInfo, judgeEngine, MEMORY_PARAMETERS, type EngineInfo } from "../setup/engine-check";
+import { engineInfo, judgeEngine, MEMORY_PARAMETERS, type EngineInfo, type EngineTarget } from "../setup/engine-check";
 import { ok, problem, warning, type Finding } from "./finding";
 
 export interface CheckedEngine {
@@ -47,11 +47,8 @@ function nameAnother(stack: string): string {
 }
 
 /** What an engine that answers cannot do. */
-export function judgeAnswer(
-  version: string,
-  info: EngineInfo,
-  { stack, dockerHost, root }: { stack: string; dockerHost: string; root: string },
-): Finding[] {
+export function judgeAnswer(version: string, info: EngineInfo, target: EngineTarget): Finding[] {
+  const { stack, dockerHost } = target;
   if (!atLeast(version, minimumVersion)) {
     return [
       problem(
@@ -62,7 +59,7 @@ export function judgeAnswer(
     ];
   }
   try {
-    judgeEngine(info, dockerHost, root);
+    judgeEngine(info, target);
   } catch (error) {
     if (!(error instanceof UserError)) {
       throw error;

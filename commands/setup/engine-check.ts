@@ -2,6 +2,7 @@ import { z } from "zod";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { dockerEnvironment } from "../lib/docker";
+import { stackFlag } from "../lib/options";
 import type { Progress } from "../lib/progress";
 import { run } from "../lib/run";
 
@@ -38,13 +39,20 @@ export function parseEngineInfo(json: string): EngineInfo {
   return infoSchema.parse(JSON.parse(json));
 }
 
+/** Where a stack is to run. */
+export interface EngineTarget {
+  stack: string;
+  dockerHost: string;
+  /** Directory of the store on the engine's host. */
+  root: string;
+}
+
 /**
  * Checks whether a stack can run on an engine, and says what a person has to do first.
- * @param root directory of the store on the engine's host
  * @throws UserError when it cannot
  */
-export async function checkEngine(dockerHost: string, root: string, progress: Progress): Promise<void> {
-  judgeEngine(await engineInfo(dockerHost), dockerHost, root).forEach((notice) => progress.message(notice));
+export async function checkEngine(target: EngineTarget, progress: Progress): Promise<void> {
+  judgeEngine(await engineInfo(target.dockerHost), target).forEach((notice) => progress.message(notice));
 }
 
 /** What an engine says of itself. @throws CommandError when it does not answer */
@@ -74,13 +82,13 @@ function hasSecurityOption({ SecurityOptions }: EngineInfo, name: string): boole
  * What a person must do on the engine's host before a stack can run there.
  * @throws UserError when it cannot run there at all
  */
-export function judgeEngine(info: EngineInfo, dockerHost: string, root: string): string[] {
+export function judgeEngine(info: EngineInfo, { stack, dockerHost, root }: EngineTarget): string[] {
   if (hasSecurityOption(info, "rootless")) {
     throw new UserError(
       `The Docker engine at ${dockerHost} runs rootless, which is not supported: the store has files of several users, ` +
         "and such an engine can neither make its directory nor be sure to limit memory.\n" +
         "Start an engine as root (on Debian and Ubuntu `sudo apt-get install docker.io`) and name it: " +
-        `\`${archon("pulumi config set archon:dockerHost unix:///var/run/docker.sock")}\`.`,
+        `\`${archon(`pulumi config set archon:dockerHost unix:///var/run/docker.sock${stackFlag(stack)}`)}\`.`,
     );
   }
   return [

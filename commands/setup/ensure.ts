@@ -83,7 +83,8 @@ async function setUpEngine(steps: Steps, stack: string, recorded: Machine): Prom
     "Docker engine",
     async (progress) => {
       const found = await ensureDocker(recorded.dockerHost, progress);
-      await checkEngine(found.host ?? DEFAULT_DOCKER_HOST, configuredValue("root", stack), progress);
+      const dockerHost = found.host ?? DEFAULT_DOCKER_HOST;
+      await checkEngine({ stack, dockerHost, root: configuredValue("root", stack) }, progress);
       return found;
     },
     ({ version }) => version,
@@ -113,7 +114,7 @@ async function checkNamedEngine(steps: Steps, stack: string, recorded: Machine):
     "Docker engine",
     async (progress) => {
       const found = await requireEngine(stack, dockerHost);
-      await checkEngine(dockerHost, configuredValue("root", stack), progress);
+      await checkEngine({ stack, dockerHost, root: configuredValue("root", stack) }, progress);
       return found;
     },
     ({ version }) => `${version} at ${dockerHost}`,

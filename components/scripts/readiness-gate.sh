@@ -82,10 +82,8 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
         fi
       fi
       if [[ -n "$reached" ]] && ((SECONDS - ready_since >= settle)); then
-        if used=$(smoke_test); then
-          echo "${used:+$used$'\n'}ready"
-          exit 0
-        fi
+        used=$(smoke_test) && echo "${used:+$used$'\n'}ready" && exit 0
+        smoke_test_code=$?
         health=unusable
         # It may have ended in the test, for the first time with its model in memory.
         read -r status _ restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
@@ -105,6 +103,8 @@ elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
   reason="it stopped by itself"
 elif [[ "${health:-}" == failed ]]; then
   reason="it reports ${reports##*$'\n'}"
+elif [[ "${health:-}" == unusable && "$smoke_test_code" == 124 ]]; then
+  reason="its smoke test (archon:application.smokeTest) did not end within ${GATE_TIMEOUT} s (archon:readyTimeout)${used:+; the last it said is: ${used##*$'\n'}}"
 elif [[ "${health:-}" == unusable ]]; then
   reason="its smoke test (archon:application.smokeTest) failed${used:+: ${used##*$'\n'}}"
 elif [[ "${health:-}" == starting ]]; then

@@ -13,6 +13,8 @@ jest.mock("../../lib/paths", () => {
 
 import { checkConfiguration } from "../../commands/doctor/configuration";
 import { sourcesOf } from "../../commands/doctor/network";
+import { configuredValue } from "../../config/stack";
+import { UserError } from "../../lib/errors";
 import { machineFile, projectRoot } from "../../lib/paths";
 
 const configure = (stack: string, text: string): void =>
@@ -46,12 +48,14 @@ test("a file that is no YAML is a problem that repeats none of its lines", () =>
     {
       check: "configuration",
       status: "problem",
-      finding: expect.stringMatching(/^Pulumi\.prod\.yaml cannot be read: YAML.* at line 2/) as string,
+      finding: expect.stringMatching(/^Pulumi\.prod\.yaml cannot be read: .* at line 2, column \d+\. Correct it/) as string,
       remedy: "correct that, then ./archon doctor --stack prod again",
     },
   ]);
   expect(JSON.stringify(findings)).not.toContain("secret");
   expect(host).toBeUndefined();
+  // Every other command stops with the same message, and no stack trace.
+  expect(() => configuredValue("root", "prod")).toThrow(UserError);
 });
 
 test("facts of the machine that are no JSON are a problem that says how to make them again", () => {

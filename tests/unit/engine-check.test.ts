@@ -14,7 +14,11 @@ const recorded = {
   raspberry: '{"ServerVersion":"28.5.1","SecurityOptions":["name=seccomp,profile=builtin"],"MemoryLimit":false}',
 };
 const judge = (engine: keyof typeof recorded): string[] =>
-  judgeEngine(parseEngineInfo(recorded[engine]), "unix:///run/docker.sock", "/srv/archon");
+  judgeEngine(parseEngineInfo(recorded[engine]), {
+    stack: "prod",
+    dockerHost: "unix:///run/docker.sock",
+    root: "/srv/archon",
+  });
 
 test.each(["debian", "mapped", "bare"] as const)("the engine %s runs a stack without more ado", (engine) => {
   expect(judge(engine)).toEqual([]);
@@ -34,6 +38,6 @@ test("an engine that cannot limit memory is named as such", () => {
 
 test("a rootless engine is refused, with the way to another one", () => {
   expect(() => judge("rootless")).toThrow(
-    /^The Docker engine at unix:\/\/\/run\/docker\.sock runs rootless, which is not supported.*\n.*`\.\/archon pulumi config set archon:dockerHost unix:\/\/\/var\/run\/docker\.sock`/,
+    /^The Docker engine at unix:\/\/\/run\/docker\.sock runs rootless, which is not supported.*\n.*`\.\/archon pulumi config set archon:dockerHost unix:\/\/\/var\/run\/docker\.sock --stack prod`/,
   );
 });
