@@ -136,6 +136,8 @@ export interface Variables {
    * authorities.
    */
   of(release: Release, service: string): Record<string, string>;
+  /** Names and values of those that make a server refuse to compute without the GPU it was given. @default none */
+  gpu?: Readonly<Record<string, string>>;
   /** Names and values of those that are secret. @default none */
   secret?: Readonly<Record<string, string>>;
   /** Name of the variable for the API token; set only in a stack that requires one. Undefined if it checks no token. */

@@ -1,15 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Application } from "../applications/application";
 import type { Settings } from "../config/load";
-import { configurationError } from "../config/problems";
+import { configurationError, type Problem } from "../config/problems";
 import { runError } from "../config/run-error";
 import { storeName } from "../lib/deployment-identity";
 import { gitCommit } from "../lib/git";
+import type { GpuRequest } from "../lib/gpu";
 import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
 import type { Ledger } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
 import { releaseOf, type Release } from "../release/release";
 import { checkBuildEngine } from "./build-engine";
+import { planGpus } from "./gpu-preflight";
 import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
 import { storeMark } from "./store-contents";
 import { tlsProblems } from "./tls-preflight";
@@ -19,6 +21,8 @@ export interface DeploymentPlan extends Plan {
   application: Application;
   settings: Settings;
   facts: HostFacts;
+  /** How servers with a GPU ask the engine for it; undefined where none asks. */
+  gpuRequest: GpuRequest | undefined;
   /** Whether the store is another one than at the last update. */
   rootChanged: boolean;
   /** What the checkout can build. */
@@ -39,7 +43,8 @@ export function planDeployment(application: Application, settings: Settings, pre
   if (facts.engineProblem !== undefined) {
     throw engineError(settings.dockerHost, facts.engineProblem);
   }
-  checkTls(settings, facts);
+  const gpus = planGpus(settings, facts.images !== undefined);
+  refuse([...tlsProblems(settings, facts.images), ...gpus.problems]);
   const { lock, baseImage, models, activeModel } = settings;
   const candidate = releaseOf({
     application: application.name,
@@ -60,6 +65,7 @@ export function planDeployment(application: Application, settings: Settings, pre
     application,
     settings,
     facts,
+    gpuRequest: gpus.request,
     rootChanged: previous.root !== undefined && previous.root !== settings.root,
     recipes,
     ...planned,
@@ -82,9 +88,8 @@ function engineError(dockerHost: string, problem: string): pulumi.RunError {
   );
 }
 
-/** @throws pulumi.RunError when a gateway could not serve TLS with what the host has */
-function checkTls(settings: Settings, { images }: HostFacts): void {
-  const problems = tlsProblems(settings, images);
+/** @throws pulumi.RunError when the host lacks something that the configuration needs */
+function refuse(problems: readonly Problem[]): void {
   if (problems.length > 0) {
     throw configurationError(pulumi.getStack(), problems);
   }

@@ -166,7 +166,7 @@ export class Deployment extends pulumi.ComponentResource {
     const { secret = {}, token } = application.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
     return settings.services.map(
-      ({ name: service, port, bind, tls, memoryMiB, replicas, variables }, index) =>
+      ({ name: service, port, bind, tls, gpu, memoryMiB, replicas, variables }, index) =>
         new Service(
           `${name}-${service}`,
           {
@@ -179,6 +179,7 @@ export class Deployment extends pulumi.ComponentResource {
             bind,
             tls,
             memoryMiB,
+            gpu: gpu === "nvidia" ? plan.gpuRequest : undefined,
             aliases: index === 0 ? (application.aliases ?? []) : [],
             replicas,
             image: artifacts.image(active.images.server).reference,
@@ -189,6 +190,7 @@ export class Deployment extends pulumi.ComponentResource {
             variables: {
               ...secrets({ ...variables, ...secret }),
               ...application.variables.of(active, service),
+              ...(gpu === "nvidia" ? application.variables.gpu : {}),
               ...apiToken,
             },
             rollout: settings.rollout,

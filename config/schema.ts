@@ -52,6 +52,9 @@ const tls = z
 /** The files of the Docker host with which a gateway serves TLS. */
 export type TlsFiles = z.infer<typeof tls>;
 
+/** A service with a GPU, whatever its other fields are. */
+export const gpuService = z.object({ name, gpu: z.literal("nvidia") });
+
 /** A service with TLS, whatever its other fields are. */
 export const tlsService = z.object({ name, tls });
 export type TlsService = z.infer<typeof tlsService>;
@@ -65,6 +68,7 @@ const service = z.strictObject({
   memoryMiB: z.int().min(256, "must be at least 256").default(4096),
   replicas: z.int().min(1).max(4).default(1),
   tls: tls.optional(),
+  gpu: z.enum(["none", "nvidia"]).default("none"),
   variables: z
     .record(variableName, z.union([z.string(), z.number(), z.boolean()], { error: "must be text" }).transform(String))
     .default({}),
@@ -358,7 +362,7 @@ function checkReserved(services: unknown, reserved: readonly string[], problems:
 }
 
 function crossCheck(
-  { services, models, activeModel, requireToken }: StackConfig,
+  { services, models, activeModel, requireToken, accelerator }: StackConfig,
   application: ApplicationRules | undefined,
   problems: Problem[],
 ): void {
@@ -384,7 +388,22 @@ function crossCheck(
       reason: `must be the name of one of the models (${known === "" ? "none is configured" : known})`,
     });
   }
+  const scoring = activeModel === "" ? models[0] : models.find((model) => model.name === activeModel);
   services.forEach((each, index) => {
+    if (each.gpu === "nvidia" && accelerator === "cpu") {
+      problems.push({
+        path: ["services", index, "gpu"],
+        received: each.gpu,
+        reason: "needs torch with CUDA, and archon:accelerator is cpu; set that to cuda, or remove gpu",
+      });
+    }
+    if (each.gpu === "nvidia" && scoring !== undefined && "from" in scoring) {
+      problems.push({
+        path: ["services", index, "gpu"],
+        received: each.gpu,
+        reason: `the active model ${scoring.name} has weights of 8 bits, which only processors compute with; make ${scoring.from} the active one, or remove gpu`,
+      });
+    }
     if (!requireToken && !isLoopback(each.bind)) {
       problems.push({
         path: ["services", index, "bind"],

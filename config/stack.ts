@@ -8,6 +8,7 @@ import { hostOf, readMachine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { DEFAULT_PYTHON, type PythonVersion } from "./python";
 import {
+  gpuService,
   modelEntry,
   pythonOf,
   schema,
@@ -110,6 +111,11 @@ export function configuredModels(stack: string, checkout: string = projectRoot):
     const { data } = modelEntry.safeParse(entry);
     return data === undefined ? [] : [modelOf(checkout, data)];
   });
+}
+
+/** Names of the services of a stack that have a GPU. */
+export function configuredGpus(stack: string): string[] {
+  return listItems("services", stack).flatMap((entry) => gpuService.safeParse(entry).data?.name ?? []);
 }
 
 /** The services of a stack that have TLS. */

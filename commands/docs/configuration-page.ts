@@ -51,6 +51,7 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 | \`tls\` | services | none | \`{ certificate, key }\`: absolute paths on the Docker host of PEM files; see [TLS](operations.md#tls) |
 | \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap |
 | \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4 |
+| \`gpu\` | services | \`"none"\` | \`nvidia\` gives the servers all GPUs of the Docker host; see [GPU](operations.md#gpu) |
 | \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here |
 
 - \`directory\`: The commit is computed from its files.
@@ -60,6 +61,7 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 - \`bind\`: Beyond loopback, \`requireToken\` must be true. Changing it replaces the gateway.
 - \`tls\`: Other paths replace the gateway. Other files under these paths are taken without that.
 - \`memoryMiB\`: Changing it replaces the servers.
+- \`gpu\`: Changing it replaces the servers. It needs \`archon:accelerator: cuda\`.
 - \`variables\`: Changing one replaces the servers. For a secret:
   \`pulumi config set --secret --path 'archon:services[0].variables.NAME'\`.
 

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { configuredTls, configuredValue } from "../../config/stack";
+import { configuredGpus, configuredTls, configuredValue } from "../../config/stack";
 import type { TlsFiles } from "../../config/schema";
 import type { Application } from "../../applications/application";
 import { archon } from "../../lib/command-line";
@@ -182,7 +182,10 @@ async function* examineHost(subject: Subject, image: string, info: EngineInfo): 
     const networks = (await labelledWith(stack)).filter(({ kind }) => kind === "network").map(({ name }) => name);
     return [
       judgeMtu(mtu, await networkMtus(host.dockerHost, ["bridge", ...networks])),
-      judgeGpu(info, nvidiaDriver, configuredValue("accelerator", stack)),
+      judgeGpu(info, nvidiaDriver, {
+        accelerator: configuredValue("accelerator", stack),
+        services: configuredGpus(stack),
+      }),
     ];
   });
   yield* inOrder(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
+import { gpuInfoSchema } from "../../lib/gpu";
 import { dockerEnvironment } from "../lib/docker";
 import { stackFlag } from "../lib/options";
 import type { Progress } from "../lib/progress";
@@ -21,16 +22,7 @@ const infoSchema = z.object({
     .transform((options) => options ?? []),
   /** Whether the kernel can limit the memory of a container. */
   MemoryLimit: z.boolean(),
-  /** Runtimes by name: a host with NVIDIA's container toolkit has `nvidia`. */
-  Runtimes: z
-    .record(z.string(), z.unknown())
-    .nullish()
-    .transform((runtimes) => Object.keys(runtimes ?? {})),
-  /** Devices that a container may ask for by name (CDI), such as `nvidia.com/gpu=all`; since release 28.2. */
-  DiscoveredDevices: z
-    .array(z.object({ ID: z.string() }))
-    .nullish()
-    .transform((devices) => (devices ?? []).map(({ ID }) => ID)),
+  ...gpuInfoSchema.shape,
 });
 
 export type EngineInfo = z.infer<typeof infoSchema>;

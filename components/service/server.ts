@@ -6,6 +6,7 @@ import { MOUNTS, type Application } from "../../applications/application";
 import { CA_BUNDLE, jobOptions, toLines } from "../../lib/container-job";
 import type { TlsFiles } from "../../config/schema";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
+import { ALL_GPUS, type GpuRequest } from "../../lib/gpu";
 import type { Host } from "../../lib/host";
 import { STRICT_SHELL } from "../store/store-job";
 import { COMPLETED_BY_ENGINE, goDuration, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
@@ -35,6 +36,8 @@ export interface ServerArgs {
   /** Environment variables. May hold secrets. */
   variables: Readonly<Record<string, pulumi.Input<string>>>;
   memoryMiB: number;
+  /** How it asks the engine for all GPUs of the host; undefined for a server without. A changed one replaces the container. */
+  gpu: GpuRequest | undefined;
   /** Seconds that a new server may take until it is ready. A changed one replaces the container. */
   readyTimeout: number;
   /** What routes to it. Another one makes the gate ask through it again. */
@@ -151,8 +154,17 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
       startPeriod: goDuration(args.readyTimeout),
     },
     destroyGraceSeconds: application.stopSeconds,
+    ...gpuArgs(args.gpu),
     ...memoryLimit(args.memoryMiB),
   };
+}
+
+/** What a container's GPUs are asked for with. */
+function gpuArgs(request: GpuRequest | undefined): Pick<docker.ContainerArgs, "gpus" | "deviceRequests"> {
+  if (request === "cdi") {
+    return { deviceRequests: [{ driver: "cdi", deviceIds: [ALL_GPUS] }] };
+  }
+  return request === undefined ? {} : { gpus: "all" };
 }
 
 /** The snapshot of the default model, where the application looks for its model outside the cache. */

@@ -39,6 +39,16 @@ test("a key of the wrong type is refused by Pulumi itself, by name", async () =>
   );
 });
 
+test("a GPU that the engine cannot give to a container is refused with what its host lacks", async () => {
+  // On a host with a GPU there is nothing to refuse.
+  expect(docker("info", "--format", "{{json .Runtimes}}")).not.toContain("nvidia");
+  const stack = await checkout.stack({ services: [{ name: "server", port: await freePort(), gpu: "nvidia" }] });
+  const message = await stack.failingUp();
+  expect(message).toMatch(/archon:services\[0\]\.gpu: the Docker engine at .* cannot give a GPU to a container/);
+  expect(message).toContain("nvidia-ctk runtime configure");
+  expect(stack.containers("gateway", { stopped: true })).toEqual([]);
+});
+
 test("without an engine the update names the socket", async () => {
   const stack = await checkout.stack();
   await stack.withEnvironment({ DOCKER_HOST: "unix:///nonexistent/docker.sock" }, async () => {

@@ -88,7 +88,7 @@ test("the default environment is the one that the application asks for", () => {
 test("the defaults alone are a valid stack: loopback, no models", () => {
   const settings = load();
   expect(settings.services).toEqual([
-    { name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1, variables: {} },
+    { name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1, gpu: "none", variables: {} },
   ]);
   expect(settings.activeModel).toBeUndefined();
   expect(settings.caBundle).toBeUndefined();
@@ -161,6 +161,21 @@ test("the accelerator decides which lock file is used, and where torch comes fro
   expect([load().requirements, extraIndexes(load())]).toEqual(["lock.txt", []]);
 });
 
+test("a service with a GPU needs an environment with CUDA, and a model that a GPU computes with", () => {
+  const services = [{ name: "s", port: 1, gpu: "nvidia" }];
+  expect(load({ services }).services[0]?.gpu).toBe("nvidia");
+  fs.writeFileSync(path.join(project, "lock.cpu.txt"), "six==1.17.0 --hash=sha256:00\n");
+  expect(refusal({ services, accelerator: "cpu" })).toContain(
+    "project:services[0].gpu: needs torch with CUDA, and archon:accelerator is cpu",
+  );
+  const models = [
+    { name: "m", directory: "model" },
+    { name: "m8", from: "m", variant: "int8", revision: "e".repeat(40) },
+  ];
+  expect(load({ services, models }).activeModel?.name).toBe("m");
+  expect(refusal({ services, models, activeModel: "m8" })).toContain("the active model m8 has weights of 8 bits");
+});
+
 test("a stack without a GPU needs a lock file of its own, without packages of CUDA", () => {
   expect(refusal({ accelerator: "cpu" })).toMatch(
     /requirements: must be a readable lock file[^]*\.\/archon lock --stack stack[^]*"lock\.cpu\.txt"/,
@@ -226,6 +241,7 @@ test.each([
     [{ name: "s", port: 1, tls: { certificate: "/tls/c.pem", key: "/k.pem" } }],
   ],
   ["services", "one file for both", [{ name: "s", port: 1, tls: { certificate: "/tls/c.pem", key: "/tls/c.pem" } }]],
+  ["services", "an unknown GPU", [{ name: "s", port: 1, gpu: "amd" }]],
   ["requireToken", "text", "perhaps"],
   ["retain", "nothing to go back to", 1],
   ["release", "not an id", "previous"],

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/service/gateway";
+import { containerArgs } from "../../components/service/server";
 import { planDeployment } from "../../components/deployment-plan";
 import { pulledImage } from "../../applications/application";
 import { referenceServer } from "../../applications/reference/application";
@@ -64,7 +65,17 @@ function settings(changes: Partial<Settings> = {}): Settings {
     hubToken: undefined,
     models: [demo],
     activeModel: demo,
-    services: [{ name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} }],
+    services: [
+      {
+        name: "server",
+        port: 8181,
+        bind: "127.0.0.1",
+        memoryMiB: 1024,
+        replicas: 1,
+        gpu: "none" as const,
+        variables: {},
+      },
+    ],
     subnet: "",
     requireToken: false,
     retain: 3,
@@ -407,8 +418,8 @@ test("a stack without models has no snapshot and says so to its server", async (
 
 test("every service has its own gateway, alias and data, and shares the environment", async () => {
   const services = [
-    { name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2, variables: {} },
-    { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1, variables: {} },
+    { name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2, gpu: "none" as const, variables: {} },
+    { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1, gpu: "none" as const, variables: {} },
   ];
   const { result, resources, sole } = await run({ services });
   expect(
@@ -424,7 +435,7 @@ test("every service has its own gateway, alias and data, and shares the environm
 test("other containers reach the first service by the application's aliases, through its gateway", async () => {
   const application = { ...referenceServer, aliases: ["archon-server"] };
   const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
-  const service = { bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, variables: {} };
+  const service = { bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, gpu: "none" as const, variables: {} };
   const services = [
     { ...service, name: "server", port: 1 },
     { ...service, name: "other", port: 2 },
@@ -521,7 +532,9 @@ test("with rollout replace, the old servers are stopped before new ones start, a
 });
 
 test("the gate of every server asks where people do, from the host's network, and again when server or gateway change", async () => {
-  const services = [{ name: "a", port: 80, bind: "0.0.0.0", memoryMiB: 512, replicas: 2, variables: {} }];
+  const services = [
+    { name: "a", port: 80, bind: "0.0.0.0", memoryMiB: 512, replicas: 2, gpu: "none" as const, variables: {} },
+  ];
   const { sole } = await run({ services, requireToken: true });
   for (const index of [0, 1]) {
     const { inputs } = sole(COMMAND, `archon-a-${index}-ready`);
@@ -547,6 +560,34 @@ test.each([
 ])("bound to %s, the address is %s", (bind, url) => {
   expect(gatewayUrl(bind, 80, "http")).toBe(url);
   expect(gatewayUrl(bind, 80, "https")).toBe(url.replace("http:", "https:"));
+});
+
+test("a GPU changes the server alone, which asks for all of them and refuses to compute without", async () => {
+  const services = settings().services.map((each) => ({ ...each, gpu: "nvidia" as const }));
+  const [plain, gpu] = [await run(), await run({ services })];
+  const { inputs } = gpu.sole(CONTAINER, "archon-server-0");
+  const { inputs: before } = plain.sole(CONTAINER, "archon-server-0");
+  const envs = before["envs"] as string[];
+  expect(inputs).toEqual({ ...before, gpus: "all", envs: [...envs, "ARCHON_DEVICE=cuda"].sort() });
+  expect(gpu.sole(CONTAINER, "archon-server-gateway").inputs).toEqual(
+    plain.sole(CONTAINER, "archon-server-gateway").inputs,
+  );
+});
+
+test("an engine that knows GPUs by name is asked by name", () => {
+  const args = { ...settings(), gpu: "cdi" } as unknown as Parameters<typeof containerArgs>[0];
+  const { gpus, deviceRequests } = containerArgs({
+    ...args,
+    application: referenceServer,
+    host: settings(),
+    deployment: identity,
+    environment: { path: "/srv/archon/envs/e" } as unknown as Parameters<typeof containerArgs>[0]["environment"],
+    release: ran("a", { message: "m" }),
+    variables: {},
+  });
+  expect({ gpus, deviceRequests }).toEqual({
+    deviceRequests: [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }],
+  });
 });
 
 test("TLS changes the gateway, which gets the directories of its files, and the gate, which compares the certificate", async () => {

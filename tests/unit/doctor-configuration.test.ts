@@ -48,7 +48,9 @@ test("a file that is no YAML is a problem that repeats none of its lines", () =>
     {
       check: "configuration",
       status: "problem",
-      finding: expect.stringMatching(/^Pulumi\.prod\.yaml cannot be read: .* at line 2, column \d+\. Correct it/) as string,
+      finding: expect.stringMatching(
+        /^Pulumi\.prod\.yaml cannot be read: .* at line 2, column \d+\. Correct it/,
+      ) as string,
       remedy: "correct that, then ./archon doctor --stack prod again",
     },
   ]);

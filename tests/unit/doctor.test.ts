@@ -111,28 +111,45 @@ describe("a GPU", () => {
     ],
   });
 
+  const unused = { accelerator: "cuda", services: [] } as const;
+  const used = { accelerator: "cuda", services: ["server"] } as const;
+  const without = { accelerator: "cpu", services: [] } as const;
+
   test("that no host has is nothing to fix; an environment with CUDA could be smaller", () => {
-    expect(judgeGpu(none, null, "cuda")).toMatchObject({
+    expect(judgeGpu(none, null, unused)).toMatchObject({
       status: "ok",
       finding: expect.stringContaining("archon:accelerator cpu") as string,
     });
-    expect(judgeGpu(none, null, "cpu").finding).not.toContain("archon:accelerator");
+    expect(judgeGpu(none, null, without).finding).not.toContain("archon:accelerator");
   });
 
   test("that the engine cannot give to containers needs the toolkit", () => {
-    expect(judgeGpu(none, "550.54.15", "cuda")).toMatchObject({
+    expect(judgeGpu(none, "550.54.15", unused)).toMatchObject({
       status: "warning",
       finding: expect.stringContaining("550.54.15") as string,
       remedy: expect.stringContaining("nvidia-container-toolkit") as string,
     });
   });
 
-  test("is offered by a runtime or by name, and says when the environment does not use it", () => {
-    expect(judgeGpu(runtime, "550.54.15", "cuda")).toMatchObject({
-      status: "ok",
-      finding: "NVIDIA's driver 550.54.15; the engine offers the runtime nvidia",
+  test("that a service asks for is a problem without a driver, and without the toolkit", () => {
+    expect(judgeGpu(none, null, used)).toMatchObject({
+      status: "problem",
+      finding: "the engine's host has no NVIDIA driver, but a GPU is configured for server",
+      remedy: expect.stringMatching(/^install it there; install nvidia-container-toolkit/) as string,
     });
-    expect(judgeGpu(devices, "550.54.15", "cpu").finding).toBe(
+    expect(judgeGpu(none, "550.54.15", used)).toMatchObject({
+      status: "problem",
+      finding: expect.stringMatching(/cannot give a GPU to a container, but a GPU is configured for server$/) as string,
+    });
+  });
+
+  test("is offered by a runtime or by name, and says when the stack does not use it", () => {
+    expect(judgeGpu(runtime, "550.54.15", used)).toMatchObject({
+      status: "ok",
+      finding: "NVIDIA's driver 550.54.15; the engine offers the runtime nvidia; server may use it",
+    });
+    expect(judgeGpu(runtime, "550.54.15", unused).finding).toContain("no service of this stack asks for it");
+    expect(judgeGpu(devices, "550.54.15", without).finding).toBe(
       "NVIDIA's driver 550.54.15; the engine offers the devices nvidia.com/gpu=0; the environment of this stack has no CUDA (archon:accelerator cpu)",
     );
   });

@@ -129,7 +129,15 @@ test("an engine without an image to look with is not asked", () => {
 });
 
 describe("a token", () => {
-  const service = { name: "server", port: 1, bind: "0.0.0.0", memoryMiB: 256, replicas: 1, variables: {} };
+  const service = {
+    name: "server",
+    port: 1,
+    bind: "0.0.0.0",
+    memoryMiB: 256,
+    replicas: 1,
+    gpu: "none" as const,
+    variables: {},
+  };
 
   test("that crosses the network in plain HTTP is warned of", () => {
     expect(plainTextNotices({ services: [service], requireToken: true })).toEqual([

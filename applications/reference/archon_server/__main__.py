@@ -20,7 +20,7 @@ def main() -> None:
     from .main import serve
     from .reranking.cross_encoder import load
 
-    serve(settings, partial(load, hub_dir=settings.hub_dir))
+    serve(settings, partial(load, hub_dir=settings.hub_dir, require_gpu=settings.require_gpu))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,29 @@ def test_packages_that_would_give_random_scores_are_refused(
         package_check.require_environment()
 
 
+@pytest.mark.parametrize(
+    ("require_gpu", "message"), [(True, r"torch 2\.9 \(CUDA 12\.8\) finds none"), (False, "loaded")]
+)
+def test_a_server_with_a_gpu_does_not_compute_without_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, require_gpu: bool, message: str
+) -> None:
+    pretend_installed(monkeypatch)
+    torch = SimpleNamespace(
+        __version__="2.9",
+        version=SimpleNamespace(cuda="12.8"),
+        cuda=SimpleNamespace(is_available=lambda: False),
+    )
+
+    def loaded(*_: object) -> str:
+        raise ModelError("loaded")
+
+    monkeypatch.setattr(cross_encoder.hf_cache, "read_config", lambda *_: {})
+    monkeypatch.setattr(cross_encoder, "_import_environment", lambda: (torch, None))
+    monkeypatch.setattr(cross_encoder, "loaded_dtype", loaded)
+    with pytest.raises(ModelError, match=message):
+        cross_encoder.load(MODEL, tmp_path, require_gpu=require_gpu)
+
+
 def test_a_missing_snapshot_is_reported_before_anything_is_imported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -44,13 +44,19 @@ class CrossEncoderReranker:
             torch.cuda.empty_cache()
 
 
-def load(model: Model, hub_dir: Path) -> CrossEncoderReranker:
+def load(model: Model, hub_dir: Path, require_gpu: bool = False) -> CrossEncoderReranker:
     """Loads `model` from the cache `hub_dir`. Raises ModelError, or UnusableModel if another attempt is useless."""
     require_environment()
     config = hf_cache.read_config(hub_dir, model)
     torch, CrossEncoder = _import_environment()
 
     cuda = torch.cuda.is_available()
+    if require_gpu and not cuda:
+        raise UnusableModel(
+            f"the service is configured with a GPU, but torch {torch.__version__} (CUDA {torch.version.cuda}) finds "
+            "none; run nvidia-smi in this container: if it is missing, the engine gave no GPU, else the driver is too "
+            "old"
+        )
     device = "cuda" if cuda else "cpu"
     dtype = loaded_dtype(model, config, device)
     if dtype == INT8:

@@ -43,6 +43,7 @@ class Settings:
     """Without `active_model` there is no reranking. With an empty `token`, all who reach the port have access.
 
     `browser` is the Chromium that runs the scripts of crawled pages; with None their scripts do not run.
+    With `require_gpu`, models compute on a GPU or not at all.
     `rerank_seconds` is the time limit of a search's reranking. If `model_memory_bytes` is 0, the container's memory
     limit decides. `mcp_host` and `mcp_port` are what clients are told about Archon's MCP server.
     """
@@ -61,6 +62,7 @@ class Settings:
     rerank_seconds: float = 10.0
     model_memory_bytes: int = 0
     log_level: str = "INFO"
+    require_gpu: bool = False
     page_dir: Path = Path("/opt/archon/page")
     crawl: CrawlLimits = field(default_factory=CrawlLimits)
     browser: Path | None = None
@@ -91,6 +93,7 @@ class Settings:
                 "ARCHON_MODEL_MEMORY_BYTES", int, cls.model_memory_bytes, minimum=0, maximum=2**50
             ),
             log_level=read.choice("ARCHON_LOG_LEVEL", LOG_LEVELS, cls.log_level),
+            require_gpu=read.choice("ARCHON_DEVICE", ("AUTO", "CUDA"), "AUTO") == "CUDA",
             page_dir=Path(read.text("ARCHON_PAGE_DIR", str(cls.page_dir))),
             crawl=CrawlLimits(
                 max_pages=read.number("ARCHON_CRAWL_MAX_PAGES", int, CrawlLimits.max_pages, minimum=1, maximum=10_000),

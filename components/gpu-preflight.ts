@@ -1,0 +1,43 @@
+import type { Settings } from "../config/load";
+import type { Problem } from "../config/problems";
+import { GPU_TOOLKIT, gpuInfoSchema, gpuRequest, type GpuInfo, type GpuRequest } from "../lib/gpu";
+import { askEngine } from "./engine";
+
+/** Seconds that the engine may take to describe itself. */
+const INFO_SECONDS = 10;
+
+/** How the servers of a stack ask its engine for GPUs; undefined where none asks. */
+export interface GpuPlan {
+  request: GpuRequest | undefined;
+  problems: Problem[];
+}
+
+/** @param visible whether the engine may be asked. Otherwise it counts as one with NVIDIA's runtime, as most are. */
+export function planGpus(settings: Settings, visible: boolean): GpuPlan {
+  if (!settings.services.some(({ gpu }) => gpu === "nvidia")) {
+    return { request: undefined, problems: [] };
+  }
+  return visible ? judgeGpus(settings, readInfo(settings.dockerHost)) : { request: "gpus", problems: [] };
+}
+
+export function judgeGpus({ services, dockerHost }: Pick<Settings, "services" | "dockerHost">, info: GpuInfo): GpuPlan {
+  const request = gpuRequest(info);
+  const problems = services.flatMap(({ gpu }, index) =>
+    gpu === "none" || request !== undefined
+      ? []
+      : [
+          {
+            path: ["services", index, "gpu"],
+            received: gpu,
+            reason:
+              `the Docker engine at ${dockerHost} cannot give a GPU to a container: it has neither the runtime nvidia ` +
+              `nor devices named nvidia.com/gpu (CDI). With NVIDIA's driver on its host, ${GPU_TOOLKIT}; else remove gpu`,
+          },
+        ],
+  );
+  return { request, problems };
+}
+
+function readInfo(dockerHost: string): GpuInfo {
+  return gpuInfoSchema.parse(JSON.parse(askEngine(dockerHost, ["info", "--format", "{{json .}}"], INFO_SECONDS)));
+}
