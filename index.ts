@@ -11,8 +11,8 @@ import { remoteAccess } from "./lib/host";
 import { projectRoot } from "./lib/paths";
 
 export = async () => {
-  const { settings, application } = loadSettings((config, problems) =>
-    applicationOf(config, { project: projectRoot, stack: pulumi.getStack() }, problems),
+  const { settings, application } = loadSettings((config, roles, problems) =>
+    applicationOf(config, { project: projectRoot, stack: pulumi.getStack(), roles }, problems),
   );
   const { dockerHost } = settings;
   for (const notice of [...environmentNotices(pulumi.getStack(), dockerHost), ...plainTextNotices(settings)]) {

@@ -1,55 +1,87 @@
+import type { FurtherRole } from "../config/schema";
 import type { ImageDefinition } from "../lib/images";
 import type { Release } from "../release/release";
+
+/** What a container of an application runs: its server, or one of its further roles. */
+export interface Role {
+  image: ApplicationImage | PulledImage;
+  /** What the image is built from, where that is another image of its packages. @default the base image */
+  packages?: ImageDefinition;
+  /** Port that it listens on inside its container. */
+  port: number;
+  /** User and group that it runs as, `<uid>:<gid>`. They own a server's data directory. */
+  user: string;
+  /**
+   * Names by which other containers of the stack's network reach the first service of the role: through its gateway, at
+   * this port. @default none
+   */
+  aliases?: readonly string[];
+  /** Temporary directories by path, each with its mount options: what it may write besides a server's data directory. */
+  tmpfs: Readonly<Record<string, string>>;
+  /** Further entries of the container's file of hosts. @default none */
+  hosts?: readonly { host: string; ip: string }[];
+  variables: Variables;
+  readiness: Readiness;
+  /**
+   * Seconds that it may take to stop before it is killed. Must cover the time that it keeps answering after SIGTERM, and
+   * the requests that are then in flight.
+   */
+  stopSeconds: number;
+}
 
 /**
  * What can be deployed. Components get everything that they know of an application from here: they name no file, module
  * or port of it themselves.
  *
  * An application is an HTTP server with a model in it. It runs read-only, as an ordinary user, without capabilities,
- * with an environment and models of the store mounted read-only.
+ * with an environment and models of the store mounted read-only. Its further roles run in the same way, without either.
  */
-export interface Application {
+export interface Application extends Role {
   /** How releases name it; undefined for the reference server, whose releases are older than the name. */
   name?: string;
-  image: ApplicationImage | PulledImage;
-  /** What the image is built from, where that is another image of the application's packages. @default the base image */
-  packages?: ImageDefinition;
   python: PythonTarget;
   requirements: Requirements;
-  /** Port that the server listens on inside its container. */
-  port: number;
-  /** User and group that the server runs as, `<uid>:<gid>`. They own its data directory. */
-  user: string;
-  /**
-   * Names by which other containers of the stack's network reach the first service: through its gateway, at the port of
-   * the servers. @default none
-   */
-  aliases?: readonly string[];
   /** The addresses that the stack's network must be among, in CIDR notation. @default any */
   network?: string;
   mounts: Mounts;
-  /** Temporary directories by path, each with its mount options: what the server may write besides its data directory. */
-  tmpfs: Readonly<Record<string, string>>;
-  /** Further entries of the container's file of hosts. @default none */
-  hosts?: readonly { host: string; ip: string }[];
-  variables: Variables;
   /**
    * Imports what the server imports, in a container with the environment mounted, and fails when a package is missing. Gets
    * the modules of the environment as further arguments, each as `--environment=<module>`. @default none
    */
   importCheck?: ContainerProgram;
-  readiness: Readiness;
-  /**
-   * Seconds that the server may take to stop before it is killed. Must cover the time that it keeps answering after
-   * SIGTERM, and the requests that are then in flight.
-   */
-  stopSeconds: number;
+  /** What its services may be besides the server, and the stack deploys. @default nothing */
+  roles?: Readonly<Partial<Record<FurtherRole, ApplicationRole>>>;
   /** Undefined for an application that has none: its models have neither a baseline nor variants. */
   commands?: ApplicationCommands;
 }
 
+/** A role of an application besides its server. It needs nothing of the store. */
+export interface ApplicationRole extends Role {
+  image: ApplicationImage;
+  /** Its own lock file; undefined for one that is locked elsewhere. */
+  requirements?: RoleRequirements;
+  /** Why a second replica would break it, as the end of a sentence. @default replicas are sound */
+  soleReplica?: string;
+}
+
+/** The packages of a role. They are resolved apart from those of the server. */
+export interface RoleRequirements {
+  /** List (`<path>.in`) and lock file (`<path>.txt`), relative to the checkout, without the extension. */
+  list: string;
+  /** Text of the list: it follows from the sources. @throws UserError when they cannot be read */
+  text: () => string;
+  /** Only packages that were published until the end of this day fit, `YYYY-MM-DD`; undefined when the sources have no date. */
+  until: () => string | undefined;
+}
+
 /** Repositories of the images of all applications; tags tell them apart. */
-export const APPLICATION_REPOSITORIES = ["archon-server", "archon-packages"] as const;
+export const APPLICATION_REPOSITORIES = [
+  "archon-server",
+  "archon-packages",
+  "archon-mcp",
+  "archon-agents",
+  "archon-ui",
+] as const;
 
 /** How the image is built. What it starts is part of the image, so a rollback starts what the older release started. */
 export interface ApplicationImage extends ImageDefinition {
@@ -146,12 +178,17 @@ export interface Variables {
   certificates: readonly string[];
 }
 
-/** How the server shows that it is ready. */
+/** How a container shows that it is ready. */
 export interface Readiness {
   /** Run inside the container; exits with 0 when it is ready. */
   command: readonly string[];
   /** The path that the gateway asks for; 2xx and 3xx mean that the server can answer requests. */
   path: string;
+  /**
+   * The gateway only connects, and whatever is answered for the path will do: for a server that has no path to ask for.
+   * @default false
+   */
+  connectOnly?: boolean;
   /** Seconds that an answer may take. A server that computes in its event loop answers nothing meanwhile. */
   timeoutSeconds: number;
   /** The command's output begins with this when the release has failed for good. @default it waits for the time limit */

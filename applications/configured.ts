@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import type { Problem } from "../config/problems";
-import type { ApplicationConfig } from "../config/schema";
+import type { ApplicationConfig, FurtherRole } from "../config/schema";
 import { pulledImage, type Application } from "./application";
 import { archonApplication } from "./archon/application";
 import { configuredService } from "./python/configured-service";
@@ -12,6 +12,8 @@ export interface ConfiguredIn {
   /** Absolute path of the project. */
   project: string;
   stack: string;
+  /** The further roles that services of the stack name. @default none */
+  roles?: readonly FurtherRole[];
 }
 
 /**
@@ -20,7 +22,7 @@ export interface ConfiguredIn {
  */
 export function applicationOf(
   config: ApplicationConfig,
-  { project, stack }: ConfiguredIn,
+  { project, stack, roles = [] }: ConfiguredIn,
   problems: Problem[],
 ): Application | undefined {
   if (config.kind === "reference") {
@@ -30,7 +32,7 @@ export function applicationOf(
   const lockDirectory = `requirements/${stack}`;
   const application =
     config.kind === "archon"
-      ? archonApplication(config, source, lockDirectory, problems)
+      ? archonApplication(config, source, lockDirectory, roles, problems)
       : configuredService(config, source, lockDirectory, problems);
   // The packages of a pulled image were locked where it was built.
   if (application !== undefined && config.image === undefined) {

@@ -26,6 +26,7 @@ const testsList = "tests/python/requirements.tests";
 
 /** A list of requirements and its lock file, relative to the checkout. */
 interface List {
+  /** Name of its copy, without the extension. */
   name: string;
   list: string;
   lockFile: string;
@@ -35,8 +36,34 @@ interface List {
   text?: string | undefined;
 }
 
-/** All lists. What the image carries is the same for every accelerator. */
-function listsOf({ application, derived }: LockOptions, accelerator: Accelerator): List[] {
+/** Lists that are resolved together. */
+interface Resolution {
+  lists: List[];
+  /** Only packages that were published until the end of this day fit. @default all fit */
+  until?: string;
+}
+
+/** What there is to resolve: the lists of the server, and those of each further role by themselves. */
+function resolutionsOf(options: LockOptions, accelerator: Accelerator): Resolution[] {
+  const { application, stack } = options;
+  const roles = Object.entries(application.roles ?? {}).flatMap(([role, { requirements }]): Resolution[] => {
+    if (requirements === undefined) {
+      return [];
+    }
+    const until = requirements.until();
+    if (until === undefined) {
+      throw new UserError(
+        `The packages of the role ${role} must be as old as the checkout, but ${JSON.stringify(stack)} deploys one that git knows no date of.\n` +
+          "Set packagesUntil of archon:application to the day that it is from, such as 2025-10-12.",
+      );
+    }
+    return [{ lists: [{ ...namedList(requirements.list), option: "minimal", text: requirements.text() }], until }];
+  });
+  return [{ lists: serverLists(options, accelerator) }, ...roles];
+}
+
+/** All lists of the server. What the image carries is the same for every accelerator. */
+function serverLists({ application, derived }: LockOptions, accelerator: Accelerator): List[] {
   const { image, environment, browser } = application.requirements;
   // Resolved afterwards, at the versions of the first two.
   const also = [browser ?? [], application === referenceServer ? testsList : []].flat();
@@ -134,27 +161,38 @@ interface LockOptions {
  */
 async function lock(image: string, options: LockOptions, progress: Progress): Promise<string[]> {
   const { accelerator } = packageIndexes(options.stack);
-  const files = listsOf(options, accelerator);
+  const resolutions = resolutionsOf(options, accelerator);
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
+  // Lists of several roles have one name.
+  const places = resolutions.map((resolution, index) => ({ ...resolution, directory: path.join(work, String(index)) }));
   try {
-    copyLists(files, accelerator, work);
-    await run("docker", lockArguments(image, files, work, options), {
-      environment: engineEnvironment(options.stack),
-      log: "lock",
-      onLine: (line) => show(line, progress),
-    });
+    for (const { directory, ...resolution } of places) {
+      fs.mkdirSync(directory);
+      copyLists(resolution.lists, accelerator, directory);
+      await run("docker", lockArguments(image, resolution, directory, options), {
+        environment: engineEnvironment(options.stack),
+        log: "lock",
+        onLine: (line) => show(line, progress),
+      });
+    }
+    const [server] = places.map(({ directory }) => directory);
     requireSlimImage(
-      fs.readFileSync(path.join(work, `${path.basename(options.application.requirements.image)}.txt`), "utf8"),
+      fs.readFileSync(
+        path.join(String(server), `${path.basename(options.application.requirements.image)}.txt`),
+        "utf8",
+      ),
     );
     // Only now: an update that finds the list of the sources here takes their packages for locked.
-    for (const { list, text } of files) {
+    for (const { list, text } of resolutions.flatMap(({ lists }) => lists)) {
       if (text !== undefined) {
         writeAtomically(path.join(projectRoot, list), text, 0o644);
       }
     }
-    return files.flatMap(({ name, lockFile }) =>
-      replaceIfChanged(path.join(work, `${name}.txt`), path.join(projectRoot, lockFile)).map((line, index) =>
-        index === 0 ? `${lockFile}: ${line}` : `  ${line}`,
+    return places.flatMap(({ lists, directory }) =>
+      lists.flatMap(({ name, lockFile }) =>
+        replaceIfChanged(path.join(directory, `${name}.txt`), path.join(projectRoot, lockFile)).map((line, index) =>
+          index === 0 ? `${lockFile}: ${line}` : `  ${line}`,
+        ),
       ),
     );
   } finally {
@@ -197,7 +235,12 @@ function requireSlimImage(lock: string): void {
   }
 }
 
-function lockArguments(image: string, files: readonly List[], work: string, { stack, args }: LockOptions): string[] {
+function lockArguments(
+  image: string,
+  { lists, until }: Resolution,
+  work: string,
+  { stack, args }: LockOptions,
+): string[] {
   const { caBundle } = stackHost(stack);
   const { pythonIndex, pythonExtraIndexes, ...torch } = packageIndexes(stack);
   const torchIndex = torchIndexFor(torch);
@@ -217,7 +260,8 @@ function lockArguments(image: string, files: readonly List[], work: string, { st
     ...Object.keys(containerProxies()).map((name) => `--env=${name}`),
     image,
     "lock",
-    ...files.map(({ option, name }) => `--${option}=/lists/${name}.in`),
+    ...lists.map(({ option, name }) => `--${option}=/lists/${name}.in`),
+    ...(until === undefined ? [] : [`--exclude-newer=${until}`]),
     "--output=/lists",
     "--scratch=/scratch",
     ...(pythonIndex === "" ? [] : [`--index=${pythonIndex}`]),

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Application } from "../applications/application";
+import type { Application, Role } from "../applications/application";
 import type { Settings } from "../config/load";
 import { configurationError, type Problem } from "../config/problems";
 import { runError } from "../config/run-error";
@@ -9,7 +9,7 @@ import type { GpuRequest } from "../lib/gpu";
 import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
 import type { Ledger } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
-import { releaseOf, type Release } from "../release/release";
+import { releaseOf, runningImages, type Release } from "../release/release";
 import { checkBuildEngine } from "./build-engine";
 import { planGpus } from "./gpu-preflight";
 import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
@@ -109,7 +109,10 @@ function planReleases(settings: Settings, previous: Ledger, candidate: Release, 
       sharedImages: sharedExist ? shared : undefined,
       requestedId: settings.release,
       retain: settings.retain,
-      unavailableReason: (release) => otherApplication(candidate, release) ?? unavailableReason(factsAfter, release),
+      unavailableReason: (release) =>
+        otherApplication(candidate, release) ??
+        missingRole(settings.services, release) ??
+        unavailableReason(factsAfter, release),
     });
   } catch (error) {
     if (error instanceof PlanError) {
@@ -127,26 +130,65 @@ function otherApplication(candidate: Release, release: Release): string | undefi
   return configured === other ? undefined : `it runs the application ${other}, and archon:application is ${configured}`;
 }
 
+/** A release without the image of a role could not run its services. */
+function missingRole(services: Settings["services"], release: Release): string | undefined {
+  const images = runningImages(release);
+  const missing = services.find(({ role }) => !images.has(role));
+  return (
+    missing && `it has no image for the role ${missing.role} of the service ${missing.name}; remove that service first`
+  );
+}
+
 /** The images of the release that the checkout makes, and how to build those that are built here. */
 function planImages(
-  { image, packages }: Application,
+  application: Application,
   settings: Settings,
 ): { images: Release["images"]; recipes: BuildRecipe[] } {
   const bootstrap = buildRecipe(IMAGES.bootstrap, settings);
   const gateway = buildRecipe(IMAGES.gateway, settings);
-  const shared = { bootstrap: bootstrap.reference, gateway: gateway.reference };
+  const { packages, image: server, recipes } = planRole(application, settings, bootstrap);
+  const roles = Object.entries(application.roles ?? {}).map(
+    ([role, each]) => [role, planRole(each, settings, bootstrap)] as const,
+  );
+  return {
+    images: {
+      ...(packages === undefined ? {} : { packages }),
+      server,
+      bootstrap: bootstrap.reference,
+      gateway: gateway.reference,
+      ...(roles.length === 0
+        ? {}
+        : {
+            roles: Object.fromEntries(
+              roles.map(([role, planned]) => [
+                role,
+                { ...(planned.packages === undefined ? {} : { packages: planned.packages }), image: planned.image },
+              ]),
+            ),
+          }),
+    },
+    recipes: [...recipes, ...roles.flatMap(([, planned]) => planned.recipes), bootstrap, gateway],
+  };
+}
+
+interface PlannedRole {
+  /** Reference of the image of its packages, where it has one. */
+  packages?: string;
+  image: string;
+  recipes: BuildRecipe[];
+}
+
+/** The images of a role of the application, and how to build those that are built here. */
+function planRole({ image, packages }: Role, settings: Settings, bootstrap: BuildRecipe): PlannedRole {
   if ("reference" in image) {
-    return { images: { server: image.reference, ...shared }, recipes: [bootstrap, gateway] };
+    return { image: image.reference, recipes: [] };
   }
   const args = image.buildArguments(settings);
   if (packages === undefined) {
-    const server = buildRecipe(image, settings, { args });
-    return { images: { server: server.reference, ...shared }, recipes: [server, bootstrap, gateway] };
+    const recipe = buildRecipe(image, settings, { args });
+    return { image: recipe.reference, recipes: [recipe] };
   }
   const packagesImage = buildRecipe(packages, settings, { tools: { BOOTSTRAP_IMAGE: bootstrap.reference } });
-  const server = buildRecipe(image, settings, { args, parents: { PACKAGES_IMAGE: packagesImage.reference } });
-  return {
-    images: { packages: packagesImage.reference, server: server.reference, ...shared },
-    recipes: [packagesImage, server, bootstrap, gateway],
-  };
+  const recipe = buildRecipe(image, settings, { args, parents: { PACKAGES_IMAGE: packagesImage.reference } });
+  return { packages: packagesImage.reference, image: recipe.reference, recipes: [packagesImage, recipe] };
 }

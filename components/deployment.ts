@@ -1,17 +1,19 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import type { Application, Role } from "../applications/application";
 import type { Settings } from "../config/load";
+import type { ServiceRole } from "../config/schema";
 import type { DeploymentIdentity } from "../lib/deployment-identity";
 import { isPulled } from "../lib/images";
-import type { Release } from "../release/release";
+import { hasRoles, runningImages, type Release } from "../release/release";
 import { Artifacts, imageName } from "./artifacts";
 import { labels } from "./containers";
 import { recipeFor, type DeploymentPlan } from "./deployment-plan";
 import { Image } from "./image";
 import { registryLogin } from "./registry-login";
 import { ImportCheck } from "./service/import-check";
-import { Service } from "./service/service";
+import { Service, type ServiceArgs } from "./service/service";
 import { Baseline } from "./store/baseline";
 import type { Environment } from "./store/environment";
 import { GarbageCollection, GcRoots } from "./store/garbage-collection";
@@ -55,7 +57,10 @@ export class Deployment extends pulumi.ComponentResource {
     identity: DeploymentIdentity,
     opts: pulumi.ComponentResourceOptions = {},
   ) {
-    super("archon:index:Deployment", name, {}, { ...opts, providers: { docker: dockerProvider(name, plan, opts) } });
+    super("archon:index:Deployment", name, inputs(plan), {
+      ...opts,
+      providers: { docker: dockerProvider(name, plan, opts) },
+    });
     const { settings, facts, recipes, active, sharedImages, retained } = plan;
     const child = { parent: this };
 
@@ -66,7 +71,8 @@ export class Deployment extends pulumi.ComponentResource {
       child,
     );
     const job = { host: settings, deployment: identity, bootstrapImage: bootstrap.reference };
-    const store = new HostStore(`${name}-store`, { job, services: settings.services.map((each) => each.name) }, child);
+    const servers = settings.services.filter(({ role }) => role === "server").map((each) => each.name);
+    const store = new HostStore(`${name}-store`, { job, services: servers }, child);
     const roots = new GcRoots(`${name}-hold`, { job, retained, facts }, { parent: this, dependsOn: store });
     const artifacts = new Artifacts(name, { plan, job, bootstrap }, { parent: this, dependsOn: roots });
     const environment = artifacts.environment(active.environment);
@@ -87,7 +93,8 @@ export class Deployment extends pulumi.ComponentResource {
     this.release = active.id;
     this.releases = plan.releases;
     this.environment = { key: active.environment, path: environment.path };
-    this.images = { ...sharedImages, server: active.images.server };
+    const { server, roles } = active.images;
+    this.images = { ...sharedImages, server, ...(roles === undefined ? {} : { roles }) };
     this.models = active.models;
     this.done = collection.done;
     this.registerOutputs(this.outputs());
@@ -160,50 +167,73 @@ export class Deployment extends pulumi.ComponentResource {
     ];
   }
 
+  /** In the order of the list. A service of another role than the server waits for those before it. */
   private createServices(name: string, plan: DeploymentPlan, parts: ServiceParts): Service[] {
-    const { application, settings, active, sharedImages } = plan;
-    const { identity, artifacts, store, environment, network, checks } = parts;
-    const { secret = {}, token } = application.variables;
+    const { application, active } = plan;
+    const { artifacts, environment, checks } = parts;
+    const needs = [environment, ...active.models.map((model) => artifacts.snapshot(model)), ...checks];
+    return plan.settings.services.reduce<Service[]>((created, service, index, all) => {
+      const earlier = all.slice(0, index);
+      const args = {
+        ...this.serviceArgs(plan, parts, service),
+        aliases: earlier.some(({ role }) => role === service.role)
+          ? []
+          : (roleOf(application, service.role).aliases ?? []),
+      };
+      const made =
+        service.role === "server"
+          ? new Service(`${name}-${service.name}`, args, { parent: this, dependsOn: needs })
+          : new Service(
+              `${name}-${service.name}`,
+              { ...args, earlierServices: earlier.map((each) => each.name) },
+              { parent: this, dependsOn: created },
+            );
+      return [...created, made];
+    }, []);
+  }
+
+  private serviceArgs(
+    { application, settings, active, sharedImages, rollbackTarget, gpuRequest }: DeploymentPlan,
+    { identity, artifacts, store, environment, network }: ServiceParts,
+    { name: service, role, port, bind, tls, gpu, memoryMiB, replicas, variables }: Settings["services"][number],
+  ): Omit<ServiceArgs, "aliases"> {
+    const described = roleOf(application, role);
+    const { secret = {}, token } = described.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
-    return settings.services.map(
-      ({ name: service, port, bind, tls, gpu, memoryMiB, replicas, variables }, index) =>
-        new Service(
-          `${name}-${service}`,
-          {
-            application,
-            host: settings,
-            deployment: identity,
-            service,
-            release: active,
-            port,
-            bind,
-            tls,
-            memoryMiB,
-            gpu: gpu === "nvidia" ? plan.gpuRequest : undefined,
-            aliases: index === 0 ? (application.aliases ?? []) : [],
-            replicas,
-            image: artifacts.image(active.images.server).reference,
-            gatewayImage: artifacts.image(sharedImages.gateway).reference,
-            network: network.name,
-            environment,
-            dataDirectory: store.dataDirectory(service),
-            variables: {
-              ...secrets({ ...variables, ...secret }),
-              ...application.variables.of(active, service),
-              ...(gpu === "nvidia" ? application.variables.gpu : {}),
-              ...apiToken,
-            },
-            rollout: settings.rollout,
-            autoRollback: settings.autoRollback,
-            readyTimeout: settings.readyTimeout,
-            previousRelease: plan.rollbackTarget?.id,
-          },
-          {
-            parent: this,
-            dependsOn: [environment, ...active.models.map((model) => artifacts.snapshot(model)), ...checks],
-          },
-        ),
-    );
+    return {
+      application: described,
+      host: settings,
+      deployment: identity,
+      service,
+      role,
+      release: active,
+      port,
+      bind,
+      tls,
+      memoryMiB,
+      gpu: gpu === "nvidia" ? gpuRequest : undefined,
+      replicas,
+      image: artifacts.image(imageOf(active, role)).reference,
+      gatewayImage: artifacts.image(sharedImages.gateway).reference,
+      network: network.name,
+      store:
+        role === "server"
+          ? { environment, mounts: application.mounts, dataDirectory: store.dataDirectory(service) }
+          : undefined,
+      variables: {
+        ...secrets({ ...variables, ...secret }),
+        ...described.variables.of(active, service),
+        ...(gpu === "nvidia" ? described.variables.gpu : {}),
+        ...apiToken,
+      },
+      rollout: settings.rollout,
+      autoRollback: settings.autoRollback,
+      readyTimeout: settings.readyTimeout,
+      // The gate of a service that stays as it is must not run again because of it.
+      previousRelease: hasRoles(active) ? undefined : rollbackTarget?.id,
+      gatewayNames: [application, ...Object.values(application.roles ?? {})].flatMap(({ aliases = [] }) => aliases),
+      earlierServices: [],
+    };
   }
 
   /** Records the scores of the active model by the first server, once for each model. */
@@ -223,6 +253,29 @@ export class Deployment extends pulumi.ComponentResource {
       );
     }
   }
+}
+
+/** The containers of a stack with further roles do not name the release, so it stands here for previews. */
+function inputs({ active }: DeploymentPlan): pulumi.Inputs {
+  return hasRoles(active) ? { release: active.id } : {};
+}
+
+/** The configuration allows only roles that the application has. */
+function roleOf(application: Application, role: ServiceRole): Role {
+  const described = role === "server" ? application : application.roles?.[role];
+  if (described === undefined) {
+    throw new Error(`The application has no role ${role}.`);
+  }
+  return described;
+}
+
+/** The plan allows only releases with an image for every role that is configured. */
+function imageOf(release: Release, role: ServiceRole): string {
+  const image = runningImages(release).get(role);
+  if (image === undefined) {
+    throw new Error(`The release ${release.id} has no image for the role ${role}.`);
+  }
+  return image;
 }
 
 /** The component takes it as an option, so it cannot be a child: it has the same parent as the component. */

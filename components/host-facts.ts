@@ -1,6 +1,6 @@
 import type { Host } from "../lib/host";
 import { isPulled } from "../lib/images";
-import { baselinePath, imagesOf, snapshotOf, snapshotPath, type Release } from "../release/release";
+import { baselinePath, imagesOf, runningImages, snapshotOf, snapshotPath, type Release } from "../release/release";
 import { askEngine, reasonOf } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
@@ -68,10 +68,11 @@ export function assumingBuilt(facts: HostFacts, release: Release): HostFacts {
 
 /** Why a release cannot run: the first part of it that is missing. Undefined when all of it is there. */
 export function unavailableReason(facts: HostFacts, release: Release): string | undefined {
-  const { images, environment, models } = release;
-  if (!facts.imageMayExist(images.server)) {
-    const remedy = isPulled(images.server) ? `; \`docker pull ${images.server}\` brings it back` : "";
-    return `the image ${images.server} is missing from the engine${remedy}`;
+  const { environment, models } = release;
+  const image = [...runningImages(release).values()].find((each) => !facts.imageMayExist(each));
+  if (image !== undefined) {
+    const remedy = isPulled(image) ? `; \`docker pull ${image}\` brings it back` : "";
+    return `the image ${image} is missing from the engine${remedy}`;
   }
   if (!facts.hasEnvironment(environment)) {
     return `the environment ${environment} is missing from the store`;

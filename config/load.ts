@@ -12,12 +12,14 @@ import { configurationError, type Problem } from "./problems";
 import { runError } from "./run-error";
 import {
   application as applicationSchema,
+  furtherRoles,
   HUB_TOKEN,
   parseStackConfig,
   parseValue,
   pythonOf,
   type ApplicationConfig,
   type ApplicationRules,
+  type FurtherRole,
   type ModelEntry,
   type StackConfig,
 } from "./schema";
@@ -50,8 +52,15 @@ export interface ConfiguredApplication extends ApplicationRules {
   };
 }
 
-/** The application that a configuration names; undefined when there is none like that, with the reasons in `problems`. */
-export type ResolveApplication<A> = (config: ApplicationConfig, problems: Problem[]) => A | undefined;
+/**
+ * The application that a configuration names, with the further roles that services name; undefined when there is none like
+ * that, with the reasons in `problems`.
+ */
+export type ResolveApplication<A> = (
+  config: ApplicationConfig,
+  roles: readonly FurtherRole[],
+  problems: Problem[],
+) => A | undefined;
 
 /**
  * Reads the configuration of the current stack and the machine's facts.
@@ -64,7 +73,7 @@ export function loadSettings<A extends ConfiguredApplication>(
 ): { settings: Settings; application: A } {
   const problems: Problem[] = [];
   const raw = rawConfig();
-  const application = resolveApplication(raw["application"], resolve, problems);
+  const application = resolveApplication(raw, resolve, problems);
   const config = parseStackConfig(raw, application, problems);
   const machine = loadMachine(path.join(project, ".archon", "machine.json"));
   const requirements = config && application && lockFileOf(config, application);
@@ -96,9 +105,13 @@ export function loadSettings<A extends ConfiguredApplication>(
 }
 
 /** Undefined also for a value that is not allowed: the schema reports it together with the other keys. */
-function resolveApplication<A>(raw: unknown, resolve: ResolveApplication<A>, problems: Problem[]): A | undefined {
-  const { data } = applicationSchema.safeParse(raw);
-  return data === undefined ? undefined : resolve(data, problems);
+function resolveApplication<A>(
+  raw: Record<string, unknown>,
+  resolve: ResolveApplication<A>,
+  problems: Problem[],
+): A | undefined {
+  const { data } = applicationSchema.safeParse(raw["application"]);
+  return data === undefined ? undefined : resolve(data, furtherRoles(raw["services"]), problems);
 }
 
 /** Path of the environment's lock file, relative to the checkout. */

@@ -59,10 +59,16 @@ export const gpuService = z.object({ name, gpu: z.literal("nvidia") });
 export const tlsService = z.object({ name, tls });
 export type TlsService = z.infer<typeof tlsService>;
 
+/** What a service can be: the application's server, or one of its further roles. */
+export const ROLES = ["server", "mcp", "agents", "ui"] as const;
+export type ServiceRole = (typeof ROLES)[number];
+export type FurtherRole = Exclude<ServiceRole, "server">;
+
 const variableName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores");
 const port = z.int().min(1).max(65535);
 const service = z.strictObject({
   name,
+  role: z.enum(ROLES).default("server"),
   port,
   bind: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of the host" }).default("127.0.0.1"),
   memoryMiB: z.int().min(256, "must be at least 256").default(4096),
@@ -153,8 +159,11 @@ export const application = z.discriminatedUnion(
         keepModelLoaded: z.boolean().default(true),
         environment: packageNames,
         packages: packageRequirements,
+        packagesUntil: z.iso
+          .date("must be a day such as 2025-10-12; put it into quotes, because YAML has a type of its own for days")
+          .optional(),
       })
-      .superRefine(sourcesOrImage(["source"], ["environment", "packages"])),
+      .superRefine(sourcesOrImage(["source"], ["environment", "packages", "packagesUntil"])),
     z
       .strictObject({
         kind: z.literal("python"),
@@ -191,6 +200,10 @@ export function pythonOf(config: ApplicationConfig): PythonVersion {
 
 /** What an application can do decides which values of other keys are allowed. */
 export interface ApplicationRules {
+  /** How releases name it; undefined for the reference server. */
+  name?: string;
+  /** The further roles that its services may have. @default none */
+  roles?: Readonly<Partial<Record<FurtherRole, RoleRules>>>;
   variables: {
     /** Environment variables that no service may set. */
     reserved: readonly string[];
@@ -205,6 +218,13 @@ export interface ApplicationRules {
   network?: string;
   /** Undefined if it cannot derive models. */
   commands?: object;
+}
+
+/** What a further role allows. */
+interface RoleRules {
+  variables: { reserved: readonly string[] };
+  /** Why a second replica would break it, as the end of a sentence. @default replicas are allowed */
+  soleReplica?: string;
 }
 
 /** Every key except {@link HUB_TOKEN}. */
@@ -271,12 +291,13 @@ export function parseStackConfig(
   application: ApplicationRules | undefined,
   problems: Problem[],
 ): StackConfig | undefined {
-  checkReserved(raw["services"], application?.variables.reserved ?? [], problems);
+  checkReserved(raw["services"], application, problems);
   const result = schema.safeParse(raw);
   if (result.success) {
     crossCheck(result.data, application, problems);
     if (application !== undefined) {
       checkAbilities(result.data, application, problems);
+      checkRoles(result.data, application, problems);
     }
     return result.data;
   }
@@ -298,6 +319,54 @@ function problemsOf(issue: z.core.$ZodIssue, raw: Record<string, unknown>): Prob
   const hidden = path.some(mayBeSecret) || (path.length === 1 && path[0] === "application");
   const received = hidden ? undefined : valueAt(raw, path);
   return [{ path, received, reason }];
+}
+
+/** The further roles that services name, read from the raw value of the key, each once. */
+export function furtherRoles(services: unknown): FurtherRole[] {
+  const named = z.array(z.object({ role: z.enum(ROLES).catch("server") }).catch({ role: "server" })).catch([]);
+  const roles = named.parse(services).map(({ role }) => role);
+  return [...new Set(roles.filter((role) => role !== "server"))];
+}
+
+function checkRoles(
+  { services }: StackConfig,
+  { name: kind, roles = {} }: ApplicationRules,
+  problems: Problem[],
+): void {
+  services.forEach(({ role, replicas, gpu }, index) => {
+    if (role === "server") {
+      return;
+    }
+    const rules = roles[role];
+    if (gpu !== "none") {
+      problems.push({
+        path: ["services", index, "gpu"],
+        received: gpu,
+        reason: "no model runs in a service of this role; remove gpu",
+      });
+    }
+    if (index === 0) {
+      problems.push({
+        path: ["services", index, "role"],
+        received: role,
+        reason: "must be server: a service of another role needs a server before it in the list",
+      });
+    }
+    if (rules === undefined) {
+      const known = ["server", ...Object.keys(roles)].join(", ");
+      problems.push({
+        path: ["services", index, "role"],
+        received: role,
+        reason: `is no role of the application ${kind ?? "reference"}, which has ${known}; remove this service`,
+      });
+    } else if (replicas > 1 && rules.soleReplica !== undefined) {
+      problems.push({
+        path: ["services", index, "replicas"],
+        received: replicas,
+        reason: `must be 1: ${rules.soleReplica}`,
+      });
+    }
+  });
 }
 
 function checkAbilities(
@@ -346,12 +415,18 @@ function checkAbilities(
 }
 
 const variablesOnly = z
-  .array(z.object({ variables: z.record(z.string(), z.unknown()).catch({}) }).catch({ variables: {} }))
+  .array(
+    z
+      .object({ role: z.enum(ROLES).catch("server"), variables: z.record(z.string(), z.unknown()).catch({}) })
+      .catch({ role: "server", variables: {} }),
+  )
   .catch([]);
 
 /** Reads the raw values, so that these problems are reported even when another key is wrong. */
-function checkReserved(services: unknown, reserved: readonly string[], problems: Problem[]): void {
-  variablesOnly.parse(services).forEach(({ variables }, index) => {
+function checkReserved(services: unknown, application: ApplicationRules | undefined, problems: Problem[]): void {
+  variablesOnly.parse(services).forEach(({ role, variables }, index) => {
+    const rules = role === "server" ? application : application?.roles?.[role];
+    const reserved = rules?.variables.reserved ?? [];
     for (const variable of Object.keys(variables).filter((each) => reserved.includes(each))) {
       problems.push({
         path: ["services", index, "variables", variable],

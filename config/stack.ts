@@ -8,12 +8,14 @@ import { hostOf, readMachine, type StackHost } from "./machine";
 import { modelOf, type Model } from "./models";
 import { DEFAULT_PYTHON, type PythonVersion } from "./python";
 import {
+  furtherRoles,
   gpuService,
   modelEntry,
   pythonOf,
   schema,
   tlsService,
   type ApplicationConfig,
+  type FurtherRole,
   type StackConfig,
   type TlsService,
 } from "./schema";
@@ -103,6 +105,11 @@ function parseApplication(stack: string): z.ZodSafeParseResult<ApplicationConfig
 /** Replaces `{ secure: … }`, as a stack's file has a secret. */
 function withoutCiphertext(_: string, value: unknown): unknown {
   return typeof value === "object" && value !== null && "secure" in value ? "" : value;
+}
+
+/** The further roles that the services of a stack name. */
+export function configuredRoles(stack: string): FurtherRole[] {
+  return furtherRoles(readKey("services", stack));
 }
 
 /** The models of a stack, without the entries that are not allowed. */

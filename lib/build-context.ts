@@ -32,17 +32,22 @@ export function contextSources(dockerfile: string, args: Readonly<Record<string,
 /**
  * Tag that stands for everything that enters an image: the Dockerfile, the files it reads, the build arguments.
  * @param dockerfile relative to the context, or absolute
+ * @param paths what enters the image of the files that the Dockerfile reads. @default all of them
  * @returns 16 hex digits.
  * @throws Error when the Dockerfile reads a path that is not in the context.
  */
-export function contentTag(context: string, dockerfile: string, args: Readonly<Record<string, string>>): string {
+export function contentTag(
+  context: string,
+  dockerfile: string,
+  args: Readonly<Record<string, string>>,
+  paths?: readonly string[],
+): string {
   const recipe = path.isAbsolute(dockerfile)
     ? readFile(path.dirname(dockerfile), path.basename(dockerfile))
     : readFile(context, dockerfile);
   const ignore = ignoreRules(context);
-  const files = contextSources(Buffer.from(recipe.bytes).toString("utf8"), args).flatMap((source) =>
-    readSource(context, source, ignore),
-  );
+  const sources = paths ?? contextSources(Buffer.from(recipe.bytes).toString("utf8"), args);
+  const files = sources.flatMap((source) => readSource(context, source, ignore));
   const pairs = Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1));
   return digest(digestFiles([recipe, ...files]), ...pairs.flat()).slice(0, 16);
 }

@@ -20,3 +20,17 @@ export function gitCommit(directory: string): { commit?: string; message?: strin
     return {};
   }
 }
+
+/** The day of the last commit of a checkout, `YYYY-MM-DD` in UTC; undefined outside a git checkout. */
+export function commitDate(directory: string): string | undefined {
+  try {
+    const seconds = execFileSync("git", ["-c", "log.showSignature=false", "log", "-1", "--format=%ct"], {
+      cwd: directory,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return new Date(Number(seconds) * 1000).toISOString().slice(0, 10);
+  } catch {
+    return undefined;
+  }
+}

@@ -15,6 +15,13 @@ export interface ImageDefinition {
    * where the context is somebody else's checkout, nothing else can. Their hashes are part of the tag. @default none
    */
   files?: Readonly<Record<string, string>>;
+  /** Build arguments that are part of its tag. @default none */
+  args?: Readonly<Record<string, string>>;
+  /**
+   * What enters the image of the files that the Dockerfile copies, where it leaves out others: paths below the context.
+   * The tag stands for them alone. @default everything that it copies
+   */
+  paths?: readonly string[];
 }
 
 /**
@@ -79,14 +86,14 @@ export interface ImageOptions {
  * How to build an image with what the configuration says.
  */
 export function buildRecipe(
-  { repository, context: directory, dockerfile, files = {} }: ImageDefinition,
+  { repository, context: directory, dockerfile, files = {}, args: own = {}, paths }: ImageDefinition,
   choices: BuildChoices,
   { args = {}, parents = {}, tools = {} }: ImageOptions = {},
 ): BuildRecipe {
   const context = path.resolve(choices.project, directory);
-  const contentArgs = { ...contentArguments(choices.baseImage), ...args, ...parents, ...fileHashes(files) };
+  const contentArgs = { ...contentArguments(choices.baseImage), ...own, ...args, ...parents, ...fileHashes(files) };
   return {
-    reference: `${repository}:${contentTag(context, dockerfile, contentArgs)}`,
+    reference: `${repository}:${contentTag(context, dockerfile, contentArgs, paths)}`,
     context,
     dockerfile,
     buildArgs: { ...contentArgs, ...tools, ...indexArguments(choices) },

@@ -34,16 +34,23 @@ export interface ReleaseContent {
   models: readonly string[];
   /** The default model, named in the same way, or undefined without models. */
   activeModel: string | undefined;
+  /** References of the images of further roles, by role. @default none */
+  roleImages?: Readonly<Record<string, string>>;
 }
 
-/** Id of a release: 12 hex digits that depend on the content only. The order of the models does not matter. */
+/**
+ * Id of a release: 12 hex digits that depend on the content only. The order of the models and of the roles does not
+ * matter. Without further roles it is what it was before there were any.
+ */
 export function releaseId(content: ReleaseContent): string {
+  const roles = Object.entries(content.roleImages ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   return digest(
     content.serverImage,
     content.environment,
     ...[...content.models].sort(),
     "active",
     content.activeModel ?? "",
+    ...roles.flatMap(([role, image]) => ["role", role, image]),
   ).slice(0, 12);
 }
 
@@ -53,6 +60,12 @@ const model = z.object({
   revision: z.string(),
   /** Precision of its weights in memory; absent for what suits the processor. */
   variant: z.string().optional(),
+});
+
+const roleImages = z.object({
+  /** What the image is built from, for a role that has such an image. */
+  packages: z.string().optional(),
+  image: z.string(),
 });
 
 /** A release as the ledger keeps it: an entry of the stack output `releases`. */
@@ -73,6 +86,8 @@ export const releaseSchema = z.object({
     server: z.string(),
     bootstrap: z.string(),
     gateway: z.string(),
+    /** Those of further roles, by role; absent for a release that only has servers. */
+    roles: z.record(z.string(), roleImages).optional(),
   }),
   /** Key of the environment. */
   environment: z.string(),
@@ -87,8 +102,23 @@ export type Release = z.infer<typeof releaseSchema>;
 export type ModelReference = z.infer<typeof model>;
 
 /** References of all images of a release. */
-export function imagesOf({ images }: Pick<Release, "images">): string[] {
-  return Object.values(images).filter((reference) => reference !== undefined);
+export function imagesOf({ images: { roles = {}, ...images } }: Pick<Release, "images">): string[] {
+  return [images, ...Object.values(roles)]
+    .flatMap((each) => Object.values(each))
+    .filter((reference) => reference !== undefined);
+}
+
+/** What the containers of a release run, by role: the server first. */
+export function runningImages({ images: { server, roles = {} } }: Pick<Release, "images">): Map<string, string> {
+  return new Map([["server", server], ...Object.entries(roles).map(([role, { image }]) => [role, image] as const)]);
+}
+
+/**
+ * Whether a release has more than servers. Each of its services may then outlive it unchanged, so none of their containers
+ * names it.
+ */
+export function hasRoles({ images }: Pick<Release, "images">): boolean {
+  return images.roles !== undefined;
 }
 
 /** `repo@commit`, by which the store knows a snapshot. */
@@ -143,6 +173,7 @@ export function releaseOf(source: ReleaseSource): Release {
       environment,
       models: models.map(contentOf),
       activeModel: activeModel && contentOf(activeModel),
+      roleImages: Object.fromEntries(Object.entries(images.roles ?? {}).map(([role, { image }]) => [role, image])),
     }),
     created,
     ...git,

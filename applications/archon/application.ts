@@ -1,14 +1,15 @@
 import * as path from "node:path";
-import type { ApplicationConfig } from "../../config/schema";
+import type { ApplicationConfig, FurtherRole } from "../../config/schema";
 import type { Problem } from "../../config/problems";
 import { pythonApplication, type PythonSources } from "../python/application";
 import { pulledImage, type Application } from "../application";
 import { readArchonCheckout, serverRequirements } from "./checkout";
+import { archonRoles, PORTS, SERVER, sharedVariables } from "./roles";
 import { settingsProblems } from "./settings";
 
 export type ArchonConfig = Extract<ApplicationConfig, { kind: "archon" }>;
 
-const port = 8181;
+const port = PORTS.server;
 
 /** The model that Archon's code names, whatever its settings say. It looks for it below its working directory first. */
 const HARD_WIRED_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
@@ -23,20 +24,23 @@ const READY = '"ready": ?true';
  * The server of a checkout of Archon, which is not changed, or of an image of it.
  * @param source absolute path of the checkout; undefined for an image
  * @param lockDirectory directory for its lock files, relative to the project
+ * @param roles the further roles that the stack deploys
  * @returns undefined when the checkout or a setting is not usable; `problems` says why
  */
 export function archonApplication(
   config: ArchonConfig,
   source: string | undefined,
   lockDirectory: string,
+  roles: readonly FurtherRole[],
   problems: Problem[],
 ): Application | undefined {
   problems.push(...settingsProblems(config));
   const image = config.image === undefined ? sourcesOf(config, source, problems) : pulledImage(config.image);
-  if (image === undefined) {
+  const described = archonRoles(config, { source, lockDirectory, roles }, problems);
+  if (image === undefined || described === undefined) {
     return undefined;
   }
-  return pythonApplication({
+  const server = pythonApplication({
     name: config.kind,
     python: config.python,
     image,
@@ -45,16 +49,11 @@ export function archonApplication(
     health: { path: "/health", body: READY, timeoutSeconds: 30 },
     lockDirectory,
     variables: {
+      ...sharedVariables(config),
       SUPABASE_URL: config.supabase.url,
-      SERVICE_DISCOVERY_MODE: "docker_compose",
-      LOG_LEVEL: config.logLevel,
-      ARCHON_SERVER_PORT: String(port),
-      ARCHON_MCP_PORT: "8051",
-      ARCHON_AGENTS_PORT: "8052",
-      AGENTS_ENABLED: "false",
+      AGENTS_ENABLED: String(roles.includes("agents")),
       // Read by keep_model_loaded.py.
       ARCHON_KEEP_MODEL_LOADED: config.keepModelLoaded ? "1" : "",
-      ...(config.openaiBaseUrl === undefined ? {} : { OPENAI_BASE_URL: config.openaiBaseUrl }),
     },
     secrets: { SUPABASE_SERVICE_KEY: config.supabase.serviceKey },
     modules: ["src.server.main"],
@@ -62,10 +61,11 @@ export function archonApplication(
     smokeTest: config.smokeTest
       ? { program: path.posix.join("applications", "archon", "smoke_test.py"), arguments: [String(port)] }
       : undefined,
-    aliases: ["archon-server"],
+    aliases: [SERVER],
     network: NETWORK,
     stopSeconds: 30,
   });
+  return { ...server, roles: described };
 }
 
 function sourcesOf(config: ArchonConfig, source: string | undefined, problems: Problem[]): PythonSources | undefined {
@@ -77,10 +77,11 @@ function sourcesOf(config: ArchonConfig, source: string | undefined, problems: P
     problems.push({ path: ["application", "source"], received: config.source, reason: checkout });
     return undefined;
   }
-  const { context, asgiApplication, requirements } = checkout;
+  const { context, asgiApplication, paths, requirements } = checkout;
   return {
     context,
     files: "src",
+    paths,
     command: ["python3", "-m", "uvicorn", asgiApplication, "--host", "0.0.0.0", "--port", String(port)],
     requirements: () => [...serverRequirements(requirements), ...(config.packages ?? [])],
     environment: config.environment ?? [],

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "smol-toml";
 import { z } from "zod";
+import { contextSources } from "../../lib/build-context";
 import { UserError } from "../../lib/errors";
 import { packageName, requirementLines } from "../python/requirements";
 
@@ -11,12 +12,33 @@ export interface ArchonCheckout {
   context: string;
   /** What uvicorn serves: the Socket.IO application of 2025's summer, or the HTTP application since. */
   asgiApplication: "src.server.main:socket_app" | "src.server.main:app";
-  /** Absolute path of the file that names its requirements; see {@link serverRequirements}. */
+  /** What of the context its server needs: paths below it. */
+  paths: string[];
+  /** Absolute path of the file that names its requirements; see {@link groupRequirements}. */
   requirements: string;
 }
 
+/** What a checkout says about a Python program of it besides the server. */
+export interface ArchonProgram {
+  /** What of the context it needs: paths below it. */
+  paths: string[];
+  /** The module that it runs. */
+  module: string;
+  /** Absolute path of the file that names its requirements; see {@link groupRequirements}. */
+  requirements: string;
+}
+
+/** The Python programs of a checkout besides the server, and where their main modules have been. */
+const PROGRAMS = {
+  mcp: ["src/mcp_server/mcp_server.py", "src/mcp/mcp_server.py"],
+  agents: ["src/agents/server.py"],
+} as const;
+
+/** The directory of its user interface, and the files that npm needs to build it. */
+const UI = "archon-ui-main";
+const UI_FILES = ["package.json", "package-lock.json"];
+
 const MAIN = "src/server/main.py";
-const REQUIREMENTS = "requirements.server.txt";
 const PROJECT = "pyproject.toml";
 
 /**
@@ -30,36 +52,108 @@ export function readArchonCheckout(source: string): ArchonCheckout | string {
   if (!fs.existsSync(main)) {
     return `must be a checkout of Archon, but has no python/${MAIN}; clone it there, or correct the path, which is relative to the project`;
   }
-  // The older kind of list wins: a checkout that has it runs from it.
-  const requirements = [REQUIREMENTS, PROJECT]
-    .map((name) => path.join(context, name))
-    .find((file) => fs.existsSync(file));
+  const requirements = requirementsFile(context, "server");
   if (requirements === undefined) {
-    return `must be a checkout of Archon, but has neither python/${REQUIREMENTS} nor python/${PROJECT}`;
+    return `must be a checkout of Archon, but has neither python/requirements.server.txt nor python/${PROJECT}`;
   }
   const text = fs.readFileSync(main, "utf8");
-  const socketIo = /^socket_app\b/m.test(text);
-  return { context, asgiApplication: socketIo ? "src.server.main:socket_app" : "src.server.main:app", requirements };
+  const asgiApplication = /^socket_app\b/m.test(text) ? "src.server.main:socket_app" : "src.server.main:app";
+  const copied = copiedPaths(context, "server");
+  // What a Dockerfile names that is not there, the check of imports finds.
+  const paths = typeof copied === "string" ? ["src"] : copied;
+  return { context, asgiApplication, paths, requirements };
 }
 
 /**
- * What the server of a checkout requires: the lines of `requirements.server.txt`, or since August 2025 the groups `server`
- * and `server-reranking` of `pyproject.toml`.
+ * Looks at a Python program of a checkout besides the server.
+ * @param context absolute path of the checkout's `python/`
+ * @returns what is wrong, as the end of a sentence that begins with the path of the checkout, when it cannot be deployed
+ */
+export function readArchonProgram(context: string, role: keyof typeof PROGRAMS): ArchonProgram | string {
+  const main = PROGRAMS[role].find((file) => fs.existsSync(path.join(context, file)));
+  if (main === undefined) {
+    return `has no python/${PROGRAMS[role].join(" or python/")}, which the role ${role} of archon:services runs; remove that service, or take a checkout that has it`;
+  }
+  const requirements = requirementsFile(context, role);
+  if (requirements === undefined) {
+    return `has neither python/requirements.${role}.txt nor python/${PROJECT}, which the role ${role} of archon:services is built from`;
+  }
+  const paths = copiedPaths(context, role);
+  return typeof paths === "string"
+    ? `${paths}; the image of the role ${role} of archon:services carries what python/Dockerfile.${role} copies of python/src`
+    : { paths, module: main.replace(/\.py$/, "").replaceAll("/", "."), requirements };
+}
+
+/**
+ * Looks at the user interface of a checkout.
+ * @param source absolute path of the checkout
+ * @returns what is wrong, as the end of a sentence that begins with that path, when it cannot be built
+ */
+export function readArchonUi(source: string): { context: string; paths: string[] } | string {
+  const context = path.join(source, UI);
+  const missing = UI_FILES.find((file) => !fs.existsSync(path.join(context, file)));
+  if (missing !== undefined) {
+    return `has no ${UI}/${missing}, from which the role ui of archon:services is built; remove that service, or take a checkout that has it`;
+  }
+  // Hidden files are of the machine that the checkout is on: settings with secrets among them.
+  const paths = fs.readdirSync(context).filter((name) => !/^\.|^(node_modules|dist|coverage)$/.test(name));
+  return { context, paths: paths.sort() };
+}
+
+/** The file with the requirements of a part of the checkout. The older kind wins: a checkout that has it runs from it. */
+function requirementsFile(context: string, group: string): string | undefined {
+  return [`requirements.${group}.txt`, PROJECT]
+    .map((name) => path.join(context, name))
+    .find((file) => fs.existsSync(file));
+}
+
+/**
+ * The sources that the checkout's own Dockerfile copies into an image: what that part of it needs. A changed line of
+ * another part then makes no other image.
+ * @returns what is wrong, as the end of a sentence that begins with the path of the checkout
+ */
+function copiedPaths(context: string, part: string): string[] | string {
+  const name = `Dockerfile.${part}`;
+  const file = path.join(context, name);
+  if (!fs.existsSync(file)) {
+    return `has no python/${name}`;
+  }
+  const copied = contextSources(fs.readFileSync(file, "utf8"))
+    // Of a pattern, the directory above it.
+    .map((source) => source.replace(/\/?[^/]*[*?[].*$/, ""))
+    .filter((source) => source === "src" || source.startsWith("src/"));
+  const missing = copied.find((source) => !fs.existsSync(path.join(context, source)));
+  if (missing !== undefined) {
+    return `has no python/${missing}, which python/${name} copies`;
+  }
+  return copied.length === 0 ? `has a python/${name} that copies nothing of python/src` : copied;
+}
+
+/**
+ * What a part of a checkout requires: the lines of its `requirements.<part>.txt`, or since August 2025 groups of
+ * `pyproject.toml`.
  * @param file absolute path of the one that the checkout has
+ * @param part the group that must be there
+ * @param more further groups, which need not be there
  * @throws UserError when the file cannot be read
  */
-export function serverRequirements(file: string): string[] {
+export function groupRequirements(file: string, part: string, more: readonly string[] = []): string[] {
   const text = fs.readFileSync(file, "utf8");
-  if (path.basename(file) === REQUIREMENTS) {
+  if (path.basename(file) !== PROJECT) {
     return requirementLines(text, file);
   }
   const project = readProject(file, text);
   const names = Object.keys(project["dependency-groups"]);
-  if (!names.includes("server")) {
-    throw new UserError(`${file} has no dependency group "server"; it has ${names.join(", ") || "none"}.`);
+  if (!names.includes(part)) {
+    throw new UserError(`${file} has no dependency group "${part}"; it has ${names.join(", ") || "none"}.`);
   }
-  const groups = ["server", "server-reranking"].filter((name) => names.includes(name));
-  return [...project.project.dependencies, ...groups.flatMap((name) => groupRequirements(file, project, name))];
+  const groups = [part, ...more].filter((name) => names.includes(name));
+  return [...project.project.dependencies, ...groups.flatMap((name) => expandedGroup(file, project, name))];
+}
+
+/** What the server of a checkout requires. @throws UserError when the file cannot be read */
+export function serverRequirements(file: string): string[] {
+  return groupRequirements(file, "server", ["server-reranking"]);
 }
 
 /** PEP 735: a group has requirements and includes other groups. */
@@ -79,7 +173,7 @@ function readProject(file: string, text: string): z.infer<typeof pyproject> {
   }
 }
 
-function groupRequirements(
+function expandedGroup(
   file: string,
   project: z.infer<typeof pyproject>,
   given: string,
@@ -94,6 +188,6 @@ function groupRequirements(
     );
   }
   return entries.flatMap((entry) =>
-    typeof entry === "string" ? [entry] : groupRequirements(file, project, entry["include-group"], [...within, name]),
+    typeof entry === "string" ? [entry] : expandedGroup(file, project, entry["include-group"], [...within, name]),
   );
 }

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import { abiOf, type PythonVersion } from "../../config/python";
 import type { ImageDefinition } from "../../lib/images";
-import type { Release } from "../../release/release";
+import { hasRoles, type Release } from "../../release/release";
 import {
   MOUNTS,
   type Application,
@@ -54,8 +54,10 @@ export interface PythonService {
 export interface PythonSources {
   /** Absolute path of the directory that its image is built from. */
   context: string;
-  /** What of it the image carries, in /app: a path below the context, or `.` for all that its .dockerignore leaves. */
+  /** What of it the build reads: a path below the context, or `.` for all that its .dockerignore leaves. */
   files: string;
+  /** What of these files the image carries, in /app: paths below the context. @default all of them */
+  paths?: readonly string[];
   /** What starts it, in /app. */
   command: readonly string[];
   /** Its requirements (PEP 508). @throws UserError when they cannot be read */
@@ -92,7 +94,9 @@ export function pythonApplication(service: PythonService): Application {
   const set = { ...runtimeVariables, PORT: String(service.port), ...service.variables };
   return {
     name: service.name,
-    ...("reference" in image ? { image } : { image: serverImage(image), packages: packagesImage(lockDirectory) }),
+    ...("reference" in image
+      ? { image }
+      : { image: sourcesImage("archon-server", image), packages: packagesImage(`${lockDirectory}/${IMAGE_LIST}`) }),
     python,
     requirements: {
       image: `${lockDirectory}/${IMAGE_LIST}`,
@@ -103,19 +107,16 @@ export function pythonApplication(service: PythonService): Application {
     port: service.port,
     ...(service.aliases === undefined ? {} : { aliases: service.aliases }),
     ...(service.network === undefined ? {} : { network: service.network }),
-    user: "10001:10001",
+    user: USER,
     mounts: { data: "/data", ...(modelDirectory === undefined ? {} : { defaultModel: modelDirectory }) },
-    tmpfs: Object.fromEntries(
-      // With its own mode: otherwise a directory of the image keeps that of its owner.
-      ["/tmp", ...writable].map((directory) => [directory, "rw,nosuid,nodev,mode=1777,size=1024m"]),
-    ),
-    // Docker's own name for its host, which only Docker Desktop resolves by itself.
-    hosts: [{ host: "host.docker.internal", ip: "host-gateway" }],
+    tmpfs: Object.fromEntries(["/tmp", ...writable].map((directory) => [directory, temporaryDirectory(1024)])),
+    hosts: HOSTS,
     variables: {
-      reserved: [...Object.keys(set), "ARCHON_RELEASE", ...Object.keys(secrets), ...certificates],
-      of: (release: Release) => ({ ...set, ARCHON_RELEASE: release.id }),
+      reserved: [...Object.keys(set), "ARCHON_RELEASE", ...Object.keys(secrets), ...CERTIFICATES],
+      // A server that may outlive a release is not told which one it belongs to.
+      of: (release: Release) => ({ ...set, ...(hasRoles(release) ? {} : { ARCHON_RELEASE: release.id }) }),
       secret: secrets,
-      certificates,
+      certificates: CERTIFICATES,
     },
     importCheck: {
       program: path.posix.join("applications", "python", "import_check.py"),
@@ -131,33 +132,54 @@ export function pythonApplication(service: PythonService): Application {
   };
 }
 
-function serverImage({ context, files, command, startupModule }: PythonSources): ApplicationImage {
+/** User and group of what runs in an image of {@link sourcesImage}. */
+export const USER = "10001:10001";
+
+/** Docker's own name for its host, which only Docker Desktop resolves by itself. */
+export const HOSTS = [{ host: "host.docker.internal", ip: "host-gateway" }] as const;
+
+/** Variables for the path of the certificate authorities. */
+export const CERTIFICATES = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"] as const;
+
+/** Mount options of a temporary directory, with its own mode: otherwise one of the image keeps that of its owner. */
+export function temporaryDirectory(mebibytes: number): string {
+  return `rw,nosuid,nodev,mode=1777,size=${mebibytes}m`;
+}
+
+/** The image of the files of a server, over that of its packages. */
+export function sourcesImage(
+  repository: string,
+  { context, files, paths = [files], command, startupModule }: Omit<PythonSources, "requirements" | "environment">,
+): ApplicationImage {
   return {
-    repository: "archon-server",
+    repository,
     context,
     dockerfile: path.join(__dirname, "Dockerfile"),
+    paths,
     browser: false,
     ...(startupModule === undefined ? {} : { files: { "startup-module": startupModule } }),
-    buildArguments: () => ({ FILES: files, COMMAND: command.map(shellQuoted).join(" ") }),
+    args: { FILES: files, PATHS: paths.join("\n"), COMMAND: command.map(shellQuoted).join(" "), TITLE: repository },
+    buildArguments: () => ({}),
   };
 }
 
-function packagesImage(lockDirectory: string): ImageDefinition {
+/** The image of the packages of a lock file. @param list the lock file, relative to the checkout, without the extension */
+export function packagesImage(list: string): ImageDefinition {
   return {
     repository: "archon-packages",
-    context: lockDirectory,
+    context: path.posix.dirname(list),
     dockerfile: path.join(__dirname, "packages.Dockerfile"),
+    args: { LOCK: `${path.posix.basename(list)}.txt` },
   };
 }
-
-const certificates = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
 
 function listsOf(sources: PythonSources): RequirementLists {
   const { image, environment, notes } = splitRequirements(sources.requirements(), sources.environment);
   return { image: lines(image), environment: lines(environment), notes };
 }
 
-function lines(requirements: readonly string[]): string {
+/** Text of a list of requirements. */
+export function lines(requirements: readonly string[]): string {
   return requirements.map((each) => `${each}\n`).join("");
 }
 

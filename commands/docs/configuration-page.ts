@@ -46,6 +46,7 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 | \`directory\` | models | instead of repo | Directory of the checkout |
 | \`variant\` | models | \`"auto"\` | Precision of the weights in memory: \`float32\`, \`bfloat16\`, or what suits the processor |
 | \`from\`, \`variant: int8\`, \`revision\` | models | instead of repo | 8-bit weights, derived from the model of that name |
+| \`role\` | services | \`server\` | What of the application it runs: \`server\`; with \`kind: archon\` also \`mcp\`, \`agents\` or \`ui\` |
 | \`port\` | services | required | Port on the host |
 | \`bind\` | services | \`"127.0.0.1"\` | IP address of the host |
 | \`tls\` | services | none | \`{ certificate, key }\`: absolute paths on the Docker host of PEM files; see [TLS](operations.md#tls) |
@@ -57,6 +58,8 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 - \`directory\`: The commit is computed from its files.
 - \`variant\`: Changing it makes a new release.
 - \`from\`: \`./archon models derive NAME\` prints the line.
+- \`role\`: The first service must be a server. Each of the others comes up after those before it in the list;
+  [archon.md](archon.md#all-services-of-the-compose-file) has the details.
 - \`port\`: Changing it replaces the gateway.
 - \`bind\`: Beyond loopback, \`requireToken\` must be true. Changing it replaces the gateway.
 - \`tls\`: Other paths replace the gateway. Other files under these paths are taken without that.

@@ -34,7 +34,7 @@ export async function checkAnswers(
     entrypoint: "python3",
     ...(tls === undefined ? {} : { mounts: [certificateMount(tls)], user: GATEWAY_USER }),
     image,
-    command: ["-", url, "1", tls === undefined ? "" : tlsPaths(tls).certificate],
+    command: ["-", url, "1", tls === undefined ? "" : tlsPaths(tls).certificate, "success"],
   });
   const input = fs.readFileSync(path.join(projectRoot, "components", "scripts", "ask-gateway.py"), "utf8");
   try {

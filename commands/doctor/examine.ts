@@ -2,11 +2,12 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { configuredGpus, configuredTls, configuredValue } from "../../config/stack";
 import type { TlsFiles } from "../../config/schema";
-import type { Application } from "../../applications/application";
+import { MOUNTS, type Application } from "../../applications/application";
 import { archon } from "../../lib/command-line";
 import { Interrupted } from "../../lib/errors";
 import { isLocal } from "../../lib/host";
 import { IMAGES } from "../../lib/images";
+import { runningImages } from "../../release/release";
 import { imageExists, imageLayers, localImages } from "../lib/docker";
 import { imageReference } from "../lib/images";
 import { stackFlag } from "../lib/options";
@@ -216,7 +217,7 @@ async function* examineDeployment({ subject, image, info, state, application }: 
   if (release === undefined) {
     return;
   }
-  const servers = serversOf(inspected);
+  const servers = serversOf(inspected).filter(({ Mounts }) => hasEnvironment(Mounts));
   const imports = configuredValue("imports", stack);
   yield* inOrder(
     attempt("answers", async () =>
@@ -235,14 +236,25 @@ async function* examineDeployment({ subject, image, info, state, application }: 
       }),
   );
   yield* await attempt("image", async () => {
-    const layers = await imageLayers(release.images.server, host.dockerHost);
-    return layers === undefined ? [] : [judgeImage(release.images.server, layers)];
+    const references = [...runningImages(release).values()];
+    const judged = await Promise.all(
+      references.map(async (reference) => {
+        const layers = await imageLayers(reference, host.dockerHost);
+        return layers === undefined ? [] : [judgeImage(reference, layers)];
+      }),
+    );
+    return judged.flat();
   });
 }
 
 /** The files of a service that answers by https: the stack's outputs begin with its first service. */
 function tlsOf(url: string, stack: string): TlsFiles | undefined {
   return url.startsWith("https:") ? configuredTls(stack)[0]?.tls : undefined;
+}
+
+/** Services of further roles have no environment. */
+function hasEnvironment(mounts: Inspected["Mounts"]): boolean {
+  return mounts.some(({ Destination }) => Destination === MOUNTS.environment);
 }
 
 /** One server of each service: its replicas are alike. */

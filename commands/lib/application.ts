@@ -1,7 +1,7 @@
 import type { Application } from "../../applications/application";
 import { applicationOf } from "../../applications/configured";
 import { mayBeSecret, type Problem } from "../../config/problems";
-import { configuredApplication } from "../../config/stack";
+import { configuredApplication, configuredRoles } from "../../config/stack";
 import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
 
@@ -11,7 +11,8 @@ import { projectRoot } from "../../lib/paths";
  */
 export function stackApplication(stack: string): Application {
   const problems: Problem[] = [];
-  const application = applicationOf(configuredApplication(stack), { project: projectRoot, stack }, problems);
+  const roles = configuredRoles(stack);
+  const application = applicationOf(configuredApplication(stack), { project: projectRoot, stack, roles }, problems);
   if (application === undefined) {
     const reasons = problems
       .filter(({ path }) => !path.some(mayBeSecret))

@@ -187,13 +187,18 @@ function currentRelease({ steps }: PreviewDocument): string | undefined {
 }
 
 /**
- * The release that the configuration names; otherwise the one in a label of the servers or, where no variable is
- * secret, in a variable.
+ * The release that the configuration names; otherwise the one in an input of the deployment, in a label of the servers or,
+ * where no variable is secret, in a variable.
  */
-function nextRelease({ config }: PreviewDocument, steps: readonly ResourceStep[]): string | undefined {
+function nextRelease({ config, steps: all }: PreviewDocument, steps: readonly ResourceStep[]): string | undefined {
   const chosen = config["archon:release"];
   if (typeof chosen === "string" && chosen !== "") {
     return chosen;
+  }
+  // In a stack with further roles, no container names the release.
+  const deployment = all.find(({ urn }) => urn.split("::")[2] === "archon:index:Deployment")?.newState?.inputs;
+  if (typeof deployment?.["release"] === "string") {
+    return deployment["release"];
   }
   const ids = steps
     .filter(({ step, resource }) => resource.role === "server" && !step.op.startsWith("delete"))

@@ -1,5 +1,5 @@
 import { imageVersion } from "../../lib/images";
-import type { Release } from "../../release/release";
+import { runningImages, type Release } from "../../release/release";
 import { age, table, truncate } from "../lib/render";
 
 const messageColumns = 60;
@@ -11,7 +11,7 @@ export function describeReleases(releases: readonly Release[], running: string |
     release.id,
     release.created.replace(/\.\d+Z$/, "Z"),
     age(now.getTime() - Date.parse(release.created)),
-    imageVersion(release.images.server),
+    images(release),
     release.environment,
     models(release),
     release.lost === undefined ? "yes" : "no",
@@ -25,6 +25,13 @@ export function describeReleases(releases: readonly Release[], running: string |
   const header = ["", "release", "created", "age", "image", "environment", "models", "restorable", "commit"];
   const losses = releases.flatMap(({ id, lost }) => (lost === undefined ? [] : [`${id}: ${lost}`]));
   return [...table([header, ...rows]), ...(losses.length === 0 ? [] : ["", ...losses])];
+}
+
+/** The version of the server's image; with further roles, that of each: `5278e51e28e1fea2 mcp@1a2f7aa136450c1d`. */
+function images(release: Release): string {
+  return [...runningImages(release)]
+    .map(([role, reference]) => (role === "server" ? imageVersion(reference) : `${role}@${imageVersion(reference)}`))
+    .join(" ");
 }
 
 /** `demo@1a2f7aa13645`, the default one marked where there are several. */

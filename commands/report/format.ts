@@ -79,7 +79,7 @@ function keyFigures({ stack, release, application, image, engine, times }: Repor
   };
 }
 
-function composition({ image, environment, models }: Report): Section {
+function composition({ image, roles, environment, models }: Report): Section {
   return {
     title: "What it consists of",
     rows: [
@@ -88,6 +88,7 @@ function composition({ image, environment, models }: Report): Section {
       ...image.layers
         .filter((layer) => layer.bytes >= smallestLayer)
         .map((layer) => ["layer", truncate(layer.instruction, instructionColumns), bytes(layer.bytes)]),
+      ...roles.map(({ role, reference, bytes: size }) => [`image of ${role}`, reference, bytes(size)]),
       ["environment", environment.key, bytes(environment.bytes)],
       ...models.map(({ snapshot, bytes: size }) => ["model", snapshot, bytes(size)]),
     ],

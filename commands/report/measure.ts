@@ -2,7 +2,7 @@ import { z } from "zod";
 import { project, stackHost } from "../../config/stack";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
-import { snapshotOf, snapshotPath, type Release } from "../../release/release";
+import { runningImages, snapshotOf, snapshotPath, type Release } from "../../release/release";
 import { lastResult } from "../bench/result";
 import { dockerEnvironment, imageLayers } from "../lib/docker";
 import { stackFlag } from "../lib/options";
@@ -42,6 +42,7 @@ export async function measureStack(stack: string, progress: Progress): Promise<R
     release: release.id,
     application: release.application ?? "reference",
     image: { reference: release.images.server, bytes: sum(layers, ({ bytes }) => bytes), layers },
+    roles: await roleImages(release, dockerHost),
     environment: {
       key: release.environment,
       bytes: inventory.environments.find(({ key }) => key === release.environment)?.bytes ?? 0,
@@ -60,6 +61,17 @@ export async function measureStack(stack: string, progress: Progress): Promise<R
     memory: await measureMemory(stack, dockerHost),
     savings: lastResult("store") ?? null,
   };
+}
+
+async function roleImages(release: Release, dockerHost: string): Promise<Report["roles"]> {
+  const further = [...runningImages(release)].filter(([role]) => role !== "server");
+  return Promise.all(
+    further.map(async ([role, reference]) => ({
+      role,
+      reference,
+      bytes: sum((await imageLayers(reference, dockerHost)) ?? [], ({ bytes }) => bytes),
+    })),
+  );
 }
 
 const treesSchema = z.object({

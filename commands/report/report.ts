@@ -10,6 +10,8 @@ export interface Report {
   /** What the release runs: `reference`, `archon` or `python`. */
   application: string;
   image: { reference: string; bytes: number; layers: readonly Layer[] };
+  /** The images of further roles. */
+  roles: readonly { role: string; reference: string; bytes: number }[];
   environment: { key: string; bytes: number };
   models: readonly { name: string; snapshot: string; bytes: number }[];
   /** What the engine keeps for everything that runs on it, as `docker system df` says. */

@@ -1,8 +1,9 @@
 """Asks the gateway for a few seconds, until one of the given addresses is that of the server that answered.
 
-Arguments: URL, seconds, the path of the certificate that must be served (empty for plain HTTP), addresses. Without an
-address any server will do. Exits with 0 when such a server has answered. Otherwise prints the last answer and exits
-with 1. Runs in the image of the gateway, with the standard library only.
+Arguments: URL, seconds, the path of the certificate that must be served (empty for plain HTTP), "any" if every answer
+of the server will do or "success" if it must be one, addresses. Without an address any server will do. Exits with 0
+when such a server has answered. Otherwise prints the last answer and exits with 1. Runs in the image of the gateway,
+with the standard library only.
 
 A certificate is compared, not verified: it is made for the name that people use, and this asks at an address of the
 machine. It may also be signed by nobody.
@@ -42,7 +43,7 @@ class SameCertificate(urllib.request.HTTPSHandler):
         return self.do_open(Connection, request, context=self._context)
 
 
-url, seconds, certificate, *addresses = sys.argv[1:]
+url, seconds, certificate, expected, *addresses = sys.argv[1:]
 # Docker's client may give every container the variables of a proxy.
 handlers = [urllib.request.ProxyHandler({}), *([SameCertificate(certificate)] if certificate else [])]
 opener = urllib.request.build_opener(*handlers)
@@ -56,6 +57,8 @@ while True:
             sys.exit(0)
         answer = f"{response.status} from the server at {server}"
     except urllib.error.HTTPError as error:
+        if expected == "any" and error.headers["Gateway-Server"] in addresses:
+            sys.exit(0)
         answer = f"{error.code} {error.reason}"
     except (OSError, HTTPException, ValueError) as error:
         answer = str(getattr(error, "reason", error))

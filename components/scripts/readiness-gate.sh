@@ -7,6 +7,7 @@
 #   GATE_CERTIFICATE    path, in the container that asks, of the certificate that must be served; unset for plain HTTP
 #   GATE_ASK_OPTIONS    options of `docker run` for the container that asks, one a line
 #   GATE_ASK_IMAGE      its image, with Python
+#   GATE_ANY_ANSWER     "true" if every answer of the server will do, also an error; else unset
 #   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed; empty when it never says so
 #   GATE_SMOKE_TEST     Python program that uses the ready server inside its container; empty or unset for none
 #   GATE_SMOKE_TEST_ARGUMENTS  its arguments, one a line
@@ -14,6 +15,7 @@
 #   GATE_ROLLOUT        "overlap": the old servers keep running; "replace": they were stopped
 #   GATE_STOPPED        ids of the servers that were stopped first and start again when this one fails; may be empty
 #   PREVIOUS_RELEASE    id of the release to roll back to; empty when there is none
+#   GATE_EARLIER        names of the services that the update has replaced before; unset for none
 #   SERVERS_…           see servers.sh
 set -euo pipefail
 scripts=$(dirname "${BASH_SOURCE[0]}")
@@ -22,11 +24,12 @@ source "$scripts/servers.sh"
 
 # Asks through the gateway for two seconds, until this server has answered. Fails with the last answer.
 ask_gateway() {
-  local options addresses
+  local options addresses expected=success
+  if [[ -n "${GATE_ANY_ANSWER:-}" ]]; then expected=any; fi
   mapfile -t options <<<"$GATE_ASK_OPTIONS"
   addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$GATE_CONTAINER")
   # shellcheck disable=SC2086 # one word for each network
-  docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 "${GATE_CERTIFICATE:-}" $addresses 2>&1
+  docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 "${GATE_CERTIFICATE:-}" "$expected" $addresses 2>&1
 }
 
 # Uses the server as a client would. Its output ends with what is wrong.
@@ -146,6 +149,9 @@ fi
     echo "Fix the cause and run the update again, or roll back: ./archon rollback ${PREVIOUS_RELEASE}"
   else
     echo "Fix the cause and run the update again."
+  fi
+  if [[ -n "${GATE_EARLIER:-}" ]]; then
+    echo "The services before it in archon:services ($GATE_EARLIER) run the new release. To return to an earlier one: ./archon releases, then ./archon rollback ID"
   fi
 } >&2
 exit 1

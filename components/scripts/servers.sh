@@ -13,12 +13,13 @@ running_servers() {
     awk -v own="$SERVERS_DEPLOYMENT" '$2 == "" || $2 == own { print $1 }'
 }
 
-# Says which release the oldest of the servers runs; prints nothing without any.
+# Says what the oldest of the servers runs: its release, or its image where it may outlive a release. Prints nothing without
+# any.
 kept_running() {
   local id
   id=$(sed '/^$/d' | tail --lines=1)
   if [[ -n "$id" ]]; then
-    echo "The service keeps running release $(docker inspect --format '{{index .Config.Labels "io.archon.release"}}' "$id")."
+    docker inspect --format 'The service keeps running {{with index .Config.Labels "io.archon.release"}}release {{.}}{{else}}{{.Config.Image}}{{end}}.' "$id"
   fi
 }
 

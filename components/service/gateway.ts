@@ -25,8 +25,8 @@ export interface GatewayArgs {
   ownAliases: readonly string[];
   /** Port that the servers listen on. */
   serverPort: number;
-  /** The path that says whether a server is ready, and the seconds that its answer may take. */
-  health: { path: string; timeoutSeconds: number };
+  /** The path that says whether a server is ready, unless a connection does, and the seconds that its answer may take. */
+  health: { path: string; timeoutSeconds: number; connectOnly?: boolean };
   /** Address and port on the host. A changed one replaces the gateway. */
   bind: string;
   port: number;
@@ -66,6 +66,7 @@ export class Gateway extends pulumi.ComponentResource {
           `ARCHON_HEALTH_TIMEOUT=${args.health.timeoutSeconds}s`,
           `ARCHON_SERVER_PORT=${args.serverPort}`,
           ...(args.tls === undefined ? [] : [`ARCHON_TLS=${tlsPaths(args.tls).certificate}`]),
+          ...(args.health.connectOnly === true ? ["ARCHON_HEALTH_CHECK=connect"] : []),
         ],
         ...(args.tls === undefined ? {} : tlsArgs(args.tls)),
         labels: labels(args.deployment, "gateway", { service: args.service }),

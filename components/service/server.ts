@@ -1,8 +1,9 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { snapshotOf, snapshotPath, type Release } from "../../release/release";
-import { MOUNTS, type Application } from "../../applications/application";
+import { hasRoles, snapshotOf, snapshotPath, type Release } from "../../release/release";
+import { MOUNTS, type Mounts, type Role } from "../../applications/application";
+import type { ServiceRole } from "../../config/schema";
 import { CA_BUNDLE, jobOptions, toLines } from "../../lib/container-job";
 import type { TlsFiles } from "../../config/schema";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
@@ -14,25 +15,35 @@ import type { Environment } from "../store/environment";
 import type { Gateway } from "./gateway";
 import { certificateMount, GATEWAY_USER, tlsPaths } from "./tls";
 
+/** What of the store a server mounts. */
+export interface StoreMounts {
+  /**
+   * Mounted read-only. Another one replaces the container, and so does the same one when it is populated again: it then
+   * has another directory.
+   */
+  environment: Environment;
+  mounts: Mounts;
+  /** Directory on the host that the service writes its database to; the only read-write mount. */
+  dataDirectory: string;
+}
+
 export interface ServerArgs {
-  application: Application;
+  /** What of the application it runs. */
+  application: Role;
   host: Host;
   deployment: DeploymentIdentity;
   service: string;
-  /** What it runs. Another one replaces the container. */
+  /** Its role in the application. */
+  role: ServiceRole;
+  /** What it runs. Another one replaces the container. In a release with further roles, only another part of it does. */
   release: Release;
   /** Reference of the server image. A changed one replaces the container. */
   image: pulumi.Input<string>;
   /** Name of the network, and the alias that the gateway looks for. */
   network: pulumi.Input<string>;
   alias: string;
-  /**
-   * Mounted read-only. Another one replaces the container, and so does the same one when it is populated again: it then
-   * has another directory.
-   */
-  environment: Environment;
-  /** Directory on the host that the service writes its database to; the only read-write mount. */
-  dataDirectory: string;
+  /** Undefined for what needs nothing of it. */
+  store: StoreMounts | undefined;
   /** Environment variables. May hold secrets. */
   variables: Readonly<Record<string, pulumi.Input<string>>>;
   memoryMiB: number;
@@ -44,6 +55,8 @@ export interface ServerArgs {
   gateway: Gateway;
   /** Id of the release to roll back to, for the message of a failing server; undefined when there is none. */
   previousRelease: string | undefined;
+  /** Names of the services that the update replaces before this one, for the same message. */
+  earlierServices: readonly string[];
   /** The job that stops the old servers first and prints their ids; undefined if they run until this one is ready. */
   stopOld: command.local.Command | undefined;
   /** Whether the servers that `stopOld` stopped start again when this one does not become ready. */
@@ -66,7 +79,7 @@ export class Server extends pulumi.ComponentResource {
       deleteBeforeReplace: false,
       replaceOnChanges: REPLACE_ON_CHANGES,
       ignoreChanges: COMPLETED_BY_ENGINE,
-      replaceWith: [args.environment.job, ...(args.stopOld === undefined ? [] : [args.stopOld])],
+      replaceWith: [args.store?.environment.job ?? [], args.stopOld ?? []].flat(),
     });
 
     new command.local.Command(
@@ -83,12 +96,14 @@ export class Server extends pulumi.ComponentResource {
           ...(args.gateway.tls === undefined ? {} : { GATE_CERTIFICATE: tlsPaths(args.gateway.tls).certificate }),
           GATE_ASK_OPTIONS: toLines(askOptions(args.deployment, args.gateway.tls)),
           GATE_ASK_IMAGE: args.gateway.image,
+          ...(args.application.readiness.connectOnly === true ? { GATE_ANY_ANSWER: "true" } : {}),
           GATE_FAILED_PREFIX: args.application.readiness.failedPrefix ?? "",
           ...smokeTestEnv(args.application.readiness),
           GATE_TIMEOUT: String(args.readyTimeout),
           GATE_ROLLOUT: args.stopOld === undefined ? "overlap" : "replace",
           GATE_STOPPED: args.stopOld !== undefined && args.autoRollback ? args.stopOld.stdout : "",
           PREVIOUS_RELEASE: args.previousRelease ?? "",
+          ...(args.earlierServices.length === 0 ? {} : { GATE_EARLIER: args.earlierServices.join(", ") }),
         },
         triggers: [container.id, args.gateway.containerId],
       },
@@ -128,13 +143,7 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
     init: true,
     networksAdvanced: [{ name: args.network, aliases: [args.alias] }],
     ...(application.hosts === undefined ? {} : { hosts: [...application.hosts] }),
-    mounts: [
-      { type: "bind", source: args.environment.path, target: MOUNTS.environment, readOnly: true },
-      { type: "bind", source: `${host.root}/models/huggingface`, target: MOUNTS.models, readOnly: true },
-      { type: "bind", source: args.dataDirectory, target: application.mounts.data },
-      ...defaultModelMounts(args),
-      ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount })),
-    ],
+    mounts: [...storeMounts(args), ...certificates.map((mount) => ({ type: "bind", readOnly: true, ...mount }))],
     envs: pulumi.all({ ...args.variables, ...trust }).apply((all) =>
       Object.entries(all)
         .map(([key, value]) => `${key}=${value}`)
@@ -142,8 +151,9 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
     ),
     labels: labels(args.deployment, "server", {
       service: args.service,
-      release: args.release.id,
-      models: args.release.models.map(snapshotOf).join(" "),
+      ...(args.role === "server" ? {} : { role: args.role }),
+      ...(hasRoles(args.release) ? {} : { release: args.release.id }),
+      ...(args.store === undefined ? {} : { models: args.release.models.map(snapshotOf).join(" ") }),
     }),
     // Until the start period ends, a failing health check means "starting". The readiness gate waits as long.
     healthcheck: {
@@ -167,21 +177,30 @@ function gpuArgs(request: GpuRequest | undefined): Pick<docker.ContainerArgs, "g
   return request === undefined ? {} : { gpus: "all" };
 }
 
-/** The snapshot of the default model, where the application looks for its model outside the cache. */
-function defaultModelMounts({
-  application,
+/** What it mounts of the store; the snapshot of the default model also where the application looks for it. */
+function storeMounts({
+  store,
   host,
   release,
-}: Pick<ServerArgs, "application" | "host" | "release">): docker.types.input.ContainerMount[] {
-  const target = application.mounts.defaultModel;
+}: Pick<ServerArgs, "store" | "host" | "release">): docker.types.input.ContainerMount[] {
+  if (store === undefined) {
+    return [];
+  }
+  const { environment, mounts, dataDirectory } = store;
+  const target = mounts.defaultModel;
   const model = release.models.find(({ name }) => name === release.activeModel);
-  return target === undefined || model === undefined
-    ? []
-    : [{ type: "bind", source: `${host.root}/${snapshotPath(model)}`, target, readOnly: true }];
+  return [
+    { type: "bind", source: environment.path, target: MOUNTS.environment, readOnly: true },
+    { type: "bind", source: `${host.root}/models/huggingface`, target: MOUNTS.models, readOnly: true },
+    { type: "bind", source: dataDirectory, target: mounts.data },
+    ...(target === undefined || model === undefined
+      ? []
+      : [{ type: "bind", source: `${host.root}/${snapshotPath(model)}`, target, readOnly: true }]),
+  ];
 }
 
 /** What the gate needs to run the application's smoke test. */
-function smokeTestEnv({ smokeTest }: Application["readiness"]): Record<string, string> {
+function smokeTestEnv({ smokeTest }: Role["readiness"]): Record<string, string> {
   return smokeTest === undefined
     ? {}
     : { GATE_SMOKE_TEST: smokeTest.program, GATE_SMOKE_TEST_ARGUMENTS: toLines(smokeTest.arguments) };

@@ -8,6 +8,8 @@ import { Gateway } from "./gateway";
 export interface ServiceArgs extends Omit<ServerArgs, "alias" | "gateway" | "stopOld"> {
   /** Names by which other containers of the network reach the service, through its gateway. */
   aliases: readonly string[];
+  /** The names of all gateways of the network. */
+  gatewayNames: readonly string[];
   /** Servers behind the gateway, 1 to 4. */
   replicas: number;
   /** Reference of the gateway image. */
@@ -32,8 +34,8 @@ export class Service extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServiceArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:Service", name, {}, opts);
-    const { replicas, gatewayImage, bind, port, tls, rollout, aliases, ...rest } = args;
-    const alias = serversAlias(args);
+    const { replicas, gatewayImage, bind, port, tls, rollout, aliases, gatewayNames, ...rest } = args;
+    const alias = serversAlias(args.service, gatewayNames);
     const gateway = new Gateway(
       `${name}-gateway`,
       {
@@ -80,10 +82,10 @@ export class Service extends pulumi.ComponentResource {
   }
 }
 
-/** The gateway's own names lead to no server: one that is not ready would get requests. */
-function serversAlias({ application, service }: Pick<ServiceArgs, "application" | "service">): string {
+/** The name of a gateway leads to no server: one that is not ready would get requests. */
+function serversAlias(service: string, gatewayNames: readonly string[]): string {
   const alias = `archon-${service}`;
-  return (application.aliases ?? []).includes(alias) ? `${alias}-servers` : alias;
+  return gatewayNames.includes(alias) ? `${alias}-servers` : alias;
 }
 
 /**
@@ -105,6 +107,6 @@ function stopOldServers(
       environment: serverScriptEnv(server),
       triggers: [pulumi.jsonStringify(containerArgs(server))],
     },
-    { parent, replaceWith: [server.environment.job] },
+    { parent, replaceWith: [server.store?.environment.job ?? []].flat() },
   );
 }

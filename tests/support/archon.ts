@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { archonApplication, type ArchonConfig } from "../../applications/archon/application";
 import { referenceServer } from "../../applications/reference/application";
 import { projectRoot } from "../../lib/paths";
-import { docker, fullStack, type Checkout, type EngineStack } from "./engine";
+import { docker, freePort, fullStack, type Checkout, type EngineStack } from "./engine";
 
 /** The eras of tests/fixtures/archon/README.md. */
 export type ArchonEra = "2025-08" | "uv";
@@ -29,12 +29,35 @@ export interface ArchonStack {
 }
 
 /** @param backend what its server reaches */
-export async function archonStack(
+export async function archonStack(checkout: Checkout, era: ArchonEra, backend: ArchonBackend): Promise<ArchonStack> {
+  const { name, directory, application, subnet } = prepareStack(checkout, era, backend);
+  writeLocks(checkout, application, `requirements/${name}`);
+  const stack = await fullStack(checkout, { application, requirements: "", subnet }, name);
+  return { stack, directory };
+}
+
+/** The services of {@link servicesStack}, in the order of its configuration. */
+export const SERVICES = ["server", "mcp", "agents", "ui"] as const;
+
+/**
+ * A stack of all services of one stand-in, with a small environment and no model: nothing is tried of what needs them.
+ * @param backend what its server reaches
+ */
+export async function servicesStack(checkout: Checkout, era: ArchonEra, backend: ArchonBackend): Promise<ArchonStack> {
+  const { name, directory, application, subnet } = prepareStack(checkout, era, backend);
+  writeLocks(checkout, application, `requirements/${name}`, ["mcp", "agents"]);
+  const services = await Promise.all(
+    SERVICES.map(async (role) => ({ name: role, role, port: await freePort(), memoryMiB: 1024 })),
+  );
+  const stack = await checkout.stack({ application: { ...application, smokeTest: false }, services, subnet }, name);
+  return { stack, directory };
+}
+
+function prepareStack(
   checkout: Checkout,
   era: ArchonEra,
   { variables }: ArchonBackend,
-): Promise<ArchonStack> {
-  const name = `test-${crypto.randomBytes(4).toString("hex")}`;
+): { name: string; directory: string; application: ArchonConfig; subnet: string } {
   const directory = path.join(checkout.directory, `archon-${era}`);
   archonCheckout(era, directory);
   const application = {
@@ -48,22 +71,33 @@ export async function archonStack(
     keepModelLoaded: true,
     environment: [],
   };
-  writeLocks(checkout, application, `requirements/${name}`);
-  // The engine takes no such addresses by itself.
-  const subnet = `172.16.${crypto.randomInt(256)}.0/24`;
-  const stack = await fullStack(checkout, { application, requirements: "", subnet }, name);
-  return { stack, directory };
+  return {
+    name: `test-${crypto.randomBytes(4).toString("hex")}`,
+    directory,
+    application,
+    // The engine takes no such addresses by itself.
+    subnet: `172.16.${crypto.randomInt(256)}.0/24`,
+  };
 }
 
-/** What `./archon lock` would write: one lock file of the image serves both eras. */
-function writeLocks(checkout: Checkout, application: ArchonConfig, lockDirectory: string): void {
-  const { requirements } = archonApplication(application, application.source, lockDirectory, []) ?? {};
-  const lists = requirements?.lists?.();
-  if (requirements === undefined || lists === undefined) {
+/** What `./archon lock` would write: one lock file of each image serves both eras. */
+function writeLocks(
+  checkout: Checkout,
+  application: ArchonConfig,
+  lockDirectory: string,
+  roles: readonly ("mcp" | "agents")[] = [],
+): void {
+  const described = archonApplication(application, application.source, lockDirectory, roles, []);
+  const lists = described?.requirements.lists?.();
+  if (described === undefined || lists === undefined) {
     throw new Error(`${application.source} is no checkout of Archon.`);
   }
-  const write = (file: string, text: string): void => fs.writeFileSync(path.join(checkout.directory, file), text);
-  fs.mkdirSync(path.join(checkout.directory, lockDirectory), { recursive: true });
+  const { requirements } = described;
+  const write = (file: string, text: string): void => {
+    const target = path.join(checkout.directory, file);
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    fs.writeFileSync(target, text);
+  };
   write(`${requirements.image}.in`, lists.image);
   write(`${requirements.environment}.in`, lists.environment);
   write(`${requirements.image}.txt`, fs.readFileSync(path.join(fixtures, "requirements.server.minimal.txt"), "utf8"));
@@ -71,6 +105,11 @@ function writeLocks(checkout: Checkout, application: ArchonConfig, lockDirectory
     `${requirements.environment}.txt`,
     fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8"),
   );
+  for (const role of roles) {
+    const own = described.roles?.[role]?.requirements;
+    write(`${String(own?.list)}.in`, String(own?.text()));
+    write(`${String(own?.list)}.txt`, fs.readFileSync(path.join(fixtures, `requirements.${role}.txt`), "utf8"));
+  }
 }
 
 /** Address of this machine that containers of every network reach. */

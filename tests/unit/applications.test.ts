@@ -1,20 +1,26 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import type * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import type { ApplicationImage } from "../../applications/application";
+import type { Application, ApplicationImage } from "../../applications/application";
 import { applicationOf } from "../../applications/configured";
-import { readArchonCheckout, serverRequirements } from "../../applications/archon/checkout";
+import {
+  readArchonCheckout,
+  readArchonProgram,
+  readArchonUi,
+  serverRequirements,
+} from "../../applications/archon/checkout";
 import { settingsProblems } from "../../applications/archon/settings";
 import { probe } from "../../applications/python/application";
 import { requirementLines, splitRequirements } from "../../applications/python/requirements";
 import type { Problem } from "../../config/problems";
 import { application as applicationSchema } from "../../config/schema";
 import { contextSources, contentTag } from "../../lib/build-context";
-import { archonCheckout } from "../support/archon";
+import type { Release } from "../../release/release";
+import { archonCheckout, type ArchonEra } from "../support/archon";
 
 const PULLED = `registry.example/team/server@sha256:${"a".repeat(64)}`;
 
@@ -40,6 +46,7 @@ describe("a checkout of Archon", () => {
     expect(readArchonCheckout(directory)).toEqual({
       context,
       asgiApplication,
+      paths: ["src/__init__.py", "src/server"],
       requirements: path.join(context, era === "uv" ? "pyproject.toml" : "requirements.server.txt"),
     });
   });
@@ -74,6 +81,103 @@ describe("a checkout of Archon", () => {
   ])("with the groups %p is refused", (groups, reason) => {
     fs.writeFileSync(path.join(directory, "pyproject.toml"), `[dependency-groups]\n${groups}\n`);
     expect(() => serverRequirements(path.join(directory, "pyproject.toml"))).toThrow(reason);
+  });
+});
+
+describe("a role of a checkout of Archon", () => {
+  const roles = (era: ArchonEra): Application["roles"] => {
+    archonCheckout(era, directory);
+    const config = applicationSchema.parse({
+      kind: "archon",
+      source: directory,
+      supabase: { url: "https://x.supabase.co", serviceKey: key("service_role") },
+    });
+    return applicationOf(config, { project: directory, stack: "dev", roles: ["mcp", "agents", "ui"] }, [])?.roles;
+  };
+  const release = {} as Release;
+
+  test.each(["2025-08", "uv"] as const)("of the era %s has its own command, files, packages and names", (era) => {
+    const { mcp, agents, ui } = roles(era) ?? {};
+    expect(mcp?.image.args).toMatchObject({
+      COMMAND: "python3 -m src.mcp_server.mcp_server",
+      PATHS: "src/__init__.py\nsrc/mcp_server\nsrc/server/__init__.py\nsrc/server/discovery.py",
+    });
+    expect(agents?.image.args).toMatchObject({
+      COMMAND: "python3 -m uvicorn src.agents.server:app --host 0.0.0.0 --port 8052",
+      PATHS: "src/__init__.py\nsrc/agents",
+    });
+    expect(mcp?.requirements?.list).toBe("requirements/dev/mcp/requirements");
+    expect(mcp?.requirements?.text()).toBe("httpx>=0.24.0\n");
+    expect(agents?.requirements?.text()).toBe("fastapi>=0.104.0\nhttpx>=0.24.0\nuvicorn>=0.24.0\n");
+    expect(ui?.requirements).toBeUndefined();
+    expect([mcp, agents, ui].map((each) => [each?.aliases, each?.port])).toEqual([
+      [["archon-mcp"], 8051],
+      [["archon-agents"], 8052],
+      [["archon-ui"], 3737],
+    ]);
+  });
+
+  test("gets no key of the database, and the server knows whether there are agents", () => {
+    archonCheckout("uv", directory);
+    const config = applicationSchema.parse({
+      kind: "archon",
+      source: directory,
+      supabase: { url: "https://x.supabase.co", serviceKey: key("service_role") },
+    });
+    const place = { project: directory, stack: "dev" };
+    const [without, having] = ([[], ["mcp", "agents"]] as const).map((each) =>
+      applicationOf(config, { ...place, roles: each }, []),
+    );
+    for (const role of Object.values(having?.roles ?? {})) {
+      expect(JSON.stringify([role.variables.of(release, ""), role.variables.secret])).not.toMatch(/SUPABASE/);
+    }
+    const told = { id: "0123456789ab", images: { server: "s", bootstrap: "b", gateway: "g" } } as Release;
+    expect(without?.variables.of(told, "")).toMatchObject({ AGENTS_ENABLED: "false", ARCHON_RELEASE: told.id });
+    expect(having?.variables.of({ ...told, images: { ...told.images, roles: {} } }, "")).toMatchObject({
+      AGENTS_ENABLED: "true",
+    });
+  });
+
+  test("was in another directory before", () => {
+    archonCheckout("2025-08", directory);
+    const context = path.join(directory, "python");
+    fs.renameSync(path.join(context, "src/mcp_server"), path.join(context, "src/mcp"));
+    fs.writeFileSync(
+      path.join(context, "Dockerfile.mcp"),
+      "FROM x\nCOPY src/mcp/ src/mcp/\nCOPY src/server/*.py src/server/\n",
+    );
+    expect(readArchonProgram(context, "mcp")).toMatchObject({
+      module: "src.mcp.mcp_server",
+      paths: ["src/mcp", "src/server"],
+    });
+  });
+
+  test("takes nothing hidden and nothing made into the image of the user interface", () => {
+    archonCheckout("uv", directory);
+    const context = path.join(directory, "archon-ui-main");
+    for (const name of ["node_modules", "dist", ".git"]) {
+      fs.mkdirSync(path.join(context, name));
+    }
+    fs.writeFileSync(path.join(context, ".env"), "SECRET=1");
+    expect(readArchonUi(directory)).toEqual({
+      context,
+      paths: ["build.mjs", "index.html", "package-lock.json", "package.json", "src"],
+    });
+  });
+
+  test("is as old as the checkout", () => {
+    const until = roles("uv")?.mcp?.requirements?.until;
+    expect(until?.()).toBeUndefined();
+    const git = (...args: string[]): void => {
+      execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], {
+        cwd: directory,
+        env: { ...process.env, GIT_COMMITTER_DATE: "2025-10-12T23:30:00Z" },
+        stdio: "ignore",
+      });
+    };
+    git("init");
+    git("commit", "--allow-empty", "--message=x");
+    expect(until?.()).toBe("2025-10-12");
   });
 });
 
@@ -236,7 +340,7 @@ describe("an application with lists of its own", () => {
     writeService("");
     const { found } = resolve({ ...service, command: ["python3", "-c", "print('it is $HOME')"] });
     const image = found?.image as ApplicationImage;
-    expect(image.buildArguments({ browser: false })["COMMAND"]).toBe(`python3 -c 'print('\\''it is $HOME'\\'')'`);
+    expect(image.args?.["COMMAND"]).toBe(`python3 -c 'print('\\''it is $HOME'\\'')'`);
   });
 
   test.each([

@@ -44,8 +44,8 @@ function load(overrides: Record<string, unknown> = {}): Settings {
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(values).map(([key, value]) => [`project:${key}`, text(value)])),
   );
-  const resolve: Parameters<typeof loadSettings>[0] = (config, problems) =>
-    applicationOf(config, { project, stack: "stack" }, problems);
+  const resolve: Parameters<typeof loadSettings>[0] = (config, roles, problems) =>
+    applicationOf(config, { project, stack: "stack", roles }, problems);
   return loadSettings(resolve, project).settings;
 }
 
@@ -88,11 +88,145 @@ test("the default environment is the one that the application asks for", () => {
 test("the defaults alone are a valid stack: loopback, no models", () => {
   const settings = load();
   expect(settings.services).toEqual([
-    { name: "server", port: 8181, bind: "127.0.0.1", memoryMiB: 4096, replicas: 1, gpu: "none", variables: {} },
+    {
+      name: "server",
+      role: "server",
+      port: 8181,
+      bind: "127.0.0.1",
+      memoryMiB: 4096,
+      replicas: 1,
+      gpu: "none",
+      variables: {},
+    },
   ]);
   expect(settings.activeModel).toBeUndefined();
   expect(settings.caBundle).toBeUndefined();
   expect(settings.baseImage).toMatch(/^python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$/);
+});
+
+describe("the role of a service", () => {
+  const server = { name: "server", port: 8181 };
+
+  test("is server by default, and the first service must have it", () => {
+    expect(load({ services: [server] }).services[0]?.role).toBe("server");
+    expect(refusal({ services: [{ ...server, role: "mcp" }] })).toContain(
+      'project:services[0].role: must be server: a service of another role needs a server before it in the list (received "mcp")',
+    );
+  });
+
+  test("is one that the application has", () => {
+    expect(refusal({ services: [server, { name: "tools", port: 8051, role: "mcp" }] })).toContain(
+      'project:services[1].role: is no role of the application reference, which has server; remove this service (received "mcp")',
+    );
+    expect(refusal({ services: [{ ...server, role: "database" }] })).toContain(
+      'project:services[0].role: Invalid option: expected one of "server"|"mcp"|"agents"|"ui" (received "database")',
+    );
+  });
+
+  describe("in a checkout of Archon", () => {
+    let source: string;
+    beforeEach(() => {
+      source = path.join(project, "archon");
+      archonCheckout("uv", source);
+    });
+    const services = [
+      server,
+      { name: "mcp", role: "mcp", port: 8051 },
+      { name: "agents", role: "agents", port: 8052 },
+      { name: "ui", role: "ui", port: 3737 },
+    ];
+    const application = (more: object = {}): object => ({
+      kind: "archon",
+      source,
+      supabase: {
+        url: "https://x.supabase.co",
+        serviceKey: `e30.${Buffer.from('{"role":"service_role"}').toString("base64url")}.x`,
+      },
+      ...more,
+    });
+
+    test("needs its packages locked, each role by itself", () => {
+      const message = refusal({ application: application(), services });
+      for (const directory of ["stack", "stack/mcp", "stack/agents"]) {
+        expect(message).toContain(
+          `project:application.source: its packages are not locked yet; \`./archon lock --stack stack\` writes requirements/${directory}\n`,
+        );
+      }
+      expect(message).not.toContain("requirements/stack/ui");
+    });
+
+    test.each([
+      [
+        "python/src/mcp_server/mcp_server.py",
+        "has no python/src/mcp_server/mcp_server.py or python/src/mcp/mcp_server.py",
+      ],
+      [
+        "python/src/agents/server.py",
+        "has no python/src/agents/server.py, which the role agents of archon:services runs",
+      ],
+      ["python/Dockerfile.mcp", "has no python/Dockerfile.mcp; the image of the role mcp"],
+      ["python/src/server/discovery.py", "has no python/src/server/discovery.py, which python/Dockerfile.mcp copies"],
+      ["archon-ui-main/package-lock.json", "has no archon-ui-main/package-lock.json"],
+    ])("needs %s", (file, reason) => {
+      fs.rmSync(path.join(source, file));
+      expect(refusal({ application: application(), services })).toContain(`project:application.source: ${reason}`);
+      // A stack that does not deploy it does not need it.
+      expect(refusal({ application: application(), services: [server] })).not.toContain(reason);
+    });
+
+    test("must be built from a checkout", () => {
+      const image = `registry.example/archon@sha256:${"a".repeat(64)}`;
+      const message = refusal({
+        application: application({ source: undefined, image }),
+        services: services.slice(0, 2),
+      });
+      expect(message).toContain("project:application.image: is that of the server alone");
+    });
+
+    test("has one replica where a session lives in one process, and reserved variables of its own", () => {
+      const [first, mcp, agents] = services;
+      const message = refusal({
+        application: application(),
+        services: [
+          { ...first, variables: { API_SERVICE_URL: "http://elsewhere" } },
+          { ...mcp, replicas: 2, variables: { API_SERVICE_URL: "http://elsewhere" } },
+          { ...agents, replicas: 2, gpu: "nvidia" },
+        ],
+      });
+      expect(message).toContain(
+        "project:services[1].replicas: must be 1: a session of the MCP server lives in one process",
+      );
+      expect(message).toContain("project:services[1].variables.API_SERVICE_URL: is set by the program; remove it");
+      expect(message).not.toContain("services[0].variables");
+      expect(message).toContain("project:services[2].gpu: no model runs in a service of this role; remove gpu");
+      expect(message).not.toContain("services[2].replicas");
+    });
+
+    test("stays on loopback, since Archon checks no token", () => {
+      const message = refusal({
+        application: application(),
+        services: [server, { name: "ui", role: "ui", port: 3737, bind: "0.0.0.0" }],
+      });
+      expect(message).toContain(
+        "project:services[1].bind: is reachable from other machines, and the application asks for no",
+      );
+    });
+
+    test("must be locked again when the role requires something else", () => {
+      const lists = (directory: string, text: string, name: string): void => {
+        fs.mkdirSync(path.join(project, directory), { recursive: true });
+        fs.writeFileSync(path.join(project, directory, `${name}.in`), text);
+        fs.writeFileSync(path.join(project, directory, `${name}.txt`), "");
+      };
+      lists("requirements/stack/mcp", "httpx>=0.24.0\n", "requirements");
+      const mcp = services.slice(0, 2);
+      expect(refusal({ application: application(), services: mcp })).not.toContain("requirements/stack/mcp");
+      lists("requirements/stack/mcp", "other\n", "requirements");
+      expect(refusal({ application: application(), services: mcp })).toContain(
+        "has changed since it was locked (new: httpx>=0.24.0, gone: other)",
+      );
+    });
+  });
 });
 
 test("a lock file for another interpreter than the server's is refused", () => {

@@ -6,7 +6,7 @@ import { Deployment } from "../../components/deployment";
 import { gatewayUrl } from "../../components/service/gateway";
 import { containerArgs } from "../../components/service/server";
 import { planDeployment } from "../../components/deployment-plan";
-import { pulledImage } from "../../applications/application";
+import { pulledImage, type Application, type ApplicationRole } from "../../applications/application";
 import { referenceServer } from "../../applications/reference/application";
 import type { Settings } from "../../config/load";
 import type { Model } from "../../config/models";
@@ -74,6 +74,7 @@ function settings(changes: Partial<Settings> = {}): Settings {
         replicas: 1,
         gpu: "none" as const,
         variables: {},
+        role: "server" as const,
       },
     ],
     subnet: "",
@@ -418,8 +419,26 @@ test("a stack without models has no snapshot and says so to its server", async (
 
 test("every service has its own gateway, alias and data, and shares the environment", async () => {
   const services = [
-    { name: "a", port: 1, bind: "127.0.0.1", memoryMiB: 512, replicas: 2, gpu: "none" as const, variables: {} },
-    { name: "b", port: 2, bind: "127.0.0.1", memoryMiB: 512, replicas: 1, gpu: "none" as const, variables: {} },
+    {
+      name: "a",
+      port: 1,
+      bind: "127.0.0.1",
+      memoryMiB: 512,
+      replicas: 2,
+      gpu: "none" as const,
+      variables: {},
+      role: "server" as const,
+    },
+    {
+      name: "b",
+      port: 2,
+      bind: "127.0.0.1",
+      memoryMiB: 512,
+      replicas: 1,
+      gpu: "none" as const,
+      variables: {},
+      role: "server" as const,
+    },
   ];
   const { result, resources, sole } = await run({ services });
   expect(
@@ -435,7 +454,14 @@ test("every service has its own gateway, alias and data, and shares the environm
 test("other containers reach the first service by the application's aliases, through its gateway", async () => {
   const application = { ...referenceServer, aliases: ["archon-server"] };
   const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
-  const service = { bind: "127.0.0.1", memoryMiB: 1024, replicas: 1, gpu: "none" as const, variables: {} };
+  const service = {
+    bind: "127.0.0.1",
+    memoryMiB: 1024,
+    replicas: 1,
+    gpu: "none" as const,
+    variables: {},
+    role: "server" as const,
+  };
   const services = [
     { ...service, name: "server", port: 1 },
     { ...service, name: "other", port: 2 },
@@ -452,6 +478,126 @@ test("other containers reach the first service by the application's aliases, thr
   expect(sole(CONTAINER, "archon-server-gateway").inputs["envs"]).toContain("ARCHON_ALIAS=archon-server-servers");
   const network = resources.find(({ type }) => type === "docker:index/network:Network");
   expect(network?.inputs["ipamConfigs"]).toEqual([{ subnet: "172.30.0.0/24" }]);
+});
+
+describe("a stack with further roles", () => {
+  const role = (name: string, port: number, more: Partial<ApplicationRole> = {}): ApplicationRole => ({
+    image: {
+      repository: `archon-${name}`,
+      context: "store",
+      dockerfile: "Dockerfile",
+      browser: false,
+      args: { ROLE: name },
+      buildArguments: () => ({}),
+    },
+    port,
+    user: "10001:10001",
+    aliases: [`archon-${name}`],
+    tmpfs: {},
+    variables: { reserved: [], of: () => ({ ROLE: name }), certificates: [] },
+    readiness: { command: ["true"], path: "/", connectOnly: name === "mcp", timeoutSeconds: 5 },
+    stopSeconds: 30,
+    ...more,
+  });
+  const common = { bind: "127.0.0.1", memoryMiB: 512, replicas: 1, gpu: "none" as const, variables: {} };
+  const services = [
+    { ...common, name: "main", port: 1, role: "server" as const },
+    { ...common, name: "mcp", port: 2, role: "mcp" as const },
+    { ...common, name: "ui", port: 3, role: "ui" as const },
+    { ...common, name: "ui2", port: 4, role: "ui" as const },
+  ];
+  const runRoles = (
+    mcp: Partial<ApplicationRole> = {},
+    changes: Partial<Settings> = {},
+  ): ReturnType<typeof deploy<Deployment>> => {
+    const application: Application = {
+      ...referenceServer,
+      aliases: ["archon-server"],
+      variables: { ...referenceServer.variables, of: () => ({}) },
+      roles: { mcp: role("mcp", 8051, mcp), ui: role("ui", 3737) },
+    };
+    const releases = changes.release === undefined ? [] : [ran("a"), ran(changes.release.charAt(0))];
+    const previous = {
+      running: releases[0]?.id,
+      releases,
+      sharedImages: releases[0]?.images,
+      url: undefined,
+      root: undefined,
+    };
+    return deploy(
+      () =>
+        new Deployment("archon", planDeployment(application, settings({ services, ...changes }), previous), identity),
+    );
+  };
+  const changedMcp = (): Partial<ApplicationRole> => {
+    const { image } = role("mcp", 8051);
+    return { image: { ...image, args: { ROLE: "mcp", CHANGED: "1" } } };
+  };
+
+  test("has an image, a gateway and names for each, and only servers have anything of the store", async () => {
+    const { result, resources, sole } = await runRoles();
+    const network = (name: string): unknown => sole(CONTAINER, name).inputs["networksAdvanced"];
+    expect(network("archon-main-gateway")).toMatchObject([{ aliases: ["archon-server"] }]);
+    expect(network("archon-mcp-gateway")).toMatchObject([{ aliases: ["archon-mcp"] }]);
+    expect(network("archon-mcp-0")).toMatchObject([{ aliases: ["archon-mcp-servers"] }]);
+    expect(network("archon-ui-gateway")).toMatchObject([{ aliases: ["archon-ui"] }]);
+    expect(network("archon-ui2-gateway")).not.toMatchObject([{ aliases: expect.anything() as unknown }]);
+    expect(sole(CONTAINER, "archon-mcp-0").inputs).toMatchObject({
+      image: result.images.roles?.["mcp"]?.image,
+      mounts: [],
+      user: "10001:10001",
+      readOnly: true,
+      envs: ["ROLE=mcp"],
+    });
+    expect(sole(CONTAINER, "archon-mcp-gateway").inputs["envs"]).toContain("ARCHON_HEALTH_CHECK=connect");
+    expect(sole(CONTAINER, "archon-ui-gateway").inputs["envs"]).not.toContain("ARCHON_HEALTH_CHECK=connect");
+    const [init] = resources.filter(({ name }) => name.startsWith("archon-store-init-"));
+    const { JOB_COMMAND: command } = init?.inputs["environment"] as Record<string, string>;
+    expect(command).toBe("init\n--store\n/store\n--data\ntest/main");
+    expect(result.releases[0]?.images.roles).toEqual(result.images.roles);
+  });
+
+  test("creates a service after those before it in the list, and says so where its gate fails", async () => {
+    const { resources, sole } = await runRoles();
+    const before = (name: string): string[] => {
+      const service = resources.find((each) => each.type === "archon:index:Service" && each.name === name);
+      const dependencies = [service?.opts.dependsOn ?? []].flat() as unknown as {
+        __name: string;
+        __pulumiType: string;
+      }[];
+      return dependencies
+        .filter(({ __pulumiType: type }) => type === "archon:index:Service")
+        .map((each) => each.__name);
+    };
+    expect(before("archon-main")).toEqual([]);
+    expect(before("archon-mcp")).toEqual(["archon-main"]);
+    expect(before("archon-ui2")).toEqual(["archon-main", "archon-mcp", "archon-ui"]);
+    const gate = sole(COMMAND, "archon-ui-0-ready").inputs["environment"] as Record<string, string>;
+    expect(gate["GATE_EARLIER"]).toBe("main, mcp");
+  });
+
+  test("is another release with another image of one role, and nothing of the other services changes", async () => {
+    const [one, other] = [await runRoles(), await runRoles(changedMcp())];
+    expect(other.result.release).not.toBe(one.result.release);
+    const ofServices = ({ resources }: typeof one): Map<string, unknown> =>
+      new Map(
+        resources
+          .filter(({ type, name }) => (type === CONTAINER || type === COMMAND) && /^archon-(main|mcp|ui)/.test(name))
+          .map(({ name, inputs }) => [name, inputs]),
+      );
+    const [before, after] = [ofServices(one), ofServices(other)];
+    expect([...after.keys()]).toEqual([...before.keys()]);
+    const changed = [...before.keys()].filter(
+      (name) => JSON.stringify(before.get(name)) !== JSON.stringify(after.get(name)),
+    );
+    expect(changed).toEqual(["archon-mcp-0"]);
+  });
+
+  test("does not roll back to a release without an image of a role", async () => {
+    await expect(runRoles({}, { release: "bbbbbbbbbbbb" })).rejects.toThrow(
+      "this release cannot run again: it has no image for the role mcp of the service mcp; remove that service first",
+    );
+  });
 });
 
 function ran(letter: string, changes: Partial<Release> = {}): Release {
@@ -533,7 +679,16 @@ test("with rollout replace, the old servers are stopped before new ones start, a
 
 test("the gate of every server asks where people do, from the host's network, and again when server or gateway change", async () => {
   const services = [
-    { name: "a", port: 80, bind: "0.0.0.0", memoryMiB: 512, replicas: 2, gpu: "none" as const, variables: {} },
+    {
+      name: "a",
+      port: 80,
+      bind: "0.0.0.0",
+      memoryMiB: 512,
+      replicas: 2,
+      gpu: "none" as const,
+      variables: {},
+      role: "server" as const,
+    },
   ];
   const { sole } = await run({ services, requireToken: true });
   for (const index of [0, 1]) {
@@ -581,7 +736,7 @@ test("an engine that knows GPUs by name is asked by name", () => {
     application: referenceServer,
     host: settings(),
     deployment: identity,
-    environment: { path: "/srv/archon/envs/e" } as unknown as Parameters<typeof containerArgs>[0]["environment"],
+    store: undefined,
     release: ran("a", { message: "m" }),
     variables: {},
   });

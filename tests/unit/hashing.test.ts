@@ -170,20 +170,33 @@ describe("a release id", () => {
       { models: ["a/b@1"] },
       { activeModel: "c/d@2" },
       { activeModel: undefined },
+      { roleImages: { mcp: "archon-mcp:1" } },
+      { roleImages: { mcp: "archon-mcp:2" } },
+      { roleImages: { agents: "archon-mcp:1" } },
+      { roleImages: { agents: "archon-agents:1", mcp: "archon-mcp:1" } },
     ];
-    expect(new Set([content, ...others.map((change) => ({ ...content, ...change }))].map(releaseId)).size).toBe(6);
+    expect(new Set([content, ...others.map((change) => ({ ...content, ...change }))].map(releaseId)).size).toBe(10);
+    const roleImages = { mcp: "archon-mcp:1", agents: "archon-agents:1" };
+    expect(releaseId({ ...content, roleImages })).toBe(releaseId({ ...content, ...others[8] }));
+  });
+
+  test("a release id without further roles is what it was before there were any", () => {
+    // Ledgers of earlier versions have it.
+    expect(releaseId({ ...content, roleImages: {} })).toBe(releaseId(content));
+    expect(releaseId(content)).toBe("73283d9f842b");
   });
 });
 
 test.each([
   "applications/reference/Dockerfile",
   "applications/python/Dockerfile",
+  "applications/archon/ui/Dockerfile",
   "store/Dockerfile",
   "gateway/Dockerfile",
 ])("%s takes no modes from the checkout, whatever its umask, access lists or setgid bits are", (file) => {
   const text = fs.readFileSync(path.join(projectRoot, file), "utf8");
-  // Only the last stage becomes the image.
-  const copied = [...text.slice(text.lastIndexOf("\nFROM ")).matchAll(/^(?:COPY|ADD) (?!.*--from=).*$/gim)];
+  // Only the last stage becomes the image. What it takes from a stage may be from the checkout too.
+  const copied = [...text.slice(text.lastIndexOf("\nFROM ")).matchAll(/^(?:COPY|ADD) (?!.*--from=tools).*$/gim)];
   expect(copied.length).toBeGreaterThan(0);
   expect(copied.filter(([line]) => !/ --chmod=0[0-7]{3} /.test(line))).toEqual([]);
 });

@@ -184,6 +184,7 @@ describe("the report", () => {
         { bytes: 12, instruction: "ENV A=1" },
       ],
     },
+    roles: [],
     environment: { key: "abc", bytes: 5.5e9 },
     models: [{ name: "demo", snapshot: "local/demo@1", bytes: 4e6 }],
     engine: [

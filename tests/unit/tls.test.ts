@@ -136,6 +136,7 @@ describe("a token", () => {
     memoryMiB: 256,
     replicas: 1,
     gpu: "none" as const,
+    role: "server" as const,
     variables: {},
   };
 

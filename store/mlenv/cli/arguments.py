@@ -193,7 +193,9 @@ def _import(command: argparse.ArgumentParser) -> None:
 
 def _lock(command: argparse.ArgumentParser) -> None:
     command.add_argument("--minimal", type=Path, required=True, metavar="FILE", help="what the image carries (.in)")
-    command.add_argument("--ml", type=Path, required=True, metavar="FILE", help="what environments carry (.in)")
+    command.add_argument(
+        "--ml", type=Path, metavar="FILE", help="what environments carry (.in); without it the image needs none"
+    )
     _list_option(command, "--also", "FILE", "lists to resolve at the same versions (.in)", type=Path)
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the lock files go")
     command.add_argument("--platform", default=PLATFORM, help="uv's name of the platform (default: %(default)s)")
@@ -204,6 +206,12 @@ def _lock(command: argparse.ArgumentParser) -> None:
         help="what the lock file may hold: with cpu, no package of CUDA (default: %(default)s)",
     )
     command.add_argument("--torch-index", metavar="URL", help="index of torch, torchvision and torchaudio alone")
+    command.add_argument(
+        "--exclude-newer",
+        type=_day,
+        metavar="DAY",
+        help="only packages published until the end of this day fit: YYYY-MM-DD",
+    )
     command.add_argument("--upgrade", action="store_true", help="ignore the versions of the existing lock files")
     command.add_argument(
         "--scratch",
@@ -259,6 +267,12 @@ def _positive(text: str) -> int:
 def _sha256(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected 64 lowercase hex digits")
+    return text
+
+
+def _day(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a day, YYYY-MM-DD")
     return text
 
 

@@ -1,4 +1,7 @@
-"""Writes lock files: resolves the minimal and the ML list together, then each list alone at the same versions."""
+"""Writes lock files: resolves the minimal and the ML list together, then each list alone at the same versions.
+
+Without an ML list, the minimal one is resolved by itself.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,17 @@ class ResolveRequest:
 
     `accelerator` is "cuda" or "cpu", and says which builds of torch the lock file may hold. `torch_index` is the index
     from which torch and its sister packages come, and nothing else; default: the same indexes as for all packages.
+    `exclude_newer` is a day (YYYY-MM-DD): what was published after it does not fit.
     """
 
     minimal: Path
-    ml: Path
+    ml: Path | None
     output: Path
     also: tuple[Path, ...] = ()
     platform: str = PLATFORM
     accelerator: str = "cuda"
     torch_index: str | None = None
+    exclude_newer: str | None = None
     upgrade: bool = False
     indexes: uv.Indexes = field(default_factory=uv.Indexes)
     scratch: Path | None = None
@@ -49,7 +54,7 @@ def write_lock_files(request: ResolveRequest) -> list[Path]:
     Raises UsageError for a missing list, MlenvError if the lists contradict each other, or if a lock file for the
     processor alone would hold packages of CUDA.
     """
-    for source in (request.minimal, request.ml, *request.also):
+    for source in (*_together(request), *request.also):
         if source.suffix != ".in" or not source.is_file():
             raise UsageError(f"{source} is not a file named <something>.in")
     if request.scratch:
@@ -60,7 +65,7 @@ def write_lock_files(request: ResolveRequest) -> list[Path]:
 
 def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
     clock = progress.Clock()
-    together = (request.minimal, request.ml)
+    together = _together(request)
     sources = (*together, *request.also)
     targets = [request.output / f"{source.stem}.txt" for source in sources]
     resolver = _Resolver(request, (request.scratch or work) / "uv", work)
@@ -68,7 +73,7 @@ def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
     joint = work / "joint.txt"
     if not request.upgrade:
         joint.write_text(_pins(target for target in targets if target.is_file()))
-    progress.info(f"resolving {' and '.join(source.name for source in together)} together")
+    progress.info(f"resolving {' and '.join(source.name for source in together)}")
     resolver.resolve(together, joint)
     closures = []
     for source, target in zip(sources, targets, strict=True):
@@ -93,6 +98,10 @@ def _write_lock_files(request: ResolveRequest, work: Path) -> list[Path]:
     return targets
 
 
+def _together(request: ResolveRequest) -> tuple[Path, ...]:
+    return (request.minimal, request.ml) if request.ml else (request.minimal,)
+
+
 @dataclass(frozen=True)
 class _Resolver:
     request: ResolveRequest
@@ -110,6 +119,8 @@ class _Resolver:
         command += self.request.indexes.strategy("unsafe-first-match")
         if constraint:
             command += ["--constraint", str(constraint)]
+        if self.request.exclude_newer:
+            command += ["--exclude-newer", self.request.exclude_newer]
         uv.run(command, cache=self.cache, indexes=self.request.indexes, doing=f"resolving {', '.join(names)}")
 
     def _inputs(self, sources: Sequence[Path]) -> list[str]:

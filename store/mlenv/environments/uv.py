@@ -215,6 +215,11 @@ _REMEDIES = [
         "alone use archon:torchIndex.",
     ),
     (
+        re.compile(r"filtered by `exclude-newer`"),
+        "Nothing that fits was published until that day. Choose a later one (packagesUntil of archon:application). If "
+        "the index does not say when it got its files, no day helps: name one that does (archon:pythonIndex).",
+    ),
+    (
         re.compile(
             r"not found in the (package registry|provided package locations)|there is no version of|No solution found"
         ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
@@ -208,3 +210,74 @@ def test_lists_with_options_are_refused_with_an_index_for_torch(
     result = lock("--torch-index", cpu_index)
     assert result.status == 2
     assert "ml.in, line 2: '--extra-index-url http://127.0.0.1:9' is no requirement" in result.err
+
+
+@pytest.fixture
+def dated_index(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Serves an index that says when it got each version, as PyPI does, or not."""
+    servers = []
+
+    def start(versions: dict[str, str], *, dated: bool = True) -> str:
+        directory = tmp_path / "dated/depx"
+        wheels = {version: make_wheel(directory, "depx", version).path for version in versions}
+        files = [
+            {
+                "filename": wheel.name,
+                "url": wheel.name,
+                "hashes": {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()},
+                **({"upload-time": versions[version]} if dated else {}),
+            }
+            for version, wheel in wheels.items()
+        ]
+        page = json.dumps({"meta": {"api-version": "1.1"}, "name": "depx", "versions": [*versions], "files": files})
+
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:
+                if self.path != "/depx/":
+                    super().do_GET()
+                    return
+                self.send_response(200)
+                self.send_header("content-type", "application/vnd.pypi.simple.v1+json")
+                self.end_headers()
+                self.wfile.write(page.encode())
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "dated")))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+VERSIONS = {"1.0": "2025-10-12T22:00:00Z", "2.0": "2025-10-14T00:00:00Z"}
+
+
+def lock_alone(tmp_path: Path, *options: str) -> Result:
+    (tmp_path / "mcp.in").write_text("depx\n")
+    return mlenv("lock", "--minimal", tmp_path / "mcp.in", "--output", tmp_path, *options)
+
+
+def test_a_list_alone_is_resolved_as_of_a_day(tmp_path: Path, dated_index: Callable[..., str]):
+    index = dated_index(VERSIONS)
+    assert lock_alone(tmp_path, "--index", index).status == 0
+    assert pins(tmp_path / "mcp.txt") == ["depx==2.0"]
+    result = lock_alone(tmp_path, "--index", index, "--exclude-newer", "2025-10-12", "--upgrade")
+    assert result.status == 0, result.err
+    assert pins(tmp_path / "mcp.txt") == ["depx==1.0"]
+    assert [path.name for path in tmp_path.glob("*.txt")] == ["mcp.txt"]
+
+
+def test_an_index_that_does_not_say_when_it_got_its_files_is_named_as_the_reason(
+    tmp_path: Path, dated_index: Callable[..., str]
+):
+    result = lock_alone(tmp_path, "--index", dated_index(VERSIONS, dated=False), "--exclude-newer", "2025-10-12")
+    assert (result.status, "does not say when it got its files" in result.err) == (1, True)
+    assert not (tmp_path / "mcp.txt").exists()
+
+
+def test_a_day_is_written_as_one(tmp_path: Path):
+    result = lock_alone(tmp_path, "--exclude-newer", "yesterday")
+    assert (result.status, "expected a day, YYYY-MM-DD" in result.err) == (2, True)

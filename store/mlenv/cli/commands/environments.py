@@ -39,6 +39,7 @@ def lock(options: argparse.Namespace) -> None:
             platform=options.platform,
             accelerator=options.accelerator,
             torch_index=options.torch_index,
+            exclude_newer=options.exclude_newer,
             upgrade=options.upgrade,
             indexes=indexes_of(options),
             scratch=options.scratch,

@@ -1,0 +1,66 @@
+import type { ApplicationRole } from "../application";
+import {
+  CERTIFICATES,
+  HOSTS,
+  lines,
+  packagesImage,
+  probe,
+  sourcesImage,
+  temporaryDirectory,
+  USER,
+  type PythonSources,
+} from "./application";
+
+/** A Python program that runs beside a server, without an environment and models. */
+export interface PythonRole {
+  /** Repository of its image. */
+  repository: string;
+  sources: Omit<PythonSources, "environment" | "startupModule">;
+  /** Directory for its list of requirements and its lock file, relative to the checkout. */
+  lockDirectory: string;
+  /** Only packages that were published until the end of this day fit; see {@link ApplicationRole}. */
+  until: () => string | undefined;
+  /** Port that it listens on, on all addresses of its container. */
+  port: number;
+  /** The path that answers 200 when it is ready; undefined for one that shows it by listening. */
+  health: string | undefined;
+  aliases: readonly string[];
+  /** Environment variables that it needs to run like this. A stack cannot set them. */
+  variables: Readonly<Record<string, string>>;
+  /** See {@link ApplicationRole}. @default replicas are sound */
+  soleReplica?: string;
+}
+
+/** Describes a Python program as a role. Like a server's, its packages have an image of their own. */
+export function pythonRole(role: PythonRole): ApplicationRole {
+  const { repository, sources, lockDirectory, port, health, soleReplica } = role;
+  const list = `${lockDirectory}/requirements`;
+  // Many libraries write to the home when they are imported.
+  const set = { HOME: "/tmp", PORT: String(port), ...role.variables };
+  return {
+    image: sourcesImage(repository, sources),
+    packages: packagesImage(list),
+    requirements: { list, text: () => lines([...sources.requirements()].sort()), until: role.until },
+    port,
+    user: USER,
+    aliases: role.aliases,
+    tmpfs: { "/tmp": temporaryDirectory(256) },
+    hosts: HOSTS,
+    variables: {
+      reserved: [...Object.keys(set), ...CERTIFICATES],
+      of: () => set,
+      certificates: CERTIFICATES,
+    },
+    readiness:
+      health === undefined
+        ? {
+            command: ["bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/${port}`],
+            path: "/",
+            connectOnly: true,
+            timeoutSeconds: 5,
+          }
+        : { command: ["bash", "-c", probe(port, { path: health })], path: health, timeoutSeconds: 5 },
+    stopSeconds: 30,
+    ...(soleReplica === undefined ? {} : { soleReplica }),
+  };
+}
