@@ -7,6 +7,7 @@ import { benchFetch } from "./bench/fetch";
 import { describeMachine } from "./bench/machine";
 import { benchRelevance, type RelevanceOptions } from "./bench/relevance";
 import { describeResult, keepResult, type BenchResult, type Row } from "./bench/result";
+import { benchRollback } from "./bench/rollback";
 import { benchServer } from "./bench/server";
 import { benchStore } from "./bench/store";
 import { examples, repeatable } from "./lib/options";
@@ -52,6 +53,11 @@ export function define(command: Command): void {
     )
     .addOption(jsonOption())
     .action(({ json }: Output) => measure("server", benchServer, json));
+  command
+    .command("rollback")
+    .description("Roll the stack dev back to its previous release, and forward again: a minute.")
+    .addOption(jsonOption())
+    .action(({ json }: Output) => measure("rollback", benchRollback, json));
 }
 
 interface Output {

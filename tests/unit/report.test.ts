@@ -5,6 +5,7 @@ import { rowsOf as fetchRows } from "../../commands/bench/fetch";
 import { parseDisk, type BenchMachine } from "../../commands/bench/machine";
 import { rowsOf as relevanceRows } from "../../commands/bench/relevance";
 import { describeResult, keepResult, lastResult, type BenchResult } from "../../commands/bench/result";
+import { rowsOf as rollbackRows, type MeasuredRollback } from "../../commands/bench/rollback";
 import { BAKED, STORED } from "../../commands/bench/store";
 import { parseEngineUse } from "../../commands/report/engine-use";
 import { svgReport } from "../../commands/report/figure";
@@ -35,6 +36,36 @@ const result: BenchResult = {
     { what: "image to move to a host", unit: "MB", values: { [BAKED]: 6740, [STORED]: 226, ratio: 29.8 } },
   ],
 };
+
+test("a rollback is measured apart from the start of the server", () => {
+  const second = 1_800_000_000_000;
+  const at = (seconds: number): string => new Date(second + seconds * 1000).toISOString();
+  const resource = (name: string, type: string, created: string): object => ({
+    urn: `urn:pulumi:dev::archon::${type}::${name}`,
+    type,
+    created,
+  });
+  const measured = (offset: number): MeasuredRollback => ({
+    began: second + offset * 1000,
+    ended: second + (offset + 12) * 1000,
+    state: JSON.stringify({
+      deployment: {
+        resources: [
+          resource("archon-server-0", "docker:index/container:Container", at(offset + 3)),
+          resource("archon-server-0-ready", "command:local:Command", at(offset + 10)),
+        ],
+      },
+    }),
+  });
+  expect(rollbackRows(measured(0), measured(60)).map(({ values }) => values)).toEqual([
+    { back: 3, forward: 3 },
+    { back: 7, forward: 7 },
+    { back: 2, forward: 2 },
+    { back: 12, forward: 12 },
+  ]);
+  const unchanged = { ...measured(0), began: second + 11_000 };
+  expect(() => rollbackRows(unchanged, measured(60))).toThrow("has replaced no server");
+});
 
 describe("the result of a benchmark", () => {
   test("is a table without quotes and numbers of rows, and below it the machine and the commit", () => {
