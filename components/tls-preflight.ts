@@ -20,15 +20,15 @@ const CHECK_SECONDS = 30;
 /**
  * What is wrong with the certificates and keys of a stack's services, as its gateways see them on the Docker host. Nothing,
  * while the engine has no image to look with: before the first update of an engine that the set-up did not prepare, the
- * gateway itself then reports it.
+ * gateway itself then reports it. A rollback is no time to renew a certificate: one that has expired does not hold it up.
  *
  * @param images references of the engine's images; undefined when it does not list them
  */
 export function tlsProblems(
-  { services, dockerHost, baseImage, project }: Settings,
+  { services, dockerHost, baseImage, project, release }: Settings,
   images: ReadonlySet<string> | undefined,
-  now = new Date(),
 ): Problem[] {
+  const now = release === "" ? new Date() : undefined;
   const image = imageWithPython(images, baseImage);
   return image === undefined
     ? []
@@ -45,7 +45,7 @@ export function tlsProblems(
 
 function look(
   tls: TlsFiles,
-  { dockerHost, project, image, now }: { dockerHost: string; project: string; image: string; now: Date },
+  { dockerHost, project, image, now }: { dockerHost: string; project: string; image: string; now: Date | undefined },
 ): TlsProblem[] {
   const program = fs.readFileSync(path.join(project, TLS_PROGRAM), "utf8");
   try {

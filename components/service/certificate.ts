@@ -55,13 +55,16 @@ export function missingDirectory(tls: TlsFiles, message: string): TlsProblem[] {
     .map((file) => ({ file, reason: "its directory does not exist on the Docker host" }));
 }
 
-/** What is wrong with files that could be looked at. @param now the time at which the certificate must be valid */
-export function judgeFiles(tls: TlsFiles, { reasons, certificate }: TlsCheck, now: Date): TlsProblem[] {
+/**
+ * What is wrong with files that could be looked at.
+ * @param now the time at which the certificate must be valid; undefined where that does not matter
+ */
+export function judgeFiles(tls: TlsFiles, { reasons, certificate }: TlsCheck, now: Date | undefined): TlsProblem[] {
   const problems = Object.entries(reasons).map(([file, reason]) => ({
     file: file as keyof TlsFiles,
     reason: `${reason}${remedy(tls[file as keyof TlsFiles], reason)}`,
   }));
-  if (certificate === undefined) {
+  if (certificate === undefined || now === undefined) {
     return problems;
   }
   const { validFrom, validTo } = new X509Certificate(certificate);

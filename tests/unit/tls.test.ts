@@ -83,6 +83,8 @@ describe("the files of a certificate", () => {
     const early = makeCertificate("early", [2, 30]);
     const day = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
     expect(problemsOf(expired.certificate, expired.key)).toEqual([`certificate has expired on ${day(-1)}; renew it`]);
+    const { certificate } = expired;
+    expect(judgeFiles(tls, { reasons: {}, certificate }, undefined)).toEqual([]);
     expect(problemsOf(early.certificate, early.key)).toEqual([
       `certificate is valid from ${day(2)} on; wait, or correct the host's clock`,
     ]);
