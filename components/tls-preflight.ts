@@ -52,12 +52,10 @@ function look(
     const printed = askEngine(dockerHost, tlsCheckCommand(tls, image, program), CHECK_SECONDS);
     return judgeFiles(tls, tlsCheckSchema.parse(JSON.parse(printed)), now);
   } catch (error) {
-    const { stderr = "" } = error as { stderr?: string };
-    const missing = missingDirectory(tls, stderr);
-    if (missing.length === 0) {
-      throw error;
-    }
-    return missing;
+    const { message, stderr } = error as Error & { stderr?: string };
+    const missing = missingDirectory(tls, stderr ?? "");
+    const reason = `the engine could not look at it: ${stderr?.trim() || message}; run the update again`;
+    return missing.length > 0 ? missing : [{ file: "certificate", reason }];
   }
 }
 
