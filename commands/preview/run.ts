@@ -1,6 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { lockFileFor } from "../../config/accelerator";
+import { UserError } from "../../lib/errors";
 import { projectRoot } from "../../lib/paths";
+import { stackApplication } from "../lib/application";
 import { pulumi } from "../lib/pulumi";
 import { CommandError } from "../lib/run";
 import { directorySize } from "../start/sizes";
@@ -33,7 +36,7 @@ export async function previewStack(stack: string): Promise<PreviewSummary> {
 
 /** Reads a preview and leaves out its secrets. `from` names it in an error. */
 export function summariseRedacted(json: string, stack: string, from: string): PreviewSummary {
-  return summarise(parsePreview(json, from, hide), stack, checkoutSizes);
+  return summarise(parsePreview(json, from, hide), stack, checkoutSizes(stack));
 }
 
 function hide(text: string): string {
@@ -53,13 +56,28 @@ function failed(stack: string, problem: string): PreviewSummary {
 }
 
 /** Sizes that follow from the files of this checkout. */
-const checkoutSizes: SizeLookup = {
-  environment: (lock) => {
-    const file = path.resolve(projectRoot, lock);
-    return fs.existsSync(file) ? installedBytes(fs.readFileSync(file, "utf8")) : undefined;
-  },
-  directory: (directory) => directorySize(path.resolve(projectRoot, directory)),
-};
+export function checkoutSizes(stack: string): SizeLookup {
+  return {
+    environment: (requirements, accelerator) => {
+      const list = requirements || applicationList(stack);
+      const file = list && path.resolve(projectRoot, lockFileFor(list, accelerator));
+      return file !== undefined && fs.existsSync(file) ? installedBytes(fs.readFileSync(file, "utf8")) : undefined;
+    },
+    directory: (directory) => directorySize(path.resolve(projectRoot, directory)),
+  };
+}
+
+/** The lock file of a stack's application. Undefined where its sources are not, as where a saved preview is shown. */
+function applicationList(stack: string): string | undefined {
+  try {
+    return `${stackApplication(stack).requirements.environment}.txt`;
+  } catch (error) {
+    if (error instanceof UserError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
 
 /** Bytes that the packages of a lock file take on disk, by its `# size:` comments; undefined where one has none. */
 export function installedBytes(lock: string): number | undefined {

@@ -1,4 +1,4 @@
-import { lockFileFor } from "../../config/accelerator";
+import type { Accelerator } from "../../config/accelerator";
 import { isPulled } from "../../lib/images";
 import type { PreviewDocument, PreviewStep } from "./document";
 import { reasonsOf } from "./reasons";
@@ -45,8 +45,8 @@ export const missing = "it is missing on the host";
 
 /** Sizes that the preview itself does not contain. */
 export interface SizeLookup {
-  /** Bytes of an environment by its lock file, relative to the checkout. */
-  environment(lock: string): number | undefined;
+  /** Bytes of an environment by `archon:requirements`, which is empty for the lock file of the application. */
+  environment(requirements: string, accelerator: Accelerator): number | undefined;
   /** Bytes of a model in a directory. */
   directory(directory: string): number | undefined;
 }
@@ -149,12 +149,11 @@ function partOf(
   }
   if (role === "environment") {
     const { ["archon:requirements"]: list, ["archon:accelerator"]: accelerator } = config;
-    const lock = typeof list === "string" ? lockFileFor(list, accelerator === "cpu" ? "cpu" : "cuda") : undefined;
     return {
       action: "fetch",
       what,
       reasons: ["packages", ...again],
-      bytes: lock === undefined ? undefined : sizes.environment(lock),
+      bytes: typeof list === "string" ? sizes.environment(list, accelerator === "cpu" ? "cpu" : "cuda") : undefined,
     };
   }
   const directory = jobDirectory(inputs);

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { parsePreview } from "../../commands/preview/document";
 import { commentLimit, markdownPreview, marker } from "../../commands/preview/markdown";
 import { hidden, redact, secretsOf } from "../../commands/preview/redact";
-import { installedBytes } from "../../commands/preview/run";
+import { checkoutSizes, installedBytes } from "../../commands/preview/run";
 import { actions, summarise, type Change, type PreviewSummary } from "../../commands/preview/summary";
 import { describePreview, fetchTotal, releaseLine } from "../../commands/preview/format";
 import { changesOf, summaryOf } from "../support/preview-summary";
@@ -312,4 +312,7 @@ test("the size of an environment is the sum of its lock's, and unknown when one 
     ),
   );
   expect(real).toBeGreaterThan(1e9);
+  // A stack that names no list has that of its application.
+  expect(checkoutSizes("dev").environment("", "cuda")).toBe(real);
+  expect(checkoutSizes("dev").environment("nowhere.txt", "cuda")).toBeUndefined();
 });
