@@ -19,7 +19,7 @@ import {
 } from "../lib/deployment-identity";
 import { isLocal, type Host } from "../lib/host";
 import type { Ledger } from "../release/ledger";
-import { askEngine } from "./engine";
+import { requireOfEngine } from "./engine";
 import { ELSEWHERE, TIMEOUT_SECONDS } from "./host-facts";
 
 /**
@@ -63,7 +63,7 @@ function refuseOthers(identity: DeploymentIdentity, { dockerHost, root }: Host, 
 
 function listAll(identity: DeploymentIdentity, dockerHost: string): Labelled[] {
   return LABELLED_KINDS.flatMap((kind) =>
-    parseLabelled(kind, askEngine(dockerHost, listLabelled(kind, identity), TIMEOUT_SECONDS)),
+    parseLabelled(kind, requireOfEngine(dockerHost, listLabelled(kind, identity), TIMEOUT_SECONDS)),
   );
 }
 

@@ -2,7 +2,6 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Application, Role } from "../applications/application";
 import type { Settings } from "../config/load";
 import { configurationError, type Problem } from "../config/problems";
-import { runError } from "../config/run-error";
 import { storeName } from "../lib/deployment-identity";
 import { gitCommit } from "../lib/git";
 import type { GpuRequest } from "../lib/gpu";
@@ -11,6 +10,7 @@ import type { Ledger } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
 import { releaseOf, runningImages, type Release } from "../release/release";
 import { checkBuildEngine } from "./build-engine";
+import { engineError } from "./engine";
 import { planGpus } from "./gpu-preflight";
 import { assumingBuilt, hostFacts, unavailableReason, type HostFacts } from "./host-facts";
 import { storeMark } from "./store-contents";
@@ -79,13 +79,6 @@ export function recipeFor(
   facts: HostFacts,
 ): BuildRecipe | undefined {
   return facts.imageConfirmed(reference) ? undefined : recipes.find((each) => each.reference === reference);
-}
-
-/** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */
-function engineError(dockerHost: string, problem: string): pulumi.RunError {
-  return runError(
-    `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
-  );
 }
 
 /** @throws pulumi.RunError when the host lacks something that the configuration needs */

@@ -1,4 +1,6 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { execFileSync } from "node:child_process";
+import { runError } from "../config/run-error";
 
 /**
  * Runs the Docker client and returns what it prints. The program plans before it makes resources, so it waits.
@@ -13,6 +15,25 @@ export function askEngine(dockerHost: string | undefined, args: readonly string[
     stdio: ["ignore", "pipe", "pipe"],
     timeout: seconds * 1000,
   });
+}
+
+/**
+ * Like {@link askEngine}, for what an update cannot go on without.
+ * @throws pulumi.RunError that names the engine, the reason, and what to do
+ */
+export function requireOfEngine(dockerHost: string, args: readonly string[], seconds: number): string {
+  try {
+    return askEngine(dockerHost, args, seconds);
+  } catch (error) {
+    throw engineError(dockerHost, reasonOf(error, seconds));
+  }
+}
+
+/** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */
+export function engineError(dockerHost: string, problem: string): pulumi.RunError {
+  return runError(
+    `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. If it is only busy, run the command again. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
+  );
 }
 
 /** The reason that {@link askEngine} failed for. @param seconds that it had */

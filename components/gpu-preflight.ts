@@ -1,7 +1,7 @@
 import type { Settings } from "../config/load";
 import type { Problem } from "../config/problems";
 import { GPU_TOOLKIT, gpuInfoSchema, gpuRequest, type GpuInfo, type GpuRequest } from "../lib/gpu";
-import { askEngine } from "./engine";
+import { requireOfEngine } from "./engine";
 
 /** Seconds that the engine may take to describe itself. */
 const INFO_SECONDS = 10;
@@ -39,5 +39,5 @@ export function judgeGpus({ services, dockerHost }: Pick<Settings, "services" | 
 }
 
 function readInfo(dockerHost: string): GpuInfo {
-  return gpuInfoSchema.parse(JSON.parse(askEngine(dockerHost, ["info", "--format", "{{json .}}"], INFO_SECONDS)));
+  return gpuInfoSchema.parse(JSON.parse(requireOfEngine(dockerHost, ["info", "--format", "{{json .}}"], INFO_SECONDS)));
 }

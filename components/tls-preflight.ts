@@ -4,7 +4,7 @@ import type { Settings } from "../config/load";
 import type { Problem } from "../config/problems";
 import type { TlsFiles } from "../config/schema";
 import { IMAGES } from "../lib/images";
-import { askEngine } from "./engine";
+import { askEngine, reasonOf } from "./engine";
 import {
   judgeFiles,
   missingDirectory,
@@ -52,9 +52,9 @@ function look(
     const printed = askEngine(dockerHost, tlsCheckCommand(tls, image, program), CHECK_SECONDS);
     return judgeFiles(tls, tlsCheckSchema.parse(JSON.parse(printed)), now);
   } catch (error) {
-    const { message, stderr } = error as Error & { stderr?: string };
-    const missing = missingDirectory(tls, stderr ?? "");
-    const reason = `the engine could not look at it: ${stderr?.trim() || message}; run the update again`;
+    const problem = reasonOf(error, CHECK_SECONDS);
+    const missing = missingDirectory(tls, problem);
+    const reason = `the engine could not look at it: ${problem}; run the update again`;
     return missing.length > 0 ? missing : [{ file: "certificate", reason }];
   }
 }

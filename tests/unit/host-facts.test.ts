@@ -1,6 +1,8 @@
+import * as pulumi from "@pulumi/pulumi";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { requireOfEngine } from "../../components/engine";
 import { hostFacts, unavailableReason, assumingBuilt } from "../../components/host-facts";
 import type { Release } from "../../release/release";
 
@@ -28,6 +30,12 @@ function writeRoots(environment: string): void {
   fs.mkdirSync(path.join(root, "refs"), { recursive: true });
   fs.writeFileSync(path.join(root, "refs/archon-dev.json"), JSON.stringify({ environments: [environment] }));
 }
+
+test("an engine that does not answer is an error for people, with its address and the reason", () => {
+  const ask = (): string => requireOfEngine(dockerHost, ["volume", "ls"], 5);
+  expect(ask).toThrow(/^The Docker engine at unix:\/\/\/nonexistent\/docker\.sock does not answer: .*nonexistent/);
+  expect(ask).toThrow(pulumi.RunError);
+});
 
 test("a release is whole while its environment and snapshots are in the store, and the first missing part is named", () => {
   const lost = (): string | undefined => unavailableReason(hostFacts({ dockerHost, root }, mark), release);
