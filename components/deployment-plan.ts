@@ -58,6 +58,10 @@ export function planDeployment(application: Application, settings: Settings, pre
     git: gitCommit(settings.project),
   });
   const planned = planReleases(settings, previous, candidate, facts);
+  const { gateway } = planned.sharedImages;
+  if (gateway !== images.gateway && !previous.servesTls) {
+    refuse(newTls(settings));
+  }
   if (!facts.elsewhere && planned.retained.images.some((image) => recipeFor(image, recipes, facts) !== undefined)) {
     checkBuildEngine(pulumi.getStack(), settings.dockerHost);
   }
@@ -70,6 +74,22 @@ export function planDeployment(application: Application, settings: Settings, pre
     recipes,
     ...planned,
   };
+}
+
+/** A rollback keeps the gateway image that runs. One that has not served TLS yet may be older than that. */
+function newTls({ services }: Settings): Problem[] {
+  return services.flatMap(({ tls }, index) =>
+    tls === undefined
+      ? []
+      : [
+          {
+            path: ["services", index, "tls"],
+            reason:
+              "a rollback keeps the image of the gateway, and the one that runs has not served TLS yet; " +
+              "update from the checkout with tls first (without archon:release), then roll back",
+          },
+        ],
+  );
 }
 
 /** How to build an image; undefined when the engine certainly has it, or when the checkout does not make it. */

@@ -17,6 +17,8 @@ export interface Ledger {
   sharedImages: SharedImages | undefined;
   /** Where the first service answers. */
   url: string | undefined;
+  /** Whether the gateway image that runs serves TLS for a service: an image of before cannot. */
+  servesTls: boolean;
   /** The store on the Docker host; undefined in a stack that runs nothing. */
   root: string | undefined;
 }
@@ -28,6 +30,7 @@ const outputs = z.object({
   images: z.object({ bootstrap: z.string(), gateway: z.string() }).optional(),
   environment: z.object({ path: z.string() }).optional(),
   url: z.string().optional(),
+  services: z.array(z.object({ url: z.string() })).default([]),
 });
 
 /** Names of the outputs that {@link parseLedger} reads. */
@@ -45,12 +48,13 @@ export function parseLedger(values: unknown): Ledger {
       `The stack's output "releases" is not a ledger that this version reads:\n${z.prettifyError(result.error)}`,
     );
   }
-  const { release, releases, images, environment, url } = result.data;
+  const { release, releases, images, environment, url, services } = result.data;
   return {
     running: release,
     releases,
     sharedImages: images,
     url,
+    servesTls: services.some((service) => service.url.startsWith("https:")),
     // The environment lies in <root>/envs/<key>.
     root: environment?.path.replace(/\/envs\/[^/]+$/, ""),
   };

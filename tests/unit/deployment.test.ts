@@ -105,6 +105,7 @@ const run = (
       releases: ledger,
       sharedImages: ledger[0]?.images,
       url: undefined,
+      servesTls: false,
       root,
     };
     return new Deployment("archon", planDeployment(referenceServer, settings(changes), previous), identity);
@@ -129,7 +130,14 @@ test("an image of a registry is not built, and the provider logs in where the Do
   const reference = `registry.example/server@sha256:${"a".repeat(64)}`;
   const login = path.join(project, "config.json");
   const pulled = { ...referenceServer, image: pulledImage(reference) };
-  const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
+  const previous = {
+    running: undefined,
+    releases: [],
+    sharedImages: undefined,
+    url: undefined,
+    servesTls: false,
+    root: undefined,
+  };
   const { DOCKER_CONFIG: before = "" } = process.env;
   process.env["DOCKER_CONFIG"] = project;
   fs.writeFileSync(login, "{}");
@@ -157,7 +165,14 @@ describe("the check of imports", () => {
   const runChecked = (changes: Partial<Settings> = {}, releases: Release[] = []): ReturnType<typeof deploy> => {
     const application = { ...referenceServer, importCheck };
     const [latest] = releases;
-    const previous = { running: latest?.id, releases, sharedImages: latest?.images, url: undefined, root: undefined };
+    const previous = {
+      running: latest?.id,
+      releases,
+      sharedImages: latest?.images,
+      url: undefined,
+      servesTls: false,
+      root: undefined,
+    };
     return deploy(() => new Deployment("archon", planDeployment(application, settings(changes), previous), identity));
   };
   const checks = ({ resources }: Awaited<ReturnType<typeof runChecked>>): { name: string; environment: unknown }[] =>
@@ -347,7 +362,14 @@ test("images and jobs stay when their resources go, and are not made again under
 test("a baseline that the store does not have is recorded by the next update, and one that it has is left alone", async () => {
   const record = async (hasBaseline: boolean): Promise<pulumi.CustomResourceOptions & { triggers: unknown }> => {
     const { sole } = await deploy(() => {
-      const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
+      const previous = {
+        running: undefined,
+        releases: [],
+        sharedImages: undefined,
+        url: undefined,
+        servesTls: false,
+        root: undefined,
+      };
       const plan = planDeployment(referenceServer, settings(), previous);
       return new Deployment("archon", { ...plan, facts: { ...plan.facts, hasBaseline: () => hasBaseline } }, identity);
     });
@@ -453,7 +475,14 @@ test("every service has its own gateway, alias and data, and shares the environm
 
 test("other containers reach the first service by the application's aliases, through its gateway", async () => {
   const application = { ...referenceServer, aliases: ["archon-server"] };
-  const previous = { running: undefined, releases: [], sharedImages: undefined, url: undefined, root: undefined };
+  const previous = {
+    running: undefined,
+    releases: [],
+    sharedImages: undefined,
+    url: undefined,
+    servesTls: false,
+    root: undefined,
+  };
   const service = {
     bind: "127.0.0.1",
     memoryMiB: 1024,
@@ -522,6 +551,7 @@ describe("a stack with further roles", () => {
       releases,
       sharedImages: releases[0]?.images,
       url: undefined,
+      servesTls: false,
       root: undefined,
     };
     return deploy(
@@ -611,6 +641,27 @@ function ran(letter: string, changes: Partial<Release> = {}): Release {
     ...changes,
   };
 }
+
+test("a rollback adds TLS to no gateway that may not know it", async () => {
+  const tls = { certificate: "/etc/archon/tls/fullchain.pem", key: "/etc/archon/tls/privkey.pem" };
+  const services = settings().services.map((each) => ({ ...each, tls }));
+  const rollback = (servesTls: boolean): ReturnType<typeof deploy> =>
+    deploy(() => {
+      const releases = [ran("a"), ran("b")];
+      const previous = {
+        running: ran("a").id,
+        releases,
+        sharedImages: ran("a").images,
+        url: undefined,
+        servesTls,
+        root: undefined,
+      };
+      const changes = settings({ services, release: ran("b").id });
+      return new Deployment("archon", planDeployment(referenceServer, changes, previous), identity);
+    });
+  await expect(rollback(false)).rejects.toThrow("archon:services[0].tls: a rollback keeps the image of the gateway");
+  await expect(rollback(true)).resolves.toBeDefined();
+});
 
 test("a rollback runs the wanted release with the shared images of now, and builds nothing", async () => {
   const { result, resources, sole } = await run({ release: "bbbbbbbbbbbb" }, [ran("a"), ran("b")]);

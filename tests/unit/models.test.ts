@@ -170,7 +170,14 @@ test("a variant is derived by the running release's image, from its own environm
     environment: "key",
     models: [{ name: "demo", repo: "local/demo", revision: "d".repeat(40) }],
   };
-  const ledger = { running: "r", releases: [release], sharedImages: undefined, url: undefined, root: "/srv/archon" };
+  const ledger = {
+    running: "r",
+    releases: [release],
+    sharedImages: undefined,
+    url: undefined,
+    servesTls: false,
+    root: "/srv/archon",
+  };
   const job = deriveJob(ledger, "dev", "demo");
   expect(job).toEqual(
     expect.arrayContaining([

@@ -32,8 +32,11 @@ describe("the ledger", () => {
       ...ledger,
       sharedImages: { bootstrap: "b", gateway: "g" },
       url: "http://127.0.0.1:1",
+      servesTls: false,
       root: "/var/lib/archon",
     });
+    const services = [{ name: "server", url: "https://127.0.0.1:443" }];
+    expect(parseLedger({ ...outputs, services }).servesTls).toBe(true);
   });
 
   test("of a stack that was never updated is empty", () => {
@@ -42,6 +45,7 @@ describe("the ledger", () => {
       releases: [],
       sharedImages: undefined,
       url: undefined,
+      servesTls: false,
       root: undefined,
     });
   });
