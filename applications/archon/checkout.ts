@@ -58,10 +58,7 @@ export function readArchonCheckout(source: string): ArchonCheckout | string {
   }
   const text = fs.readFileSync(main, "utf8");
   const asgiApplication = /^socket_app\b/m.test(text) ? "src.server.main:socket_app" : "src.server.main:app";
-  const copied = copiedPaths(context, "server");
-  // What a Dockerfile names that is not there, the check of imports finds.
-  const paths = typeof copied === "string" ? ["src"] : copied;
-  return { context, asgiApplication, paths, requirements };
+  return { context, asgiApplication, paths: serverPaths(context), requirements };
 }
 
 /**
@@ -100,6 +97,30 @@ export function readArchonUi(source: string): { context: string; paths: string[]
   return { context, paths: paths.sort() };
 }
 
+/**
+ * The sources of the server: all but the directories of other programs that its Dockerfile does not copy. Not only what it
+ * copies, because Archon's compose file mounts all of `src` over it.
+ */
+function serverPaths(context: string): string[] {
+  const copied = copiedPaths(context, "server");
+  if (typeof copied === "string") {
+    return ["src"];
+  }
+  const others = Object.values(PROGRAMS)
+    .flat()
+    .map((main) => path.posix.dirname(main))
+    .filter((directory) => fs.existsSync(path.join(context, directory)))
+    .filter((directory) => !copied.some((each) => `${directory}/`.startsWith(`${each}/`)));
+  return others.length === 0
+    ? ["src"]
+    : fs
+        .readdirSync(path.join(context, "src"))
+        .filter((name) => name !== "__pycache__")
+        .map((name) => `src/${name}`)
+        .filter((each) => !others.includes(each))
+        .sort();
+}
+
 /** The file with the requirements of a part of the checkout. The older kind wins: a checkout that has it runs from it. */
 function requirementsFile(context: string, group: string): string | undefined {
   return [`requirements.${group}.txt`, PROJECT]
@@ -121,6 +142,7 @@ function copiedPaths(context: string, part: string): string[] | string {
   const copied = contextSources(fs.readFileSync(file, "utf8"))
     // Of a pattern, the directory above it.
     .map((source) => source.replace(/\/?[^/]*[*?[].*$/, ""))
+    .map((source) => (source === "." ? "src" : source))
     .filter((source) => source === "src" || source.startsWith("src/"));
   const missing = copied.find((source) => !fs.existsSync(path.join(context, source)));
   if (missing !== undefined) {

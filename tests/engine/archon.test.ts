@@ -117,7 +117,7 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
     first = await running(stack);
     // The first one finds an empty database, so its smoke test can upload nothing and tries the model alone.
     expect(printed.includes("No document can be uploaded")).toBe(stacks.size === 1);
-    expect(fs.readdirSync(directory).sort()).toEqual(["docker-compose.yml", "migration", "python"]);
+    expect(fs.readdirSync(directory).sort()).toEqual(["archon-ui-main", "docker-compose.yml", "migration", "python"]);
   });
 
   test("finds, reranks and removes a document, and a second update changes nothing", async () => {

@@ -51,6 +51,29 @@ describe("a checkout of Archon", () => {
     });
   });
 
+  test("has everything of it in the server's image but other programs that its Dockerfile does not copy", () => {
+    archonCheckout("uv", directory);
+    const context = path.join(directory, "python");
+    const paths = (dockerfile: string): unknown => {
+      fs.writeFileSync(path.join(context, "Dockerfile.server"), dockerfile);
+      const checkout = readArchonCheckout(directory);
+      return typeof checkout === "string" ? checkout : checkout.paths;
+    };
+    // Its compose file mounts all of src over the image.
+    fs.mkdirSync(path.join(context, "src", "common"));
+    expect(paths("FROM x\nCOPY src/server/ src/server/\n")).toEqual(["src/__init__.py", "src/common", "src/server"]);
+    expect(paths("FROM x\nCOPY src/server/ src/server/\nCOPY src/agents/ src/agents/\n")).toEqual([
+      "src/__init__.py",
+      "src/agents",
+      "src/common",
+      "src/server",
+    ]);
+    expect(paths("FROM x\nCOPY src/ src/\n")).toEqual(["src"]);
+    expect(paths("FROM x\nCOPY . .\n")).toEqual(["src"]);
+    fs.rmSync(path.join(context, "Dockerfile.server"));
+    expect(readArchonCheckout(directory)).toMatchObject({ paths: ["src"] });
+  });
+
   test.each([
     ["no main module", "src/server/main.py"],
     ["no requirements", "pyproject.toml"],
@@ -161,7 +184,7 @@ describe("a role of a checkout of Archon", () => {
     fs.writeFileSync(path.join(context, ".env"), "SECRET=1");
     expect(readArchonUi(directory)).toEqual({
       context,
-      paths: ["build.mjs", "index.html", "package-lock.json", "package.json", "src"],
+      paths: ["README.md", "build.mjs", "index.html", "package-lock.json", "package.json", "src"],
     });
   });
 
