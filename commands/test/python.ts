@@ -74,6 +74,12 @@ export async function ensureTestsImage(print: Print): Promise<string> {
 }
 
 /**
+ * Copies the sources, compiles them, and runs Python there. Many tests start programs of the project, each of which would
+ * otherwise compile everything that it imports.
+ */
+const RUN_COMPILED = 'cp -r /src/. /tests && python3 -m compileall -q /tests && exec python3 "$@"';
+
+/**
  * Runs Python on the checkout's sources in the image of the tests, and prints its output. Returns whether it succeeded.
  */
 export async function runInTestsImage(image: string, args: readonly string[], print: Print): Promise<boolean> {
@@ -92,16 +98,19 @@ export async function runInTestsImage(image: string, args: readonly string[], pr
       "--cap-add=SYS_ADMIN",
       "--security-opt=apparmor=unconfined",
       "--tmpfs=/tmp:exec,mode=1777",
-      // Read-only: files that Python writes beside the sources would belong to root.
+      // Read-only: what a program writes beside the sources would belong to root.
       ...pythonSources(projectRoot),
       `--volume=${logDirectory}:/results`,
-      "--workdir=/src",
+      "--workdir=/tests",
       "--env=PYTHONDONTWRITEBYTECODE=1",
       // pytest has its own setting; modules of the tests that run by themselves have not.
-      "--env=PYTHONPATH=/opt/tests:/src/store:/src/applications/reference",
+      "--env=PYTHONPATH=/opt/tests:/tests/store:/tests/applications/reference",
       "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
-      "--entrypoint=python3",
+      "--entrypoint=sh",
       image,
+      "-c",
+      RUN_COMPILED,
+      "sh",
       ...args,
     ],
     { environment: engineEnvironment(devStack), log: "test-python", onLine: print },
