@@ -9,6 +9,7 @@ const LONGEST = [
   "archon",
   "shared-state",
   "doctor",
+  "services",
   "deploy",
   "commands",
   "faults",
