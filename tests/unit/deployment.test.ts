@@ -10,8 +10,7 @@ import { pulledImage, type Application, type ApplicationRole } from "../../appli
 import { referenceServer } from "../../applications/reference/application";
 import type { Settings } from "../../config/load";
 import type { Model } from "../../config/models";
-import { environmentKey } from "../../release/release";
-import type { Release } from "../../release/release";
+import { environmentKey, type Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
 
 /**
