@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import type { Application, RequirementLists } from "../applications/application";
+import type { Application, ApplicationRole, RequirementLists } from "../applications/application";
 import { referenceServer } from "../applications/reference/application";
 import { archon } from "../lib/command-line";
 import { IMAGES } from "../lib/images";
@@ -10,6 +10,7 @@ import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
 import { isLocal } from "../lib/host";
 import { lockFileFor, torchIndexFor, type Accelerator } from "../config/accelerator";
+import type { FurtherRole, ServiceRole } from "../config/schema";
 import { packageIndexes, stackHost } from "../config/stack";
 import { projectRoot } from "../lib/paths";
 import { containerProxies } from "../lib/proxies";
@@ -38,6 +39,7 @@ interface List {
 
 /** Lists that are resolved together. */
 interface Resolution {
+  role: ServiceRole;
   lists: List[];
   /** Only packages that were published until the end of this day fit. @default all fit */
   until?: string;
@@ -46,20 +48,23 @@ interface Resolution {
 /** What there is to resolve: the lists of the server, and those of each further role by themselves. */
 function resolutionsOf(options: LockOptions, accelerator: Accelerator): Resolution[] {
   const { application, stack } = options;
-  const roles = Object.entries(application.roles ?? {}).flatMap(([role, { requirements }]): Resolution[] => {
+  const roles = Object.entries(application.roles ?? {}) as [FurtherRole, ApplicationRole][];
+  const further = roles.flatMap(([role, { requirements }]): Resolution[] => {
     if (requirements === undefined) {
       return [];
     }
     const until = requirements.until();
     if (until === undefined) {
       throw new UserError(
-        `The packages of the role ${role} must be as old as the checkout, but ${JSON.stringify(stack)} deploys one that git knows no date of.\n` +
+        `The packages of the role ${role} must be as old as the checkout, but ${JSON.stringify(stack)} deploys one ` +
+          "that git knows no date of.\n" +
           "Set packagesUntil of archon:application to the day that it is from, such as 2025-10-12.",
       );
     }
-    return [{ lists: [{ ...namedList(requirements.list), option: "minimal", text: requirements.text() }], until }];
+    const list = { ...namedList(requirements.list), option: "minimal" as const, text: requirements.text() };
+    return [{ role, lists: [list], until }];
   });
-  return [{ lists: serverLists(options, accelerator) }, ...roles];
+  return [{ role: "server", lists: serverLists(options, accelerator) }, ...further];
 }
 
 /** All lists of the server. What the image carries is the same for every accelerator. */
@@ -164,9 +169,10 @@ async function lock(image: string, options: LockOptions, progress: Progress): Pr
   const resolutions = resolutionsOf(options, accelerator);
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "archon-lock-"));
   // Lists of several roles have one name.
-  const places = resolutions.map((resolution, index) => ({ ...resolution, directory: path.join(work, String(index)) }));
+  const directoryOf = ({ role }: Pick<Resolution, "role">): string => path.join(work, role);
   try {
-    for (const { directory, ...resolution } of places) {
+    for (const resolution of resolutions) {
+      const directory = directoryOf(resolution);
       fs.mkdirSync(directory);
       copyLists(resolution.lists, accelerator, directory);
       await run("docker", lockArguments(image, resolution, directory, options), {
@@ -175,23 +181,18 @@ async function lock(image: string, options: LockOptions, progress: Progress): Pr
         onLine: (line) => show(line, progress),
       });
     }
-    const [server] = places.map(({ directory }) => directory);
-    requireSlimImage(
-      fs.readFileSync(
-        path.join(String(server), `${path.basename(options.application.requirements.image)}.txt`),
-        "utf8",
-      ),
-    );
+    const imageLock = `${path.basename(options.application.requirements.image)}.txt`;
+    requireSlimImage(fs.readFileSync(path.join(directoryOf({ role: "server" }), imageLock), "utf8"));
     // Only now: an update that finds the list of the sources here takes their packages for locked.
     for (const { list, text } of resolutions.flatMap(({ lists }) => lists)) {
       if (text !== undefined) {
         writeAtomically(path.join(projectRoot, list), text, 0o644);
       }
     }
-    return places.flatMap(({ lists, directory }) =>
+    return resolutions.flatMap(({ role, lists }) =>
       lists.flatMap(({ name, lockFile }) =>
-        replaceIfChanged(path.join(directory, `${name}.txt`), path.join(projectRoot, lockFile)).map((line, index) =>
-          index === 0 ? `${lockFile}: ${line}` : `  ${line}`,
+        replaceIfChanged(path.join(directoryOf({ role }), `${name}.txt`), path.join(projectRoot, lockFile)).map(
+          (line, index) => (index === 0 ? `${lockFile}: ${line}` : `  ${line}`),
         ),
       ),
     );

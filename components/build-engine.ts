@@ -1,9 +1,10 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { runError } from "../config/run-error";
 import { archon } from "../lib/command-line";
-import { askEngine, reasonOf } from "./engine";
+import { ANSWER_SECONDS, askEngine, reasonOf, requireOfEngine } from "./engine";
 
-/** Seconds that an engine may take to say which one it is. */
-const TIMEOUT_SECONDS = 10;
+/** Asks an engine for its id, which is the same at each of its addresses. */
+const ENGINE_ID = ["info", "--format", "{{.ID}}"];
 
 /**
  * Checks that images are built on the stack's engine. Pulumi's Docker provider sends every other request to the engine of
@@ -19,33 +20,22 @@ export function checkBuildEngine(stack: string, dockerHost: string): void {
   if (variable === dockerHost) {
     return;
   }
-  const builder = engineId(undefined);
-  if ("id" in builder && builder.id === idOf(engineId(dockerHost))) {
-    return;
-  }
-  const taken = variable ? `DOCKER_HOST, ${variable}` : "your current Docker context";
-  const difference =
-    "id" in builder
-      ? `which is another one than archon:dockerHost, ${dockerHost}`
-      : `which does not answer: ${builder.problem}`;
-  throw runError(
-    `This update has to build an image, and Pulumi's Docker provider builds on the engine of ${taken}, ${difference}\n` +
-      `Nothing was changed. Run \`${archon(`pulumi up --stack ${stack}`)}\`, which builds on the stack's engine, or set DOCKER_HOST=${dockerHost} for Pulumi.`,
-  );
-}
-
-/** The id of an engine is the same at every address. */
-type EngineId = { id: string } | { problem: string };
-
-function engineId(dockerHost: string | undefined): EngineId {
+  const shell = variable ? `DOCKER_HOST, ${variable}` : "your current Docker context";
+  let builder: string;
   try {
-    const id = askEngine(dockerHost, ["info", "--format", "{{.ID}}"], TIMEOUT_SECONDS).trim();
-    return id === "" ? { problem: "it has no id" } : { id };
+    builder = askEngine(undefined, ENGINE_ID, ANSWER_SECONDS);
   } catch (error) {
-    return { problem: reasonOf(error, TIMEOUT_SECONDS) };
+    throw refusal(stack, dockerHost, `${shell}, which does not answer: ${reasonOf(error, ANSWER_SECONDS)}`);
+  }
+  if (builder !== requireOfEngine(dockerHost, ENGINE_ID, ANSWER_SECONDS)) {
+    throw refusal(stack, dockerHost, `${shell}, which is not the engine of this stack, ${dockerHost}`);
   }
 }
 
-function idOf(engine: EngineId): string | undefined {
-  return "id" in engine ? engine.id : undefined;
+function refusal(stack: string, dockerHost: string, builder: string): pulumi.RunError {
+  return runError(
+    `This update has to build an image, and Pulumi's Docker provider builds on the engine of ${builder}\n` +
+      `Nothing was changed. Run \`${archon(`pulumi up --stack ${stack}`)}\`, which builds on the stack's engine, ` +
+      `or set DOCKER_HOST=${dockerHost} for Pulumi.`,
+  );
 }

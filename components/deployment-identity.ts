@@ -19,8 +19,8 @@ import {
 } from "../lib/deployment-identity";
 import { isLocal, type Host } from "../lib/host";
 import type { Ledger } from "../release/ledger";
-import { requireOfEngine } from "./engine";
-import { ELSEWHERE, TIMEOUT_SECONDS } from "./host-facts";
+import { ANSWER_SECONDS, requireOfEngine } from "./engine";
+import { ELSEWHERE } from "./host-facts";
 
 /**
  * The identity of this deployment, which its first update makes and the state keeps. It is the first resource, and the
@@ -63,7 +63,7 @@ function refuseOthers(identity: DeploymentIdentity, { dockerHost, root }: Host, 
 
 function listAll(identity: DeploymentIdentity, dockerHost: string): Labelled[] {
   return LABELLED_KINDS.flatMap((kind) =>
-    parseLabelled(kind, requireOfEngine(dockerHost, listLabelled(kind, identity), TIMEOUT_SECONDS)),
+    parseLabelled(kind, requireOfEngine(dockerHost, listLabelled(kind, identity), ANSWER_SECONDS)),
   );
 }
 

@@ -8,7 +8,7 @@ import type { GpuRequest } from "../lib/gpu";
 import { buildRecipe, IMAGES, type BuildRecipe } from "../lib/images";
 import type { Ledger } from "../release/ledger";
 import { plan, PlanError, type Plan } from "../release/plan";
-import { releaseOf, runningImages, type Release } from "../release/release";
+import { releaseOf, runningImages, type Release, type RoleImages } from "../release/release";
 import { checkBuildEngine } from "./build-engine";
 import { engineError } from "./engine";
 import { planGpus } from "./gpu-preflight";
@@ -43,7 +43,7 @@ export function planDeployment(application: Application, settings: Settings, pre
   if (facts.engineProblem !== undefined) {
     throw engineError(settings.dockerHost, facts.engineProblem);
   }
-  const gpus = planGpus(settings, facts.images !== undefined);
+  const gpus = planGpus(settings, facts.elsewhere);
   refuse([...tlsProblems(settings, facts.images), ...gpus.problems]);
   const { lock, baseImage, models, activeModel } = settings;
   const candidate = releaseOf({
@@ -159,49 +159,44 @@ function planImages(
 ): { images: Release["images"]; recipes: BuildRecipe[] } {
   const bootstrap = buildRecipe(IMAGES.bootstrap, settings);
   const gateway = buildRecipe(IMAGES.gateway, settings);
-  const { packages, image: server, recipes } = planRole(application, settings, bootstrap);
+  const {
+    images: { image: server, ...packages },
+    recipes,
+  } = planRole(application, settings, bootstrap);
   const roles = Object.entries(application.roles ?? {}).map(
     ([role, each]) => [role, planRole(each, settings, bootstrap)] as const,
   );
   return {
     images: {
-      ...(packages === undefined ? {} : { packages }),
+      ...packages,
       server,
       bootstrap: bootstrap.reference,
       gateway: gateway.reference,
-      ...(roles.length === 0
-        ? {}
-        : {
-            roles: Object.fromEntries(
-              roles.map(([role, planned]) => [
-                role,
-                { ...(planned.packages === undefined ? {} : { packages: planned.packages }), image: planned.image },
-              ]),
-            ),
-          }),
+      ...(roles.length === 0 ? {} : { roles: Object.fromEntries(roles.map(([role, each]) => [role, each.images])) }),
     },
-    recipes: [...recipes, ...roles.flatMap(([, planned]) => planned.recipes), bootstrap, gateway],
+    recipes: [...recipes, ...roles.flatMap(([, each]) => each.recipes), bootstrap, gateway],
   };
 }
 
 interface PlannedRole {
-  /** Reference of the image of its packages, where it has one. */
-  packages?: string;
-  image: string;
+  images: RoleImages;
   recipes: BuildRecipe[];
 }
 
 /** The images of a role of the application, and how to build those that are built here. */
 function planRole({ image, packages }: Role, settings: Settings, bootstrap: BuildRecipe): PlannedRole {
   if ("reference" in image) {
-    return { image: image.reference, recipes: [] };
+    return { images: { image: image.reference }, recipes: [] };
   }
   const args = image.buildArguments(settings);
   if (packages === undefined) {
     const recipe = buildRecipe(image, settings, { args });
-    return { image: recipe.reference, recipes: [recipe] };
+    return { images: { image: recipe.reference }, recipes: [recipe] };
   }
   const packagesImage = buildRecipe(packages, settings, { tools: { BOOTSTRAP_IMAGE: bootstrap.reference } });
   const recipe = buildRecipe(image, settings, { args, parents: { PACKAGES_IMAGE: packagesImage.reference } });
-  return { packages: packagesImage.reference, image: recipe.reference, recipes: [packagesImage, recipe] };
+  return {
+    images: { packages: packagesImage.reference, image: recipe.reference },
+    recipes: [packagesImage, recipe],
+  };
 }

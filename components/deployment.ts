@@ -174,20 +174,17 @@ export class Deployment extends pulumi.ComponentResource {
     const needs = [environment, ...active.models.map((model) => artifacts.snapshot(model)), ...checks];
     return plan.settings.services.reduce<Service[]>((created, service, index, all) => {
       const earlier = all.slice(0, index);
-      const args = {
-        ...this.serviceArgs(plan, parts, service),
-        aliases: earlier.some(({ role }) => role === service.role)
-          ? []
-          : (roleOf(application, service.role).aliases ?? []),
-      };
-      const made =
-        service.role === "server"
-          ? new Service(`${name}-${service.name}`, args, { parent: this, dependsOn: needs })
-          : new Service(
-              `${name}-${service.name}`,
-              { ...args, earlierServices: earlier.map((each) => each.name) },
-              { parent: this, dependsOn: created },
-            );
+      const { aliases = [] } = roleOf(application, service.role);
+      const isServer = service.role === "server";
+      const made = new Service(
+        `${name}-${service.name}`,
+        {
+          ...this.serviceArgs(plan, parts, service),
+          aliases: earlier.some(({ role }) => role === service.role) ? [] : aliases,
+          earlierServices: isServer ? [] : earlier.map((each) => each.name),
+        },
+        { parent: this, dependsOn: isServer ? needs : created },
+      );
       return [...created, made];
     }, []);
   }
@@ -196,7 +193,7 @@ export class Deployment extends pulumi.ComponentResource {
     { application, settings, active, sharedImages, rollbackTarget, gpuRequest }: DeploymentPlan,
     { identity, artifacts, store, environment, network }: ServiceParts,
     { name: service, role, port, bind, tls, gpu, memoryMiB, replicas, variables }: Settings["services"][number],
-  ): Omit<ServiceArgs, "aliases"> {
+  ): Omit<ServiceArgs, "aliases" | "earlierServices"> {
     const described = roleOf(application, role);
     const { secret = {}, token } = described.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
@@ -232,7 +229,6 @@ export class Deployment extends pulumi.ComponentResource {
       // The gate of a service that stays as it is must not run again because of it.
       previousRelease: hasRoles(active) ? undefined : rollbackTarget?.id,
       gatewayNames: [application, ...Object.values(application.roles ?? {})].flatMap(({ aliases = [] }) => aliases),
-      earlierServices: [],
     };
   }
 

@@ -1,6 +1,10 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { execFileSync } from "node:child_process";
 import { runError } from "../config/run-error";
+import { archon } from "../lib/command-line";
+
+/** Seconds that an engine may take to answer a question about itself or what it has. */
+export const ANSWER_SECONDS = 10;
 
 /**
  * Runs the Docker client and returns what it prints. The program plans before it makes resources, so it waits.
@@ -32,7 +36,10 @@ export function requireOfEngine(dockerHost: string, args: readonly string[], sec
 /** Without this check an update fails halfway, with a provider's message that names neither address nor reason. */
 export function engineError(dockerHost: string, problem: string): pulumi.RunError {
   return runError(
-    `The Docker engine at ${dockerHost} does not answer: ${problem}\nNothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that this stack runs on; \`./archon setup\` finds or starts an engine on this machine. If it is only busy, run the command again. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.`,
+    `The Docker engine at ${dockerHost} does not answer: ${problem}\n` +
+      "Nothing was changed. Start the engine, or set archon:dockerHost or DOCKER_HOST to the address of the one that " +
+      `this stack runs on; \`${archon("setup")}\` finds or starts an engine on this machine. If it is only busy, run the ` +
+      "command again. To preview on a machine without it, set ARCHON_ENGINE_ELSEWHERE=1.",
   );
 }
 

@@ -1,10 +1,7 @@
 import type { Settings } from "../config/load";
 import type { Problem } from "../config/problems";
 import { GPU_TOOLKIT, gpuInfoSchema, gpuRequest, type GpuInfo, type GpuRequest } from "../lib/gpu";
-import { requireOfEngine } from "./engine";
-
-/** Seconds that the engine may take to describe itself. */
-const INFO_SECONDS = 10;
+import { ANSWER_SECONDS, requireOfEngine } from "./engine";
 
 /** How the servers of a stack ask its engine for GPUs; undefined where none asks. */
 export interface GpuPlan {
@@ -12,12 +9,12 @@ export interface GpuPlan {
   problems: Problem[];
 }
 
-/** @param visible whether the engine may be asked. Otherwise it counts as one with NVIDIA's runtime, as most are. */
-export function planGpus(settings: Settings, visible: boolean): GpuPlan {
+/** @param elsewhere whether the engine is out of reach. Then it counts as one with NVIDIA's runtime, as most are. */
+export function planGpus(settings: Settings, elsewhere: boolean): GpuPlan {
   if (!settings.services.some(({ gpu }) => gpu === "nvidia")) {
     return { request: undefined, problems: [] };
   }
-  return visible ? judgeGpus(settings, readInfo(settings.dockerHost)) : { request: "gpus", problems: [] };
+  return elsewhere ? { request: "gpus", problems: [] } : judgeGpus(settings, readInfo(settings.dockerHost));
 }
 
 export function judgeGpus({ services, dockerHost }: Pick<Settings, "services" | "dockerHost">, info: GpuInfo): GpuPlan {
@@ -39,5 +36,7 @@ export function judgeGpus({ services, dockerHost }: Pick<Settings, "services" | 
 }
 
 function readInfo(dockerHost: string): GpuInfo {
-  return gpuInfoSchema.parse(JSON.parse(requireOfEngine(dockerHost, ["info", "--format", "{{json .}}"], INFO_SECONDS)));
+  return gpuInfoSchema.parse(
+    JSON.parse(requireOfEngine(dockerHost, ["info", "--format", "{{json .}}"], ANSWER_SECONDS)),
+  );
 }

@@ -1,7 +1,7 @@
 import type { Host } from "../lib/host";
 import { isPulled } from "../lib/images";
 import { baselinePath, imagesOf, runningImages, snapshotOf, snapshotPath, type Release } from "../release/release";
-import { askEngine, reasonOf } from "./engine";
+import { ANSWER_SECONDS, askEngine, reasonOf } from "./engine";
 import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
 /**
@@ -9,9 +9,6 @@ import { storeContents, type StoreContents, type StoreMark } from "./store-conte
  * server. Then nothing counts as missing.
  */
 export const ELSEWHERE = "ARCHON_ENGINE_ELSEWHERE";
-
-/** Seconds that the engine may take to list what it has. */
-export const TIMEOUT_SECONDS = 10;
 
 /** What can be seen of the host from here. Looking changes nothing, so that a preview may do it. */
 export interface HostFacts {
@@ -85,9 +82,9 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
 function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
   try {
     const format = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}";
-    const listed = askEngine(dockerHost, ["image", "ls", "--digests", "--format", format], TIMEOUT_SECONDS);
+    const listed = askEngine(dockerHost, ["image", "ls", "--digests", "--format", format], ANSWER_SECONDS);
     return { images: new Set(listed.split(/\s+/)) };
   } catch (error) {
-    return { problem: reasonOf(error, TIMEOUT_SECONDS) };
+    return { problem: reasonOf(error, ANSWER_SECONDS) };
   }
 }

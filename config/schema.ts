@@ -64,6 +64,9 @@ export const ROLES = ["server", "mcp", "agents", "ui"] as const;
 export type ServiceRole = (typeof ROLES)[number];
 export type FurtherRole = Exclude<ServiceRole, "server">;
 
+/** The role of an unchecked service. */
+const rawRole = z.enum(ROLES).catch("server");
+
 const variableName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores");
 const port = z.int().min(1).max(65535);
 const service = z.strictObject({
@@ -323,7 +326,7 @@ function problemsOf(issue: z.core.$ZodIssue, raw: Record<string, unknown>): Prob
 
 /** The further roles that services name, read from the raw value of the key, each once. */
 export function furtherRoles(services: unknown): FurtherRole[] {
-  const named = z.array(z.object({ role: z.enum(ROLES).catch("server") }).catch({ role: "server" })).catch([]);
+  const named = z.array(z.object({ role: rawRole }).catch({ role: "server" })).catch([]);
   const roles = named.parse(services).map(({ role }) => role);
   return [...new Set(roles.filter((role) => role !== "server"))];
 }
@@ -417,7 +420,7 @@ function checkAbilities(
 const variablesOnly = z
   .array(
     z
-      .object({ role: z.enum(ROLES).catch("server"), variables: z.record(z.string(), z.unknown()).catch({}) })
+      .object({ role: rawRole, variables: z.record(z.string(), z.unknown()).catch({}) })
       .catch({ role: "server", variables: {} }),
   )
   .catch([]);
@@ -476,7 +479,9 @@ function crossCheck(
       problems.push({
         path: ["services", index, "gpu"],
         received: each.gpu,
-        reason: `the active model ${scoring.name} has weights of 8 bits, which only processors compute with; make ${scoring.from} the active one, or remove gpu`,
+        reason:
+          `the active model ${scoring.name} has weights of 8 bits, which only processors compute with; ` +
+          `make ${scoring.from} the active one, or remove gpu`,
       });
     }
     if (!requireToken && !isLoopback(each.bind)) {

@@ -35,4 +35,5 @@ export function gpuRequest({ Runtimes, DiscoveredDevices }: GpuInfo): GpuRequest
 
 /** What makes an engine give GPUs to containers, on its host. */
 export const GPU_TOOLKIT =
-  "install nvidia-container-toolkit on that host, then sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker";
+  "install nvidia-container-toolkit on that host, then " +
+  "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker";

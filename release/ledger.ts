@@ -17,7 +17,7 @@ export interface Ledger {
   sharedImages: SharedImages | undefined;
   /** Where the first service answers. */
   url: string | undefined;
-  /** Whether the gateway image that runs serves TLS for a service: an image of before cannot. */
+  /** Whether a service answers by TLS, so that the gateway image that runs knows TLS: older ones do not. */
   servesTls: boolean;
   /** The store on the Docker host; undefined in a stack that runs nothing. */
   root: string | undefined;

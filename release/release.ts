@@ -100,6 +100,7 @@ export const releaseSchema = z.object({
 
 export type Release = z.infer<typeof releaseSchema>;
 export type ModelReference = z.infer<typeof model>;
+export type RoleImages = z.infer<typeof roleImages>;
 
 /** References of all images of a release. */
 export function imagesOf({ images: { roles = {}, ...images } }: Pick<Release, "images">): string[] {

@@ -38,6 +38,9 @@ const PROGRAMS = {
 const UI = "archon-ui-main";
 const UI_FILES = ["package.json", "package-lock.json"];
 
+/** What to do about a checkout without the sources of a role. */
+const REMEDY = "remove that service, or take a checkout that has it";
+
 const MAIN = "src/server/main.py";
 const PROJECT = "pyproject.toml";
 
@@ -69,11 +72,13 @@ export function readArchonCheckout(source: string): ArchonCheckout | string {
 export function readArchonProgram(context: string, role: keyof typeof PROGRAMS): ArchonProgram | string {
   const main = PROGRAMS[role].find((file) => fs.existsSync(path.join(context, file)));
   if (main === undefined) {
-    return `has no python/${PROGRAMS[role].join(" or python/")}, which the role ${role} of archon:services runs; remove that service, or take a checkout that has it`;
+    const files = PROGRAMS[role].join(" or python/");
+    return `has no python/${files}, which the role ${role} of archon:services runs; ${REMEDY}`;
   }
   const requirements = requirementsFile(context, role);
   if (requirements === undefined) {
-    return `has neither python/requirements.${role}.txt nor python/${PROJECT}, which the role ${role} of archon:services is built from`;
+    const files = `python/requirements.${role}.txt nor python/${PROJECT}`;
+    return `has neither ${files}, which the role ${role} of archon:services is built from`;
   }
   const paths = copiedPaths(context, role);
   return typeof paths === "string"
@@ -90,7 +95,7 @@ export function readArchonUi(source: string): { context: string; paths: string[]
   const context = path.join(source, UI);
   const missing = UI_FILES.find((file) => !fs.existsSync(path.join(context, file)));
   if (missing !== undefined) {
-    return `has no ${UI}/${missing}, from which the role ui of archon:services is built; remove that service, or take a checkout that has it`;
+    return `has no ${UI}/${missing}, from which the role ui of archon:services is built; ${REMEDY}`;
   }
   // Hidden files are of the machine that the checkout is on: settings with secrets among them.
   const paths = fs.readdirSync(context).filter((name) => !/^\.|^(node_modules|dist|coverage)$/.test(name));

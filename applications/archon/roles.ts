@@ -79,7 +79,8 @@ export function archonRoles(
 }
 
 const NO_SOURCE =
-  "is that of the server alone; a service of another role is built from a checkout: name its `source` instead, or remove the services of other roles";
+  "is that of the server alone; a service of another role is built from a checkout: name its `source` instead, " +
+  "or remove the services of other roles";
 
 function describe(
   config: ArchonConfig,

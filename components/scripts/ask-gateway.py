@@ -32,12 +32,12 @@ class SameCertificate(urllib.request.HTTPSHandler):
 
     def https_open(self, request: urllib.request.Request) -> HTTPResponse:
         text = self._file.read_text()
-        expected = ssl.PEM_cert_to_DER_cert(text[text.index(BEGIN) : text.index(END) + len(END)])
+        configured = ssl.PEM_cert_to_DER_cert(text[text.index(BEGIN) : text.index(END) + len(END)])
 
         class Connection(HTTPSConnection):
             def connect(self) -> None:
                 super().connect()
-                if self.sock.getpeercert(binary_form=True) != expected:
+                if self.sock.getpeercert(binary_form=True) != configured:
                     raise OSError("it serves another certificate than that of archon:services[].tls")
 
         return self.do_open(Connection, request, context=self._context)

@@ -1,10 +1,9 @@
 import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { applicationOf } from "../../applications/configured";
-import { application as applicationSchema } from "../../config/schema";
 import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, type EngineStack } from "../support/engine";
+import { writeLocks } from "../support/locks";
 
 /** The application `python`: somebody's own server, on the newer Python, with a compiled package. */
 jest.setTimeout(900_000);
@@ -45,26 +44,12 @@ beforeAll(async () => {
     port: 9000,
     environment: ["wrapt"],
   };
-  writeLocks(name, application);
+  // The configuration names the lock file of its environment: that of the sources has the ML packages, which take minutes.
+  writeLocks(checkout, name, application, { image: path.resolve("tests/support/locks/image.txt") });
   const requirements = "tests/support/locks/python3.13.txt";
   stack = await checkout.stack({ application, requirements, imports: ["wrapt"] }, name);
   prepareCommands(checkout);
 });
-
-/** What `lock` would write, without the ML packages, which take minutes: the configuration names its environment. */
-function writeLocks(name: string, application: object): void {
-  const write = (file: string, text: string): void => fs.writeFileSync(path.join(checkout.directory, file), text);
-  const { requirements } =
-    applicationOf(applicationSchema.parse(application), { project: checkout.directory, stack: name }, []) ?? {};
-  const lists = requirements?.lists?.();
-  if (requirements === undefined || lists === undefined) {
-    throw new Error("The application cannot be deployed.");
-  }
-  fs.mkdirSync(path.join(checkout.directory, "requirements", name), { recursive: true });
-  write(`${requirements.image}.in`, lists.image);
-  write(`${requirements.environment}.in`, lists.environment);
-  fs.copyFileSync("tests/support/locks/image.txt", path.join(checkout.directory, `${requirements.image}.txt`));
-}
 
 test("is set up with a base image that has it", () => {
   const { code, output } = command(checkout, "setup", "--stack", stack.name);

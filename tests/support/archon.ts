@@ -4,10 +4,11 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
-import { archonApplication, type ArchonConfig } from "../../applications/archon/application";
+import type { ArchonConfig } from "../../applications/archon/application";
 import { referenceServer } from "../../applications/reference/application";
 import { projectRoot } from "../../lib/paths";
 import { docker, freePort, fullStack, type Checkout, type EngineStack } from "./engine";
+import { writeLocks } from "./locks";
 
 /** The eras of tests/fixtures/archon/README.md. */
 export type ArchonEra = "2025-08" | "uv";
@@ -31,7 +32,7 @@ export interface ArchonStack {
 /** @param backend what its server reaches */
 export async function archonStack(checkout: Checkout, era: ArchonEra, backend: ArchonBackend): Promise<ArchonStack> {
   const { name, directory, application, subnet } = prepareStack(checkout, era, backend);
-  writeLocks(checkout, application, `requirements/${name}`);
+  writeLocks(checkout, name, application, locks);
   const stack = await fullStack(checkout, { application, requirements: "", subnet }, name);
   return { stack, directory };
 }
@@ -45,7 +46,7 @@ export const SERVICES = ["server", "mcp", "agents", "ui"] as const;
  */
 export async function servicesStack(checkout: Checkout, era: ArchonEra, backend: ArchonBackend): Promise<ArchonStack> {
   const { name, directory, application, subnet } = prepareStack(checkout, era, backend);
-  writeLocks(checkout, application, `requirements/${name}`, ["mcp", "agents"]);
+  writeLocks(checkout, name, application, { ...locks, roles: roleLocks });
   const services = await Promise.all(
     SERVICES.map(async (role) => ({ name: role, role, port: await freePort(), memoryMiB: 1024 })),
   );
@@ -80,37 +81,15 @@ function prepareStack(
   };
 }
 
-/** What `./archon lock` would write: one lock file of each image serves both eras. */
-function writeLocks(
-  checkout: Checkout,
-  application: ArchonConfig,
-  lockDirectory: string,
-  roles: readonly ("mcp" | "agents")[] = [],
-): void {
-  const described = archonApplication(application, application.source, lockDirectory, roles, []);
-  const lists = described?.requirements.lists?.();
-  if (described === undefined || lists === undefined) {
-    throw new Error(`${application.source} is no checkout of Archon.`);
-  }
-  const { requirements } = described;
-  const write = (file: string, text: string): void => {
-    const target = path.join(checkout.directory, file);
-    fs.mkdirSync(path.dirname(target), { recursive: true });
-    fs.writeFileSync(target, text);
-  };
-  write(`${requirements.image}.in`, lists.image);
-  write(`${requirements.environment}.in`, lists.environment);
-  write(`${requirements.image}.txt`, fs.readFileSync(path.join(fixtures, "requirements.server.minimal.txt"), "utf8"));
-  write(
-    `${requirements.environment}.txt`,
-    fs.readFileSync(path.join(projectRoot, `${referenceServer.requirements.environment}.txt`), "utf8"),
-  );
-  for (const role of roles) {
-    const own = described.roles?.[role]?.requirements;
-    write(`${String(own?.list)}.in`, String(own?.text()));
-    write(`${String(own?.list)}.txt`, fs.readFileSync(path.join(fixtures, `requirements.${role}.txt`), "utf8"));
-  }
-}
+/** One lock file of each image serves both eras. */
+const locks = {
+  image: path.join(fixtures, "requirements.server.minimal.txt"),
+  environment: path.join(projectRoot, `${referenceServer.requirements.environment}.txt`),
+};
+const roleLocks = {
+  mcp: path.join(fixtures, "requirements.mcp.txt"),
+  agents: path.join(fixtures, "requirements.agents.txt"),
+};
 
 /** Address of this machine that containers of every network reach. */
 export function hostAddress(): string {

@@ -10,6 +10,7 @@ import { pulledImage, type Application, type ApplicationRole } from "../../appli
 import { referenceServer } from "../../applications/reference/application";
 import type { Settings } from "../../config/load";
 import type { Model } from "../../config/models";
+import { parseLedger } from "../../release/ledger";
 import { environmentKey, type Release } from "../../release/release";
 import { deploy, isSecret } from "../support/mocks";
 
@@ -100,11 +101,10 @@ const run = (
 ): ReturnType<typeof deploy<Deployment>> =>
   deploy(() => {
     const previous = {
+      ...parseLedger({}),
       running: ledger[0]?.id,
       releases: ledger,
       sharedImages: ledger[0]?.images,
-      url: undefined,
-      servesTls: false,
       root,
     };
     return new Deployment("archon", planDeployment(referenceServer, settings(changes), previous), identity);
@@ -129,14 +129,7 @@ test("an image of a registry is not built, and the provider logs in where the Do
   const reference = `registry.example/server@sha256:${"a".repeat(64)}`;
   const login = path.join(project, "config.json");
   const pulled = { ...referenceServer, image: pulledImage(reference) };
-  const previous = {
-    running: undefined,
-    releases: [],
-    sharedImages: undefined,
-    url: undefined,
-    servesTls: false,
-    root: undefined,
-  };
+  const previous = parseLedger({});
   const { DOCKER_CONFIG: before = "" } = process.env;
   process.env["DOCKER_CONFIG"] = project;
   fs.writeFileSync(login, "{}");
@@ -361,14 +354,7 @@ test("images and jobs stay when their resources go, and are not made again under
 test("a baseline that the store does not have is recorded by the next update, and one that it has is left alone", async () => {
   const record = async (hasBaseline: boolean): Promise<pulumi.CustomResourceOptions & { triggers: unknown }> => {
     const { sole } = await deploy(() => {
-      const previous = {
-        running: undefined,
-        releases: [],
-        sharedImages: undefined,
-        url: undefined,
-        servesTls: false,
-        root: undefined,
-      };
+      const previous = parseLedger({});
       const plan = planDeployment(referenceServer, settings(), previous);
       return new Deployment("archon", { ...plan, facts: { ...plan.facts, hasBaseline: () => hasBaseline } }, identity);
     });
@@ -474,14 +460,7 @@ test("every service has its own gateway, alias and data, and shares the environm
 
 test("other containers reach the first service by the application's aliases, through its gateway", async () => {
   const application = { ...referenceServer, aliases: ["archon-server"] };
-  const previous = {
-    running: undefined,
-    releases: [],
-    sharedImages: undefined,
-    url: undefined,
-    servesTls: false,
-    root: undefined,
-  };
+  const previous = parseLedger({});
   const service = {
     bind: "127.0.0.1",
     memoryMiB: 1024,
