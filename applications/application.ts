@@ -1,4 +1,4 @@
-import type { FurtherRole } from "../config/schema";
+import type { FurtherRole, ServiceRole } from "../config/schema";
 import type { ImageDefinition } from "../lib/images";
 import type { Release } from "../release/release";
 
@@ -53,6 +53,11 @@ export interface Application extends Role {
   roles?: Readonly<Partial<Record<FurtherRole, ApplicationRole>>>;
   /** Undefined for an application that has none: its models have neither a baseline nor variants. */
   commands?: ApplicationCommands;
+}
+
+/** What a service of a role runs; undefined for a role that the application does not have. */
+export function roleOf(application: Application, role: ServiceRole): Role | undefined {
+  return role === "server" ? application : application.roles?.[role];
 }
 
 /** A role of an application besides its server. It needs nothing of the store. */

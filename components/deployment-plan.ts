@@ -59,7 +59,8 @@ export function planDeployment(application: Application, settings: Settings, pre
   });
   const planned = planReleases(settings, previous, candidate, facts);
   const { gateway } = planned.sharedImages;
-  if (gateway !== images.gateway && !previous.servesTls) {
+  const servedTls = previous.services.some(({ url }) => url.startsWith("https:"));
+  if (gateway !== images.gateway && !servedTls) {
     refuse(newTls(settings));
   }
   if (!facts.elsewhere && planned.retained.images.some((image) => recipeFor(image, recipes, facts) !== undefined)) {

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { Application, Role } from "../applications/application";
+import { roleOf, type Application, type Role } from "../applications/application";
 import type { Settings } from "../config/load";
 import type { ServiceRole } from "../config/schema";
 import type { DeploymentIdentity } from "../lib/deployment-identity";
@@ -174,7 +174,7 @@ export class Deployment extends pulumi.ComponentResource {
     const needs = [environment, ...active.models.map((model) => artifacts.snapshot(model)), ...checks];
     return plan.settings.services.reduce<Service[]>((created, service, index, all) => {
       const earlier = all.slice(0, index);
-      const { aliases = [] } = roleOf(application, service.role);
+      const { aliases = [] } = requireRole(application, service.role);
       const isServer = service.role === "server";
       const made = new Service(
         `${name}-${service.name}`,
@@ -194,7 +194,7 @@ export class Deployment extends pulumi.ComponentResource {
     { identity, artifacts, store, environment, network }: ServiceParts,
     { name: service, role, port, bind, tls, gpu, memoryMiB, replicas, variables }: Settings["services"][number],
   ): Omit<ServiceArgs, "aliases" | "earlierServices"> {
-    const described = roleOf(application, role);
+    const described = requireRole(application, role);
     const { secret = {}, token } = described.variables;
     const apiToken = this.apiToken === undefined || token === undefined ? {} : { [token]: this.apiToken };
     return {
@@ -257,8 +257,8 @@ function inputs({ active }: DeploymentPlan): pulumi.Inputs {
 }
 
 /** The configuration allows only roles that the application has. */
-function roleOf(application: Application, role: ServiceRole): Role {
-  const described = role === "server" ? application : application.roles?.[role];
+function requireRole(application: Application, role: ServiceRole): Role {
+  const described = roleOf(application, role);
   if (described === undefined) {
     throw new Error(`The application has no role ${role}.`);
   }

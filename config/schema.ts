@@ -64,6 +64,9 @@ export const ROLES = ["server", "mcp", "agents", "ui"] as const;
 export type ServiceRole = (typeof ROLES)[number];
 export type FurtherRole = Exclude<ServiceRole, "server">;
 
+/** A service and its role, whatever its other fields are. */
+export const roleService = z.object({ name, role: z.enum(ROLES).default("server") });
+
 /** The role of an unchecked service. */
 const rawRole = z.enum(ROLES).catch("server");
 

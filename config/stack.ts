@@ -12,10 +12,12 @@ import {
   gpuService,
   modelEntry,
   pythonOf,
+  roleService,
   schema,
   tlsService,
   type ApplicationConfig,
   type FurtherRole,
+  type ServiceRole,
   type StackConfig,
   type TlsService,
 } from "./schema";
@@ -110,6 +112,18 @@ function withoutCiphertext(_: string, value: unknown): unknown {
 /** The further roles that the services of a stack name. */
 export function configuredRoles(stack: string): FurtherRole[] {
   return furtherRoles(readKey("services", stack));
+}
+
+/** What the services of a stack are, by name. */
+export function configuredServices(stack: string): Map<string, ServiceRole> {
+  const given = readKey("services", stack) ?? declaredDefaults()["services"]?.default;
+  const services = z.array(z.unknown()).catch([]).parse(given);
+  return new Map(
+    services.flatMap((entry) => {
+      const { data } = roleService.safeParse(entry);
+      return data === undefined ? [] : [[data.name, data.role] as const];
+    }),
+  );
 }
 
 /** The models of a stack, without the entries that are not allowed. */

@@ -15,10 +15,8 @@ export interface Ledger {
   releases: readonly Release[];
   /** The shared images that run now; undefined in a stack that runs nothing. */
   sharedImages: SharedImages | undefined;
-  /** Where the first service answers. */
-  url: string | undefined;
-  /** Whether a service answers by TLS, so that the gateway image that runs knows TLS: older ones do not. */
-  servesTls: boolean;
+  /** Where each service answers, in their order; empty in a stack that runs nothing. */
+  services: readonly { name: string; url: string }[];
   /** The store on the Docker host; undefined in a stack that runs nothing. */
   root: string | undefined;
 }
@@ -29,8 +27,7 @@ const outputs = z.object({
   releases: z.array(releaseSchema).default([]),
   images: z.object({ bootstrap: z.string(), gateway: z.string() }).optional(),
   environment: z.object({ path: z.string() }).optional(),
-  url: z.string().optional(),
-  services: z.array(z.object({ url: z.string() })).default([]),
+  services: z.array(z.object({ name: z.string(), url: z.string() })).default([]),
 });
 
 /** Names of the outputs that {@link parseLedger} reads. */
@@ -48,13 +45,12 @@ export function parseLedger(values: unknown): Ledger {
       `The stack's output "releases" is not a ledger that this version reads:\n${z.prettifyError(result.error)}`,
     );
   }
-  const { release, releases, images, environment, url, services } = result.data;
+  const { release, releases, images, environment, services } = result.data;
   return {
     running: release,
     releases,
     sharedImages: images,
-    url,
-    servesTls: services.some((service) => service.url.startsWith("https:")),
+    services,
     // The environment lies in <root>/envs/<key>.
     root: environment?.path.replace(/\/envs\/[^/]+$/, ""),
   };

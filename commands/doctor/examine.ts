@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { configuredGpus, configuredTls, configuredValue } from "../../config/stack";
-import type { TlsFiles } from "../../config/schema";
-import { MOUNTS, type Application } from "../../applications/application";
+import { configuredGpus, configuredServices, configuredTls, configuredValue } from "../../config/stack";
+import { MOUNTS, roleOf, type Application, type Role } from "../../applications/application";
 import { archon } from "../../lib/command-line";
 import { Interrupted } from "../../lib/errors";
 import { isLocal } from "../../lib/host";
@@ -17,7 +16,7 @@ import { labelledWith } from "../recover/recover";
 import { checkReleases } from "../releases/ledger";
 import { currentTools } from "../setup/ensure";
 import { hasSelinux, type EngineInfo } from "../setup/engine-check";
-import { checkAnswers } from "./answers";
+import { checkAnswers, type RunningService } from "./answers";
 import { checkConfiguration } from "./configuration";
 import { inspectAll, judgeContainers, type Inspected } from "./containers";
 import { judgeDisk } from "./disk";
@@ -212,28 +211,37 @@ async function* examineDeployment({ subject, image, info, state, application }: 
     return { findings: judgeContainers(stack, state, await labelledWith(stack), all), inspected: all };
   });
   yield* findings;
-  const { url, running, releases } = state.ledger;
+  const { services, running, releases } = state.ledger;
   const release = releases.find(({ id }) => id === running);
   if (release === undefined) {
     return;
   }
-  const servers = serversOf(inspected).filter(({ Mounts }) => hasEnvironment(Mounts));
-  const imports = configuredValue("imports", stack);
+  const known = services.map(({ name, url }) => ({ name, url, role: configuredRole(stack, application, name) }));
+  const servers = serversOf(inspected);
   yield* inOrder(
-    attempt("answers", async () =>
-      url === undefined
-        ? []
-        : [await checkAnswers(subject, image, `${url}${application.readiness.path}`, tlsOf(url, stack))],
+    ...known.map(({ name, url, role }) =>
+      attempt("answers", async () =>
+        role === undefined
+          ? [
+              skipped(
+                "answers",
+                `the service ${name} is not configured any more`,
+                archon(`pulumi up${stackFlag(stack)}`),
+              ),
+            ]
+          : [
+              await checkAnswers(subject, image, {
+                name,
+                url,
+                readiness: role.readiness,
+                tls: tlsOf(name, url, stack),
+              }),
+            ],
+      ),
     ),
-    ...servers.map(({ Mounts }) =>
-      attempt("permissions", () => checkPermissions(subject, image, application.user, Mounts, hasSelinux(info))),
+    ...known.flatMap(({ name, role }) =>
+      role === undefined ? [] : examineServer({ subject, image, info }, { name, role }, servers.get(name)),
     ),
-    ...servers
-      .filter(({ State }) => State.Status === "running")
-      .map(({ Id, Name }) => {
-        const server = { container: Id, name: Name.slice(1), dockerHost: host.dockerHost };
-        return attempt("packages", async () => [await checkPackages(stack, server, imports)]);
-      }),
   );
   yield* await attempt("image", async () => {
     const references = [...runningImages(release).values()];
@@ -247,21 +255,50 @@ async function* examineDeployment({ subject, image, info, state, application }: 
   });
 }
 
-/** The files of a service that answers by https: the stack's outputs begin with its first service. */
-function tlsOf(url: string, stack: string): TlsFiles | undefined {
-  return url.startsWith("https:") ? configuredTls(stack)[0]?.tls : undefined;
+/** What one server of a service has mounted. @param server undefined when there is none, which another check says */
+function examineServer(
+  { subject, image, info }: Pick<Deployed, "subject" | "image" | "info">,
+  { name, role }: { name: string; role: Role },
+  server: Inspected | undefined,
+): Promise<Finding[]>[] {
+  if (server === undefined || server.Mounts.length === 0) {
+    return [];
+  }
+  const { stack, host } = subject;
+  const { Id, Name, Mounts, State } = server;
+  const running = { container: Id, name: Name.slice(1), service: name, dockerHost: host.dockerHost };
+  return [
+    attempt("permissions", () =>
+      checkPermissions(subject, image, { name, user: role.user, mounts: Mounts }, hasSelinux(info)),
+    ),
+    ...(State.Status === "running" && hasEnvironment(Mounts)
+      ? [attempt("packages", async () => [await checkPackages(stack, running, configuredValue("imports", stack))])]
+      : []),
+  ];
 }
 
-/** Services of further roles have no environment. */
+/** What a service runs; undefined when the stack's file does not name it any more. */
+function configuredRole(stack: string, application: Application, service: string): Role | undefined {
+  const role = configuredServices(stack).get(service);
+  return role === undefined ? undefined : roleOf(application, role);
+}
+
+/** The files of a service that answers by https. */
+function tlsOf(service: string, url: string, stack: string): RunningService["tls"] {
+  return url.startsWith("https:") ? configuredTls(stack).find(({ name }) => name === service)?.tls : undefined;
+}
+
+/** Services of further roles have none: their packages are part of their image, which nothing changes. */
 function hasEnvironment(mounts: Inspected["Mounts"]): boolean {
   return mounts.some(({ Destination }) => Destination === MOUNTS.environment);
 }
 
-/** One server of each service: its replicas are alike. */
-function serversOf(inspected: readonly Inspected[]): Inspected[] {
-  const label = ({ Config }: Inspected, name: string): string | undefined => Config.Labels?.[`io.archon.${name}`];
+/** One server of each service, by the service's name: its replicas are alike. One that runs can say more. */
+function serversOf(inspected: readonly Inspected[]): Map<string, Inspected> {
+  const label = ({ Config }: Inspected, name: string): string => Config.Labels?.[`io.archon.${name}`] ?? "";
+  const runs = ({ State }: Inspected): number => (State.Status === "running" ? 1 : 0);
   const servers = inspected.filter((each) => label(each, "component") === "server");
-  return [...new Map(servers.map((each) => [label(each, "service"), each])).values()];
+  return new Map(servers.sort((a, b) => runs(a) - runs(b)).map((each) => [label(each, "service"), each]));
 }
 
 /** The disk below a store that nothing but this machine can see yet. */

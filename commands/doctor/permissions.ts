@@ -16,6 +16,14 @@ export type Access = z.infer<typeof accessSchema>;
 /** What the container of a server has mounted, as `docker inspect` says. */
 export type ServerMounts = Inspected["Mounts"];
 
+/** A service, and what one of its servers has mounted. */
+export interface MountingService {
+  name: string;
+  /** User and group of its servers, `<uid>:<gid>`. */
+  user: string;
+  mounts: ServerMounts;
+}
+
 /** Where the probe finds the mount of this position: what a server only reads is elsewhere than what it writes. */
 function probePath(mount: ServerMounts[number], index: number): string {
   return `/${mount.RW ? "write" : "read"}/${index}`;
@@ -31,38 +39,37 @@ export function probeMounts(mounts: ServerMounts): Mount[] {
 }
 
 /**
- * Whether a server may read its environment and models, and write its data: tried as its user, in a container as confined
- * as its own.
- * @param user of the application, `<uid>:<gid>`
+ * Whether the servers of a service may read what they have mounted, and write their data: tried as their user, in a
+ * container as confined as their own.
  * @param selinux whether the engine confines containers with SELinux
  */
 export async function checkPermissions(
   subject: Subject,
   image: string,
-  user: string,
-  mounts: ServerMounts,
+  service: MountingService,
   selinux: boolean,
 ): Promise<Finding[]> {
+  const { user, mounts } = service;
   try {
     const access = await runProbe(
       { image, dockerHost: subject.host.dockerHost },
       { program: "doctor/probes/access.py", options: { user, mounts: probeMounts(mounts) }, schema: accessSchema },
     );
-    return judgeAccess(subject, access, mounts, user, selinux);
+    return judgeAccess(subject, access, service, selinux);
   } catch (error) {
     if (isMissingMount(error)) {
-      return [missingMount((error as Error).message, subject.stack)];
+      return [missingMount((error as Error).message, service.name, subject.stack)];
     }
     throw error;
   }
 }
 
-/** A directory that a server has mounted, and that is gone. */
-function missingMount(message: string, stack: string): Finding {
+/** A directory that the servers of a service have mounted, and that is gone. */
+function missingMount(message: string, service: string, stack: string): Finding {
   const [, directory = "a directory of the store"] = /bind source path does not exist: (\S+?)\.?$/m.exec(message) ?? [];
   return problem(
     "permissions",
-    `${directory} does not exist, but a server has it mounted`,
+    `${directory} does not exist, but the service ${service} has it mounted`,
     `put it back, or ${archon(`pulumi up --refresh${stackFlag(stack)}`)}`,
   );
 }
@@ -70,8 +77,7 @@ function missingMount(message: string, stack: string): Finding {
 export function judgeAccess(
   { stack, root }: Pick<Subject, "stack" | "root">,
   { read, write }: Access,
-  mounts: ServerMounts,
-  user: string,
+  { name, user, mounts }: MountingService,
   selinux: boolean,
 ): Finding[] {
   const onHost = (path: string): string => {
@@ -86,7 +92,7 @@ export function judgeAccess(
       : [
           problem(
             "permissions",
-            `servers (user ${user}) cannot ${verb} ${paths.map(onHost).join(", ")}`,
+            `the service ${name} (user ${user}) cannot ${verb} ${paths.map(onHost).join(", ")}`,
             [remedy, ...label].join("\n"),
           ),
         ];
@@ -97,5 +103,5 @@ export function judgeAccess(
   ];
   return findings.length > 0
     ? findings
-    : [ok("permissions", `servers (user ${user}) read their environment and models, and write their data`)];
+    : [ok("permissions", `the service ${name} (user ${user}) reads and writes what it has mounted`)];
 }

@@ -13,14 +13,14 @@ export function notRestorable(id: string, lost: string, commit: string | undefin
 
 /** What runs after a rollback, or after rolling forward (`id` undefined), and what to run next. */
 export function describeOutcome(
-  { running, releases, url }: Pick<Ledger, "running" | "releases" | "url">,
+  { running, releases, services }: Pick<Ledger, "running" | "releases" | "services">,
   id: string | undefined,
   stack: string,
 ): string[] {
   const flag = stackFlag(stack);
   const release = releases.find((each) => each.id === running);
   const origin = release?.message === undefined ? "" : ` (${release.message})`;
-  const now = `${url ?? `The stack ${stack}`} now runs ${running ?? "nothing"}${origin}.`;
+  const now = `${services[0]?.url ?? `The stack ${stack}`} now runs ${running ?? "nothing"}${origin}.`;
   if (id === undefined) {
     return [
       now,

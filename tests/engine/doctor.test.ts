@@ -34,7 +34,10 @@ const wrong = ({ findings }: Report): string[] =>
     .map(({ check, status, finding, remedy }) => `${status} ${check}: ${finding} → ${remedy ?? ""}`);
 
 beforeAll(async () => {
-  const services = [{ name: "server", port: await freePort(), memoryMiB: 1024, replicas: 2 }];
+  const services = [
+    { name: "server", port: await freePort(), memoryMiB: 1024, replicas: 2 },
+    { name: "second", port: await freePort(), memoryMiB: 1024 },
+  ];
   stack = await checkout.stack({ services });
   prepareCommands(checkout);
   await stack.up();
@@ -49,6 +52,7 @@ test("a healthy stack has nothing wrong, and the exit code is 0", () => {
   expect(report).toMatchObject({ code: 0, healthy: true });
   const checks = report.findings.map(({ check }) => check);
   expect(checks).toEqual(expect.arrayContaining(["content", "permissions", "packages", "answers", "sources", "mtu"]));
+  expect(checks.filter((check) => check === "answers" || check === "packages")).toHaveLength(4);
   expect(run("doctor").stdout).toMatch(/^✔ containers +archon-server-/m);
 });
 
@@ -73,7 +77,7 @@ describe("the report", () => {
       expect(start?.seconds).toBeLessThan(update?.seconds ?? 0);
     }
 
-    expect(report.memory.servers).toHaveLength(2);
+    expect(report.memory.servers).toHaveLength(3);
     for (const { rss, pss } of report.memory.servers) {
       expect(pss).toBeGreaterThan(10e6);
       expect(rss).toBeGreaterThan(pss);
@@ -118,9 +122,12 @@ describe("with faults", () => {
     const [key = ""] = fs.readdirSync(path.join(checkout.root, "envs"));
     return path.join(checkout.root, "envs", key, "lib/python3.11/site-packages");
   };
-  const data = (): string => path.join(checkout.root, "data", stack.name, "server");
+  const data = (): string => path.join(checkout.root, "data", stack.name, "second");
   const server = (): string => docker("inspect", "--format={{.Name}}", stack.containers("server")[0] ?? "").slice(1);
-  const gateway = (): string => docker("inspect", "--format={{.Name}}", stack.containers("gateway")[0] ?? "").slice(1);
+  const gateway = (): string => {
+    const names = stack.containers("gateway").map((id) => docker("inspect", "--format={{.Name}}", id).slice(1));
+    return String(names.find((name) => name.startsWith("archon-second-")));
+  };
 
   /** A container with the labels of the stack that no state knows. @returns its name */
   function plantContainer(deployment: string): string {
@@ -153,9 +160,16 @@ describe("with faults", () => {
       [/problem lock: a killed update left its lock: process \d+ of ada@/, `./archon recover --stack ${stack.name}`],
       [/problem content: envs\/\S+ was changed: .*six\.py is missing/, "./archon verify --full --repair"],
       [/problem content: .*iniconfig.*mode 0700/, "./archon verify --full --repair"],
-      [/problem packages: Python in \S+ does not find .*six/, "docker exec"],
-      [/problem permissions: servers .* cannot read \S+\/site-packages\/iniconfig/, "./archon verify --full --repair"],
-      [new RegExp(`problem permissions: servers .* cannot write ${data()}`), `sudo chown -R 10001:10001 ${data()}`],
+      [/problem packages: the service server does not find .*six/, "docker exec"],
+      [/problem packages: the service second does not find .*six/, "docker exec"],
+      [
+        /problem permissions: the service server \S+ \S+ cannot read \S+\/site-packages\/iniconfig/,
+        "./archon verify --full --repair",
+      ],
+      [
+        new RegExp(`problem permissions: the service second .* cannot write ${data()}`),
+        `sudo chown -R 10001:10001 ${data()}`,
+      ],
       [/warning staging: .*env-killed/, `./archon prune --stack ${stack.name}`],
       [
         /problem containers: \S+ may use 700 MiB of memory, but the state says 1024 MiB/,
@@ -167,7 +181,10 @@ describe("with faults", () => {
         new RegExp(`problem other checkouts: another deployment .*ada@gpu1 \\(${foreign}\\)`),
         "./archon recover --adopt",
       ],
-      [/problem answers: http:\/\/127\.0\.0\.1:\d+\/health does not answer/, "./archon rollback previous"],
+      [
+        /problem answers: the service second at http:\/\/127\.0\.0\.1:\d+\/health does not answer/,
+        "./archon rollback previous",
+      ],
       [
         /warning sources: the package index 127\.0\.0\.1:9 .*does not answer/,
         "./archon pulumi config set archon:pythonIndex",

@@ -99,6 +99,24 @@ test("a second update changes nothing", async () => {
   expect(await stack.up({ refresh: true })).toEqual([]);
 });
 
+test("the doctor asks all of them, and names the one that does not answer", () => {
+  const [paused = ""] = stack
+    .containers("gateway")
+    .filter((id) => docker("inspect", "--format={{.Name}}", id).startsWith("/archon-agents-"));
+  docker("pause", paused);
+  const { stdout } = command(checkout, "doctor", "--json", "--stack", stack.name);
+  docker("unpause", paused);
+
+  const { findings } = JSON.parse(stdout) as { findings: { check: string; finding: string }[] };
+  const answers = findings.filter(({ check }) => check === "answers").map(({ finding }) => finding);
+  expect(answers).toEqual([
+    expect.stringMatching(/^the service server answers at /),
+    expect.stringMatching(/^the service mcp answers at /),
+    expect.stringMatching(/^the service agents at \S+ does not answer: /),
+    expect.stringMatching(/^the service ui answers at /),
+  ]);
+});
+
 test("a changed line of the MCP server is another release, and replaces its container alone", async () => {
   edit("python/src/mcp_server/mcp_server.py", (text) => `${text}# changed\n`);
   const preview = command(checkout, "preview", "--stack", stack.name);

@@ -186,7 +186,7 @@ test("the doctor asks by https, and warns of a certificate that expires soon", a
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const { output } = doctor();
-  expect(output).toContain(`https://127.0.0.1:${port}/health answers`);
+  expect(output).toContain(`the service server answers at https://127.0.0.1:${port}/health`);
   expect(output).toMatch(/the certificate of the service server, .* expires in [45] days/);
 });
 

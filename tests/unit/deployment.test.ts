@@ -161,8 +161,7 @@ describe("the check of imports", () => {
       running: latest?.id,
       releases,
       sharedImages: latest?.images,
-      url: undefined,
-      servesTls: false,
+      services: [],
       root: undefined,
     };
     return deploy(() => new Deployment("archon", planDeployment(application, settings(changes), previous), identity));
@@ -528,8 +527,7 @@ describe("a stack with further roles", () => {
       running: releases[0]?.id,
       releases,
       sharedImages: releases[0]?.images,
-      url: undefined,
-      servesTls: false,
+      services: [],
       root: undefined,
     };
     return deploy(
@@ -623,22 +621,23 @@ function ran(letter: string, changes: Partial<Release> = {}): Release {
 test("a rollback adds TLS to no gateway that may not know it", async () => {
   const tls = { certificate: "/etc/archon/tls/fullchain.pem", key: "/etc/archon/tls/privkey.pem" };
   const services = settings().services.map((each) => ({ ...each, tls }));
-  const rollback = (servesTls: boolean): ReturnType<typeof deploy> =>
+  const rollback = (url: string): ReturnType<typeof deploy> =>
     deploy(() => {
       const releases = [ran("a"), ran("b")];
       const previous = {
         running: ran("a").id,
         releases,
         sharedImages: ran("a").images,
-        url: undefined,
-        servesTls,
+        services: [{ name: "server", url }],
         root: undefined,
       };
       const changes = settings({ services, release: ran("b").id });
       return new Deployment("archon", planDeployment(referenceServer, changes, previous), identity);
     });
-  await expect(rollback(false)).rejects.toThrow("archon:services[0].tls: a rollback keeps the image of the gateway");
-  await expect(rollback(true)).resolves.toBeDefined();
+  await expect(rollback("http://127.0.0.1:8181")).rejects.toThrow(
+    "archon:services[0].tls: a rollback keeps the image of the gateway",
+  );
+  await expect(rollback("https://127.0.0.1:8181")).resolves.toBeDefined();
 });
 
 test("a rollback runs the wanted release with the shared images of now, and builds nothing", async () => {

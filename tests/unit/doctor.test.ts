@@ -282,7 +282,7 @@ describe("permissions", () => {
     { Source: "/srv/a/data/dev/server", Destination: "/data", RW: true },
   ];
   const judge = (access: { read: string[]; write: string[] }, selinux = false): Finding[] =>
-    judgeAccess({ stack: "dev", root: "/srv/a" }, access, mounts, "10001:10001", selinux);
+    judgeAccess({ stack: "dev", root: "/srv/a" }, access, { name: "second", user: "10001:10001", mounts }, selinux);
 
   test("are tried on what a server has mounted, and writing only where it writes", () => {
     expect(probeMounts(mounts)).toEqual([
@@ -295,11 +295,11 @@ describe("permissions", () => {
   test("that lack are named by the path on the host, each with what gives them back", () => {
     expect(judge({ read: ["/read/0/lib/torch"], write: ["/write/1"] })).toMatchObject([
       {
-        finding: "servers (user 10001:10001) cannot read /srv/a/envs/k/lib/torch",
+        finding: "the service second (user 10001:10001) cannot read /srv/a/envs/k/lib/torch",
         remedy: "./archon verify --full --repair",
       },
       {
-        finding: "servers (user 10001:10001) cannot write /srv/a/data/dev/server",
+        finding: "the service second (user 10001:10001) cannot write /srv/a/data/dev/server",
         remedy: expect.stringContaining("sudo chown -R 10001:10001 /srv/a/data/dev/server") as string,
       },
     ]);
@@ -458,19 +458,21 @@ test("an image that carries what belongs into the store is named with its larges
 
 test("packages that a server does not find are named, with how to look and how to repair", () => {
   const places = { userSite: "/root/.local/lib/python3.11/site-packages", modules: { torch: null, six: "/x/six.py" } };
-  expect(judgePlaces("dev", "server-1", places)).toMatchObject({
+  expect(judgePlaces("dev", { name: "server-1", service: "second" }, places)).toMatchObject({
     status: "problem",
-    finding: expect.stringContaining("does not find torch") as string,
+    finding: expect.stringContaining("the service second does not find torch") as string,
     remedy: expect.stringContaining("docker exec server-1 ls /root/.local/lib/python3.11/site-packages") as string,
   });
 });
 
-test("a service that does not answer, or has no ready server, is named by its address", () => {
-  const url = "http://127.0.0.1:8181/health";
-  expect(judgeAnswers("dev", url, undefined).status).toBe("ok");
-  expect(judgeAnswers("dev", url, "503 Service Unavailable").finding).toContain("answers with 503");
-  expect(judgeAnswers("dev", url, "connection refused")).toMatchObject({
+test("a service that does not answer, or has no ready server, is named with its address", () => {
+  const mcp = { name: "mcp", url: "http://127.0.0.1:8051/" };
+  expect(judgeAnswers("dev", mcp, undefined).status).toBe("ok");
+  expect(judgeAnswers("dev", mcp, "503 Service Unavailable").finding).toBe(
+    "the service mcp at http://127.0.0.1:8051/ answers with 503 Service Unavailable: no server of it is ready",
+  );
+  expect(judgeAnswers("dev", mcp, "connection refused")).toMatchObject({
     status: "problem",
-    finding: expect.stringContaining("connection refused") as string,
+    finding: "the service mcp at http://127.0.0.1:8051/ does not answer: connection refused",
   });
 });

@@ -174,8 +174,7 @@ test("a variant is derived by the running release's image, from its own environm
     running: "r",
     releases: [release],
     sharedImages: undefined,
-    url: undefined,
-    servesTls: false,
+    services: [],
     root: "/srv/archon",
   };
   const job = deriveJob(ledger, "dev", "demo");

@@ -24,19 +24,16 @@ describe("the ledger", () => {
     const outputs = {
       release: "bbbb00000000",
       releases: ledger.releases,
-      url: "http://127.0.0.1:1",
+      services: [{ name: "server", url: "http://127.0.0.1:1" }],
       environment: { key: "k", path: "/var/lib/archon/envs/k" },
       images: { bootstrap: "b", gateway: "g" },
     };
     expect(parseLedger(outputs)).toEqual({
       ...ledger,
       sharedImages: { bootstrap: "b", gateway: "g" },
-      url: "http://127.0.0.1:1",
-      servesTls: false,
+      services: outputs.services,
       root: "/var/lib/archon",
     });
-    const services = [{ name: "server", url: "https://127.0.0.1:443" }];
-    expect(parseLedger({ ...outputs, services }).servesTls).toBe(true);
   });
 
   test("of a stack that was never updated is empty", () => {
@@ -44,8 +41,7 @@ describe("the ledger", () => {
       running: undefined,
       releases: [],
       sharedImages: undefined,
-      url: undefined,
-      servesTls: false,
+      services: [],
       root: undefined,
     });
   });
@@ -117,7 +113,7 @@ test("after a rollback the words say what runs, where it is recorded and how to 
   const at = {
     running: "aaaa11111111",
     releases: [release("aaaa11111111", { message: "Faster search" })],
-    url: "http://127.0.0.1:8181",
+    services: [{ name: "server", url: "http://127.0.0.1:8181" }],
   };
   const lines = describeOutcome(at, "aaaa11111111", "prod").join("\n");
   expect(lines).toContain("http://127.0.0.1:8181 now runs aaaa11111111 (Faster search).");
