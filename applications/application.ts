@@ -23,6 +23,12 @@ export interface Role {
   variables: Variables;
   readiness: Readiness;
   /**
+   * Imports what it imports when it starts, in a container of its image, and fails when a package is missing. That of a
+   * server has the environment mounted, and gets its modules as further arguments, each as `--environment=<module>`.
+   * @default none
+   */
+  importCheck?: ContainerProgram;
+  /**
    * Seconds that it may take to stop before it is killed. Must cover the time that it keeps answering after SIGTERM, and
    * the requests that are then in flight.
    */
@@ -44,11 +50,6 @@ export interface Application extends Role {
   /** The addresses that the stack's network must be among, in CIDR notation. @default any */
   network?: string;
   mounts: Mounts;
-  /**
-   * Imports what the server imports, in a container with the environment mounted, and fails when a package is missing. Gets
-   * the modules of the environment as further arguments, each as `--environment=<module>`. @default none
-   */
-  importCheck?: ContainerProgram;
   /** What its services may be besides the server, and the stack deploys. @default nothing */
   roles?: Readonly<Partial<Record<FurtherRole, ApplicationRole>>>;
   /** Undefined for an application that has none: its models have neither a baseline nor variants. */

@@ -149,22 +149,38 @@ export class Deployment extends pulumi.ComponentResource {
     );
   }
 
-  /** A rollback runs what has run before. */
+  /** All roles before any server is touched. A rollback runs what has run before. */
   private checkImports(
     name: string,
     { application, settings, active, fromCheckout }: DeploymentPlan,
     { identity, artifacts, environment }: Pick<ServiceParts, "identity" | "artifacts" | "environment">,
   ): ImportCheck[] {
-    const { importCheck: program } = application;
-    if (program === undefined || !fromCheckout) {
-      return [];
-    }
     const { imports, readyTimeout: timeout } = settings;
-    const image = artifacts.image(active.images.server).reference;
-    const args = { application, program, host: settings, deployment: identity, release: active, image, environment };
-    return [
-      new ImportCheck(`${name}-imports`, { ...args, imports, timeout }, { parent: this, dependsOn: environment }),
-    ];
+    const roles = fromCheckout ? [...new Set(settings.services.map(({ role }) => role))] : [];
+    return roles.flatMap((role) => {
+      const described = requireRole(application, role);
+      if (described.importCheck === undefined) {
+        return [];
+      }
+      const reference = imageOf(active, role);
+      const isServer = role === "server";
+      return new ImportCheck(
+        isServer ? `${name}-imports` : `${name}-imports-${role}`,
+        {
+          application: described,
+          role,
+          program: described.importCheck,
+          host: settings,
+          deployment: identity,
+          release: active,
+          reference,
+          image: artifacts.image(reference).reference,
+          store: isServer ? { environment, imports } : undefined,
+          timeout,
+        },
+        { parent: this, dependsOn: isServer ? environment : [] },
+      );
+    });
   }
 
   /** In the order of the list. A service of another role than the server waits for those before it. */

@@ -112,6 +112,7 @@ function describe(
           : ["python3", "-m", "uvicorn", `${module}:app`, "--host", "0.0.0.0", "--port", String(port)],
       requirements: () => groupRequirements(requirements, role),
     },
+    module,
     lockDirectory: `${lockDirectory}/${role}`,
     until: () => config.packagesUntil ?? commitDate(source),
     port,

@@ -118,10 +118,7 @@ export function pythonApplication(service: PythonService): Application {
       secret: secrets,
       certificates: CERTIFICATES,
     },
-    importCheck: {
-      program: path.posix.join("applications", "python", "import_check.py"),
-      arguments: [`--abi=${python.abi}`, ...(service.modules ?? []).map((module) => `--server=${module}`)],
-    },
+    importCheck: importCheck(service.modules ?? [], python.abi),
     readiness: {
       command: ["bash", "-c", probe(service.port, health)],
       path: health.path,
@@ -137,6 +134,17 @@ export const USER = "10001:10001";
 
 /** Docker's own name for its host, which only Docker Desktop resolves by itself. */
 export const HOSTS = [{ host: "host.docker.internal", ip: "host-gateway" }] as const;
+
+/**
+ * The program that imports modules of an image.
+ * @param abi of the environment that is mounted; undefined where none is
+ */
+export function importCheck(modules: readonly string[], abi?: string): ContainerProgram {
+  return {
+    program: path.posix.join("applications", "python", "import_check.py"),
+    arguments: [...(abi === undefined ? [] : [`--abi=${abi}`]), ...modules.map((module) => `--server=${module}`)],
+  };
+}
 
 /** Variables for the path of the certificate authorities. */
 export const CERTIFICATES = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"] as const;

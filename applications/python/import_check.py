@@ -1,4 +1,4 @@
-"""Imports what a server imports, in its image with the environment mounted, before any server runs from them.
+"""Imports what a server imports, in its image with its environment mounted, before any server runs from them.
 
 Fails, and says why on its last line, when a package is missing, when two packages do not fit together, or when the
 interpreter is another one than the environment was made for. Other errors are no reason to fail: a server has a
@@ -17,28 +17,29 @@ import traceback
 def main() -> str | None:
     """What is wrong, or None."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--abi", required=True, help="tag of the interpreter that the environment was made for")
+    parser.add_argument("--abi", help="tag of the interpreter that the environment was made for; none without one")
     parser.add_argument("--environment", action="append", default=[], help="module of the environment")
     parser.add_argument("--server", action="append", default=[], help="module of the server")
     arguments = parser.parse_args()
     abi = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    if abi != arguments.abi:
+    if arguments.abi is not None and abi != arguments.abi:
         return f"its image has Python for {abi}, and its environment was made for {arguments.abi}"
+    absent = "its image does not have" if arguments.abi is None else "neither its image nor its environment has"
     for module in (*arguments.environment, *arguments.server):
-        problem = import_problem(module)
+        problem = import_problem(module, absent)
         if problem is not None:
             return problem
     return None
 
 
-def import_problem(module: str) -> str | None:
+def import_problem(module: str, absent: str) -> str | None:
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
         importer = place(error)
         if importer is None:
-            return f"neither its image nor its environment has the module {error.name}"
-        return f"{importer} imports the module {error.name}, which neither its image nor its environment has"
+            return f"{absent} the module {error.name}"
+        return f"{importer} imports the module {error.name}, which {absent}"
     except ImportError as error:
         return f"{place(error) or module} cannot import what it needs: {error}"
     except BaseException as error:

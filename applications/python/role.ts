@@ -2,6 +2,7 @@ import type { ApplicationRole } from "../application";
 import {
   CERTIFICATES,
   HOSTS,
+  importCheck,
   lines,
   packagesImage,
   probe,
@@ -16,6 +17,8 @@ export interface PythonRole {
   /** Repository of its image. */
   repository: string;
   sources: Omit<PythonSources, "environment" | "startupModule">;
+  /** The module that it runs. An update tries to import it before it touches any container. */
+  module: string;
   /** Directory for its list of requirements and its lock file, relative to the checkout. */
   lockDirectory: string;
   /** Only packages that were published until the end of this day fit; see {@link ApplicationRole}. */
@@ -60,6 +63,7 @@ export function pythonRole(role: PythonRole): ApplicationRole {
             timeoutSeconds: 5,
           }
         : { command: ["bash", "-c", probe(port, { path: health })], path: health, timeoutSeconds: 5 },
+    importCheck: importCheck([role.module]),
     stopSeconds: 30,
     ...(soleReplica === undefined ? {} : { soleReplica }),
   };

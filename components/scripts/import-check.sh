@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs a program in a container of the server's image, with the environment mounted, that imports what the server imports.
-# Fails with the last line that the program prints.
+# Runs a program in a container of an image that imports what the image starts. That of a server has the environment
+# mounted. Fails with the last line that the program prints.
 #   CHECK_NAME       container name; a container that a killed update left behind is removed first
 #   CHECK_OPTIONS    options of `docker run`, one a line
 #   CHECK_IMAGE      image to run
 #   CHECK_PROGRAM    Python program
 #   CHECK_ARGUMENTS  its arguments, one a line
 #   CHECK_TIMEOUT    seconds that it may take
+#   CHECK_ROLE       what its servers are; unset for the application's own
 #   CHECK_REMEDY     what to do when it fails
 set -euo pipefail
 
@@ -28,7 +29,7 @@ if ((status == 124)); then
 fi
 {
   head --lines=-1 <<<"$output" | tail --lines=15 | sed 's/^/  /'
-  echo "The new server cannot start: ${reason:-docker run ended with status $status}."
+  echo "The new server${CHECK_ROLE:+ of the role $CHECK_ROLE} cannot start: ${reason:-docker run ended with status $status}."
   echo "No server was touched. $CHECK_REMEDY"
 } >&2
 exit 1

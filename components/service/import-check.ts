@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { MOUNTS, type Application, type ContainerProgram } from "../../applications/application";
+import { MOUNTS, type ContainerProgram, type Role } from "../../applications/application";
+import type { ServiceRole } from "../../config/schema";
 import { archon } from "../../lib/command-line";
 import { jobOptions, toLines } from "../../lib/container-job";
 import { deploymentLabels, type DeploymentIdentity } from "../../lib/deployment-identity";
@@ -11,32 +12,37 @@ import type { Environment } from "../store/environment";
 import { STRICT_SHELL } from "../store/store-job";
 
 export interface ImportCheckArgs {
-  application: Application;
+  application: Role;
+  role: ServiceRole;
   program: ContainerProgram;
   host: Host;
   deployment: DeploymentIdentity;
-  /** Another image or environment is another check. */
   release: Release;
-  /** Reference of the server image. */
+  /** Reference of the image. Another one is another check. */
+  reference: string;
+  /** The same, once the engine has it. */
   image: pulumi.Input<string>;
-  environment: Environment;
-  /** Modules that the environment must give to the server. */
-  imports: readonly string[];
+  /** What a server has of the store: another one is another check. Undefined for what needs nothing of it. */
+  store: { environment: Environment; imports: readonly string[] } | undefined;
   /** Seconds that it may take. */
   timeout: number;
 }
 
 /**
- * Imports the server once, in a container of its image with the environment mounted and without a network, before an
- * update touches any server. So a package that neither of them has fails the update at once, and by its name. It runs once
- * for each pair of an image and an environment.
+ * Imports what a role starts once, in a container of its image without a network, before an update touches any server. That
+ * of the server has the environment mounted. So a missing package fails the update at once, and by its name. It runs once
+ * for each image, and for each pair of an image and an environment.
  */
 export class ImportCheck extends pulumi.ComponentResource {
   constructor(name: string, args: ImportCheckArgs, opts: pulumi.ComponentResourceOptions) {
     super("archon:index:ImportCheck", name, {}, opts);
-    const { application, deployment, host, image, imports, program, release } = args;
-    const programArguments = [...program.arguments, ...imports.map((module) => `--environment=${module}`)];
-    const content = digest(release.images.server, release.environment, ...programArguments).slice(0, 8);
+    const { application, role, deployment, host, image, reference, store, program, release } = args;
+    const programArguments = [
+      ...program.arguments,
+      ...(store?.imports ?? []).map((module) => `--environment=${module}`),
+    ];
+    const parts = store === undefined ? [reference] : [reference, release.environment];
+    const content = digest(...parts, ...programArguments).slice(0, 8);
     const { project, stack, id } = deployment;
     const container = `${project}-${stack}-${id.slice(0, 8)}-${name}`;
     new command.local.Command(
@@ -55,7 +61,7 @@ export class ImportCheck extends pulumi.ComponentResource {
               interactive: true,
               user: application.user,
               tmpfs: application.tmpfs,
-              mounts: [{ source: args.environment.path, target: MOUNTS.environment }],
+              mounts: store === undefined ? [] : [{ source: store.environment.path, target: MOUNTS.environment }],
               variables: application.variables.of(release, ""),
               entrypoint: "python3",
             }),
@@ -64,7 +70,8 @@ export class ImportCheck extends pulumi.ComponentResource {
           CHECK_PROGRAM: program.program,
           CHECK_ARGUMENTS: toLines(programArguments),
           CHECK_TIMEOUT: String(args.timeout),
-          CHECK_REMEDY: remedy(application, stack),
+          ...(role === "server" ? {} : { CHECK_ROLE: role }),
+          CHECK_REMEDY: remedy(application, role, stack),
         },
       },
       { parent: this, retainOnDelete: true, ignoreChanges: ["create", "environment", "interpreter"] },
@@ -73,8 +80,13 @@ export class ImportCheck extends pulumi.ComponentResource {
   }
 }
 
-function remedy({ image }: Application, stack: string): string {
-  return "reference" in image
-    ? "Name an image and a lock file (archon:requirements) that were made together, and run the update again."
-    : `If a package is missing, name it in packages of archon:application, or in the requirements of the source; then run \`${archon(`lock --stack ${stack}`)}\` and the update again.`;
+function remedy({ image }: Role, role: ServiceRole, stack: string): string {
+  if ("reference" in image) {
+    return "Name an image and a lock file (archon:requirements) that were made together, and run the update again.";
+  }
+  const place =
+    role === "server"
+      ? "packages of archon:application, or in the requirements of the source"
+      : `the requirements of the role ${role} in the source`;
+  return `If a package is missing, name it in ${place}; then run \`${archon(`lock --stack ${stack}`)}\` and the update again.`;
 }

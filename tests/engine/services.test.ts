@@ -150,6 +150,20 @@ test("a rollback brings the earlier image of the MCP server back, without a buil
   stack.configure({ release: "" });
 });
 
+test("a package that a role lacks fails the update by its name, and no container is touched", async () => {
+  const before = stack.containers("server", { stopped: true });
+  const file = "python/src/mcp_server/mcp_server.py";
+  edit(file, (text) => `import no_such_package\n${text}`);
+
+  const message = await stack.failingUp();
+
+  expect(message).toContain("The new server of the role mcp cannot start: /app/src/mcp_server/mcp_server.py, line 1, ");
+  expect(message).toContain("imports the module no_such_package, which its image does not have");
+  expect(message).toContain("the requirements of the role mcp in the source");
+  expect(stack.containers("server", { stopped: true })).toEqual(before);
+  edit(file, (text) => text.replace("import no_such_package\n", ""));
+});
+
 test("a service that does not start fails the update, and its old container serves on", async () => {
   const before = containers();
   const image = imageOf("agents");

@@ -131,6 +131,7 @@ describe("a role of a checkout of Archon", () => {
     });
     expect(mcp?.requirements?.list).toBe("requirements/dev/mcp/requirements");
     expect(mcp?.requirements?.text()).toBe("httpx>=0.24.0\n");
+    expect(mcp?.importCheck?.arguments).toEqual(["--server=src.mcp_server.mcp_server"]);
     expect(agents?.requirements?.text()).toBe("fastapi>=0.104.0\nhttpx>=0.24.0\nuvicorn>=0.24.0\n");
     expect(ui?.requirements).toBeUndefined();
     expect([mcp, agents, ui].map((each) => [each?.aliases, each?.port])).toEqual([

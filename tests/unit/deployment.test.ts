@@ -582,6 +582,24 @@ describe("a stack with further roles", () => {
     expect(gate["GATE_EARLIER"]).toBe("main, mcp");
   });
 
+  test("imports what each role starts before any server is touched, without anything of the store", async () => {
+    const importCheck = { program: "check.py", arguments: ["--server=mcp"] };
+    const { resources } = await runRoles({ importCheck });
+    const [check] = resources.filter(({ type, name }) => type === COMMAND && name.startsWith("archon-imports-"));
+    const environment = check?.inputs["environment"] as Record<string, string>;
+    expect(check?.name).toMatch(/^archon-imports-mcp-[0-9a-f]{8}$/);
+    expect(environment).toMatchObject({ CHECK_ROLE: "mcp", CHECK_ARGUMENTS: "--server=mcp" });
+    expect(environment["CHECK_IMAGE"]).toMatch(/^archon-mcp:/);
+    expect(environment["CHECK_OPTIONS"]).not.toContain("--mount");
+    const main = resources.find(({ type, name }) => type === "archon:index:Service" && name === "archon-main");
+    const dependencies = [main?.opts.dependsOn ?? []].flat() as pulumi.Resource[];
+    expect(dependencies.map((each) => each.constructor.name)).toContain("ImportCheck");
+    const [other] = (await runRoles({ ...changedMcp(), importCheck })).resources.filter(({ name }) =>
+      /^archon-imports-mcp-[0-9a-f]{8}$/.test(name),
+    );
+    expect(other?.name).not.toBe(check?.name);
+  });
+
   test("is another release with another image of one role, and nothing of the other services changes", async () => {
     const [one, other] = [await runRoles(), await runRoles(changedMcp())];
     expect(other.result.release).not.toBe(one.result.release);

@@ -45,6 +45,12 @@ def test_a_missing_module_of_the_server_is_named(tmp_path: Path) -> None:
     assert (code, reason) == (1, "neither its image nor its environment has the module src")
 
 
+def test_without_an_environment_only_the_image_lacks_a_module(tmp_path: Path) -> None:
+    code, reason = check(tmp_path, "import no_such_package", "--server=server")
+    assert code == 1
+    assert reason == f"{tmp_path}/server.py, line 1, imports the module no_such_package, which its image does not have"
+
+
 def test_a_module_of_the_environment_must_be_there_too(tmp_path: Path) -> None:
     code, reason = check(tmp_path, "", f"--abi={ABI}", "--environment=no_such_package")
     assert (code, reason) == (1, "neither its image nor its environment has the module no_such_package")
