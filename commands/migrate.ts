@@ -8,7 +8,7 @@ import { UserError } from "../lib/errors";
 import { writeAtomically } from "../lib/files";
 import { display, projectRoot } from "../lib/paths";
 import { examples } from "./lib/options";
-import { stackConfiguration } from "./migrate/configuration";
+import { stackConfiguration, stackServices, type ServiceEntry } from "./migrate/configuration";
 import { readMountedSetUp, type MountedSetUp } from "./migrate/mounted-set-up";
 import { bytes } from "./lib/render";
 
@@ -26,7 +26,7 @@ export function define(command: Command): void {
       requireSomething(given, found);
       console.log([`Found in ${given}:`, ...describe(found)].join("\n"));
       writeConfiguration(stack, found);
-      console.log(nextSteps(stack, found).join("\n"));
+      console.log([...describeServices(stack, found), ...nextSteps(stack, found)].join("\n"));
     });
 }
 
@@ -41,7 +41,7 @@ function requireSomething(given: string, { checkout, environments, models }: Mou
 
 const shownPackages = ["torch", "transformers", "sentence-transformers", "openai"];
 
-function describe({ checkout, environments, models, ports }: MountedSetUp): string[] {
+function describe({ checkout, environments, models, services }: MountedSetUp): string[] {
   return [
     ...(checkout === undefined ? [] : ["  a checkout of Archon"]),
     ...environments.map(({ directory, python, packages }) => {
@@ -55,7 +55,7 @@ function describe({ checkout, environments, models, ports }: MountedSetUp): stri
       ({ repo, revision, bytes: size, incomplete }) =>
         `  ${repo} at ${revision}, ${bytes(size)}${incomplete === undefined ? "" : `, left out: ${incomplete}`}`,
     ),
-    ...[...ports].map(([service, port]) => `  the service ${service} at port ${port}`),
+    ...services.map(({ name, port }) => `  the service ${name}${port === undefined ? "" : ` at port ${port}`}`),
   ];
 }
 
@@ -70,7 +70,32 @@ function writeConfiguration(stack: string, found: MountedSetUp): void {
   console.log(`\nWritten: ${display(file)}`);
 }
 
-function nextSteps(stack: string, { checkout, ports }: MountedSetUp): string[] {
+/** What becomes of the services of the compose file. */
+function describeServices(stack: string, found: MountedSetUp): string[] {
+  const { entries, left } = stackServices(found);
+  const [first] = left.flatMap(({ entry }) => entry ?? []);
+  return [
+    `Services: ${entries.map(({ name, port }) => `${name} at port ${port}`).join(", ")}`,
+    ...(left.length === 0 ? [] : ["Left out:"]),
+    ...left.flatMap(({ service, reason, entry }) => [
+      `  ${service} ${reason}`,
+      ...(entry === undefined ? [] : [`    ${flow(entry)}`]),
+    ]),
+    ...(first === undefined ? [] : [`To deploy one, add its line to archon:services of Pulumi.${stack}.yaml.`]),
+  ];
+}
+
+/** `- { name: mcp, role: mcp, port: 8051, memoryMiB: 512 }` */
+function flow(entry: ServiceEntry): string {
+  return `- { ${Object.entries(entry)
+    .map(([key, value]) => `${key}: ${value}`)
+    .join(", ")} }`;
+}
+
+function nextSteps(stack: string, found: MountedSetUp): string[] {
+  const { checkout } = found;
+  const { taken, left } = stackServices(found);
+  const stop = left.length === 0 ? "down" : `stop ${taken.map(({ name }) => name).join(" ")}`;
   return [
     "",
     "Next:",
@@ -82,9 +107,9 @@ function nextSteps(stack: string, { checkout, ports }: MountedSetUp): string[] {
           `  ${archon(`pulumi config set --stack ${stack} --secret --path archon:application.supabase.serviceKey KEY`)}`,
           `  ${archon(`lock --stack ${stack}`)}`,
         ]),
-    ...(ports.size === 0
+    ...(taken.length === 0
       ? []
-      : ["  docker compose down, in the old directory, or another port in the file that was written"]),
+      : [`  docker compose ${stop}, in the old directory, or other ports in the file that was written`]),
     `  ${archon(`pulumi up --stack ${stack}`)}`,
   ];
 }

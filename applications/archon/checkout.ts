@@ -34,8 +34,10 @@ const PROGRAMS = {
   agents: ["src/agents/server.py"],
 } as const;
 
-/** The directory of its user interface, and the files that npm needs to build it. */
-const UI = "archon-ui-main";
+/** The directory of its user interface. */
+export const UI = "archon-ui-main";
+
+/** The files of it that npm needs to build it. */
 const UI_FILES = ["package.json", "package-lock.json"];
 
 /** What to do about a checkout without the sources of a role. */

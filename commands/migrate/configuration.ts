@@ -1,11 +1,28 @@
 import * as path from "node:path";
-import type { CachedModel, MountedSetUp } from "./mounted-set-up";
+import { readArchonProgram, readArchonUi } from "../../applications/archon/checkout";
+import { PORTS } from "../../applications/archon/roles";
+import { ROLES, type FurtherRole, type ServiceRole } from "../../config/schema";
+import type { CachedModel, ComposeService, MountedSetUp } from "./mounted-set-up";
 
-/** Port of a service whose compose file names none. */
-const DEFAULT_PORT = 8181;
+/** Mebibytes that a service of each role may use. */
+const MEMORY = { server: 6144, mcp: 512, agents: 1024, ui: 256 } as const;
 
-/** The service of Archon's compose files that serves searches, whatever its capital letters. */
-const SERVER = /^archon-server$/i;
+/** An entry of `archon:services`. */
+export interface ServiceEntry {
+  name: string;
+  role?: FurtherRole;
+  port: number;
+  memoryMiB: number;
+}
+
+/** A service of the compose file that the configuration leaves out. */
+export interface LeftOut {
+  service: string;
+  /** As a sentence about it, without its name. */
+  reason: string;
+  /** What deploys it all the same; undefined when nothing does. */
+  entry: ServiceEntry | undefined;
+}
 
 /**
  * The configuration of a stack that takes over what was found, by keys without the project's name. A model is taken from
@@ -13,19 +30,66 @@ const SERVER = /^archon-server$/i;
  * because what pip once left has no hashes to check.
  * @param project absolute path, which `source` is relative to
  */
-export function stackConfiguration(
-  project: string,
-  { checkout, models, ports }: MountedSetUp,
-): Record<string, unknown> {
+export function stackConfiguration(project: string, found: MountedSetUp): Record<string, unknown> {
+  const { checkout, models } = found;
   const usable = rerankerFirst(models.filter(({ incomplete }) => incomplete === undefined));
-  const [, port = DEFAULT_PORT] = [...ports].find(([service]) => SERVER.test(service)) ?? [];
   return {
     ...(checkout === undefined
       ? {}
       : { application: { kind: "archon", source: path.relative(project, checkout) || "." } }),
     models: usable.map(({ repo, revision, directory }) => ({ name: modelName(repo, revision, usable), directory })),
-    services: [{ name: "server", port, memoryMiB: 6144 }],
+    services: stackServices(found).entries,
   };
+}
+
+/**
+ * What becomes of the services of the compose file: entries of the configuration, the server first, and those that it leaves
+ * out.
+ */
+export function stackServices({ checkout, services }: Pick<MountedSetUp, "checkout" | "services">): {
+  entries: ServiceEntry[];
+  taken: ComposeService[];
+  left: LeftOut[];
+} {
+  const server = services.find(({ role }) => role === "server");
+  const judged = services
+    .filter((each) => each !== server)
+    .map((service) => ({ service, left: reasonToLeave(service, checkout, services) }));
+  const taken = [server ?? [], judged.flatMap(({ service, left }) => (left === undefined ? service : []))].flat();
+  const further = ROLES.flatMap((role) => taken.filter((each) => each !== server && each.role === role));
+  return {
+    entries: [entryOf("server", server?.port), ...further.map(({ role, port }) => entryOf(role ?? "server", port))],
+    taken,
+    left: judged.flatMap(({ left }) => left ?? []),
+  };
+}
+
+function entryOf(role: ServiceRole, port: number = PORTS[role]): ServiceEntry {
+  return { name: role, ...(role === "server" ? {} : { role }), port, memoryMiB: MEMORY[role] };
+}
+
+function reasonToLeave(
+  { name: service, role, port, profiles }: ComposeService,
+  checkout: string | undefined,
+  all: readonly ComposeService[],
+): LeftOut | undefined {
+  const without = (reason: string): LeftOut => ({ service, reason, entry: undefined });
+  if (role === undefined) {
+    return without("is none of Archon's services: keep it in the compose file");
+  }
+  if (all.find((each) => each.role === role)?.name !== service) {
+    return without(`is a second service of the role ${role}`);
+  }
+  if (role === "server" || checkout === undefined) {
+    return without("has no checkout to be built from");
+  }
+  const usable = role === "ui" ? readArchonUi(checkout) : readArchonProgram(path.join(checkout, "python"), role);
+  if (typeof usable === "string") {
+    return without(`cannot be built, because the checkout ${usable}`);
+  }
+  return profiles.length === 0
+    ? undefined
+    : { service, reason: `starts only with the profile ${profiles.join(" or ")}`, entry: entryOf(role, port) };
 }
 
 /**

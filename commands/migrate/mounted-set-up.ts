@@ -4,8 +4,9 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { MOUNTS } from "../../applications/application";
-import { readArchonCheckout } from "../../applications/archon/checkout";
+import { readArchonCheckout, UI } from "../../applications/archon/checkout";
 import { packageName } from "../../applications/python/requirements";
+import { ROLES, type ServiceRole } from "../../config/schema";
 import { UserError } from "../../lib/errors";
 import { readModelDirectory } from "../../lib/model-directory";
 
@@ -36,8 +37,18 @@ export interface MountedSetUp {
   checkout: string | undefined;
   environments: MountedEnvironment[];
   models: CachedModel[];
-  /** Ports of the host that the services of its compose file publish, by service. */
-  ports: ReadonlyMap<string, number>;
+  services: ComposeService[];
+}
+
+/** A service of a compose file. */
+export interface ComposeService {
+  name: string;
+  /** Which service of Archon it is; undefined for none. */
+  role: ServiceRole | undefined;
+  /** Port of the host that it publishes. */
+  port: number | undefined;
+  /** Compose starts it only with one of these; empty for one that it always starts. */
+  profiles: string[];
 }
 
 /** Looks at a directory and at the host directories that its compose file mounts. Changes nothing. */
@@ -53,24 +64,27 @@ export function readMountedSetUp(directory: string): MountedSetUp {
     checkout: typeof readArchonCheckout(directory) === "string" ? undefined : directory,
     environments: mounted(MOUNTS.environment, "ml-env").flatMap(readEnvironment),
     models: mounted(MOUNTS.models, "models").flatMap(readCache),
-    ports: compose.ports,
+    services: compose.services,
   };
 }
 
-const composeFile = z.object({
-  services: z
-    .record(
-      z.string(),
-      z
-        .object({ volumes: z.array(z.unknown()).default([]), ports: z.array(z.unknown()).default([]) })
-        .catch({ volumes: [], ports: [] }),
-    )
-    .catch({}),
-});
+const build = z.union([
+  z.string().transform((context) => ({ context, dockerfile: "" })),
+  z.object({ context: z.string().default(""), dockerfile: z.string().default("") }),
+]);
+const composeService = z
+  .object({
+    volumes: z.array(z.unknown()).default([]),
+    ports: z.array(z.unknown()).default([]),
+    profiles: z.array(z.string()).default([]),
+    build: build.optional().catch(undefined),
+  })
+  .catch({ volumes: [], ports: [], profiles: [] });
+const composeFile = z.object({ services: z.record(z.string(), composeService).catch({}) });
 
 interface Compose {
   mounts: { source: string; target: string }[];
-  ports: Map<string, number>;
+  services: ComposeService[];
 }
 
 function readCompose(directory: string): Compose {
@@ -78,18 +92,26 @@ function readCompose(directory: string): Compose {
     .map((name) => path.join(directory, name))
     .find((each) => fs.existsSync(each));
   if (file === undefined) {
-    return { mounts: [], ports: new Map() };
+    return { mounts: [], services: [] };
   }
   const { services } = composeFile.catch({ services: {} }).parse(readYaml(file));
   return {
     mounts: Object.values(services).flatMap(({ volumes }) => volumes.flatMap((each) => mountOf(directory, each))),
-    ports: new Map(
-      Object.entries(services).flatMap(([name, { ports }]) => {
-        const port = ports.map(hostPort).find((each) => each !== undefined);
-        return port === undefined ? [] : [[name, port] as const];
-      }),
-    ),
+    services: Object.entries(services).map(([name, { ports, profiles, build: from }]) => ({
+      name,
+      role: composeRole(name, from),
+      port: ports.map(hostPort).find((each) => each !== undefined),
+      profiles,
+    })),
   };
+}
+
+/** Which service of Archon one is: what it is built from says so, else its name. */
+function composeRole(name: string, { context, dockerfile } = { context: "", dockerfile: "" }): ServiceRole | undefined {
+  const built = /(?:^|\/)Dockerfile\.(server|mcp|agents)$/.exec(dockerfile)?.[1];
+  const named = /^archon-(server|mcp|agents|ui|frontend)$|^frontend$/i.exec(name)?.[0].toLowerCase();
+  const role = built ?? (path.basename(context) === UI ? "ui" : named?.replace(/^archon-/, ""));
+  return role === "frontend" ? "ui" : ROLES.find((each) => each === role);
 }
 
 /** `./models:/root/.cache/huggingface:ro`; the long form of a volume counts too. */
