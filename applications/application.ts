@@ -63,7 +63,6 @@ export function roleOf(application: Application, role: ServiceRole): Role | unde
 
 /** A role of an application besides its server. It needs nothing of the store. */
 export interface ApplicationRole extends Role {
-  image: ApplicationImage;
   /** Its own lock file; undefined for one that is locked elsewhere. */
   requirements?: RoleRequirements;
   /** Why a second replica would break it, as the end of a sentence. @default replicas are sound */

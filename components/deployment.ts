@@ -296,8 +296,9 @@ function dockerProvider(
   { settings, active }: DeploymentPlan,
   { parent }: pulumi.ComponentResourceOptions,
 ): docker.Provider {
-  const { server } = active.images;
-  const registryAuth = isPulled(server) ? registryLogin(server) : [];
+  const pulled = [...runningImages(active).values()].filter(isPulled);
+  const logins = pulled.flatMap((reference) => registryLogin(reference));
+  const registryAuth = [...new Map(logins.map((login) => [login.address, login])).values()];
   return new docker.Provider(
     `${name}-docker`,
     { host: settings.dockerHost, ...(registryAuth.length === 0 ? {} : { registryAuth }) },

@@ -168,8 +168,13 @@ export const application = z.discriminatedUnion(
         packagesUntil: z.iso
           .date("must be a day such as 2025-10-12; put it into quotes, because YAML has a type of its own for days")
           .optional(),
+        roleImages: z.strictObject({ mcp: imageReference, agents: imageReference, ui: imageReference }).optional(),
       })
-      .superRefine(sourcesOrImage(["source"], ["environment", "packages", "packagesUntil"])),
+      .superRefine(sourcesOrImage(["source"], ["environment", "packages", "packagesUntil"]))
+      .refine(({ image, roleImages }) => image !== undefined || roleImages === undefined, {
+        path: ["roleImages"],
+        error: "belongs to an application with an `image`: one release has one origin; remove this field, or `source`",
+      }),
     z
       .strictObject({
         kind: z.literal("python"),

@@ -2,8 +2,8 @@ import * as path from "node:path";
 import type { Problem } from "../../config/problems";
 import type { FurtherRole } from "../../config/schema";
 import { commitDate } from "../../lib/git";
-import type { Application, ApplicationRole } from "../application";
-import { pythonRole } from "../python/role";
+import { pulledImage, type Application, type ApplicationRole, type PulledImage } from "../application";
+import { pythonRole, type RoleSources } from "../python/role";
 import type { ArchonConfig } from "./application";
 import { groupRequirements, readArchonProgram, readArchonUi } from "./checkout";
 import { uiRole } from "./ui/role";
@@ -67,10 +67,9 @@ export function archonRoles(
   problems: Problem[],
 ): Application["roles"] {
   const found = roles.flatMap((role): [FurtherRole, ApplicationRole][] => {
-    const described = source === undefined ? NO_SOURCE : describe(config, role, source, lockDirectory);
-    if (typeof described === "string") {
-      const field = source === undefined ? "image" : "source";
-      problems.push({ path: ["application", field], received: config[field], reason: described });
+    const described = describe(config, role, { source, lockDirectory });
+    if ("reason" in described) {
+      problems.push(described);
       return [];
     }
     return [[role, described]];
@@ -78,29 +77,64 @@ export function archonRoles(
   return found.length === roles.length ? Object.fromEntries(found) : undefined;
 }
 
-const NO_SOURCE =
-  "is that of the server alone; a service of another role is built from a checkout: name its `source` instead, " +
-  "or remove the services of other roles";
-
 function describe(
   config: ArchonConfig,
   role: FurtherRole,
+  { source, lockDirectory }: Omit<RolesOf, "roles">,
+): ApplicationRole | Problem {
+  if (source === undefined) {
+    const reference = config.roleImages?.[role];
+    if (reference === undefined) {
+      return {
+        path: ["application", "roleImages", role],
+        reason: "must name an image, because a service has this role and the application is not built here",
+      };
+    }
+    const image = pulledImage(reference);
+    return role === "ui" ? archonUi(image) : archonProgram(config, role, image);
+  }
+  const unusable = (reason: string): Problem => ({ path: ["application", "source"], received: config.source, reason });
+  if (role === "ui") {
+    const sources = readArchonUi(source);
+    return typeof sources === "string" ? unusable(sources) : archonUi(sources);
+  }
+  const sources = sourcesOf(config, role, source, lockDirectory);
+  return typeof sources === "string" ? unusable(sources) : archonProgram(config, role, sources);
+}
+
+function archonUi(image: Parameters<typeof uiRole>[0]): ApplicationRole {
+  return uiRole(image, { port: PORTS.ui, alias: ALIASES.ui, server: SERVER_URL });
+}
+
+function archonProgram(
+  config: ArchonConfig,
+  role: keyof typeof programs,
+  image: RoleSources | PulledImage,
+): ApplicationRole {
+  const { variables, ...rest } = programs[role];
+  return pythonRole({
+    image,
+    port: PORTS[role],
+    aliases: [ALIASES[role]],
+    variables: { ...sharedVariables(config), ...variables },
+    ...rest,
+  });
+}
+
+/** @returns what is wrong with the checkout, as the end of a sentence that begins with its path, when it cannot be built */
+function sourcesOf(
+  config: ArchonConfig,
+  role: keyof typeof programs,
   source: string,
   lockDirectory: string,
-): ApplicationRole | string {
-  if (role === "ui") {
-    const ui = readArchonUi(source);
-    return typeof ui === "string" ? ui : uiRole(ui, { port: PORTS.ui, alias: ALIASES.ui, server: SERVER_URL });
-  }
+): RoleSources | string {
   const context = path.join(source, "python");
   const program = readArchonProgram(context, role);
   if (typeof program === "string") {
     return program;
   }
   const { paths, module, requirements } = program;
-  const { variables, ...rest } = programs[role];
-  const port = PORTS[role];
-  return pythonRole({
+  return {
     repository: ALIASES[role],
     sources: {
       context,
@@ -109,15 +143,11 @@ function describe(
       command:
         role === "mcp"
           ? ["python3", "-m", module]
-          : ["python3", "-m", "uvicorn", `${module}:app`, "--host", "0.0.0.0", "--port", String(port)],
+          : ["python3", "-m", "uvicorn", `${module}:app`, "--host", "0.0.0.0", "--port", String(PORTS[role])],
       requirements: () => groupRequirements(requirements, role),
     },
     module,
     lockDirectory: `${lockDirectory}/${role}`,
     until: () => config.packagesUntil ?? commitDate(source),
-    port,
-    aliases: [ALIASES[role]],
-    variables: { ...sharedVariables(config), ...variables },
-    ...rest,
-  });
+  };
 }

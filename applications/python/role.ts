@@ -1,4 +1,4 @@
-import type { ApplicationRole } from "../application";
+import type { ApplicationRole, PulledImage } from "../application";
 import {
   CERTIFICATES,
   HOSTS,
@@ -14,15 +14,8 @@ import {
 
 /** A Python program that runs beside a server, without an environment and models. */
 export interface PythonRole {
-  /** Repository of its image. */
-  repository: string;
-  sources: Omit<PythonSources, "environment" | "startupModule">;
-  /** The module that it runs. An update tries to import it before it touches any container. */
-  module: string;
-  /** Directory for its list of requirements and its lock file, relative to the checkout. */
-  lockDirectory: string;
-  /** Only packages that were published until the end of this day fit; see {@link ApplicationRole}. */
-  until: () => string | undefined;
+  /** What its image is built from, or the image. */
+  image: RoleSources | PulledImage;
   /** Port that it listens on, on all addresses of its container. */
   port: number;
   /** The path that answers 200 when it is ready; undefined for one that shows it by listening. */
@@ -34,16 +27,26 @@ export interface PythonRole {
   soleReplica?: string;
 }
 
-/** Describes a Python program as a role. Like a server's, its packages have an image of their own. */
+/** What the image of a Python role is built from. */
+export interface RoleSources {
+  /** Repository of its image. */
+  repository: string;
+  sources: Omit<PythonSources, "environment" | "startupModule">;
+  /** The module that it runs. An update tries to import it before it touches any container. */
+  module: string;
+  /** Directory for its list of requirements and its lock file, relative to the checkout. */
+  lockDirectory: string;
+  /** Only packages that were published until the end of this day fit; see {@link ApplicationRole}. */
+  until: () => string | undefined;
+}
+
+/** Describes a Python program as a role. Like a server's, its packages have an image of their own, unless it is pulled. */
 export function pythonRole(role: PythonRole): ApplicationRole {
-  const { repository, sources, lockDirectory, port, health, soleReplica } = role;
-  const list = `${lockDirectory}/requirements`;
+  const { image, port, health, soleReplica } = role;
   // Many libraries write to the home when they are imported.
   const set = { HOME: "/tmp", PORT: String(port), ...role.variables };
   return {
-    image: sourcesImage(repository, sources),
-    packages: packagesImage(list),
-    requirements: { list, text: () => lines([...sources.requirements()].sort()), until: role.until },
+    ...("reference" in image ? { image } : builtFrom(image)),
     port,
     user: USER,
     aliases: role.aliases,
@@ -63,8 +66,23 @@ export function pythonRole(role: PythonRole): ApplicationRole {
             timeoutSeconds: 5,
           }
         : { command: ["bash", "-c", probe(port, { path: health })], path: health, timeoutSeconds: 5 },
-    importCheck: importCheck([role.module]),
     stopSeconds: 30,
     ...(soleReplica === undefined ? {} : { soleReplica }),
+  };
+}
+
+function builtFrom({
+  repository,
+  sources,
+  module,
+  lockDirectory,
+  until,
+}: RoleSources): Pick<ApplicationRole, "image" | "packages" | "requirements" | "importCheck"> {
+  const list = `${lockDirectory}/requirements`;
+  return {
+    image: sourcesImage(repository, sources),
+    packages: packagesImage(list),
+    requirements: { list, text: () => lines([...sources.requirements()].sort()), until },
+    importCheck: importCheck([module]),
   };
 }

@@ -94,10 +94,14 @@ export async function exportBundle(
 
 /** The engine that loads a bundle would know a pulled image neither by name nor by digest. */
 function requireBuiltImages(releases: readonly Release[]): void {
-  const pulled = releases.filter(({ images }) => isPulled(images.server));
+  const pulled = releases.flatMap((release) =>
+    imagesOf(release)
+      .filter(isPulled)
+      .map((image) => `  ${release.id}: ${image}`),
+  );
   if (pulled.length > 0) {
     throw new UserError(
-      `A bundle carries only images that were built here, and these releases run images of a registry:\n${pulled.map(({ id, images }) => `  ${id}: ${images.server}`).join("\n")}\n` +
+      `A bundle carries only images that were built here, and these releases run images of a registry:\n${pulled.join("\n")}\n` +
         "Name other releases, or let the other host pull the image: it takes the same archon:application.",
     );
   }

@@ -5,7 +5,7 @@ import * as http from "node:http";
 import type * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import type { Application, ApplicationImage } from "../../applications/application";
+import type { Application, ApplicationImage, ApplicationRole } from "../../applications/application";
 import { applicationOf } from "../../applications/configured";
 import {
   readArchonCheckout,
@@ -121,13 +121,17 @@ describe("a role of a checkout of Archon", () => {
 
   test.each(["2025-08", "uv"] as const)("of the era %s has its own command, files, packages and names", (era) => {
     const { mcp, agents, ui } = roles(era) ?? {};
-    expect(mcp?.image.args).toMatchObject({
-      COMMAND: "python3 -m src.mcp_server.mcp_server",
-      PATHS: "src/__init__.py\nsrc/mcp_server\nsrc/server/__init__.py\nsrc/server/discovery.py",
+    expect(mcp?.image).toMatchObject({
+      args: {
+        COMMAND: "python3 -m src.mcp_server.mcp_server",
+        PATHS: "src/__init__.py\nsrc/mcp_server\nsrc/server/__init__.py\nsrc/server/discovery.py",
+      },
     });
-    expect(agents?.image.args).toMatchObject({
-      COMMAND: "python3 -m uvicorn src.agents.server:app --host 0.0.0.0 --port 8052",
-      PATHS: "src/__init__.py\nsrc/agents",
+    expect(agents?.image).toMatchObject({
+      args: {
+        COMMAND: "python3 -m uvicorn src.agents.server:app --host 0.0.0.0 --port 8052",
+        PATHS: "src/__init__.py\nsrc/agents",
+      },
     });
     expect(mcp?.requirements?.list).toBe("requirements/dev/mcp/requirements");
     expect(mcp?.requirements?.text()).toBe("httpx>=0.24.0\n");
@@ -139,6 +143,29 @@ describe("a role of a checkout of Archon", () => {
       [["archon-agents"], 8052],
       [["archon-ui"], 3737],
     ]);
+  });
+
+  test("with an image of its own is neither built nor locked, and starts as one that is built", () => {
+    const images = { mcp: PULLED, agents: PULLED, ui: PULLED };
+    const config = applicationSchema.parse({
+      kind: "archon",
+      image: PULLED,
+      supabase: { url: "https://x.supabase.co", serviceKey: key("service_role") },
+      roleImages: images,
+    });
+    const place = { project: directory, stack: "dev", roles: ["mcp", "agents", "ui"] as const };
+    const pulled = applicationOf(config, place, [])?.roles ?? {};
+    const split = ({ image, packages, requirements, importCheck, ...rest }: ApplicationRole) => ({
+      image,
+      made: [packages, requirements, importCheck],
+      started: JSON.parse(JSON.stringify(rest)) as object,
+    });
+    for (const [role, built] of Object.entries(roles("uv") ?? {})) {
+      const { image, made, started } = split(pulled[role as keyof typeof pulled] as ApplicationRole);
+      expect(image).toMatchObject({ reference: PULLED });
+      expect(made).toEqual([undefined, undefined, undefined]);
+      expect(started).toEqual(split(built).started);
+    }
   });
 
   test("gets no key of the database, and the server knows whether there are agents", () => {

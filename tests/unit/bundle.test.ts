@@ -167,6 +167,8 @@ test("a release with an image of a registry is refused, before anything is writt
   const target = path.join(directory, "pulled.bundle");
   const request = { stack: "dev", releases: [pulled], sharedImages: [], root: "/srv/archon", file: target };
   await expect(exportBundle(request, silent)).rejects.toThrow(`0123456789ab: ${server}`);
+  const roles = { ...release, images: { ...release.images, roles: { mcp: { image: server } } } };
+  await expect(exportBundle({ ...request, releases: [roles] }, silent)).rejects.toThrow(`0123456789ab: ${server}`);
   expect(fs.existsSync(`${target}.partial`)).toBe(false);
 });
 

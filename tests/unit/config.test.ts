@@ -174,13 +174,18 @@ describe("the role of a service", () => {
       expect(refusal({ application: application(), services: [server] })).not.toContain(reason);
     });
 
-    test("must be built from a checkout", () => {
+    test("needs an image where the server has one, and none where it is built", () => {
       const image = `registry.example/archon@sha256:${"a".repeat(64)}`;
-      const message = refusal({
-        application: application({ source: undefined, image }),
-        services: services.slice(0, 2),
-      });
-      expect(message).toContain("project:application.image: is that of the server alone");
+      const pulled = (roleImages: object): ReturnType<typeof application> =>
+        application({ source: undefined, image, roleImages });
+      const few = services.slice(0, 3);
+      const missing = refusal({ application: pulled({ mcp: image }), services: few });
+      expect(missing).toContain("project:application.roleImages.agents: must name an image, because a service has");
+      expect(missing).not.toContain("roleImages.mcp");
+      const tagged = refusal({ application: pulled({ mcp: "archon-mcp:latest", agents: image }), services: few });
+      expect(tagged).toContain("project:application.roleImages.mcp: must be <repository>@sha256");
+      const both = refusal({ application: application({ roleImages: { mcp: image } }), services: few });
+      expect(both).toContain("project:application.roleImages: belongs to an application with an `image`");
     });
 
     test("has one replica where a session lives in one process, and reserved variables of its own", () => {

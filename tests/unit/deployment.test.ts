@@ -617,6 +617,25 @@ describe("a stack with further roles", () => {
     expect(changed).toEqual(["archon-mcp-0"]);
   });
 
+  test("pulls an image of a role as it does that of the server, with the login of its registry", async () => {
+    const reference = `second.example/mcp@sha256:${"a".repeat(64)}`;
+    const { DOCKER_CONFIG: before = "" } = process.env;
+    process.env["DOCKER_CONFIG"] = project;
+    fs.writeFileSync(path.join(project, "config.json"), "{}");
+    try {
+      const { result, resources, sole } = await runRoles({ image: pulledImage(reference) });
+      const image = resources.find(({ type, name }) => type === IMAGE && name.startsWith("archon-pulled-image-"));
+      expect(image?.inputs).toEqual({ name: reference, keepLocally: true });
+      expect(sole(CONTAINER, "archon-mcp-0").inputs["image"]).toBe(reference);
+      const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
+      expect(JSON.parse(String(provider?.inputs["registryAuth"]))).toMatchObject([{ address: "second.example" }]);
+      expect(result.releases[0]?.images.roles?.["mcp"]).toEqual({ image: reference });
+    } finally {
+      fs.rmSync(path.join(project, "config.json"));
+      process.env["DOCKER_CONFIG"] = before;
+    }
+  });
+
   test("does not roll back to a release without an image of a role", async () => {
     await expect(runRoles({}, { release: "bbbbbbbbbbbb" })).rejects.toThrow(
       "this release cannot run again: it has no image for the role mcp of the service mcp; remove that service first",
