@@ -8,9 +8,10 @@ import { describeMachine } from "./bench/machine";
 import { benchRelevance, type RelevanceOptions } from "./bench/relevance";
 import { describeResult, keepResult, type BenchResult, type Row } from "./bench/result";
 import { benchRollback } from "./bench/rollback";
+import { benchSearch, type SearchOptions } from "./bench/search";
 import { benchServer } from "./bench/server";
 import { benchStore } from "./bench/store";
-import { examples, repeatable } from "./lib/options";
+import { examples, repeatable, stackOption, wholeNumber } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { ensureSetup } from "./setup/ensure";
 
@@ -58,6 +59,22 @@ export function define(command: Command): void {
     .description("Roll the stack dev back to its previous release, and forward again: a minute.")
     .addOption(jsonOption())
     .action(({ json }: Output) => measure("rollback", benchRollback, json));
+  command
+    .command("search")
+    .description("Measure the reranked searches of a running stack that has documents: a minute.")
+    .addOption(stackOption())
+    .option("--query <text>", "what to search for; may be repeated", repeatable, [])
+    .option("--clients <number>", "how many search at the same time", wholeNumber, 1)
+    .option("--seconds <number>", "how long", wholeNumber, 60)
+    .option("--restart", "restart the server first, and measure the time to its first reranked search", false)
+    .addHelpText(
+      "after",
+      examples([archon("bench search --stack archon --restart"), "before and after a change of keepModelLoaded"]),
+    )
+    .addOption(jsonOption())
+    .action((options: SearchOptions & Output) =>
+      measure("search", (steps) => benchSearch(steps, options), options.json, options.stack),
+    );
 }
 
 interface Output {
@@ -73,17 +90,18 @@ async function measure(
   benchmark: BenchResult["benchmark"],
   work: (steps: Steps) => Promise<Row[]>,
   json: boolean,
+  stack: string = devStack,
 ): Promise<void> {
   // With --json, stdout is for the answer alone: scripts read it.
   const steps = new Steps(json ? { output: process.stderr } : {});
-  await ensureSetup(steps);
+  await ensureSetup(steps, stack);
   const rows = await work(steps);
   const { commit } = gitCommit(projectRoot);
   const result: BenchResult = {
     benchmark,
     measured: new Date().toISOString(),
     ...(commit === undefined ? {} : { commit }),
-    machine: await describeMachine(stackHost(devStack).dockerHost),
+    machine: await describeMachine(stackHost(stack).dockerHost),
     rows,
   };
   keepResult(result);

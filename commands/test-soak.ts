@@ -1,11 +1,11 @@
 import * as path from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { archon } from "../lib/command-line";
 import { projectRoot } from "../lib/paths";
 import { updateFaults } from "../tests/support/faults";
 import { ensureSetup } from "./setup/ensure";
 import { pulumiEnvironment } from "./lib/environment";
-import { examples } from "./lib/options";
+import { examples, wholeNumber } from "./lib/options";
 import { Steps } from "./lib/progress";
 import { abortable, interruption } from "./lib/signals";
 import { runJest, succeeds } from "./test/jest";
@@ -36,15 +36,19 @@ const benchmarks = [["bench", "store"], ["bench", "fetch"], ["start"], ["bench",
  */
 export function define(command: Command): void {
   command
-    .option("--runs <number>", "kill this many jobs of the store tool", count)
-    .option("--up <number>", "kill this many updates of a stack", count)
+    .option("--runs <number>", "kill this many jobs of the store tool", wholeNumber)
+    .option("--up <number>", "kill this many updates of a stack", wholeNumber)
     .option("--engine", "kill the Docker engine, with all containers of the machine, instead of the update", false)
-    .option("--rounds <number>", "change and roll back releases this many times under load", count)
-    .option("--fuzz <number>", "run the property tests with this many times as many examples", count)
-    .option("--documents <number>", "send this many damaged documents of each kind through the server's parsers", count)
+    .option("--rounds <number>", "change and roll back releases this many times under load", wholeNumber)
+    .option("--fuzz <number>", "run the property tests with this many times as many examples", wholeNumber)
+    .option(
+      "--documents <number>",
+      "send this many damaged documents of each kind through the server's parsers",
+      wholeNumber,
+    )
     .option("--bench", "run each benchmark once; this updates the stack dev, or deploys it")
     .option("--engines", "run the tests on other versions of the Docker engine, as test-engines does")
-    .option("--seed <number>", "repeat the choices of an earlier run", count)
+    .option("--seed <number>", "repeat the choices of an earlier run", wholeNumber)
     .addHelpText(
       "after",
       examples(
@@ -143,12 +147,4 @@ async function commands(each: readonly (readonly string[])[]): Promise<Counts> {
     results.push(verdict(name, passed, print));
   }
   return sum(results);
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-    throw new InvalidArgumentError("It must be a whole number.");
-  }
-  return value;
 }

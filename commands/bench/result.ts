@@ -7,7 +7,7 @@ import { table } from "../lib/render";
 import { machineSchema, machineLine } from "./machine";
 
 const resultSchema = z.object({
-  benchmark: z.enum(["store", "fetch", "relevance", "server", "rollback"]),
+  benchmark: z.enum(["store", "fetch", "relevance", "server", "rollback", "search"]),
   /** When it ended, ISO 8601. */
   measured: z.string(),
   /** Commit of the checkout, with `-dirty` when files differed from it; absent outside a git checkout. */

@@ -17,6 +17,15 @@ export function repeatable(value: string, previous: readonly string[]): string[]
   return [...previous, value];
 }
 
+/** Reads the value of an option that counts something. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError("It must be a whole number.");
+  }
+  return value;
+}
+
 /** Where the user started npm: npm runs its scripts in the root of the checkout. */
 export function callersDirectory(): string {
   return process.env.INIT_CWD ?? process.cwd();

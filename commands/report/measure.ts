@@ -108,7 +108,8 @@ async function pulumiTimes(stack: string): Promise<Duration[]> {
   return [...timesOfHistory(history, `${project}:release`), ...timesOfState(await pulumi(stack, ["stack", "export"]))];
 }
 
-const memorySchema = z.object({ rss: z.number(), pss: z.number() });
+/** What `probes/memory.py` prints. */
+export const memorySchema = z.object({ rss: z.number(), pss: z.number() });
 
 async function measureMemory(stack: string, dockerHost: string): Promise<Memory> {
   const labels = { project, stack, component: "server" };
