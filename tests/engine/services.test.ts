@@ -1,6 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { ArchonBackend, hostAddress, SERVICES, servicesStack } from "../support/archon";
+import { pinnedFetch, type Fetch } from "../../commands/lib/gateway-fetch";
+import { makeCertificate, writeCertificate } from "../support/certificates";
 import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, hasImage, inspect, type EngineStack } from "../support/engine";
 
@@ -45,9 +47,9 @@ function edit(file: string, change: (text: string) => string): void {
   fs.writeFileSync(target, change(fs.readFileSync(target, "utf8")));
 }
 
-async function mcpSession(): Promise<{ server: { ready: boolean }; session: number }> {
+async function mcpSession(ask: Fetch = fetch): Promise<{ server: { ready: boolean }; session: number }> {
   const { mcp } = await urls();
-  return (await (await fetch(`${mcp}/mcp`)).json()) as { server: { ready: boolean }; session: number };
+  return (await (await ask(`${mcp}/mcp`)).json()) as { server: { ready: boolean }; session: number };
 }
 
 const releaseOf = async (): Promise<string> => String((await stack.outputs())["release"]);
@@ -180,4 +182,41 @@ test("a service that does not start fails the update, and its old container serv
   expect([after.server, after.agents, after.ui]).toEqual([before.server, before.agents, before.ui]);
   const { agents } = await urls();
   expect((await fetch(`${agents}/health`)).status).toBe(200);
+  edit("python/src/agents/server.py", (text) => text.replace('    raise RuntimeError("no key")\n', ""));
+});
+
+describe("with TLS, and stopped before their successors start", () => {
+  const certificate = makeCertificate("archon.example");
+  const ask = pinnedFetch(certificate.certificate);
+
+  test("they find each other as before, since the network has no TLS", async () => {
+    // A temporary directory is closed to other users, such as the gateway.
+    fs.chmodSync(checkout.directory, 0o755);
+    const tls = writeCertificate(path.join(checkout.directory, "tls"), certificate);
+    const services = stack.configuration["services"] as object[];
+    stack.configure({ rollout: "replace", services: services.map((service) => ({ ...service, tls })) });
+
+    await stack.up();
+
+    const { agents, ui } = await urls();
+    expect(ui).toMatch(/^https:/);
+    expect((await mcpSession(ask)).server.ready).toBe(true);
+    expect(await (await ask(`${agents}/agents/credentials`)).json()).toEqual(["OPENAI_API_KEY"]);
+    expect(await (await ask(`${ui}/api/rag/sources`)).json()).toMatchObject({ success: true });
+    expect(await stack.up()).toEqual([]);
+  });
+
+  test("the old container of one that does not start runs again, and the others are left alone", async () => {
+    const before = containers();
+    edit("python/src/mcp_server/mcp_server.py", (text) =>
+      text.replace('if __name__ == "__main__":\n', 'if __name__ == "__main__":\n    raise SystemExit("no port")\n'),
+    );
+
+    const message = await stack.failingUp();
+
+    expect(message).toContain("no port");
+    expect(message).toContain("The old server, which had been stopped first, runs again (archon:autoRollback).");
+    expect(containers()).toEqual(before);
+    expect((await mcpSession(ask)).server.ready).toBe(true);
+  });
 });

@@ -5,7 +5,7 @@ import type { TLSSocket } from "node:tls";
 import * as path from "node:path";
 import { X509Certificate } from "node:crypto";
 import { pinnedFetch } from "../../commands/lib/gateway-fetch";
-import { makeCertificate, type TestCertificate } from "../support/certificates";
+import { makeCertificate, writeCertificate, type TestCertificate } from "../support/certificates";
 import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, freePort, logsOf, type EngineStack } from "../support/engine";
 
@@ -40,19 +40,8 @@ function service(more: Readonly<Record<string, unknown>> = {}): Record<string, u
   return { name: "server", port, memoryMiB: 512, ...more };
 }
 
-/** Puts files where a service looks for them, each by a rename, as a renewal does. */
-function write(name: string, { certificate, key }: TestCertificate): void {
-  const target = files(name);
-  fs.mkdirSync(path.dirname(target.certificate), { recursive: true });
-  for (const [file, text] of [
-    [target.certificate, certificate],
-    [target.key, key],
-  ] as const) {
-    fs.writeFileSync(`${file}.new`, text);
-    fs.chownSync(`${file}.new`, 0, 10001);
-    fs.chmodSync(`${file}.new`, 0o640);
-    fs.renameSync(`${file}.new`, file);
-  }
+function write(name: string, certificate: TestCertificate): void {
+  writeCertificate(path.join(directory, name), certificate);
 }
 
 /** What the doctor prints, as one line: it wraps its findings. */

@@ -50,3 +50,22 @@ export function makeCertificate(name: string, [from, to]: readonly [number, numb
 function utcTime(days: number): string {
   return `${new Date(Date.now() + days * 86_400_000).toISOString().replace(/\D/g, "").slice(0, 14)}Z`;
 }
+
+/** Puts files where the gateway of a service looks for them, each by a rename, as a renewal does. @returns their paths */
+export function writeCertificate(
+  directory: string,
+  { certificate, key }: TestCertificate,
+): { certificate: string; key: string } {
+  const files = { certificate: path.join(directory, "certificate.pem"), key: path.join(directory, "key.pem") };
+  fs.mkdirSync(directory, { recursive: true });
+  for (const [file, text] of [
+    [files.certificate, certificate],
+    [files.key, key],
+  ] as const) {
+    fs.writeFileSync(`${file}.new`, text);
+    fs.chownSync(`${file}.new`, 0, 10001);
+    fs.chmodSync(`${file}.new`, 0o640);
+    fs.renameSync(`${file}.new`, file);
+  }
+  return files;
+}
