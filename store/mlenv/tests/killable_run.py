@@ -1,28 +1,24 @@
-"""Runs of the tool that can be killed. They are forked from a process that has loaded everything, so that thousands of
-them are fast."""
+"""Runs of the tool that can be killed, forked from this process, which has loaded everything."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlenv.cli import main
 from mlenv.core import failpoints
 
 from .fake_hub import FakeHub
+from .run_mlenv import become_run
 
 WHOLE_LIFE_SECONDS = {"populate": 0.3, "repair": 0.3, "fetch": 0.1}
 """The longest duration of an undisturbed run on an idle machine, in seconds; other commands take less than 0.05."""
@@ -55,11 +51,11 @@ class Run:
         self._files = Path(tempfile.mkdtemp(prefix="mlenv-run-"))
         text = stdin if isinstance(stdin, str) else json.dumps(stdin)
         (self._files / "in").write_text(text, encoding="utf-8")
-        (self._files / "out").touch()
+        step = {failpoints.VARIABLE: fault.step} if fault.step else {}
         self._born = time.monotonic()
         self._child = os.fork()
         if not self._child:
-            self._run_in_child(arguments, environment)
+            become_run(self._files, [*map(str, arguments)], dict(os.environ) | environment | step)
 
     def end(self) -> tuple[int, str]:
         """Kill it if planned, and wait; returns its status (negative: the signal) and its output."""
@@ -67,32 +63,14 @@ class Run:
             time.sleep(max(0.0, self._born + self.fault.seconds - time.monotonic()))
             os.kill(self._child, signal.SIGKILL)
         _, status = os.waitpid(self._child, 0)
-        output = (self._files / "out").read_text(encoding="utf-8", errors="replace")
+        # A run that was killed at once has made neither.
+        output = "".join(
+            (self._files / name).read_text(encoding="utf-8", errors="replace")
+            for name in ("out", "err")
+            if (self._files / name).exists()
+        )
         shutil.rmtree(self._files)
         return os.waitstatus_to_exitcode(status), output
-
-    def _run_in_child(self, arguments: list[object], environment: dict[str, str]) -> None:
-        code = 70
-        try:
-            os.dup2(os.open(self._files / "in", os.O_RDONLY), 0)
-            output = os.open(self._files / "out", os.O_WRONLY)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            # New objects: a test runner may have replaced those of the parent.
-            sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
-            sys.stdout = sys.stderr = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)))
-            os.environ.update(environment)
-            if self.fault.step:
-                os.environ[failpoints.VARIABLE] = self.fault.step
-            try:
-                code = main.main([str(argument) for argument in arguments])
-            except SystemExit as end:
-                code = int(end.code or 0)
-            except Exception:
-                traceback.print_exc()
-            sys.stdout.flush()
-        finally:
-            os._exit(code)
 
 
 @contextlib.contextmanager
