@@ -103,12 +103,14 @@ async function engineFaults(runs: number, seed: number, engine: boolean): Promis
   // The harness of the engine tests starts Pulumi and docker by name.
   Object.assign(process.env, pulumiEnvironment());
   // While it counts as work in progress, an interruption does not end this process before the stacks are removed.
-  const { hit, brokenRuns, broken, requests, lost } = await abortable(() =>
+  const { hit, brokenRuns, broken, requests, lost, outages } = await abortable(() =>
     updateFaults({ runs, seed, engine, signal: interruption, print }),
   );
   broken.forEach((line) => console.error(`broken: ${line}`));
   lost.forEach((line) => console.error(`lost: ${line}`));
-  print(`${hit} of ${runs} updates hit, ${lost.length} of ${requests} requests lost`);
+  print(
+    `${hit} of ${runs} updates hit, ${lost.length} of ${requests} requests lost, and ${outages} while the only server was killed`,
+  );
   return { passed: runs - brokenRuns, failed: brokenRuns, skipped: 0 };
 }
 

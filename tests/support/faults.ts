@@ -7,7 +7,7 @@ import { silent } from "../../commands/lib/progress";
 import type { Release } from "../../release/release";
 import { command, prepareCommands } from "./commands";
 import { Checkout, docker, hasImage, inspect, type EngineStack } from "./engine";
-import { Load } from "./load";
+import { Load, type Loss } from "./load";
 import { Random } from "./random";
 
 /**
@@ -50,8 +50,13 @@ export interface FaultReport {
   /** One line for each broken thing. */
   broken: string[];
   requests: number;
-  /** Requests without a correct answer. On an overloaded machine, a slow server counts as unavailable. */
+  /**
+   * Requests without a correct answer, each with the run that it fell into. On an overloaded machine, a slow server
+   * counts as unavailable.
+   */
   lost: string[];
+  /** Requests without a correct answer in runs that killed the only server: nothing else could answer until it was back. */
+  outages: number;
 }
 
 const pollMilliseconds = 50;
@@ -67,7 +72,7 @@ const serverFile = "applications/reference/archon_server/__init__.py";
  */
 export async function updateFaults({ runs, seed, engine = false, signal, print }: FaultOptions): Promise<FaultReport> {
   const random = new Random(seed);
-  const report: FaultReport = { hit: 0, brokenRuns: 0, broken: [], requests: 0, lost: [] };
+  const report: FaultReport = { hit: 0, brokenRuns: 0, broken: [], requests: 0, lost: [], outages: 0 };
   const checkout = new Checkout();
   let load: Load | undefined;
   try {
@@ -89,7 +94,8 @@ export async function updateFaults({ runs, seed, engine = false, signal, print }
       await prepare(change, run, checkout, stack);
       // Jobs come first in an update.
       const latest = usual * share * (victim === "job" ? 0.4 : 1);
-      const hit = await hitUpdate(stack, victim, random.next() * latest);
+      const lostBefore = load.lost.length;
+      const { hit, onlyServer } = await hitUpdate(stack, victim, random.next() * latest);
       report.hit += hit ? 1 : 0;
       const problems = [
         ...(victim === "engine" ? await problemsWithoutHelp(stack) : []),
@@ -97,14 +103,22 @@ export async function updateFaults({ runs, seed, engine = false, signal, print }
         ...(await problemsOfNeighbour(neighbour, before)),
       ];
       report.brokenRuns += problems.length > 0 ? 1 : 0;
-      report.broken.push(...problems.map((problem) => `run ${run} (${change}, ${victim}): ${problem}`));
+      const name = `run ${run} (${change}, ${victim})`;
+      report.broken.push(...problems.map((problem) => `${name}: ${problem}`));
+      const lost = load.lost.slice(lostBefore);
+      if (onlyServer) {
+        report.outages += lost.length;
+      } else {
+        report.lost.push(...lost.map((loss) => `${name}: ${describe(loss)}`));
+      }
       print(
         `run ${run} of ${runs}: ${change}, ${hit ? `kill -9 of ${victim}` : `${victim} was not running`}: ${problems.length === 0 ? "recovered" : problems.join("; ")}`,
       );
     }
+    const lostBefore = load.lost.length;
     const { searches, uploads, lost } = await load.stop();
     report.requests = searches + uploads;
-    report.lost = lost.map(({ what, reason }) => `${what}: ${reason.replace(/\s+/g, " ")}`);
+    report.lost.push(...lost.slice(lostBefore).map((loss) => `after the last run: ${describe(loss)}`));
   } catch (error) {
     // Removing the stack may fail for the same reason, and would hide it.
     print(`given up: ${(error as Error).message}`);
@@ -114,6 +128,10 @@ export async function updateFaults({ runs, seed, engine = false, signal, print }
     checkout.remove();
   }
   return report;
+}
+
+function describe({ what, reason }: Loss): string {
+  return `${what}: ${reason.replace(/\s+/g, " ")}`;
 }
 
 async function prepare(change: Scenario["change"], run: number, checkout: Checkout, stack: EngineStack): Promise<void> {
@@ -138,17 +156,24 @@ async function prepare(change: Scenario["change"], run: number, checkout: Checko
   }
 }
 
-/** Starts an update, kills the victim once, and waits for the end. Returns whether there was something to kill. */
-async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
+interface Hit {
+  /** Whether there was something to kill. */
+  hit: boolean;
+  /** Whether it was a server beside which no other one ran. */
+  onlyServer: boolean;
+}
+
+/** Starts an update, kills the victim once, and waits for the end. */
+async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<Hit> {
   const known = new Set(stack.containers("server"));
   const update = stack.spawn("up", "--yes", "--skip-preview");
   update.stdout?.resume();
   update.stderr?.resume();
   const ended = once(update, "exit");
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, afterMilliseconds))]);
-  const hit = await kill(victim, stack, update, known);
+  const result = await kill(victim, stack, update, known);
   await ended;
-  return hit;
+  return result;
 }
 
 function kill(
@@ -156,7 +181,7 @@ function kill(
   stack: EngineStack,
   update: ChildProcess,
   known: ReadonlySet<string>,
-): Promise<boolean> | boolean {
+): Promise<Hit> | Hit {
   switch (victim) {
     case "update":
     case "cli":
@@ -170,19 +195,19 @@ function kill(
 }
 
 /** Kills the engine as a crash does, and starts it again as `./archon setup` does. */
-async function restartEngine(update: ChildProcess): Promise<boolean> {
-  const running = update.exitCode === null;
+async function restartEngine(update: ChildProcess): Promise<Hit> {
+  const hit = update.exitCode === null;
   process.kill(Number(fs.readFileSync(enginePidFile, "utf8")), "SIGKILL");
   await ensureDocker(undefined, silent);
-  return running;
+  return { hit, onlyServer: true };
 }
 
-function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
-  if (update.pid === undefined || update.exitCode !== null) {
-    return false;
+function killProcess(update: ChildProcess, victim: "update" | "cli"): Hit {
+  const hit = update.pid !== undefined && update.exitCode === null;
+  if (hit) {
+    process.kill(victim === "update" ? -update.pid : update.pid, "SIGKILL");
   }
-  process.kill(victim === "update" ? -update.pid : update.pid, "SIGKILL");
-  return true;
+  return { hit, onlyServer: false };
 }
 
 /** Waits for a container of this update to appear, and kills it. */
@@ -191,15 +216,16 @@ async function killContainer(
   victim: "job" | "server",
   update: ChildProcess,
   known: ReadonlySet<string>,
-): Promise<boolean> {
+): Promise<Hit> {
   while (update.exitCode === null && update.signalCode === null) {
-    const [found] = stack.containers(victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
+    const running = stack.containers(victim === "job" ? "one-shot" : "server");
+    const found = running.find((id) => !known.has(id));
     if (found !== undefined && crash(found)) {
-      return true;
+      return { hit: true, onlyServer: victim === "server" && running.length === 1 };
     }
     await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));
   }
-  return false;
+  return { hit: false, onlyServer: false };
 }
 
 /**

@@ -48,6 +48,11 @@ export class Load {
     private readonly requestsPerSecond: number,
   ) {}
 
+  /** What was lost until now. */
+  get lost(): readonly Loss[] {
+    return this.report.lost;
+  }
+
   /** Uploads the known document and begins. */
   async start(): Promise<void> {
     await this.upload(KNOWN.name, KNOWN.text);
