@@ -1,15 +1,17 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import { z } from "zod";
 import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { parseLedger, type Ledger } from "../../release/ledger";
-import { displayUrl, fileBackendDirectory, findBackend } from "../lib/backend";
+import { displayUrl, fileBackendDirectory, findBackend, isSelfManaged } from "../lib/backend";
 import { pulumiEnvironment } from "../lib/environment";
 import { stackFlag } from "../lib/options";
 import { MissingStack, pulumi } from "../lib/pulumi";
 import { CommandError } from "../lib/run";
-import { heldLock, isStale } from "../lib/state-lock";
+import { heldLock, isStale, type LockHolder } from "../lib/state-lock";
 import { brokenAttributes } from "../recover/attributes";
+import { holdersInBucket } from "../recover/lock";
 import { readState, type KnownState } from "../recover/orphans";
 import { ok, problem, skipped, warning, type Finding } from "./finding";
 
@@ -69,7 +71,8 @@ export async function checkState(stack: string): Promise<{ findings: Finding[]; 
   const directory = fileBackendDirectory(url);
   const local = [
     checkPassphrase(pulumiEnvironment().PULUMI_CONFIG_PASSPHRASE_FILE),
-    directory === undefined ? [] : [checkAttributes(stack, directory), checkLock(stack, directory)].flat(),
+    directory === undefined ? [] : checkAttributes(stack, directory),
+    directory === undefined ? [] : checkLockFiles(stack, directory),
   ].flat();
   try {
     const exported = await pulumi(stack, ["stack", "export"]);
@@ -79,7 +82,8 @@ export async function checkState(stack: string): Promise<{ findings: Finding[]; 
       ledger: parseLedger(readOutputs(exported)),
     };
     const found = ok("state", `Pulumi knows the stack "${stack}" in ${displayUrl(url)} (${source})`);
-    return { findings: [found, ...local, ...judgePending(exported, stack)], state };
+    const lock = directory === undefined && isSelfManaged(url) ? [await checkLockInBucket(stack)] : [];
+    return { findings: [found, ...local, ...lock, ...judgePending(exported, stack)], state };
   } catch (error) {
     if (!(error instanceof UserError)) {
       throw error;
@@ -90,10 +94,17 @@ export async function checkState(stack: string): Promise<{ findings: Finding[]; 
 
 /** Why the state says nothing: there is none, or it cannot be read. */
 function unreadable(error: UserError, stack: string): Finding {
-  const reason = error instanceof CommandError ? (error.lastLines.at(-1) ?? error.outcome) : error.message;
   return error instanceof MissingStack
     ? skipped("state", `Pulumi does not know the stack "${stack}": it was not made here`, initCommand(stack))
-    : problem("state", `Pulumi cannot read the stack "${stack}": ${reason}`, archon(`recover${stackFlag(stack)}`));
+    : problem(
+        "state",
+        `Pulumi cannot read the stack "${stack}": ${reasonOf(error)}`,
+        archon(`recover${stackFlag(stack)}`),
+      );
+}
+
+function reasonOf(error: UserError): string {
+  return error instanceof CommandError ? (error.lastLines.at(-1) ?? error.outcome) : error.message;
 }
 
 function initCommand(stack: string): string {
@@ -134,22 +145,48 @@ function checkAttributes(stack: string, directory: string): Finding[] {
       ];
 }
 
-function checkLock(stack: string, directory: string): Finding {
+function checkLockFiles(stack: string, directory: string): Finding {
   try {
-    const holder = heldLock(stack, directory);
-    if (holder === undefined) {
-      return ok("lock", "no update is running");
-    }
-    const who = `process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}`;
-    return isStale(holder)
-      ? problem("lock", `a killed update left its lock: ${who}`, archon(`recover${stackFlag(stack)}`))
-      : warning("lock", `an update is running: ${who}`, "wait until it has finished, then check again");
+    return judgeLock(stack, heldLock(stack, directory));
   } catch (error) {
     if (!(error instanceof UserError)) {
       throw error;
     }
     return problem("lock", error.message, archon(`pulumi cancel --yes --stack ${stack}`));
   }
+}
+
+async function checkLockInBucket(stack: string): Promise<Finding> {
+  try {
+    const holders = await holdersInBucket(stack);
+    // A process that may still run counts before those that have ended.
+    return judgeLock(stack, holders.find((holder) => !isStale(holder)) ?? holders[0]);
+  } catch (error) {
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
+    return skipped("lock", `Pulumi does not say whether an update is running: ${reasonOf(error)}`);
+  }
+}
+
+/** What the holder of a stack's lock means. */
+export function judgeLock(stack: string, holder: LockHolder | undefined): Finding {
+  if (holder === undefined) {
+    return ok("lock", "no update is running");
+  }
+  const who = `process ${holder.pid} of ${holder.username}@${holder.hostname}, since ${holder.timestamp}`;
+  if (isStale(holder)) {
+    return problem("lock", `a killed update left its lock: ${who}`, archon(`recover${stackFlag(stack)}`));
+  }
+  const wait = "wait until it has finished, then check again";
+  // Whether a process of another machine still runs cannot be seen from here.
+  return warning(
+    "lock",
+    `an update is running: ${who}`,
+    holder.hostname === os.hostname()
+      ? wait
+      : `${wait}; if that process no longer exists on ${holder.hostname}: ${archon(`pulumi cancel --yes --stack ${stack}`)}`,
+  );
 }
 
 /** The outputs of the stack. Secret ones are encrypted. */

@@ -29,7 +29,12 @@ export async function releaseLock(stack: string, progress: Progress): Promise<bo
     }
     return released;
   }
-  return isSelfManaged(url) && cancelIfStale(stack, await holdersInBucket(stack), progress);
+  if (!isSelfManaged(url)) {
+    return false;
+  }
+  // It must exist for the question.
+  await pulumi(stack, ["stack", "export"]);
+  return cancelIfStale(stack, await holdersInBucket(stack), progress);
 }
 
 /** Removes stale locks and broken attributes from a file backend; leaves any other alone. Takes no program. */
@@ -80,12 +85,11 @@ export function parseHolders(lines: readonly string[]): LockHolder[] {
 }
 
 /**
- * Only Pulumi can read a bucket. Making a stack that exists fails, and before that it takes the lock and names who holds
- * it.
+ * Who holds locks of a stack whose state is in a bucket, which only Pulumi can read. Making a stack that exists fails;
+ * before that it takes the lock for a moment, or names who holds it.
+ * @param stack must exist, or it would be made
  */
-async function holdersInBucket(stack: string): Promise<LockHolder[]> {
-  // The stack must exist, or it would be made.
-  await pulumi(stack, ["stack", "export"]);
+export async function holdersInBucket(stack: string): Promise<LockHolder[]> {
   try {
     await inEmptyProject((cwd) =>
       run("pulumi", ["stack", "init", stack, "--no-select", "--non-interactive", "--secrets-provider=passphrase"], {

@@ -160,6 +160,13 @@ suite("a state", () => {
     });
     process.kill(-(update.pid ?? 0), "SIGKILL");
     await ended;
+    const { findings } = JSON.parse(inFirst("doctor", "--json").stdout) as { findings: object[] };
+    expect(findings).toContainEqual({
+      check: "lock",
+      status: "problem",
+      finding: expect.stringContaining("a killed update left its lock: process") as string,
+      remedy: `./archon recover --stack ${name}`,
+    });
     expect(succeeded(inFirst("recover")).output).toContain("Removed the lock");
     expect(succeeded(inFirst("recover")).output).toContain("nothing to remove");
     succeeded(inFirst(...up));

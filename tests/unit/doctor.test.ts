@@ -20,7 +20,7 @@ import {
 } from "../../commands/doctor/network";
 import { judgePlaces } from "../../commands/doctor/packages";
 import { judgeAccess, probeMounts } from "../../commands/doctor/permissions";
-import { judgePending } from "../../commands/doctor/state";
+import { judgeLock, judgePending } from "../../commands/doctor/state";
 import {
   claimOf,
   judgeOthers,
@@ -441,6 +441,20 @@ test("operations that a killed update left pending are named", () => {
     { status: "problem", finding: expect.stringContaining("creating archon-server-0") as string },
   ]);
   expect(judgePending("{}", "dev")).toEqual([]);
+});
+
+test("the lock of a killed update is a problem; one that may be of a running update is only said", () => {
+  const holder = { pid: 2 ** 30, username: "me", hostname: os.hostname(), timestamp: "2026-11-30T10:00:00Z" };
+  expect(judgeLock("dev", undefined).status).toBe("ok");
+  expect(judgeLock("prod", holder)).toMatchObject({ status: "problem", remedy: "./archon recover --stack prod" });
+  expect(judgeLock("dev", { ...holder, pid: process.pid, timestamp: new Date().toISOString() })).toMatchObject({
+    status: "warning",
+    remedy: "wait until it has finished, then check again",
+  });
+  expect(judgeLock("dev", { ...holder, hostname: "elsewhere" })).toMatchObject({
+    status: "warning",
+    remedy: expect.stringContaining("no longer exists on elsewhere: ./archon pulumi cancel --yes") as string,
+  });
 });
 
 test("an image that carries what belongs into the store is named with its largest layers", () => {
