@@ -20,6 +20,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
@@ -84,6 +85,7 @@ def add(
     """
     result = Bytecode()
     jobs: list[_Job] = []
+    cached: list[tuple[Path, str]] = []
     for distribution in distributions:
         sources = [file.path for file in distribution.files if _is_source(file.path)]
         if not sources:
@@ -91,17 +93,21 @@ def add(
         key = cache_key(base, distribution)
         kept = cache / sys.implementation.cache_tag / key
         if kept.is_dir():
-            _link_cached(kept, base, distribution.name, result)
+            cached.append((kept, distribution.name))
             continue
         result.fresh[key] = scratch / key
         jobs += [_Job(distribution.name, base, source, scratch / key / _target(source)) for source in sources]
-    for job, problem in _compile(jobs, after_batch):
-        if problem:
-            result.refused.append(f"{job.source}: {problem}")
-            continue
-        _link(job.target, base / _target(job.source))
-        result.owners[_target(job.source)] = job.distribution
-        result.compiled += 1
+    with _compiling(jobs, after_batch) as compiled:
+        # Links take a processor little time, so they are made meanwhile.
+        for kept, name in cached:
+            _link_cached(kept, base, name, result)
+        for job, problem in compiled:
+            if problem:
+                result.refused.append(f"{job.source}: {problem}")
+                continue
+            _link(str(job.target), f"{base}/{_target(job.source)}")
+            result.owners[_target(job.source)] = job.distribution
+            result.compiled += 1
     return result
 
 
@@ -173,7 +179,7 @@ def _link_cached(kept: Path, base: Path, name: str, result: Bytecode) -> None:
     try:
         for line in (kept / SUMS).read_text().splitlines():
             digest, path = line.split("\t")
-            _link(kept / path, base / path)
+            _link(f"{kept}/{path}", f"{base}/{path}")
             result.cached_digests[path] = digest
             result.owners[path] = name
             result.linked += 1
@@ -182,32 +188,41 @@ def _link_cached(kept: Path, base: Path, name: str, result: Bytecode) -> None:
         raise DamagedPackagesError(message, frozenset({name})) from None
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileNotFoundError:
-        target.parent.mkdir(mode=0o755, exist_ok=True)
+        Path(target).parent.mkdir(mode=0o755, exist_ok=True)
         os.link(source, target)
     except FileExistsError:
         # Two distributions may own one path; both compiled the same installed source.
         return
 
 
-def _compile(jobs: Sequence[_Job], after_batch: Callable[[], None]) -> Iterable[tuple[_Job, str | None]]:
-    """Compile in one process per processor. Pairs each job with None, or with the reason why its source does not
-    compile."""
+@contextmanager
+def _compiling(jobs: Sequence[_Job], after_batch: Callable[[], None]) -> Iterator[Iterable[tuple[_Job, str | None]]]:
+    """Compile in the background, in one process per processor. Yields each job with None, or with the reason why its
+    source does not compile."""
     batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
     if not batches:
+        yield ()
         return
     workers = min(os.cpu_count() or 2, len(batches))
     # Forked workers need not import anything; _die_with_parent ends them with this process.
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)
-    ) as pool:
-        for batch, problems in zip(batches, pool.map(_compile_batch, batches), strict=True):
-            yield from zip(batch, problems, strict=True)
-            after_batch()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),))
+    try:
+        yield _results(batches, pool.map(_compile_batch, batches), after_batch)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _results(
+    batches: Iterable[Sequence[_Job]], results: Iterable[list[str | None]], after_batch: Callable[[], None]
+) -> Iterator[tuple[_Job, str | None]]:
+    for batch, problems in zip(batches, results, strict=True):
+        yield from zip(batch, problems, strict=True)
+        after_batch()
 
 
 def _compile_batch(batch: Sequence[_Job]) -> list[str | None]:

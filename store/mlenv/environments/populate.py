@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ..core import durable, failpoints, preflight, progress
 from ..core.errors import DamagedPackagesError, MlenvError, UsageError
-from ..store import manifest
+from ..store import known_hashes, manifest
 from ..store.files import FileEntry, disk_bytes, hash_tree, normalise
 from ..store.store import Store, remove_tree
 from ..store.verify import check_environment, require_intact
@@ -77,6 +77,18 @@ def populate(store: Store, request: PopulateRequest) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """What is known of a complete installation: its files, the paths of those that are not as recorded, its packages as
+    {name, version, bytes}, the bytes that it added to the disk, and the report of the imports."""
+
+    entries: list[FileEntry]
+    differing: list[str]
+    packages: list[dict]
+    new_bytes: int
+    report: dict
+
+
 class _Build:
     """Builds one environment in a staging directory of its own. `descriptor` holds the lock of that directory."""
 
@@ -92,6 +104,7 @@ class _Build:
         ]
         self._fresh: frozenset[str] = frozenset()
         """Packages that this run removed from the caches and unpacked again from their archives."""
+        self._hashed_since = ""
         self._seconds: dict[str, float] = {}
 
     def run(self) -> tuple[dict, int]:
@@ -122,12 +135,11 @@ class _Build:
         compiled = self._timed("compile", lambda: self._compile(distributions))
         failpoints.reach("populate.compiled")
         # "prove" is a key of manifests: stable.
-        entries, differing, report = self._timed("prove", lambda: self._check(distributions, compiled))
-        summary = self._summary(distributions, differing, report)
-        summary = manifest.write_environment(self._base, summary, entries, self._request.lock)
+        checked = self._timed("prove", lambda: self._check(distributions, compiled))
+        summary = manifest.write_environment(self._base, self._summary(checked), checked.entries, self._request.lock)
         failpoints.reach("populate.manifest")
-        new_bytes = self._new_bytes(distributions, compiled)
-        self._publish(bytecode.prepare_for_cache(compiled, self._store.pyc_cache, entries))
+        new_bytes = checked.new_bytes + disk_bytes(self._base / manifest.DIRECTORY, frozenset())
+        self._publish(bytecode.prepare_for_cache(compiled, self._store.pyc_cache, checked.entries))
         return summary, new_bytes
 
     def _install(self) -> None:
@@ -175,15 +187,17 @@ class _Build:
         progress.info(f"byte code: {compiled.compiled:,} compiled, {compiled.linked:,} from the cache{refused}")
         return compiled
 
-    def _check(
-        self, distributions: Sequence[Distribution], compiled: Bytecode
-    ) -> tuple[list[FileEntry], list[str], dict]:
-        """Import and hash at the same time: an import uses one processor and often waits for the disk. Returns the
-        files, the paths of those that are not as recorded, and the report of the imports."""
+    def _check(self, distributions: Sequence[Distribution], compiled: Bytecode) -> _Checked:
+        """Import, and meanwhile hash and measure: an import uses one processor and often waits for the disk."""
         with ImportCheck(self._base, self._request.imports, [self._descriptor]) as imports:
-            entries = hash_tree(self._base, normalise(self._base))
+            entries = self._hash(distributions)
             differing = cross_check(distributions, compiled, entries, self._fresh)
             failpoints.reach("populate.hashed")
+            packages = [
+                {"name": item.name, "version": item.version, "bytes": disk_size(self._base, item)}
+                for item in distributions
+            ]
+            new_bytes = self._new_bytes(distributions, compiled)
             report = imports.result()
         failpoints.reach("populate.imported")
         for line in report.describe():
@@ -195,7 +209,16 @@ class _Build:
                 f"of the wheel says; the wheel itself has the hash of the lock file, so it was published like this: "
                 f"{progress.first_few(differing)}"
             )
-        return entries, differing, report.to_json()
+        return _Checked(entries, differing, packages, new_bytes, report.to_json())
+
+    def _hash(self, distributions: Sequence[Distribution]) -> list[FileEntry]:
+        self._hashed_since = manifest.now()
+        tree = normalise(self._base)
+        packages = {(item.name, item.version) for item in distributions}
+        known = known_hashes.of_shared_files(self._store, self._base, tree, packages)
+        if known:
+            progress.info(f"{progress.pluralise(len(known), 'file')} unchanged since another environment hashed them")
+        return hash_tree(self._base, tree, known=known)
 
     def _publish(self, moves: Sequence[tuple[Path, Path]]) -> None:
         target = self._store.environment(self._request.key)
@@ -221,7 +244,8 @@ class _Build:
         )
 
     def _new_bytes(self, distributions: Sequence[Distribution], compiled: Bytecode) -> int:
-        """Bytes that the environment added to the disk. Counted, because other processes change the free space too."""
+        """Bytes that the environment added to the disk, without its metadata. Counted, because other processes change
+        the free space too."""
         uncached = {item.name for item in self._uncached}
         paths = {file.path for item in distributions if item.name in uncached for file in item.files}
         return disk_bytes(self._base, paths | compiled.new)
@@ -232,18 +256,16 @@ class _Build:
             directory.rename(self._staging / f"dropped-{number}")
         uv.remove_from_cache(self._store.uv_cache, sorted(names))
 
-    def _summary(self, distributions: Sequence[Distribution], differing: Sequence[str], report: dict) -> dict:
+    def _summary(self, checked: _Checked) -> dict:
         return {
             "key": self._request.key,
             "python": {"tag": self._request.python, "version": platform.python_version()},
             "platform": self._lock.header.get("platform", f"{platform.machine()}-{sys.platform}"),
             "lockSha256": self._request.lock_sha256,
-            "packages": [
-                {"name": item.name, "version": item.version, "bytes": disk_size(self._base, item)}
-                for item in distributions
-            ],
-            **({"notAsRecorded": list(differing)} if differing else {}),
-            **report,
+            manifest.HASHED: self._hashed_since,
+            "packages": checked.packages,
+            **({"notAsRecorded": checked.differing} if checked.differing else {}),
+            **checked.report,
             "seconds": self._seconds,
         }
 

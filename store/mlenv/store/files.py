@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,13 +97,16 @@ def ignore(size: int) -> None:
     """A callback that does nothing."""
 
 
-def hash_tree(root: Path, tree: Tree, hashed: Hashed = ignore) -> list[FileEntry]:
-    """The entries of a tree with their hashes, by path. It uses all processors: hashlib releases the GIL."""
-    paths = sorted(tree.files, key=lambda path: -tree.files[path][0])
+def hash_tree(
+    root: Path, tree: Tree, hashed: Hashed = ignore, known: Mapping[str, str] | None = None
+) -> list[FileEntry]:
+    """The entries of a tree with their hashes, by path. Files with a `known` hash are not read. It uses all processors:
+    hashlib releases the GIL."""
+    digests = dict(known or {})
+    paths = sorted(tree.files.keys() - digests.keys(), key=lambda path: -tree.files[path][0])
     # Interleaved, so that each worker gets a share of the few files that hold nearly all bytes.
     workers = os.cpu_count() or 2
     shares = [paths[start::workers] for start in range(workers)]
-    digests: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool:
         for digests_of_share in pool.map(lambda share: _hash_share(root, share, hashed), shares):
             digests |= digests_of_share

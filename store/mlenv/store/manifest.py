@@ -29,6 +29,9 @@ COPIES = "copies"
 
 COPY = f"{COPIES}/{MANIFEST}"
 
+HASHED = "hashed"
+"""The key of an environment's manifest that says since when its files are as listed: no file was hashed before."""
+
 
 def now() -> str:
     """The current time in UTC, as manifests record it."""

@@ -207,6 +207,58 @@ def test_a_damaged_byte_code_cache_is_found_and_replaced(store: Store, populate,
     assert mlenv("verify", "--store", store.root, "--full", "envs/k2").status == 0
 
 
+def make_older(root: Path, seconds: float = 10) -> None:
+    """As if all files had been there that much longer."""
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            status = path.stat()
+            os.utime(path, (status.st_atime - seconds, status.st_mtime - seconds))
+
+
+@pytest.mark.parametrize("cache", ["uv", "pyc"])
+def test_files_that_another_environment_has_hashed_are_not_read_again(
+    store: Store, populate, wheelhouse: Path, alpha: Wheel, beta: Wheel, cache: str
+):
+    """The published environment has the same damage, and a full verification finds it in both."""
+    assert populate("k1", alpha, beta).status == 0
+    make_older(store.root / "cache")
+    [kept] = store.root.glob(f"cache/{cache}/**/table*.py*")
+    status = kept.stat()
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    os.utime(kept, ns=(status.st_atime_ns, status.st_mtime_ns))
+    result = populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1"))
+    assert result.status == 0, result.err
+    assert re.search(r"\d+ files unchanged since another environment hashed them", result.out)
+    verified = mlenv("verify", "--store", store.root, "--full")
+    assert "does not match its manifest: envs/k1 envs/k2" in verified.err
+
+
+@pytest.mark.parametrize("doubt", ["its size", "its time", "a damaged list", "a damaged manifest", "an earlier tool"])
+def test_files_are_read_again_if_their_hash_is_in_doubt(
+    store: Store, populate, wheelhouse: Path, alpha: Wheel, beta: Wheel, doubt: str
+):
+    assert populate("k1", alpha, beta).status == 0
+    make_older(store.root / "cache")
+    [cached] = store.uv_cache.rglob("table.py")
+    status = cached.stat()
+    cached.write_bytes(cached.read_bytes()[:-1] + (b"??" if doubt == "its size" else b"?"))
+    if doubt != "its time":
+        os.utime(cached, ns=(status.st_atime_ns, status.st_mtime_ns))
+    metadata = store.environment("k1") / ".mlenv"
+    if doubt == "a damaged list":
+        (metadata / "files.tsv").write_text("")
+    if doubt == "a damaged manifest":
+        (metadata / "manifest.json").write_text("{}")
+    if doubt == "an earlier tool":
+        summary = json.loads((metadata / "manifest.json").read_text())
+        earlier = {name: value for name, value in summary.items() if name not in ("hashed", "seal")}
+        (metadata / "manifest.json").write_text(manifest.render(earlier))
+    result = populate("k2", alpha, make_wheel(wheelhouse, "beta", "2.1"))
+    assert result.status == 0, result.err
+    assert "1 file of alpha not as recorded" in result.out
+    assert mlenv("verify", "--store", store.root, "--full", "envs/k2").status == 0
+
+
 @pytest.mark.parametrize("lost", ["sums.tsv", "table.cpython-311.pyc"])
 def test_an_incomplete_byte_code_cache_is_replaced(store: Store, populate, alpha: Wheel, beta: Wheel, lost: str):
     assert populate("k1", alpha, beta).status == 0
