@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Browser } from "playwright-core";
 import { projectRoot } from "../../lib/paths";
@@ -11,18 +12,29 @@ import {
   waitForDetached,
   waitForVisible,
 } from "../support/browser";
+import { makeCertificate, publicKeyHash, writeCertificate } from "../support/certificates";
 import { Checkout, docker, freePort, type EngineStack } from "../support/engine";
 
-/** States that need no real model: a server that requires a token, and one whose model cannot be loaded. */
+/**
+ * States that need no real model: a server that requires a token, behind a gateway with TLS as in production, and one
+ * whose model cannot be loaded.
+ */
 jest.setTimeout(600_000);
 
 const checkout = new Checkout();
 let stack: EngineStack;
 let browser: Browser;
 beforeAll(async () => {
-  stack = await checkout.stack({ requireToken: true });
+  const directory = path.join(checkout.directory, "tls");
+  const tls = { certificate: path.join(directory, "certificate.pem"), key: path.join(directory, "key.pem") };
+  const certificate = makeCertificate("archon.example");
+  // A temporary directory is closed to other users, such as the gateway.
+  fs.chmodSync(checkout.directory, 0o755);
+  writeCertificate(directory, certificate);
+  const service = { name: "server", port: await freePort(), memoryMiB: 1024, tls };
+  stack = await checkout.stack({ requireToken: true, services: [service] });
   await stack.up();
-  browser = await openBrowser();
+  browser = await openBrowser([publicKeyHash(certificate)]);
 });
 afterAll(async () => {
   await browser.close();
@@ -62,6 +74,22 @@ test("a server that requires a token prompts for it once, and the tab keeps it",
     buffer: Buffer.from("Sea otters hold hands."),
   });
   await waitForVisible(page.locator(".job.done"));
+  await open(page, `${await stack.url()}/#/search?q=otters`);
+  await waitForVisible(page.locator(".result").filter({ hasText: "hold hands" }));
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+test("the page is served by TLS, also to a browser that asks by http", async () => {
+  const { page, errors } = await openPage(browser);
+  const url = await stack.url();
+  expect(url).toMatch(/^https:/);
+  const plain = url.replace("https:", "http:");
+  const response = await page.goto(`${plain}/#/status`);
+  expect(response?.request().redirectedFrom()?.url()).toBe(`${plain}/`);
+  expect(await response?.securityDetails()).toMatchObject({ issuer: "archon.example" });
+  expect(page.url()).toBe(`${url}/#/status`);
+  await waitForVisible(page.getByRole("dialog", { name: "This server requires an API token" }));
   expect(errors).toEqual([]);
   await page.context().close();
 });

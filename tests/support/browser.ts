@@ -11,7 +11,8 @@ const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 /** Milliseconds that a page may take to show something, even on a busy machine. */
 const TIMEOUT = 120_000;
 
-export async function openBrowser(): Promise<Browser> {
+/** @param acceptedKeys hashes of the public keys of certificates that nobody has signed; it refuses all others */
+export async function openBrowser(acceptedKeys: readonly string[] = []): Promise<Browser> {
   const executablePath = process.env["ARCHON_CHROMIUM"] ?? findProgram("chromium");
   if (executablePath === undefined) {
     throw new Error("There is no Chromium; `npm test browser` installs it where it may.");
@@ -28,6 +29,7 @@ export async function openBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...(acceptedKeys.length === 0 ? [] : [`--ignore-certificate-errors-spki-list=${acceptedKeys.join(",")}`]),
     ],
   });
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -44,6 +45,12 @@ export function makeCertificate(name: string, [from, to]: readonly [number, numb
   } finally {
     fs.rmSync(directory, { recursive: true });
   }
+}
+
+/** The hash of a certificate's public key, by which Chromium can be told to accept it. */
+export function publicKeyHash({ certificate }: TestCertificate): string {
+  const key = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(key).digest("base64");
 }
 
 /** `20301231235959Z` */
