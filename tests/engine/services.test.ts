@@ -7,7 +7,7 @@ import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, hasImage, inspect, type EngineStack } from "../support/engine";
 
 /**
- * All services of a stand-in for a checkout of Archon, in one deployment. It proves that they find each other, and that a
+ * All services of a stand-in for a checkout of Archon, in one deployment on Python 3.13. It proves that they find each other, and that a
  * change of one leaves the containers of the others alone. It does not prove that the real ones work.
  */
 jest.setTimeout(900_000);
@@ -23,6 +23,8 @@ beforeAll(async () => {
   backend = await ArchonBackend.start(hostAddress());
   ({ stack, directory } = await servicesStack(checkout, "uv", backend));
   prepareCommands(checkout);
+  const { code, output } = command(checkout, "setup", "--stack", stack.name);
+  expect({ code, output }).toMatchObject({ code: 0 });
 });
 afterAll(async () => {
   checkout.remove();
@@ -194,7 +196,11 @@ describe("with TLS, and stopped before their successors start", () => {
     fs.chmodSync(checkout.directory, 0o755);
     const tls = writeCertificate(path.join(checkout.directory, "tls"), certificate);
     const services = stack.configuration["services"] as object[];
-    stack.configure({ rollout: "replace", services: services.map((service) => ({ ...service, tls })) });
+    stack.configure({
+      rollout: "replace",
+      autoRollback: true,
+      services: services.map((service) => ({ ...service, tls })),
+    });
 
     await stack.up();
 
@@ -217,6 +223,9 @@ describe("with TLS, and stopped before their successors start", () => {
     expect(message).toContain("no port");
     expect(message).toContain("The old server, which had been stopped first, runs again (archon:autoRollback).");
     expect(containers()).toEqual(before);
-    expect((await mcpSession(ask)).server.ready).toBe(true);
+    const { mcp } = await urls();
+    for (; !(await ask(`${mcp}/mcp`)).ok;) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   });
 });

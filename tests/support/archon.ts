@@ -5,6 +5,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
 import type { ArchonConfig } from "../../applications/archon/application";
+import type { PythonVersion } from "../../config/python";
 import { referenceServer } from "../../applications/reference/application";
 import { projectRoot } from "../../lib/paths";
 import { docker, freePort, fullStack, type Checkout, type EngineStack } from "./engine";
@@ -31,7 +32,7 @@ export interface ArchonStack {
 
 /** @param backend what its server reaches */
 export async function archonStack(checkout: Checkout, era: ArchonEra, backend: ArchonBackend): Promise<ArchonStack> {
-  const { name, directory, application, subnet } = prepareStack(checkout, era, backend);
+  const { name, directory, application, subnet } = prepareStack(checkout, era, "3.11", backend);
   writeLocks(checkout, name, application, locks);
   const stack = await fullStack(checkout, { application, requirements: "", subnet }, name);
   return { stack, directory };
@@ -41,22 +42,31 @@ export async function archonStack(checkout: Checkout, era: ArchonEra, backend: A
 export const SERVICES = ["server", "mcp", "agents", "ui"] as const;
 
 /**
- * A stack of all services of one stand-in, with a small environment and no model: nothing is tried of what needs them.
+ * A stack of all services of one stand-in on Python 3.13, with a small environment and no model: nothing is tried of what
+ * needs them. The engine must have the base image: `./archon setup` makes it.
  * @param backend what its server reaches
  */
 export async function servicesStack(checkout: Checkout, era: ArchonEra, backend: ArchonBackend): Promise<ArchonStack> {
-  const { name, directory, application, subnet } = prepareStack(checkout, era, backend);
-  writeLocks(checkout, name, application, { ...locks, roles: roleLocks });
+  const { name, directory, application, subnet } = prepareStack(checkout, era, "3.13", backend);
+  const { server: image, ...roles } = newerLocks;
+  writeLocks(checkout, name, application, { image, roles });
   const services = await Promise.all(
     SERVICES.map(async (role) => ({ name: role, role, port: await freePort(), memoryMiB: 1024 })),
   );
-  const stack = await checkout.stack({ application: { ...application, smokeTest: false }, services, subnet }, name);
-  return { stack, directory };
+  const configuration = {
+    application: { ...application, smokeTest: false },
+    requirements: "tests/support/locks/python3.13.txt",
+    imports: ["wrapt"],
+    services,
+    subnet,
+  };
+  return { stack: await checkout.stack(configuration, name), directory };
 }
 
 function prepareStack(
   checkout: Checkout,
   era: ArchonEra,
+  python: PythonVersion,
   { variables }: ArchonBackend,
 ): { name: string; directory: string; application: ArchonConfig; subnet: string } {
   const directory = path.join(checkout.directory, `archon-${era}`);
@@ -64,7 +74,7 @@ function prepareStack(
   const application = {
     kind: "archon" as const,
     source: directory,
-    python: "3.11" as const,
+    python,
     supabase: { url: variables.SUPABASE_URL, serviceKey: variables.SUPABASE_SERVICE_KEY },
     openaiBaseUrl: variables.OPENAI_BASE_URL,
     logLevel: "INFO" as const,
@@ -86,9 +96,11 @@ const locks = {
   image: path.join(fixtures, "requirements.server.minimal.txt"),
   environment: path.join(projectRoot, `${referenceServer.requirements.environment}.txt`),
 };
-const roleLocks = {
-  mcp: path.join(fixtures, "requirements.mcp.txt"),
-  agents: path.join(fixtures, "requirements.agents.txt"),
+/** For Python 3.13. That of the server has only what the stand-in imports. */
+const newerLocks = {
+  server: path.join(fixtures, "python3.13", "requirements.server.txt"),
+  mcp: path.join(fixtures, "python3.13", "requirements.mcp.txt"),
+  agents: path.join(fixtures, "python3.13", "requirements.agents.txt"),
 };
 
 /** Address of this machine that containers of every network reach. */
