@@ -6,7 +6,7 @@ import { planDeployment } from "./components/deployment-plan";
 import { readPreviousUpdate } from "./components/previous-update";
 import { loadSettings } from "./config/load";
 import { environmentNotices } from "./config/machine";
-import { plainTextNotices } from "./config/notices";
+import { movedStoreNotices, plainTextNotices } from "./config/notices";
 import { remoteAccess } from "./lib/host";
 import { projectRoot } from "./lib/paths";
 
@@ -14,11 +14,16 @@ export = async () => {
   const { settings, application } = loadSettings((config, roles, problems) =>
     applicationOf(config, { project: projectRoot, stack: pulumi.getStack(), roles }, problems),
   );
-  const { dockerHost } = settings;
-  for (const notice of [...environmentNotices(pulumi.getStack(), dockerHost), ...plainTextNotices(settings)]) {
+  const { dockerHost, root } = settings;
+  const previous = await readPreviousUpdate();
+  const stack = pulumi.getStack();
+  for (const notice of [
+    ...environmentNotices(stack, dockerHost),
+    ...plainTextNotices(settings),
+    ...movedStoreNotices(stack, root, previous.root),
+  ]) {
     await pulumi.log.warn(notice);
   }
-  const previous = await readPreviousUpdate();
   const plan = planDeployment(application, settings, previous);
   const identity = await establishIdentity("archon", settings, previous);
   const deployment = new Deployment("archon", plan, identity);

@@ -11,3 +11,17 @@ export function plainTextNotices({ services, requireToken }: Pick<StackConfig, "
       : [],
   );
 }
+
+/**
+ * Where the documents are after the store of a stack has moved: they are nothing that an update brings along.
+ * @param previousRoot that of the last update; undefined before the first one
+ */
+export function movedStoreNotices(stack: string, root: string, previousRoot: string | undefined): string[] {
+  return previousRoot === undefined || previousRoot === root
+    ? []
+    : [
+        `archon:root was ${previousRoot} and is ${root} now. What the servers have stored is in ` +
+          `${previousRoot}/data/${stack}, and the new servers have it only if you copied it: ` +
+          '"Another disk" in docs/store.md says how.',
+      ];
+}

@@ -9,6 +9,7 @@ import { serverRequirements } from "../../applications/archon/checkout";
 import { splitRequirements } from "../../applications/python/requirements";
 import { extraIndexes } from "../../config/accelerator";
 import { loadSettings, type Settings } from "../../config/load";
+import { movedStoreNotices } from "../../config/notices";
 import { runError } from "../../config/run-error";
 import { archonCheckout } from "../support/archon";
 
@@ -499,4 +500,12 @@ test("all problems come in one message, with the value received and what to do",
   expect(message).toContain("project:retain:");
   expect(message).toContain("project:colour: unknown key; the keys are application, root,");
   expect(message).toContain('Invalid configuration for stack "stack"');
+});
+
+test("another store than at the last update is warned of: the documents stay in the old one", () => {
+  expect(movedStoreNotices("prod", "/new", "/old")).toEqual([
+    expect.stringMatching(/was \/old and is \/new now\. .* is in \/old\/data\/prod/),
+  ]);
+  expect(movedStoreNotices("prod", "/old", "/old")).toEqual([]);
+  expect(movedStoreNotices("prod", "/old", undefined)).toEqual([]);
 });
