@@ -9,12 +9,9 @@ from typing import Any
 
 import mlenv
 
-from ..core.errors import UsageError
 from ..core.failpoints import VARIABLE
 from ..environments import interpreter
-from ..environments.resolve import PLATFORM
-from ..environments.uv import Indexes
-from ..hub.download import DownloadOptions
+from ..hub.download_options import DownloadOptions
 
 
 def parser() -> argparse.ArgumentParser:
@@ -198,7 +195,9 @@ def _lock(command: argparse.ArgumentParser) -> None:
     )
     _list_option(command, "--also", "FILE", "lists to resolve at the same versions (.in)", type=Path)
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the lock files go")
-    command.add_argument("--platform", default=PLATFORM, help="uv's name of the platform (default: %(default)s)")
+    command.add_argument(
+        "--platform", default=interpreter.PLATFORM, help="uv's name of the platform (default: %(default)s)"
+    )
     command.add_argument(
         "--accelerator",
         choices=("cuda", "cpu"),
@@ -234,13 +233,6 @@ def _target_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "targets", nargs="*", metavar="TARGET", help="envs/KEY or models/ORG/NAME@COMMIT (default: all)"
     )
-
-
-def indexes_of(options: argparse.Namespace) -> Indexes:
-    """The package indexes of a command line. Raises UsageError."""
-    if options.wheelhouse and not options.wheelhouse.is_dir():
-        raise UsageError(f"--wheelhouse {options.wheelhouse}: there is no such directory")
-    return Indexes(options.index, tuple(options.extra_index), options.wheelhouse)
 
 
 def _command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from ..core import failpoints, progress
 from ..core.errors import MlenvError, advice
 from .arguments import parser
-from .commands import bundle, environments, gc, models, store, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().print_usage(sys.stderr)
         return 2
     try:
-        return _COMMANDS[options.command](options) or 0
+        return _command(options.command)(options) or 0
     except MlenvError as error:
         progress.error(str(error))
         return error.status
@@ -46,20 +46,26 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _command(name: str) -> Callable[..., int | None]:
+    """The function of a command. Only its module is imported: together they take longer than most commands."""
+    module, function = _COMMANDS[name]
+    return getattr(import_module(f".commands.{module}", __package__), function)
+
+
 _COMMANDS = {
-    "init": store.init,
-    "populate": environments.populate,
-    "fetch": models.fetch,
-    "verify": verify.verify,
-    "repair": verify.repair,
-    "hold": gc.hold,
-    "collect": gc.collect,
-    "prune": gc.prune,
-    "list": store.list_,
-    "purge": store.purge,
-    "record": models.record,
-    "resolve": models.resolve,
-    "export": bundle.export,
-    "import": bundle.import_,
-    "lock": environments.lock,
+    "init": ("store", "init"),
+    "populate": ("environments", "populate"),
+    "fetch": ("models", "fetch"),
+    "verify": ("verify", "verify"),
+    "repair": ("verify", "repair"),
+    "hold": ("gc", "hold"),
+    "collect": ("gc", "collect"),
+    "prune": ("gc", "prune"),
+    "list": ("store", "list_"),
+    "purge": ("store", "purge"),
+    "record": ("models", "record"),
+    "resolve": ("models", "resolve"),
+    "export": ("bundle", "export"),
+    "import": ("bundle", "import_"),
+    "lock": ("environments", "lock"),
 }

@@ -11,3 +11,6 @@ TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 
 SITE_PACKAGES = f"lib/python{VERSION}/site-packages"
 """Where packages lie below a user base."""
+
+PLATFORM = "x86_64-manylinux_2_28"
+"""uv's name of the platform that lock files are for, unless they are locked for another one."""

@@ -19,8 +19,6 @@ from .distributions import disk_size, installed
 from .requirements import LockFile, canonical, parse
 from .torch_index import names_torch, project_text
 
-PLATFORM = "x86_64-manylinux_2_28"
-
 
 @dataclass(frozen=True)
 class ResolveRequest:
@@ -39,7 +37,7 @@ class ResolveRequest:
     ml: Path | None
     output: Path
     also: tuple[Path, ...] = ()
-    platform: str = PLATFORM
+    platform: str = interpreter.PLATFORM
     accelerator: str = "cuda"
     torch_index: str | None = None
     exclude_newer: str | None = None

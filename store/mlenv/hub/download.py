@@ -12,22 +12,12 @@ from ..core import failpoints, progress
 from ..core.errors import WrongContentError
 from ..core.model import Model
 from .content_hash import verified_sha256
+from .download_options import DownloadOptions
 from .download_progress import DownloadProgress
 from .hub import Hub, RemoteFile
 from .mirrors import Mirrors
 from .resume_log import ResumeLog
 from .transfer import Transfer
-
-
-@dataclass(frozen=True)
-class DownloadOptions:
-    """How a large file is downloaded: in parts, over several connections at once.
-
-    A killed run loses its unfinished parts: at most one per connection, 15.7 MB in all with these defaults.
-    """
-
-    connections: int = 4
-    part_bytes: int = 15 * (1 << 18)
 
 
 @dataclass(frozen=True)

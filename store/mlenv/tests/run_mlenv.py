@@ -15,6 +15,9 @@ from typing import NoReturn
 
 from mlenv.cli import main
 
+# A run imports only its own command, and here finds it imported.
+from mlenv.cli.commands import bundle, environments, gc, models, store, verify  # noqa: F401
+
 ROOT = Path(__file__).parents[2]
 
 _LOADED = multiprocessing.get_context("forkserver")

@@ -9,7 +9,7 @@ from ...environments.populate import PopulateRequest
 from ...environments.populate import populate as populate_environment
 from ...environments.resolve import ResolveRequest, write_lock_files
 from ...store.store import Store
-from ..arguments import indexes_of
+from ..indexes import indexes_of
 from ..stdin import lock_on_stdin
 
 

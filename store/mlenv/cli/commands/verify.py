@@ -18,7 +18,7 @@ from ...store.store import Store
 from ...store.verify import everything
 from ...store.verify import verify as verify_target
 from ...store.verify_result import VerifyResult
-from ..arguments import indexes_of
+from ..indexes import indexes_of
 from ..stdin import lock_on_stdin
 
 SHOWN_PROBLEMS = 50
