@@ -109,7 +109,7 @@ async function engineFaults(runs: number, seed: number, engine: boolean): Promis
   broken.forEach((line) => console.error(`broken: ${line}`));
   lost.forEach((line) => console.error(`lost: ${line}`));
   print(
-    `${hit} of ${runs} updates hit, ${lost.length} of ${requests} requests lost, and ${outages} while the only server was killed`,
+    `${hit} of ${runs} updates hit, ${lost.length} of ${requests} requests lost, and ${outages} in runs that killed a server`,
   );
   return { passed: runs - brokenRuns, failed: brokenRuns, skipped: 0 };
 }

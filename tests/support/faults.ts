@@ -55,7 +55,7 @@ export interface FaultReport {
    * counts as unavailable.
    */
   lost: string[];
-  /** Requests without a correct answer in runs that killed the only server: nothing else could answer until it was back. */
+  /** Requests without a correct answer in runs that killed a server, which may have been the one that answers. */
   outages: number;
 }
 
@@ -95,7 +95,7 @@ export async function updateFaults({ runs, seed, engine = false, signal, print }
       // Jobs come first in an update.
       const latest = usual * share * (victim === "job" ? 0.4 : 1);
       const lostBefore = load.lost.length;
-      const { hit, onlyServer } = await hitUpdate(stack, victim, random.next() * latest);
+      const hit = await hitUpdate(stack, victim, random.next() * latest);
       report.hit += hit ? 1 : 0;
       const problems = [
         ...(victim === "engine" ? await problemsWithoutHelp(stack) : []),
@@ -106,7 +106,7 @@ export async function updateFaults({ runs, seed, engine = false, signal, print }
       const name = `run ${run} (${change}, ${victim})`;
       report.broken.push(...problems.map((problem) => `${name}: ${problem}`));
       const lost = load.lost.slice(lostBefore);
-      if (onlyServer) {
+      if (hit && (victim === "server" || victim === "engine")) {
         report.outages += lost.length;
       } else {
         report.lost.push(...lost.map((loss) => `${name}: ${describe(loss)}`));
@@ -156,24 +156,17 @@ async function prepare(change: Scenario["change"], run: number, checkout: Checko
   }
 }
 
-interface Hit {
-  /** Whether there was something to kill. */
-  hit: boolean;
-  /** Whether it was a server beside which no other one ran. */
-  onlyServer: boolean;
-}
-
-/** Starts an update, kills the victim once, and waits for the end. */
-async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<Hit> {
+/** Starts an update, kills the victim once, and waits for the end. Returns whether there was something to kill. */
+async function hitUpdate(stack: EngineStack, victim: Victim, afterMilliseconds: number): Promise<boolean> {
   const known = new Set(stack.containers("server"));
   const update = stack.spawn("up", "--yes", "--skip-preview");
   update.stdout?.resume();
   update.stderr?.resume();
   const ended = once(update, "exit");
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, afterMilliseconds))]);
-  const result = await kill(victim, stack, update, known);
+  const hit = await kill(victim, stack, update, known);
   await ended;
-  return result;
+  return hit;
 }
 
 function kill(
@@ -181,7 +174,7 @@ function kill(
   stack: EngineStack,
   update: ChildProcess,
   known: ReadonlySet<string>,
-): Promise<Hit> | Hit {
+): Promise<boolean> | boolean {
   switch (victim) {
     case "update":
     case "cli":
@@ -195,19 +188,19 @@ function kill(
 }
 
 /** Kills the engine as a crash does, and starts it again as `./archon setup` does. */
-async function restartEngine(update: ChildProcess): Promise<Hit> {
-  const hit = update.exitCode === null;
+async function restartEngine(update: ChildProcess): Promise<boolean> {
+  const running = update.exitCode === null;
   process.kill(Number(fs.readFileSync(enginePidFile, "utf8")), "SIGKILL");
   await ensureDocker(undefined, silent);
-  return { hit, onlyServer: true };
+  return running;
 }
 
-function killProcess(update: ChildProcess, victim: "update" | "cli"): Hit {
-  const hit = update.pid !== undefined && update.exitCode === null;
-  if (hit) {
-    process.kill(victim === "update" ? -update.pid : update.pid, "SIGKILL");
+function killProcess(update: ChildProcess, victim: "update" | "cli"): boolean {
+  if (update.pid === undefined || update.exitCode !== null) {
+    return false;
   }
-  return { hit, onlyServer: false };
+  process.kill(victim === "update" ? -update.pid : update.pid, "SIGKILL");
+  return true;
 }
 
 /** Waits for a container of this update to appear, and kills it. */
@@ -216,16 +209,15 @@ async function killContainer(
   victim: "job" | "server",
   update: ChildProcess,
   known: ReadonlySet<string>,
-): Promise<Hit> {
+): Promise<boolean> {
   while (update.exitCode === null && update.signalCode === null) {
-    const running = stack.containers(victim === "job" ? "one-shot" : "server");
-    const found = running.find((id) => !known.has(id));
+    const [found] = stack.containers(victim === "job" ? "one-shot" : "server").filter((id) => !known.has(id));
     if (found !== undefined && crash(found)) {
-      return { hit: true, onlyServer: victim === "server" && running.length === 1 };
+      return true;
     }
     await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));
   }
-  return { hit: false, onlyServer: false };
+  return false;
 }
 
 /**
