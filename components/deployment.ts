@@ -72,7 +72,7 @@ export class Deployment extends pulumi.ComponentResource {
     );
     const job = { host: settings, deployment: identity, bootstrapImage: bootstrap.reference };
     const servers = settings.services.filter(({ role }) => role === "server").map((each) => each.name);
-    const store = new HostStore(`${name}-store`, { job, services: servers }, child);
+    const store = new HostStore(`${name}-store`, { job, services: servers, facts }, child);
     const roots = new GcRoots(`${name}-hold`, { job, retained, facts }, { parent: this, dependsOn: store });
     const artifacts = new Artifacts(name, { plan, job, bootstrap }, { parent: this, dependsOn: roots });
     const environment = artifacts.environment(active.environment);

@@ -24,6 +24,8 @@ export interface HostFacts {
    * Whether the engine has the image for certain, so that there is nothing to build: one from a bundle, for example.
    */
   imageConfirmed(reference: string): boolean;
+  /** Whether the store was begun. */
+  hasStore(): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
   hasBaseline(model: { repo: string; revision: string }): boolean;
@@ -45,6 +47,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMa
     images,
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
+    hasStore: () => has("store.json"),
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: (model) => has(snapshotPath(model)),
     hasBaseline: (model) => has(baselinePath(model)),

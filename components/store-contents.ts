@@ -9,8 +9,10 @@ import { askEngine } from "./engine";
 /** Seconds that a container gets to list a store; on another machine it needs some of them to start. */
 const LIST_SECONDS = 30;
 
-/** The paths in a store that are ever asked for: environments, GC roots, snapshots, baselines. */
+/** The paths in a store that are ever asked for: its format, environments, GC roots, snapshots, baselines. */
 const LISTED = [
+  // A pattern, because the shell lists only what matches, and a name in any case.
+  "store.jso[n]",
   "envs/*",
   "refs/*.json",
   "models/huggingface/hub/*/snapshots/*",
@@ -78,14 +80,19 @@ function isStoreOf({ stack, environment }: StoreMark, root: string): boolean {
   }
 }
 
-/** Lists the store through the engine. Undefined when that is not possible; empty when the host has no such directory. */
+/**
+ * Lists the store through the engine. Undefined when that is not possible; empty when the host has no such directory, or
+ * when the engine has no image of ours, as on a new host to which a state was restored: no store was filled from it.
+ */
 function listStore(
   { dockerHost, root }: Pick<Host, "dockerHost" | "root">,
   images: ReadonlySet<string> | undefined,
 ): ReadonlySet<string> | undefined {
-  const image = [...(images ?? [])].find((each) => each.startsWith(`${IMAGES.bootstrap.repository}:`));
+  const imageOf = (repository: string): string | undefined =>
+    [...(images ?? [])].find((each) => each.startsWith(`${repository}:`));
+  const image = imageOf(IMAGES.bootstrap.repository);
   if (image === undefined) {
-    return undefined;
+    return images === undefined || imageOf(IMAGES.gateway.repository) !== undefined ? undefined : new Set();
   }
   // The owner of the store's directory may be any user of the host.
   const options = jobOptions({

@@ -93,7 +93,9 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
     {
       ...opts,
       retainOnDelete: undo === undefined,
-      ignoreChanges: missing || undo !== undefined ? [] : ["create", "environment", "interpreter", "triggers"],
+      ignoreChanges: missing
+        ? []
+        : [...(undo === undefined ? ["create", "environment", "interpreter"] : []), "triggers"],
     },
   );
 }
