@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { findProgram } from "../../commands/setup/docker";
 import { commandWith, prepareCommands, type Outcome } from "../support/commands";
-import { Checkout, docker } from "../support/engine";
+import { Checkout, docker, removeLabelled } from "../support/engine";
 import { S3Server } from "../support/s3";
 
 /**
@@ -95,6 +95,17 @@ suite("a state", () => {
     succeeded(commandWith(embedded(first), first, "state", "restore", archive, "--overwrite"));
     expect(succeeded(inFirst("preview")).stdout).toContain("No changes");
     expect(releases(inFirst("releases", "--json")).map(({ id }) => id)).toEqual(ids);
+  });
+
+  test("goes on on a new host: what is gone there is made again, and the claims too", () => {
+    removeLabelled(name);
+    fs.rmSync(first.root, { recursive: true });
+    expect(succeeded(inFirst("recover")).output).toContain("nothing to remove");
+    succeeded(inFirst(...up, "--refresh"));
+    expect(servers()).toHaveLength(1);
+    expect(fs.existsSync(path.join(first.root, "refs", `archon-${name}.owner`))).toBe(true);
+    expect(docker("volume", "ls", "--quiet", `--filter=name=archon-${name}-claim`)).not.toBe("");
+    expect(succeeded(inFirst("preview")).stdout).toContain("No changes");
   });
 
   test("moves to a bucket, with its secrets and without a change, and the checkout uses it from then on", () => {

@@ -493,7 +493,7 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-function removeLabelled(stack: string): void {
+export function removeLabelled(stack: string): void {
   for (const [kind, remove] of [
     ["ps", ["rm", "--force"]],
     ["network", ["network", "rm"]],

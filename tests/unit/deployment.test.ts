@@ -294,9 +294,29 @@ test("the stack's name is claimed on the engine and in the store before anything
       CLAIM_LABELS: expect.stringContaining(`io.archon.deployment=${identity.id}\n`) as string,
     },
   });
-  expect(claim?.opts).toMatchObject({ retainOnDelete: false, ignoreChanges: [] });
+  expect(claim?.opts).toMatchObject({ retainOnDelete: false, ignoreChanges: ["triggers"] });
   const [init] = resources.filter(({ name }) => name.startsWith("archon-store-init-"));
   expect(sole(COMMAND, init?.name).opts.dependsOn).toMatchObject([{ __name: claim?.name }]);
+});
+
+test("a store that is gone is begun again, and claimed after the lost claim is given up", async () => {
+  const jobs = async (hasStore: boolean): Promise<unknown[]> => {
+    const { resources } = await deploy(() => {
+      const plan = planDeployment(referenceServer, settings(), parseLedger({}));
+      return new Deployment("archon", { ...plan, facts: { ...plan.facts, hasStore: () => hasStore } }, identity);
+    });
+    return resources
+      .filter(({ name }) => /^archon-store-(claim|init)-/.test(name))
+      .map(({ inputs, opts }) => [inputs["triggers"], "deleteBeforeReplace" in opts]);
+  };
+  expect(await jobs(true)).toEqual([
+    [undefined, true],
+    [undefined, false],
+  ]);
+  expect(await jobs(false)).toEqual([
+    [[expect.any(String)], true],
+    [[expect.any(String)], false],
+  ]);
 });
 
 test("a server mounts its own environment and the models read-only, and only its data read-write", async () => {

@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { requireOfEngine } from "../../components/engine";
 import { hostFacts, unavailableReason, assumingBuilt } from "../../components/host-facts";
+import { storeContents } from "../../components/store-contents";
 import type { Release } from "../../release/release";
 
 /** Proves what is read off the disk. That images are found in the engine, the engine suite proves. */
@@ -61,6 +62,13 @@ test("what an update makes again is not lost to the releases that share it", () 
   const facts = hostFacts({ dockerHost, root }, mark);
   expect(unavailableReason(assumingBuilt(facts, release), { ...release, id: "other" })).toBeUndefined();
   expect(unavailableReason(assumingBuilt(facts, { ...release, models: [] }), release)).toContain("the model Org/Name");
+});
+
+test("a store is empty for an engine without an image of ours, as on a new host; otherwise it may hold everything", () => {
+  const has = (...images: string[]): boolean =>
+    storeContents({ dockerHost, root: "/nonexistent" }, mark, new Set(images))("store.json");
+  expect(has("python:3.11")).toBe(false);
+  expect(has("python:3.11", "archon-gateway:1")).toBe(true);
 });
 
 test("what cannot be seen from here counts as there: another machine's store, and any on a build server", () => {
