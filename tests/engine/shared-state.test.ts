@@ -55,6 +55,18 @@ const servers = (): string[] =>
   docker("ps", "--quiet", `--filter=label=io.archon.stack=${name}`, "--filter=label=io.archon.component=server")
     .split("\n")
     .filter((id) => id !== "");
+/** Waits until no process of a group is left: Pulumi is a child of the one that was started, and may end later. */
+async function groupEnded(group: number): Promise<void> {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline;) {
+    try {
+      process.kill(-group, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("A killed process is still there after 60 s.");
+}
 /** @returns what a command did that must succeed */
 function succeeded(outcome: Outcome): Outcome {
   if (outcome.code !== 0) {
@@ -171,6 +183,7 @@ suite("a state", () => {
     });
     process.kill(-(update.pid ?? 0), "SIGKILL");
     await ended;
+    await groupEnded(update.pid ?? 0);
     const { findings } = JSON.parse(inFirst("doctor", "--json").stdout) as { findings: object[] };
     expect(findings).toContainEqual({
       check: "lock",

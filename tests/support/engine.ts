@@ -493,6 +493,7 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** Removes what a stack has on the engine, as if the host were a new one. */
 export function removeLabelled(stack: string): void {
   for (const [kind, remove] of [
     ["ps", ["rm", "--force"]],
