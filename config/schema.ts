@@ -72,6 +72,9 @@ const rawRole = z.enum(ROLES).catch("server");
 
 const variableName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of letters, digits and underscores");
 const port = z.int().min(1).max(65535);
+
+/** Port on which a gateway listens for TLS, inside its container. There it also listens on that of its servers. */
+export const GATEWAY_TLS_PORT = 8443;
 const service = z.strictObject({
   name,
   role: z.enum(ROLES).default("server"),
@@ -184,7 +187,10 @@ export const application = z.discriminatedUnion(
         files: pathBelow.optional(),
         requirements: z.array(pathBelow).min(1).optional(),
         command: z.array(z.string().min(1)).min(1).optional(),
-        port,
+        port: port.refine(
+          (value) => value !== GATEWAY_TLS_PORT,
+          `must be another port than ${GATEWAY_TLS_PORT}, on which the gateway of a service listens for TLS`,
+        ),
         health: z
           .string()
           .regex(/^\/[\w./~-]*$/, "must be the path of a URL without a query, such as /health")

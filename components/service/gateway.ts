@@ -1,12 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { TlsFiles } from "../../config/schema";
+import { GATEWAY_TLS_PORT, type TlsFiles } from "../../config/schema";
 import type { DeploymentIdentity } from "../../lib/deployment-identity";
 import { COMPLETED_BY_ENGINE, hardened, labels, memoryLimit, REPLACE_ON_CHANGES } from "../containers";
 import { GATEWAY_USER, tlsMounts, tlsPaths } from "./tls";
 
-/** Ports inside the container: one for plain HTTP, which other containers may ask too, and one for TLS. */
-const PORTS = { http: 8080, https: 8443 } as const;
+/** Port for plain HTTP inside the container, which other containers may ask too. */
+const HTTP_PORT = 8080;
 
 /** Exits with 0 if HAProxy answers. Runs every few seconds: starting Python for it takes thirty times as long. */
 const PROBE =
@@ -59,7 +59,9 @@ export class Gateway extends pulumi.ComponentResource {
         networksAdvanced: [
           { name: args.network, ...(args.ownAliases.length === 0 ? {} : { aliases: [...args.ownAliases] }) },
         ],
-        ports: [{ internal: args.tls === undefined ? PORTS.http : PORTS.https, external: args.port, ip: args.bind }],
+        ports: [
+          { internal: args.tls === undefined ? HTTP_PORT : GATEWAY_TLS_PORT, external: args.port, ip: args.bind },
+        ],
         envs: [
           `ARCHON_ALIAS=${args.alias}`,
           `ARCHON_HEALTH_PATH=${args.health.path}`,

@@ -463,6 +463,7 @@ describe("a stack of a checkout of Archon", () => {
     ["application", { ...archon, source: undefined }, "application.source: must be given, unless"],
     ["application", { ...archon, image: pulled }, "application.source: is part of the image"],
     ["application", { kind: "python", image: pulled, port: 1, files: "." }, "application.files: is part of the image"],
+    ["application", { kind: "python", port: 8443, source: "x" }, "application.port: must be another port than 8443"],
     ["application", { kind: "python", port: 1, source: "x" }, "application.command: must be given, unless"],
     ["application", { ...archon, packages: ["-r x"] }, "must be a requirement such as psutil"],
     ["application", { kind: "reference", image: "server:latest" }, "a tag may be another image tomorrow"],
