@@ -41,9 +41,13 @@ export const REPLACE_ON_CHANGES = [
  */
 export const COMPLETED_BY_ENGINE = ["logOpts", "ulimits"];
 
-/** Memory limit without swap. Both are set: with only one of them the provider always reports a difference. */
-export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
-  return { memory: mebibytes, memorySwap: mebibytes };
+/**
+ * Memory limit without swap. Both are set: with only one of them the provider always reports a difference. An engine whose
+ * kernel does not account for swap reports that every container may use all of it, whatever was asked for.
+ * @param limitsSwap whether the engine limits swap
+ */
+export function memoryLimit(mebibytes: number, limitsSwap: boolean): { memory: number; memorySwap: number } {
+  return { memory: mebibytes, memorySwap: limitsSwap ? mebibytes : -1 };
 }
 
 /** Labels that say which deployment a container or network belongs to, for everything outside Pulumi. Stable. */

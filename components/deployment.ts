@@ -206,7 +206,7 @@ export class Deployment extends pulumi.ComponentResource {
   }
 
   private serviceArgs(
-    { application, settings, active, sharedImages, rollbackTarget, gpuRequest }: DeploymentPlan,
+    { application, settings, facts, active, sharedImages, rollbackTarget, gpuRequest }: DeploymentPlan,
     { identity, artifacts, store, environment, network }: ServiceParts,
     { name: service, role, port, bind, tls, gpu, memoryMiB, replicas, variables }: Settings["services"][number],
   ): Omit<ServiceArgs, "aliases" | "earlierServices"> {
@@ -224,6 +224,7 @@ export class Deployment extends pulumi.ComponentResource {
       bind,
       tls,
       memoryMiB,
+      limitsSwap: facts.limitsSwap,
       gpu: gpu === "nvidia" ? gpuRequest : undefined,
       replicas,
       image: artifacts.image(imageOf(active, role)).reference,

@@ -16,6 +16,8 @@ export interface HostFacts {
   elsewhere: boolean;
   /** The Docker client's reason why the engine does not answer; undefined when it does, or when it is elsewhere. */
   engineProblem: string | undefined;
+  /** Whether the engine limits the swap of containers. An engine that cannot be asked counts as one that does. */
+  limitsSwap: boolean;
   /** References of the engine's images, by tag and by digest; undefined when it cannot be asked. */
   images: ReadonlySet<string> | undefined;
   /** Whether the engine may have the image: it has it, or cannot be asked. */
@@ -39,11 +41,12 @@ export interface HostFacts {
  */
 export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMark): HostFacts {
   const visible = process.env[ELSEWHERE] === undefined;
-  const { images, problem } = visible ? listImages(host.dockerHost) : {};
+  const { images, limitsSwap = true, problem } = visible ? askAbout(host.dockerHost) : {};
   const has: StoreContents = visible ? storeContents(host, mark, images) : () => true;
   return {
     elsewhere: !visible,
     engineProblem: problem,
+    limitsSwap,
     images,
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
@@ -81,12 +84,13 @@ export function unavailableReason(facts: HostFacts, release: Release): string | 
   return model && `the model ${snapshotOf(model)} is missing from the store`;
 }
 
-/** Asks the engine which images it has, by tag and by digest. */
-function listImages(dockerHost: string): { images?: ReadonlySet<string>; problem?: string } {
+/** Asks the engine which images it has, by tag and by digest, and whether it limits swap. */
+function askAbout(dockerHost: string): { images?: ReadonlySet<string>; limitsSwap?: boolean; problem?: string } {
   try {
     const format = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}";
     const listed = askEngine(dockerHost, ["image", "ls", "--digests", "--format", format], ANSWER_SECONDS);
-    return { images: new Set(listed.split(/\s+/)) };
+    const limit = askEngine(dockerHost, ["info", "--format", "{{.SwapLimit}}"], ANSWER_SECONDS);
+    return { images: new Set(listed.split(/\s+/)), limitsSwap: limit.trim() !== "false" };
   } catch (error) {
     return { problem: reasonOf(error, ANSWER_SECONDS) };
   }

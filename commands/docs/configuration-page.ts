@@ -50,7 +50,7 @@ ${keys.flatMap(({ details }) => details || []).join("\n")}
 | \`port\` | services | required | Port on the host |
 | \`bind\` | services | \`"127.0.0.1"\` | IP address of the host |
 | \`tls\` | services | none | \`{ certificate, key }\`: absolute paths on the Docker host of PEM files; see [TLS](operations.md#tls) |
-| \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap |
+| \`memoryMiB\` | services | \`4096\` | Memory limit of each server, without swap where the engine can limit that |
 | \`replicas\` | services | \`1\` | Servers behind the gateway, up to 4 |
 | \`gpu\` | services | \`"none"\` | \`nvidia\` gives the servers all GPUs of the Docker host; see [GPU](operations.md#gpu) |
 | \`variables\` | services | \`{}\` | Environment variables of the servers, for the settings in [server.md](server.md#settings) that have no key here |

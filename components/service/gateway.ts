@@ -32,6 +32,8 @@ export interface GatewayArgs {
   port: number;
   /** Files on the host to serve TLS with; undefined for plain HTTP. Other paths replace the gateway, other files do not. */
   tls: TlsFiles | undefined;
+  /** Whether the engine limits swap. */
+  limitsSwap: boolean;
 }
 
 /**
@@ -82,7 +84,7 @@ export class Gateway extends pulumi.ComponentResource {
         wait: true,
         waitTimeout: 30,
         destroyGraceSeconds: 10,
-        ...memoryLimit(128),
+        ...memoryLimit(128, args.limitsSwap),
       },
       {
         parent: this,

@@ -46,6 +46,8 @@ export interface ServerArgs {
   /** Environment variables. May hold secrets. */
   variables: Readonly<Record<string, pulumi.Input<string>>>;
   memoryMiB: number;
+  /** Whether the engine limits swap. */
+  limitsSwap: boolean;
   /** How it asks the engine for all GPUs of the host; undefined for a server without. A changed one replaces the container. */
   gpu: GpuRequest | undefined;
   /** Seconds that a new server may take until it is ready. A changed one replaces the container. */
@@ -164,7 +166,7 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
     },
     destroyGraceSeconds: application.stopSeconds,
     ...gpuArgs(args.gpu),
-    ...memoryLimit(args.memoryMiB),
+    ...memoryLimit(args.memoryMiB, args.limitsSwap),
   };
 }
 

@@ -50,6 +50,7 @@ export class Service extends pulumi.ComponentResource {
         bind,
         port,
         tls,
+        limitsSwap: args.limitsSwap,
       },
       { parent: this },
     );

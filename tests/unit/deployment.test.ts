@@ -299,6 +299,26 @@ test("the stack's name is claimed on the engine and in the store before anything
   expect(sole(COMMAND, init?.name).opts.dependsOn).toMatchObject([{ __name: claim?.name }]);
 });
 
+test("an engine that cannot limit swap is asked for what it then reports, or every update would replace its containers", async () => {
+  const limits = async (limitsSwap: boolean): Promise<unknown[]> => {
+    const { resources } = await deploy(() => {
+      const plan = planDeployment(referenceServer, settings(), parseLedger({}));
+      return new Deployment("archon", { ...plan, facts: { ...plan.facts, limitsSwap } }, identity);
+    });
+    return resources
+      .filter(({ type }) => type === CONTAINER)
+      .map(({ inputs }) => [inputs["memory"], inputs["memorySwap"]]);
+  };
+  expect(await limits(true)).toEqual([
+    [128, 128],
+    [1024, 1024],
+  ]);
+  expect(await limits(false)).toEqual([
+    [128, -1],
+    [1024, -1],
+  ]);
+});
+
 test("a store that is gone is begun again, and claimed after the lost claim is given up", async () => {
   const jobs = async (hasStore: boolean): Promise<unknown[]> => {
     const { resources } = await deploy(() => {

@@ -81,6 +81,22 @@ test("what cannot be seen from here counts as there: another machine's store, an
   }
 });
 
+test.each([
+  ["true", true],
+  ["false", false],
+])("an engine that says %s of its swap limit limits it: %s", (said, limitsSwap) => {
+  const client = path.join(root, "bin", "docker");
+  fs.mkdirSync(path.dirname(client));
+  fs.writeFileSync(client, `#!/bin/sh\n[ "$1" != info ] || echo ${said}\n`, { mode: 0o755 });
+  const before = process.env.PATH;
+  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
+  try {
+    expect(hostFacts({ dockerHost, root }, mark).limitsSwap).toBe(limitsSwap);
+  } finally {
+    process.env.PATH = before;
+  }
+});
+
 test("an image of a registry is found by its digest, and a missing one by its registry", () => {
   const server = `registry.example/server@sha256:${"a".repeat(64)}`;
   const other = `registry.example/server@sha256:${"b".repeat(64)}`;
