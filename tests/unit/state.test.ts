@@ -68,6 +68,10 @@ function deadProcess(): number {
 }
 
 beforeEach(() => {
+  // The shell of a developer may have the environment of `./archon env`.
+  for (const name of ["PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"]) {
+    Reflect.deleteProperty(process.env, name);
+  }
   fs.rmSync(home, { recursive: true, force: true });
   fs.mkdirSync(paths.archonPath(), { recursive: true });
   fs.writeFileSync(path.join(checkout, "Pulumi.yaml"), "name: archon\n");
