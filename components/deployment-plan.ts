@@ -43,6 +43,9 @@ export function planDeployment(application: Application, settings: Settings, pre
   if (facts.engineProblem !== undefined) {
     throw engineError(settings.dockerHost, facts.engineProblem);
   }
+  if (previous.root === settings.root && facts.rootIsEmpty()) {
+    refuse([lostDisk(settings)]);
+  }
   const gpus = planGpus(settings, facts.elsewhere);
   refuse([...tlsProblems(settings, facts.images), ...gpus.problems]);
   const { lock, baseImage, models, activeModel } = settings;
@@ -74,6 +77,17 @@ export function planDeployment(application: Application, settings: Settings, pre
     rootChanged: previous.root !== undefined && previous.root !== settings.root,
     recipes,
     ...planned,
+  };
+}
+
+/** Servers on a new store would answer without the documents, and hide what they then store below the mounted disk. */
+function lostDisk({ root }: Settings): Problem {
+  return {
+    path: ["root"],
+    received: root,
+    reason:
+      "is an empty directory, and the store of this stack was there: mount its disk. If the store is lost, remove the " +
+      "directory; the next update begins a new one, without documents",
   };
 }
 

@@ -2,7 +2,7 @@ import type { Host } from "../lib/host";
 import { isPulled } from "../lib/images";
 import { baselinePath, imagesOf, runningImages, snapshotOf, snapshotPath, type Release } from "../release/release";
 import { ANSWER_SECONDS, askEngine, reasonOf } from "./engine";
-import { storeContents, type StoreContents, type StoreMark } from "./store-contents";
+import { EMPTY_DIRECTORY, storeContents, type StoreContents, type StoreMark } from "./store-contents";
 
 /**
  * Environment variable that says that the stack's engine is on another machine, as it is for a preview on a build
@@ -28,6 +28,8 @@ export interface HostFacts {
   imageConfirmed(reference: string): boolean;
   /** Whether the store was begun. */
   hasStore(): boolean;
+  /** Whether its directory is there and empty, as a mount point is whose disk is missing. */
+  rootIsEmpty(): boolean;
   hasEnvironment(key: string): boolean;
   hasSnapshot(model: { repo: string; revision: string }): boolean;
   hasBaseline(model: { repo: string; revision: string }): boolean;
@@ -51,6 +53,7 @@ export function hostFacts(host: Pick<Host, "dockerHost" | "root">, mark: StoreMa
     imageMayExist: (reference) => images?.has(reference) ?? true,
     imageConfirmed: (reference) => images?.has(reference) ?? false,
     hasStore: () => has("store.json"),
+    rootIsEmpty: () => !has("store.json") && has(EMPTY_DIRECTORY),
     hasEnvironment: (key) => has(`envs/${key}`),
     hasSnapshot: (model) => has(snapshotPath(model)),
     hasBaseline: (model) => has(baselinePath(model)),

@@ -18,7 +18,10 @@ const LISTED = [
   "models/huggingface/hub/*/snapshots/*",
   "models/huggingface/manifests/*/*.proof.json",
 ];
-const LIST = `cd /store && for each in ${LISTED.join(" ")}; do echo "$each"; done`;
+
+/** What a listing has instead of paths when the directory is there and empty. */
+export const EMPTY_DIRECTORY = ".";
+const LIST = `cd /store && if [ -z "$(ls -A)" ]; then echo ${EMPTY_DIRECTORY}; fi; for each in ${LISTED.join(" ")}; do echo "$each"; done`;
 
 /** Whether the store has a file or directory of this path in it. What cannot be known counts as there. */
 export type StoreContents = (relative: string) => boolean;

@@ -112,6 +112,9 @@ suite("a state", () => {
   test("goes on on a new host: what is gone there is made again, and the claims too", () => {
     removeLabelled(name);
     fs.rmSync(first.root, { recursive: true });
+    fs.mkdirSync(first.root);
+    expect(inFirst(...up)).toMatchObject({ code: 255, output: expect.stringContaining("mount its disk") as string });
+    fs.rmdirSync(first.root);
     expect(succeeded(inFirst("recover")).output).toContain("nothing to remove");
     succeeded(inFirst(...up, "--refresh"));
     expect(servers()).toHaveLength(1);

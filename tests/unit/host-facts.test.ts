@@ -97,6 +97,25 @@ test.each([
   }
 });
 
+test.each<[string, string[], boolean]>([
+  ["an empty directory", ["."], true],
+  ["no directory, or one that cannot be told from it", [], false],
+  ["a store", ["store.json", "envs/key"], false],
+  ["a directory with something else", ["refs/archon-dev.json"], false],
+])("a disk may be missing where the engine lists %s", (_, listed, missing) => {
+  const client = path.join(root, "bin", "docker");
+  fs.mkdirSync(path.dirname(client));
+  const cases = `image) echo archon-bootstrap:1 ;; run) printf '%s\\n' ${listed.join(" ")} ;;`;
+  fs.writeFileSync(client, `#!/bin/sh\ncase "$1" in ${cases} esac\n`, { mode: 0o755 });
+  const before = process.env.PATH;
+  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
+  try {
+    expect(hostFacts({ dockerHost, root: path.join(root, "elsewhere") }, mark).rootIsEmpty()).toBe(missing);
+  } finally {
+    process.env.PATH = before;
+  }
+});
+
 test("an image of a registry is found by its digest, and a missing one by its registry", () => {
   const server = `registry.example/server@sha256:${"a".repeat(64)}`;
   const other = `registry.example/server@sha256:${"b".repeat(64)}`;
