@@ -49,6 +49,11 @@ function number(value: number | undefined): string {
   return value === undefined ? "–" : Number(value.toPrecision(3)).toString();
 }
 
+/** The value below which a share of the values lie; NaN of none. @param sorted the smallest first */
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+}
+
 /** Keeps a result, so that `./archon report` can show what this machine measured last. */
 export function keepResult(result: BenchResult): void {
   writeAtomically(resultFile(result.benchmark), `${JSON.stringify(result, undefined, 2)}\n`, 0o644);

@@ -2,14 +2,13 @@ import { performance } from "node:perf_hooks";
 import { z } from "zod";
 import { project, stackHost } from "../../config/stack";
 import { UserError } from "../../lib/errors";
-import { engineEnvironment } from "../lib/docker";
+import { engineEnvironment, labelledContainers } from "../lib/docker";
 import { gatewayFetch, type Fetch } from "../lib/gateway-fetch";
-import { runInside } from "../lib/probe";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
 import { readLedger } from "../releases/ledger";
-import { memorySchema } from "../report/measure";
-import type { Row } from "./result";
+import { readMemory, type ServerMemory } from "../report/measure";
+import { quantile, type Row } from "./result";
 
 export interface SearchOptions {
   stack: string;
@@ -75,25 +74,22 @@ export async function benchSearch(steps: Steps, options: SearchOptions): Promise
     () => measureSearches(target, { queries, clients, seconds }),
     ({ times }) => `${times.length} searches`,
   );
-  const place = { container, dockerHost: stackHost(stack).dockerHost };
-  const memory = await runInside(place, { program: "report/probes/memory.py", schema: memorySchema });
-  return rowsOf(first, measured, memory);
+  return rowsOf(first, measured, await readMemory(container, stackHost(stack).dockerHost));
 }
 
 export function rowsOf(
   first: number | undefined,
   { elapsed, times, unranked }: MeasuredSearches,
-  { rss, pss }: z.infer<typeof memorySchema>,
+  { rss, pss }: ServerMemory,
 ): Row[] {
   const row = (what: string, unit: string, value: number): Row => ({ what, unit, values: { measured: value } });
-  const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? NaN;
   return [
     ...(first === undefined ? [] : [row("from the server's start to its first reranked search", "s", first)]),
     row("searches", "", times.length),
     row("searches without a score for each result", "", unranked),
     row("searches a second", "1/s", times.length / elapsed),
-    row("search, median", "s", at(0.5)),
-    row("search, 95 of 100", "s", at(0.95)),
+    row("search, median", "s", quantile(times, 0.5)),
+    row("search, 95 of 100", "s", quantile(times, 0.95)),
     row("memory, RSS", "MB", rss / 1e6),
     row("memory, PSS", "MB", pss / 1e6),
   ];
@@ -147,11 +143,7 @@ async function untilRanked(target: SearchTarget, queries: readonly string[]): Pr
 /** Name of the only server of a service. With several, memory and start of which one? */
 async function soleServer(stack: string, service: string): Promise<string> {
   const labels = { project, stack, service, component: "server" };
-  const filters = Object.entries(labels).map(([name, value]) => `--filter=label=io.archon.${name}=${value}`);
-  const listed = await run("docker", ["ps", "--format", "{{.Names}}", ...filters], {
-    environment: engineEnvironment(stack),
-  });
-  const [name, ...others] = listed.split("\n").filter((line) => line !== "");
+  const [name, ...others] = await labelledContainers(labels, stackHost(stack).dockerHost);
   if (name === undefined || others.length > 0) {
     throw new UserError(
       `The service ${service} of the stack ${stack} has ${name === undefined ? "no" : "more than one"} running server; ` +

@@ -4,7 +4,7 @@ import { engineEnvironment } from "../lib/docker";
 import { gatewayFetch, type Fetch } from "../lib/gateway-fetch";
 import type { Steps } from "../lib/progress";
 import { run } from "../lib/run";
-import type { Row } from "./result";
+import { quantile, type Row } from "./result";
 import { runningGatewayUrl, runningServer } from "./running-server";
 
 /** Where a server answers, which container it is, and its API token if it requires one. */
@@ -89,8 +89,7 @@ export async function load(target: LoadTarget, options: LoadOptions = {}): Promi
   const { result, searchTimes } = await sendLoad(target, clients, seconds);
   await removeUploads(target);
   const after = await memoryOf(target.container);
-  const at = (share: number): number =>
-    searchTimes[Math.min(searchTimes.length - 1, Math.floor(share * searchTimes.length))] ?? NaN;
+  const at = (share: number): number => quantile(searchTimes, share);
   return {
     requests: result.requests.total,
     failures: result.non2xx + result.errors + result.timeouts,

@@ -117,6 +117,18 @@ export function parseContainers(json: string): LiveContainer[] {
   }));
 }
 
+/** Names of the running containers with these labels, which are named without the prefix `io.archon.`. */
+export async function labelledContainers(
+  labels: Readonly<Record<string, string>>,
+  host: string | undefined,
+): Promise<string[]> {
+  const filters = Object.entries(labels).map(([name, value]) => `--filter=label=io.archon.${name}=${value}`);
+  const listed = await run("docker", ["ps", "--format", "{{.Names}}", ...filters], {
+    environment: dockerEnvironment(host),
+  });
+  return lines(listed);
+}
+
 /** References of the local images in these repositories. */
 export async function localImages(repositories: readonly string[], host: string | undefined): Promise<string[]> {
   const listed = await run("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {

@@ -4,7 +4,7 @@ import { archon } from "../../lib/command-line";
 import { UserError } from "../../lib/errors";
 import { runningImages, snapshotOf, snapshotPath, type Release } from "../../release/release";
 import { lastResult } from "../bench/result";
-import { dockerEnvironment, imageLayers } from "../lib/docker";
+import { dockerEnvironment, imageLayers, labelledContainers } from "../lib/docker";
 import { stackFlag } from "../lib/options";
 import { runInside, runProbe } from "../lib/probe";
 import { pulumi } from "../lib/pulumi";
@@ -108,20 +108,22 @@ async function pulumiTimes(stack: string): Promise<Duration[]> {
   return [...timesOfHistory(history, `${project}:release`), ...timesOfState(await pulumi(stack, ["stack", "export"]))];
 }
 
-/** What `probes/memory.py` prints. */
-export const memorySchema = z.object({ rss: z.number(), pss: z.number() });
+const memorySchema = z.object({ rss: z.number(), pss: z.number() });
+
+/** Bytes of memory of a server's processes. */
+export type ServerMemory = z.infer<typeof memorySchema>;
+
+export function readMemory(container: string, dockerHost: string): Promise<ServerMemory> {
+  return runInside({ container, dockerHost }, { program: "report/probes/memory.py", schema: memorySchema });
+}
 
 async function measureMemory(stack: string, dockerHost: string): Promise<Memory> {
   const labels = { project, stack, component: "server" };
-  const filters = Object.entries(labels).map(([name, value]) => `--filter=label=io.archon.${name}=${value}`);
-  const listed = await run("docker", ["ps", "--format", "{{.Names}}", ...filters], {
-    environment: dockerEnvironment(dockerHost),
-  });
-  const names = listed.split("\n").filter((name) => name !== "");
+  const names = await labelledContainers(labels, dockerHost);
   const servers = await Promise.all(
     names.map(async (container) => ({
       name: container,
-      ...(await runInside({ container, dockerHost }, { program: "report/probes/memory.py", schema: memorySchema })),
+      ...(await readMemory(container, dockerHost)),
     })),
   );
   return { servers };

@@ -25,12 +25,10 @@ const checkout = new Checkout();
 let stack: EngineStack;
 let browser: Browser;
 beforeAll(async () => {
-  const directory = path.join(checkout.directory, "tls");
-  const tls = { certificate: path.join(directory, "certificate.pem"), key: path.join(directory, "key.pem") };
   const certificate = makeCertificate("archon.example");
   // A temporary directory is closed to other users, such as the gateway.
   fs.chmodSync(checkout.directory, 0o755);
-  writeCertificate(directory, certificate);
+  const tls = writeCertificate(path.join(checkout.directory, "tls"), certificate);
   const service = { name: "server", port: await freePort(), memoryMiB: 1024, tls };
   stack = await checkout.stack({ requireToken: true, services: [service] });
   await stack.up();

@@ -7,8 +7,8 @@ import { command, prepareCommands } from "../support/commands";
 import { Checkout, docker, hasImage, inspect, type EngineStack } from "../support/engine";
 
 /**
- * All services of a stand-in for a checkout of Archon, in one deployment on Python 3.13. It proves that they find each other, and that a
- * change of one leaves the containers of the others alone. It does not prove that the real ones work.
+ * All services of a stand-in for a checkout of Archon, in one deployment on Python 3.13. It proves that they find each
+ * other, and that a change of one leaves the containers of the others alone. It does not prove that the real ones work.
  */
 jest.setTimeout(900_000);
 

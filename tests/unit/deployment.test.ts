@@ -299,7 +299,7 @@ test("the stack's name is claimed on the engine and in the store before anything
   expect(sole(COMMAND, init?.name).opts.dependsOn).toMatchObject([{ __name: claim?.name }]);
 });
 
-test("an engine that cannot limit swap is asked for what it then reports, or every update would replace its containers", async () => {
+test("an engine that cannot limit swap is asked for what it reports", async () => {
   const limits = async (limitsSwap: boolean): Promise<unknown[]> => {
     const { resources } = await deploy(() => {
       const plan = planDeployment(referenceServer, settings(), parseLedger({}));

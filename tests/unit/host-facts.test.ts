@@ -27,6 +27,20 @@ afterEach(() => {
   fs.rmSync(root, { recursive: true });
 });
 
+/** Does something while `docker` is a shell script of these lines. */
+function withClient(script: string, work: () => void): void {
+  const client = path.join(root, "bin", "docker");
+  fs.mkdirSync(path.dirname(client));
+  fs.writeFileSync(client, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const before = process.env.PATH;
+  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
+  try {
+    work();
+  } finally {
+    process.env.PATH = before;
+  }
+}
+
 function writeRoots(environment: string): void {
   fs.mkdirSync(path.join(root, "refs"), { recursive: true });
   fs.writeFileSync(path.join(root, "refs/archon-dev.json"), JSON.stringify({ environments: [environment] }));
@@ -85,16 +99,9 @@ test.each([
   ["true", true],
   ["false", false],
 ])("an engine that says %s of its swap limit limits it: %s", (said, limitsSwap) => {
-  const client = path.join(root, "bin", "docker");
-  fs.mkdirSync(path.dirname(client));
-  fs.writeFileSync(client, `#!/bin/sh\n[ "$1" != info ] || echo ${said}\n`, { mode: 0o755 });
-  const before = process.env.PATH;
-  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
-  try {
+  withClient(`[ "$1" != info ] || echo ${said}`, () => {
     expect(hostFacts({ dockerHost, root }, mark).limitsSwap).toBe(limitsSwap);
-  } finally {
-    process.env.PATH = before;
-  }
+  });
 });
 
 test.each<[string, string[], boolean]>([
@@ -103,38 +110,24 @@ test.each<[string, string[], boolean]>([
   ["a store", ["store.json", "envs/key"], false],
   ["a directory with something else", ["refs/archon-dev.json"], false],
 ])("a disk may be missing where the engine lists %s", (_, listed, missing) => {
-  const client = path.join(root, "bin", "docker");
-  fs.mkdirSync(path.dirname(client));
   const cases = `image) echo archon-bootstrap:1 ;; run) printf '%s\\n' ${listed.join(" ")} ;;`;
-  fs.writeFileSync(client, `#!/bin/sh\ncase "$1" in ${cases} esac\n`, { mode: 0o755 });
-  const before = process.env.PATH;
-  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
-  try {
+  withClient(`case "$1" in ${cases} esac`, () => {
     expect(hostFacts({ dockerHost, root: path.join(root, "elsewhere") }, mark).rootIsEmpty()).toBe(missing);
-  } finally {
-    process.env.PATH = before;
-  }
+  });
 });
 
 test("an image of a registry is found by its digest, and a missing one by its registry", () => {
   const server = `registry.example/server@sha256:${"a".repeat(64)}`;
   const other = `registry.example/server@sha256:${"b".repeat(64)}`;
-  const client = path.join(root, "bin", "docker");
-  fs.mkdirSync(path.dirname(client));
-  fs.writeFileSync(client, `#!/bin/sh\necho 'registry.example/server:<none> ${server}'\n`, { mode: 0o755 });
   fs.mkdirSync(path.join(root, "envs/key"), { recursive: true });
-  const before = process.env.PATH;
-  process.env.PATH = `${path.dirname(client)}:${before ?? ""}`;
-  try {
+  withClient(`echo 'registry.example/server:<none> ${server}'`, () => {
     const facts = hostFacts({ dockerHost, root }, mark);
     const pulled = { ...release, models: [], images: { ...release.images, server } };
     expect(unavailableReason(facts, pulled)).toBeUndefined();
     expect(unavailableReason(facts, { ...pulled, images: { ...pulled.images, server: other } })).toBe(
       `the image ${other} is missing from the engine; \`docker pull ${other}\` brings it back`,
     );
-  } finally {
-    process.env.PATH = before;
-  }
+  });
 });
 
 test("a directory that is not the stack's store says nothing: it is empty, or another store at the same path", () => {

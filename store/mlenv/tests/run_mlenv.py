@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from mlenv.cli import main
 
-# A run imports only its own command, and here finds it imported.
+# Loaded here, so that no run has to load its command.
 from mlenv.cli.commands import bundle, environments, gc, models, store, verify  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
