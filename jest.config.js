@@ -12,6 +12,8 @@ const project = (name, more = {}) => ({
 });
 
 module.exports = {
+  // By default one processor would be left idle, which is half of two.
+  maxWorkers: "100%",
   testSequencer: "<rootDir>/tests/support/longest-first.cjs",
   projects: [
     project("unit", { setupFiles: ["<rootDir>/tests/support/fuzz.cjs"] }),

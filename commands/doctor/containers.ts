@@ -69,9 +69,9 @@ export function judgeContainers(
     }),
     ...judgeOrphans(stack, orphans(labelled, known)),
   ];
-  return findings.length > 0
-    ? findings
-    : [ok("containers", `${inspected.map(({ Name }) => Name.slice(1)).join(", ")} run as the state says`)];
+  // The state lists them in the order in which the update finished them.
+  const names = inspected.map(({ Name }) => Name.slice(1)).sort();
+  return findings.length > 0 ? findings : [ok("containers", `${names.join(", ")} run as the state says`)];
 }
 
 function missing(stack: string, { resource, toDelete }: StateContainer): Finding[] {

@@ -57,17 +57,19 @@ fi
 
 # A server that crashes right after its first good answer must not pass.
 settle=2
-format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}'
+# The state, as one line, and then what the health checks have printed.
+format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}
+{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}'
 deadline=$((SECONDS + GATE_TIMEOUT))
 ready_since=
 reached=
 answer=
 while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
-  state=$(docker inspect --format "$format" "$GATE_CONTAINER")
-  read -r status health restarts oom <<<"$state"
+  inspected=$(docker inspect --format "$format" "$GATE_CONTAINER")
+  read -r status health restarts oom <<<"$inspected"
   # While a container is starting, the engine does not act on a failing health check. Once its last two reports say that
   # the release has failed, waiting is no use.
-  reports=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$GATE_CONTAINER" | sed '/^$/d' | tail --lines=2)
+  reports=$(sed '1d; /^$/d' <<<"$inspected" | tail --lines=2)
   failures=$(awk -v prefix="$GATE_FAILED_PREFIX" 'prefix != "" && index($0, prefix) == 1' <<<"$reports" | wc -l)
   if ((failures == 2)); then
     health=failed

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { archonStack, ArchonBackend, hostAddress, type ArchonEra } from "../support/archon";
+import { archonStack, ArchonBackend, hostAddress, type ArchonEra, type ArchonStack } from "../support/archon";
 import { Checkout, docker, inspect, logsOf, waitForHealth, type EngineStack, type Step } from "../support/engine";
 
 /**
@@ -20,7 +20,8 @@ const topics = [
 const checkout = new Checkout();
 const backends: ArchonBackend[] = [];
 const containers: string[] = [];
-const stacks = new Map<ArchonEra, EngineStack>();
+/** The deployed servers, each with its first release. */
+const deployed = new Map<ArchonEra, ArchonStack & { release: unknown }>();
 let backend: ArchonBackend;
 
 beforeAll(async () => {
@@ -104,19 +105,16 @@ async function imagesOf(stack: EngineStack): Promise<{ packages: string; server:
 describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: ArchonEra) => {
   let stack: EngineStack;
   let directory: string;
-  let first: unknown;
-
   beforeAll(async () => {
     ({ stack, directory } = await archonStack(checkout, era, backend));
-    stacks.set(era, stack);
   });
 
   test("is deployed, and its checkout is not changed", async () => {
     const printed = await stack.upOutput();
 
-    first = await running(stack);
+    deployed.set(era, { stack, directory, release: await running(stack) });
     // The first one finds an empty database, so its smoke test can upload nothing and tries the model alone.
-    expect(printed.includes("No document can be uploaded")).toBe(stacks.size === 1);
+    expect(printed.includes("No document can be uploaded")).toBe(deployed.size === 1);
     expect(fs.readdirSync(directory).sort()).toEqual(["archon-ui-main", "docker-compose.yml", "migration", "python"]);
   });
 
@@ -162,6 +160,30 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
     expect(model?.Source).toContain("models--local--demo/snapshots/");
   });
 
+  test("with a changed line gets another image of the same packages, and its smoke test leaves nothing behind", async () => {
+    const before = await imagesOf(stack);
+    edit(directory, "startup.py", (text) => `${text}\n# changed\n`);
+
+    const steps = await stack.up();
+
+    expect(typesOf(steps)).not.toContain("docker:index/network:Network");
+    expect(steps.filter(({ type }) => type === "docker:index/remoteImage:RemoteImage")).toHaveLength(1);
+    expect(await imagesOf(stack)).toEqual({ ...before, server: expect.not.stringMatching(before.server) as string });
+    expect(await running(stack)).not.toBe(deployed.get(era)?.release);
+    expect((await sources(await stack.url())).filter((id) => id.includes("smoke"))).toEqual([]);
+  });
+});
+
+/** What does not depend on how a checkout is laid out. */
+describe("a server", () => {
+  let stack: EngineStack;
+  let directory: string;
+  let first: unknown;
+
+  beforeAll(() => {
+    ({ stack, directory, release: first } = uvServer());
+  });
+
   test.each([
     ["1", "True"],
     ["", "False"],
@@ -174,19 +196,6 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
     const printed = docker("exec", `--env=ARCHON_KEEP_MODEL_LOADED=${keep}`, id, "python3", "-c", program);
 
     expect(printed.split("\n").at(-1)).toBe(shares);
-  });
-
-  test("with a changed line gets another image of the same packages, and its smoke test leaves nothing behind", async () => {
-    const before = await imagesOf(stack);
-    edit(directory, "startup.py", (text) => `${text}\n# changed\n`);
-
-    const steps = await stack.up();
-
-    expect(typesOf(steps)).not.toContain("docker:index/network:Network");
-    expect(steps.filter(({ type }) => type === "docker:index/remoteImage:RemoteImage")).toHaveLength(1);
-    expect(await imagesOf(stack)).toEqual({ ...before, server: expect.not.stringMatching(before.server) as string });
-    expect(await running(stack)).not.toBe(first);
-    expect((await sources(await stack.url())).filter((id) => id.includes("smoke"))).toEqual([]);
   });
 
   test("that imports a package that nobody declares is refused by its name, and no server is touched", async () => {
@@ -227,14 +236,11 @@ describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: Arch
     expect(await running(stack)).toBe(first);
     stack.configure({ release: "" });
   });
-});
 
-describe("the server of the era uv", () => {
   test.each<[string, { models?: []; database?: string }]>([
     ["without a model", { models: [] }],
     ["with a database out of reach", { database: "http://10.255.255.1:9" }],
   ])("%s keeps the release that runs", async (_, { models, database }) => {
-    const stack = uvStack();
     const before = stack.configuration;
     const { supabase, ...application } = before["application"] as { supabase: { url: string } };
     stack.configure({
@@ -248,19 +254,19 @@ describe("the server of the era uv", () => {
   });
 });
 
-function uvStack(): EngineStack {
-  const stack = stacks.get("uv");
-  if (stack === undefined) {
+function uvServer(): ArchonStack & { release: unknown } {
+  const server = deployed.get("uv");
+  if (server === undefined) {
     throw new Error("The server of the era uv was not deployed.");
   }
-  return stack;
+  return server;
 }
 
 describe("a stand-in fails as the real server does", () => {
   let image: string;
 
   beforeAll(async () => {
-    image = (await imagesOf(uvStack())).server;
+    image = (await imagesOf(uvServer().stack)).server;
   });
 
   /** Starts its image by hand, without an environment or a model. */

@@ -53,7 +53,7 @@ test("a healthy stack has nothing wrong, and the exit code is 0", () => {
   const checks = report.findings.map(({ check }) => check);
   expect(checks).toEqual(expect.arrayContaining(["content", "permissions", "packages", "answers", "sources", "mtu"]));
   expect(checks.filter((check) => check === "answers" || check === "packages")).toHaveLength(4);
-  expect(run("doctor").stdout).toMatch(/^✔ containers +archon-server-/m);
+  expect(run("doctor").stdout).toMatch(/^✔ containers +archon-second-0-/m);
 });
 
 describe("the report", () => {

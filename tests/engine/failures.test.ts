@@ -128,65 +128,67 @@ test("a port that is taken is named, and free again it serves", async () => {
   expect(await healthy(stack)).toBe(true);
 });
 
-test("a server that does not start fails the update with the end of its log, the old one keeps running, and the next good one takes over", async () => {
-  const stack = await checkout.stack();
-  await stack.up();
-  const [old] = stack.containers("server");
-  const outputs = await stack.outputs();
-  checkout.edit(
-    "applications/reference/archon_server/__init__.py",
-    (text) => `${text}\nraise RuntimeError("not today")\n`,
-  );
-  const message = await stack.failingUp();
-  expect(message).toContain("The new server is not ready: it stopped by itself");
-  expect(message).toContain("not today");
-  expect(docker("inspect", "--format", "{{.State.Health.Status}}", old ?? "")).toBe("healthy");
-  expect(await healthy(stack)).toBe(true);
-  // The ledger is among them: a release that never ran is not one to go back to.
-  expect(await stack.outputs()).toEqual(outputs);
-  checkout.edit("applications/reference/archon_server/__init__.py", (text) =>
-    text.replace(/\nraise .*\n/, "\n# fixed\n"),
-  );
-  await stack.up();
-  expect(await healthy(stack)).toBe(true);
-  expect(stack.containers("server")).toHaveLength(1);
-});
+describe("a deployment", () => {
+  let stack: EngineStack;
+  beforeAll(async () => {
+    stack = await checkout.stack({ readyTimeout: 45 });
+    await stack.up();
+  });
 
-test("a server that the gateway does not reach fails the update with the gateway's answer, the old one keeps running, and the next good one takes over", async () => {
-  const stack = await checkout.stack({ readyTimeout: 45 });
-  await stack.up();
-  const [old = ""] = stack.containers("server");
-  const outputs = await stack.outputs();
-  const main = "applications/reference/archon_server/main.py";
-  // Its own health check finds it there.
-  checkout.edit(main, (text) => text.replace('host="0.0.0.0"', 'host="127.0.0.1"'));
-  const message = await stack.failingUp();
-  expect(message).toContain(
-    `The new server is not ready: within 45 s (archon:readyTimeout) ${await stack.url()}/health has not answered from it; the last answer is: 200 from the server at `,
-  );
-  expect(message).toContain(`The service keeps running release ${String(outputs["release"])}.`);
-  expect(message).toContain(`See all of the log with: docker logs ${stack.containers("gateway")[0]?.slice(0, 12)}`);
-  expect(stack.containers("server")).toEqual([old]);
-  expect(await healthy(stack)).toBe(true);
-  expect(await stack.outputs()).toEqual(outputs);
-  checkout.edit(main, (text) => text.replace('host="127.0.0.1"', 'host="0.0.0.0"'));
-  await stack.up();
-  expect(await healthy(stack)).toBe(true);
-  expect(stack.containers("server")).toHaveLength(1);
-});
+  test("with a server that does not start fails the update with the end of its log, the old one keeps running, and the next good one takes over", async () => {
+    const [old] = stack.containers("server");
+    const outputs = await stack.outputs();
+    checkout.edit(
+      "applications/reference/archon_server/__init__.py",
+      (text) => `${text}\nraise RuntimeError("not today")\n`,
+    );
+    const message = await stack.failingUp();
+    expect(message).toContain("The new server is not ready: it stopped by itself");
+    expect(message).toContain("not today");
+    expect(docker("inspect", "--format", "{{.State.Health.Status}}", old ?? "")).toBe("healthy");
+    expect(await healthy(stack)).toBe(true);
+    // The ledger is among them: a release that never ran is not one to go back to.
+    expect(await stack.outputs()).toEqual(outputs);
+    checkout.edit("applications/reference/archon_server/__init__.py", (text) =>
+      text.replace(/\nraise .*\n/, "\n# fixed\n"),
+    );
+    await stack.up();
+    expect(await healthy(stack)).toBe(true);
+    expect(stack.containers("server")).toHaveLength(1);
+  });
 
-test("a new gateway that reaches no server fails the update with its answer, and stops no server", async () => {
-  const stack = await checkout.stack({ readyTimeout: 45 });
-  await stack.up();
-  const servers = stack.containers("server");
-  const [gateway] = stack.containers("gateway");
-  const [right, wrong] = ["${ARCHON_ALIAS}:${ARCHON_SERVER_PORT}", "${ARCHON_ALIAS}:9"];
-  checkout.edit("gateway/haproxy.cfg", (text) => text.replace(right, wrong));
-  expect(await stack.failingUp()).toMatch(/has not answered from it; the last answer is: 503 Service Unavailable\. /);
-  expect(stack.containers("server")).toEqual(servers);
-  checkout.edit("gateway/haproxy.cfg", (text) => text.replace(wrong, right));
-  await stack.up();
-  expect(await healthy(stack)).toBe(true);
-  expect(stack.containers("server")).toEqual(servers);
-  expect(stack.containers("gateway")).not.toEqual([gateway]);
+  test("with a server that the gateway does not reach fails the update with the gateway's answer, the old one keeps running, and the next good one takes over", async () => {
+    const [old = ""] = stack.containers("server");
+    const outputs = await stack.outputs();
+    const main = "applications/reference/archon_server/main.py";
+    // Its own health check finds it there.
+    checkout.edit(main, (text) => text.replace('host="0.0.0.0"', 'host="127.0.0.1"'));
+    const message = await stack.failingUp();
+    expect(message).toContain(
+      `The new server is not ready: within 45 s (archon:readyTimeout) ${await stack.url()}/health has not answered from it; the last answer is: 200 from the server at `,
+    );
+    expect(message).toContain(`The service keeps running release ${String(outputs["release"])}.`);
+    expect(message).toContain(`See all of the log with: docker logs ${stack.containers("gateway")[0]?.slice(0, 12)}`);
+    expect(stack.containers("server")).toEqual([old]);
+    expect(await healthy(stack)).toBe(true);
+    expect(await stack.outputs()).toEqual(outputs);
+    checkout.edit(main, (text) => text.replace('host="127.0.0.1"', 'host="0.0.0.0"'));
+    await stack.up();
+    expect(await healthy(stack)).toBe(true);
+    expect(stack.containers("server")).toHaveLength(1);
+  });
+
+  test("with a new gateway that reaches no server fails the update with its answer, and stops no server", async () => {
+    const servers = stack.containers("server");
+    const [gateway] = stack.containers("gateway");
+    const [right, wrong] = ["${ARCHON_ALIAS}:${ARCHON_SERVER_PORT}", "${ARCHON_ALIAS}:9"];
+    checkout.edit("gateway/haproxy.cfg", (text) => text.replace(right, wrong));
+    expect(await stack.failingUp()).toMatch(/has not answered from it; the last answer is: 503 Service Unavailable\. /);
+    expect(stack.containers("server")).toEqual(servers);
+    checkout.edit("gateway/haproxy.cfg", (text) => text.replace(wrong, right));
+    await stack.up();
+    expect(await healthy(stack)).toBe(true);
+    expect(stack.containers("server")).toEqual(servers);
+    expect(stack.containers("gateway")).not.toEqual([gateway]);
+  });
 });

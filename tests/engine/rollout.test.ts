@@ -4,9 +4,9 @@ import { Checkout, fullStack, type EngineStack } from "../support/engine";
 import { Load } from "../support/load";
 
 /**
- * Nothing a client asks is lost while releases change, are rolled back or fail, with the real ML environment and the
- * demo model. ARCHON_TEST_ROUNDS changes, as many rollbacks, and as many failing releases of each kind; the figures in
- * docs/operations.md are those of 10 rounds of changes and 3 of failures.
+ * Nothing a client asks is lost while releases change, are rolled back or fail. ARCHON_TEST_ROUNDS changes, as many
+ * rollbacks, and as many failing releases of each kind; the figures in docs/operations.md are those of 10 rounds of
+ * changes and 3 of failures, all of them with the real ML environment.
  */
 jest.setTimeout(3_600_000);
 
@@ -14,46 +14,50 @@ const rounds = Number(process.env["ARCHON_TEST_ROUNDS"] ?? "1");
 /** In a run of all tests a load that takes both processors would slow down the files beside this one. */
 const requestsPerSecond = process.env["ARCHON_TEST_ROUNDS"] === undefined ? 10 : 60;
 const checkout = new Checkout();
-let stack: EngineStack;
-let load: Load;
-beforeAll(async () => {
-  stack = await fullStack(checkout);
-  await stack.up();
-  load = new Load(await stack.url(), requestsPerSecond);
-  await load.start();
-});
+const loads: Load[] = [];
 afterAll(() => {
-  load.end();
+  loads.forEach((load) => {
+    load.end();
+  });
   checkout.remove();
 });
+
+/** Deploys a stack and starts to ask it. */
+async function deployUnderLoad(stack: EngineStack): Promise<Load> {
+  await stack.up();
+  const load = new Load(await stack.url(), requestsPerSecond);
+  loads.push(load);
+  await load.start();
+  return load;
+}
+
+async function expectNothingLost(stack: EngineStack, load: Load): Promise<void> {
+  const report = await load.stop();
+  console.log(
+    `${report.searches} searches and ${report.uploads} uploads (${report.retries} retries) in ${report.seconds.toFixed(0)} s, ` +
+      `${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
+  );
+  expect(report.lost).toEqual([]);
+  expect((report.searches + report.uploads) / report.seconds).toBeGreaterThan(0);
+  expect(stack.containers("server")).toHaveLength(1);
+}
 
 const SERVER = "applications/reference/archon_server/__init__.py";
 const original = fs.readFileSync(path.join(checkout.directory, SERVER), "utf8");
 const server = (more: string): void => {
   checkout.edit(SERVER, () => `${original}\n${more}\n`);
 };
-const running = async (): Promise<string> => (await stack.outputs())["release"] as string;
+const running = async (stack: EngineStack): Promise<string> => (await stack.outputs())["release"] as string;
 
-test("releases change and are rolled back", async () => {
-  for (let round = 0; round < rounds; round++) {
-    const before = await running();
-    server(`# release ${round}`);
-    await stack.up();
-    const after = await running();
-    expect(after).not.toBe(before);
-    stack.configure({ release: before });
-    await stack.up();
-    expect(await running()).toBe(before);
-    stack.configure({ release: "" });
-    await stack.up();
-    expect(await running()).toBe(after);
-  }
-});
-
-/** How a release can be bad, and what the update then says. The test replaces the bad file after each. */
 const LATER =
   "import os, threading, time\ndef _end():\n    import urllib.request\n    while True:\n        try:\n            urllib.request.urlopen('http://127.0.0.1:8181/health')\n            os._exit(1)\n        except OSError:\n            time.sleep(0.1)\nthreading.Thread(target=_end, daemon=True).start()";
-const failures: Record<string, { spoil: () => void; message: RegExp }> = {
+/** How a release can be bad, and what the update then says. */
+interface Failure {
+  spoil: (stack: EngineStack) => void;
+  message: RegExp;
+}
+
+const beforeTheModel: Record<string, Failure> = {
   "a syntax error in the application": {
     spoil: () => {
       server("def (");
@@ -73,7 +77,7 @@ const failures: Record<string, { spoil: () => void; message: RegExp }> = {
     message: /The new server is not ready: it stopped by itself/,
   },
   "a server that hangs": {
-    spoil: () => {
+    spoil: (stack) => {
       server("import time\ntime.sleep(3600)");
       stack.configure({ readyTimeout: 15 });
     },
@@ -85,76 +89,117 @@ const failures: Record<string, { spoil: () => void; message: RegExp }> = {
     },
     message: /ran out of memory|stopped by itself/,
   },
-  "a broken package": {
-    spoil: () => {
-      stack.configure({ requirements: "tests/support/locks/small.txt", imports: ["six"] });
-    },
-    message: /it reports failed: [^]*not installed/,
-  },
-  "a model that is none": {
-    spoil: () => {
-      modelFrom((file, bytes) => (file === "model.safetensors" ? shuffled(bytes) : bytes));
-    },
-    message: /it reports failed: /,
-  },
-  "damaged weights": {
-    spoil: () => {
-      modelFrom((file, bytes) => (file === "model.safetensors" ? bytes.subarray(0, bytes.length / 2) : bytes));
-    },
-    message: /it reports failed: [^]*cannot be loaded/,
-  },
   "a mount that is missing": {
-    spoil: () => {
+    spoil: (stack) => {
       stack.configure({ caBundle: "/nonexistent/ca.pem" });
     },
     message: /nonexistent/,
   },
 };
 
-test.each(Object.keys(failures))(
-  "%s fails the update with the reason, and the old release keeps running",
-  async (kind) => {
-    const { spoil, message } = failures[kind] ?? { spoil: () => undefined, message: /$/ };
-    const { configuration } = stack;
-    for (let round = 0; round < Math.min(rounds, 3); round++) {
-      const before = await running();
-      try {
-        spoil();
-        expect(await stack.failingUp()).toMatch(message);
-        const health = await fetch(`${await stack.url()}/health`);
-        expect(((await health.json()) as { release: string }).release).toBe(before);
-      } finally {
-        // Otherwise every later test would fail too.
-        server(`# fixed ${kind} ${round}`);
-        stack.configuration = configuration;
-      }
-      await stack.up();
-    }
+const withTheModel: Record<string, Failure> = {
+  "a broken package": {
+    spoil: (stack) => {
+      stack.configure({ requirements: "tests/support/locks/small.txt", imports: ["six"] });
+    },
+    message: /it reports failed: [^]*not installed/,
   },
-);
+  "a model that is none": {
+    spoil: (stack) => {
+      modelFrom(stack, (file, bytes) => (file === "model.safetensors" ? shuffled(bytes) : bytes));
+    },
+    message: /it reports failed: /,
+  },
+  "damaged weights": {
+    spoil: (stack) => {
+      modelFrom(stack, (file, bytes) => (file === "model.safetensors" ? bytes.subarray(0, bytes.length / 2) : bytes));
+    },
+    message: /it reports failed: [^]*cannot be loaded/,
+  },
+};
 
-test("no request was lost and none was answered wrongly", async () => {
-  const report = await load.stop();
-  console.log(
-    `${report.searches} searches and ${report.uploads} uploads (${report.retries} retries) in ${report.seconds.toFixed(0)} s, ` +
-      `${((report.searches + report.uploads) / report.seconds).toFixed(0)} requests a second`,
-  );
-  expect(report.lost).toEqual([]);
-  expect((report.searches + report.uploads) / report.seconds).toBeGreaterThan(0);
-  expect(stack.containers("server")).toHaveLength(1);
+/** Updates a stack to a bad release, which must fail, and then to a good one. */
+async function failAndRecover(stack: EngineStack, kind: string, { spoil, message }: Failure): Promise<void> {
+  const { configuration } = stack;
+  for (let round = 0; round < Math.min(rounds, 3); round++) {
+    const before = await running(stack);
+    try {
+      spoil(stack);
+      expect(await stack.failingUp()).toMatch(message);
+      const health = await fetch(`${await stack.url()}/health`);
+      expect(((await health.json()) as { release: string }).release).toBe(before);
+    } finally {
+      // Otherwise every later test would fail too.
+      server(`# fixed ${kind} ${round}`);
+      stack.configuration = configuration;
+    }
+    await stack.up();
+  }
+}
+
+const TITLE = "%s fails the update with the reason, and the old release keeps running";
+const NOTHING_LOST = "no request was lost and none was answered wrongly";
+
+describe("with the real ML environment and the demo model", () => {
+  let stack: EngineStack;
+  let load: Load;
+  beforeAll(async () => {
+    stack = await fullStack(checkout);
+    load = await deployUnderLoad(stack);
+  });
+
+  test("releases change and are rolled back", async () => {
+    for (let round = 0; round < rounds; round++) {
+      const before = await running(stack);
+      server(`# release ${round}`);
+      await stack.up();
+      const after = await running(stack);
+      expect(after).not.toBe(before);
+      stack.configure({ release: before });
+      await stack.up();
+      expect(await running(stack)).toBe(before);
+      stack.configure({ release: "" });
+      await stack.up();
+      expect(await running(stack)).toBe(after);
+    }
+  });
+
+  test.each(Object.entries(withTheModel))(TITLE, async (kind, failure) => {
+    await failAndRecover(stack, kind, failure);
+  });
+
+  test("the snapshots of the releases that failed are collected, the one that serves is not", async () => {
+    const { models } = (await stack.outputs()) as { models: { revision: string }[] };
+    expect(fs.readdirSync(path.join(stack.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(
+      models.map(({ revision }) => revision),
+    );
+  });
+
+  test(NOTHING_LOST, async () => {
+    await expectNothingLost(stack, load);
+  });
 });
 
-test("the snapshots of the releases that failed are collected, the one that serves is not", async () => {
-  const { models } = (await stack.outputs()) as { models: { revision: string }[] };
-  server("# last");
-  await stack.up();
-  expect(fs.readdirSync(path.join(stack.root, "models/huggingface/hub/models--local--demo/snapshots"))).toEqual(
-    models.map(({ revision }) => revision),
-  );
+/** A server without a model starts in a fraction of the time, and these releases fail before one would be loaded. */
+describe("with a small environment and no model", () => {
+  let stack: EngineStack;
+  let load: Load;
+  beforeAll(async () => {
+    stack = await checkout.stack();
+    load = await deployUnderLoad(stack);
+  });
+
+  test.each(Object.entries(beforeTheModel))(TITLE, async (kind, failure) => {
+    await failAndRecover(stack, kind, failure);
+  });
+
+  test(NOTHING_LOST, async () => {
+    await expectNothingLost(stack, load);
+  });
 });
 
 /** Makes the stack's model another one: the demo model with changed files. */
-function modelFrom(change: (file: string, bytes: Buffer) => Buffer): void {
+function modelFrom(stack: EngineStack, change: (file: string, bytes: Buffer) => Buffer): void {
   const [from, to] = [path.join(checkout.directory, "demo/reranker"), path.join(checkout.directory, "models/spoiled")];
   fs.mkdirSync(to, { recursive: true });
   for (const file of fs.readdirSync(from)) {
