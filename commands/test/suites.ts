@@ -125,7 +125,7 @@ async function checkWorkflows(print: Print): Promise<Counts> {
 
 async function runBrowser(print: Print): Promise<Counts> {
   const chromium = await ensureChromium({ ...silent, message: print });
-  return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, print, "--runInBand");
+  return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, print);
 }
 
 /**

@@ -64,6 +64,7 @@ deadline=$((SECONDS + GATE_TIMEOUT))
 ready_since=
 reached=
 answer=
+gateway=
 while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
   inspected=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$inspected"
@@ -82,8 +83,12 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
         asked_before=$answer
         if answer=$(ask_gateway); then
           reached=yes
-        elif [[ -z "$asked_before" ]]; then
-          echo "The server is healthy, but $GATE_URL does not answer from it yet: $answer"
+        else
+          if [[ -z "$asked_before" ]]; then
+            echo "The server is healthy, but $GATE_URL does not answer from it yet: $answer"
+          fi
+          gateway=$(docker inspect --format '{{.State.Status}}' "$GATE_GATEWAY" 2>/dev/null || echo removed)
+          [[ "$gateway" == running ]] || break
         fi
       fi
       if [[ -n "$reached" ]] && ((SECONDS - ready_since >= settle)); then
@@ -114,6 +119,9 @@ elif [[ "${health:-}" == unusable ]]; then
   reason="its smoke test (archon:application.smokeTest) failed${used:+: ${used##*$'\n'}}"
 elif [[ "${health:-}" == starting ]]; then
   reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${reports:+; its health check says: ${reports##*$'\n'}}"
+elif [[ -n "$gateway" && "$gateway" != running ]]; then
+  unreached=yes
+  reason="the gateway does not run (it is ${gateway}), so that $GATE_URL does not answer"
 elif [[ "${health:-}" == healthy ]]; then
   unreached=yes
   reason="within ${GATE_TIMEOUT} s (archon:readyTimeout) $GATE_URL has not answered from it; the last answer is: ${answer}"

@@ -8,11 +8,6 @@ import { GATEWAY_USER, tlsMounts, tlsPaths } from "./tls";
 /** Port for plain HTTP inside the container, which other containers may ask too. */
 const HTTP_PORT = 8080;
 
-/** Exits with 0 if HAProxy answers. Runs every few seconds: starting Python for it takes thirty times as long. */
-const PROBE =
-  "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /.gateway/health HTTP/1.0\\r\\n\\r\\n' >&3 && " +
-  "mapfile -t reply <&3 && [[ $reply == *' 200 '* ]]";
-
 export interface GatewayArgs {
   deployment: DeploymentIdentity;
   service: string;
@@ -38,7 +33,8 @@ export interface GatewayArgs {
 
 /**
  * The container that owns a service's port. It routes to the servers that are ready, and stays when their release
- * changes. It needs none of them to start: without any it answers 503.
+ * changes. It needs none of them to start: without any it answers 503. It has no health check of the engine's, which would
+ * start a program every few seconds: the readiness gate asks through it in each update, and the doctor at its port.
  */
 export class Gateway extends pulumi.ComponentResource {
   /** The files that it serves TLS with. */
@@ -74,15 +70,6 @@ export class Gateway extends pulumi.ComponentResource {
         ],
         ...(args.tls === undefined ? {} : tlsArgs(args.tls)),
         labels: labels(args.deployment, "gateway", { service: args.service }),
-        healthcheck: {
-          tests: ["CMD", "bash", "-c", PROBE],
-          interval: "2s",
-          timeout: "5s",
-          retries: 3,
-          startPeriod: "20s",
-        },
-        wait: true,
-        waitTimeout: 30,
         destroyGraceSeconds: 10,
         ...memoryLimit(128, args.limitsSwap),
       },

@@ -156,10 +156,11 @@ export function containerArgs(args: Omit<ServerArgs, "gateway" | "stopOld" | "au
       ...(hasRoles(args.release) ? {} : { release: args.release.id }),
       ...(args.store === undefined ? {} : { models: args.release.models.map(snapshotOf).join(" ") }),
     }),
-    // Until the start period ends, a failing health check means "starting". The readiness gate waits as long.
+    // Until the start period ends, a failing health check means "starting". The readiness gate waits as long. Each check
+    // takes about 70 ms of a processor for as long as the server runs; a longer interval would delay every update.
     healthcheck: {
       tests: ["CMD", ...readiness.command],
-      interval: "2s",
+      interval: "3s",
       timeout: goDuration(readiness.timeoutSeconds),
       retries: 3,
       startPeriod: goDuration(args.readyTimeout),

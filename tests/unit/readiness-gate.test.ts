@@ -4,16 +4,22 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 /**
- * Proves what the readiness gate says of a smoke test, with a stand-in for the Docker client that reports a server which
- * is ready. How a gate finds a server, only the engine suite proves.
+ * Proves what the readiness gate says of a smoke test and of a gateway that does not run, with a stand-in for the Docker
+ * client that reports a server which is ready. How a gate finds a server, only the engine suite proves.
  */
 const script = path.join(__dirname, "../../components/scripts/readiness-gate.sh");
 
+const SERVER = "c".repeat(64);
+const GATEWAY = "d".repeat(64);
+
 const DOCKER = `#!/bin/bash
-case "$1 $3" in
-"inspect {{.State.Status}}") echo running ;;
+case "$1 $3 \${@: -1}" in
+"inspect {{.State.Status}} ${SERVER}") echo running ;;
+"inspect {{.State.Status}} ${GATEWAY}") echo "$GATEWAY_STATE" ;;
 "inspect "*RestartCount*) echo running healthy 0 false ;;
+"run "*) [[ "$GATEWAY_STATE" == running ]] || { echo "Connection refused"; exit 1; } ;;
 "exec "*) eval "$SMOKE_TEST" ;;
+"logs "*) echo "the log of \${@: -1}" ;;
 esac
 `;
 
@@ -26,15 +32,19 @@ afterEach(() => {
   fs.rmSync(directory, { recursive: true });
 });
 
-/** @param smokeTest what the smoke test does, in Bash */
-function gate(smokeTest: string): { code: number | null; output: string } {
+/**
+ * @param smokeTest what the smoke test does, in Bash
+ * @param gateway the state of the gateway's container
+ */
+function gate(smokeTest: string, gateway = "running"): { code: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(script, {
     encoding: "utf8",
     env: {
       PATH: `${directory}:${process.env["PATH"] ?? ""}`,
       SMOKE_TEST: smokeTest,
-      GATE_CONTAINER: "c".repeat(64),
-      GATE_GATEWAY: "g".repeat(64),
+      GATEWAY_STATE: gateway,
+      GATE_CONTAINER: SERVER,
+      GATE_GATEWAY: GATEWAY,
       GATE_URL: "http://127.0.0.1:8181/health",
       GATE_ASK_OPTIONS: "--rm",
       GATE_ASK_IMAGE: "gateway:1",
@@ -70,5 +80,14 @@ test("a smoke test that runs into the time limit is said to, whatever it printed
   expect(code).toBe(1);
   expect(output).toContain(
     "its smoke test (archon:application.smokeTest) did not end within 1 s (archon:readyTimeout); the last it said is: an upload began.",
+  );
+});
+
+test("a gateway that does not run is named at once, with its log", () => {
+  const { code, output } = gate("true", "restarting");
+  expect(code).toBe(1);
+  expect(output).toContain(
+    "the gateway does not run (it is restarting), so that http://127.0.0.1:8181/health does not answer. The end of the gateway's log:\n" +
+      `  the log of ${GATEWAY}\n`,
   );
 });
