@@ -50,7 +50,8 @@ async function runPytest(image: string, print: Print): Promise<Counts> {
     "-p",
     "no:cacheprovider",
     // An idle worker takes tests from another one, so that all of them finish at about the same time.
-    `--numprocesses=${Math.max(2, os.availableParallelism())}`,
+    // One more than there are processors, because tests of the server wait for it.
+    `--numprocesses=${os.availableParallelism() + 1}`,
     "--dist=worksteal",
     `--junitxml=/results/${report}`,
     ...(process.stdout.isTTY ? ["--color=yes"] : []),

@@ -19,8 +19,8 @@ export interface Suite {
   run(print: Print): Promise<Counts>;
 }
 
-/** Files of engine tests that run at the same time. More than one, because they wait for containers most of the time. */
-const engineWorkers = "3";
+/** Files of engine tests that run at the same time. Four keep two processors busy: they often wait for a container. */
+const engineWorkers = "4";
 
 /** Every suite, the quick ones first. `npm test engine` runs both parts of the engine suite. */
 export const suites: readonly Suite[] = [

@@ -3,18 +3,18 @@ const { default: Sequencer } = require("@jest/test-sequencer");
 /** Files that take minutes. If one of them started last, it would run alone at the end. */
 const LONGEST = [
   "rollout",
-  "full",
   "releases",
-  "failures",
   "archon",
+  "failures",
   "shared-state",
-  "doctor",
+  "full",
   "services",
-  "deploy",
-  "commands",
+  "hosts",
+  "doctor",
   "faults",
-  "concurrency",
-  "upgrade",
+  "commands",
+  "identity",
+  "deploy",
 ].map((name) => `/tests/engine/${name}.test.ts`);
 
 /** Starts the longest files first, the others as jest would. */
