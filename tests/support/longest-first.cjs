@@ -1,21 +1,25 @@
 const { default: Sequencer } = require("@jest/test-sequencer");
 
-/** Files that take minutes. If one of them started last, it would run alone at the end. */
+/** The files that take longest in their suite. If one of them started last, it would run alone at the end. */
 const LONGEST = [
-  "rollout",
-  "releases",
-  "archon",
-  "failures",
-  "shared-state",
-  "full",
-  "services",
-  "hosts",
-  "doctor",
-  "faults",
-  "commands",
-  "identity",
-  "deploy",
-].map((name) => `/tests/engine/${name}.test.ts`);
+  "engine/rollout",
+  "engine/releases",
+  "engine/archon",
+  "engine/failures",
+  "engine/shared-state",
+  "engine/full",
+  "engine/services",
+  "engine/hosts",
+  "engine/doctor",
+  "engine/faults",
+  "engine/commands",
+  "engine/identity",
+  "engine/deploy",
+  "unit/deployment",
+  "unit/readiness-gate",
+  "unit/setup-run",
+  "unit/typescript",
+].map((name) => `/tests/${name}.test.ts`);
 
 /** Starts the longest files first, the others as jest would. */
 module.exports = class LongestFirst extends Sequencer {
