@@ -1,4 +1,8 @@
+import { referenceServer } from "../../applications/reference/application";
+import { ensureImage } from "../../commands/lib/images";
+import { silent } from "../../commands/lib/progress";
 import { findProgram } from "../../commands/setup/docker";
+import { devStack } from "../../config/stack";
 import type { Release } from "../../release/release";
 import { Checkout, docker, hasImage, type EngineStack } from "../support/engine";
 import { changesOf, summaryOf } from "../support/preview-summary";
@@ -23,9 +27,8 @@ const run = findProgram("go") === undefined ? describe.skip : describe;
 run("an image of a registry", () => {
   beforeAll(async () => {
     registry = await Registry.start();
-    const built = await checkout.stack();
-    await built.up();
-    ({ server: base } = (await built.outputs())["images"] as { server: string });
+    const { image } = referenceServer;
+    base = await ensureImage(image, devStack, silent, { args: image.buildArguments({ browser: false }) });
     first = await registry.push(base, "first");
     second = await registry.push(base, "second");
     stack = await checkout.stack({ application: { kind: "reference", image: first }, retain: 2 });
