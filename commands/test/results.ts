@@ -4,42 +4,6 @@ import { duration } from "../lib/render";
 /** Prints one line. */
 export type Print = (line: string) => void;
 
-/** Where one of several works that run at the same time prints. */
-export interface Output {
-  print: Print;
-  /** Must be called when the work has ended. */
-  end: () => void;
-}
-
-/**
- * Gives outputs to works that run at the same time, so that each reads as if it ran alone: the first one prints at once,
- * and what another one prints waits until those before it have ended.
- */
-export function inTurn(write: Print): () => Output {
-  const kept: string[][] = [];
-  const ended = new Set<number>();
-  let turn = 0;
-  return () => {
-    const index = kept.push([]) - 1;
-    return {
-      print: (line) => {
-        if (index === turn) {
-          write(line);
-        } else {
-          kept[index]?.push(line);
-        }
-      },
-      end: () => {
-        ended.add(index);
-        while (ended.has(turn)) {
-          turn += 1;
-          kept[turn]?.splice(0).forEach(write);
-        }
-      },
-    };
-  };
-}
-
 /** How many tests ended how. */
 export interface Counts {
   passed: number;

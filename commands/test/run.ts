@@ -1,12 +1,11 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { inspect } from "node:util";
 import { Interrupted, UserError } from "../../lib/errors";
 import { ensureSetup } from "../setup/ensure";
 import { Steps } from "../lib/progress";
 import { duration } from "../lib/render";
-import { closingLine, inTurn, sum, type Counts, type Print } from "./results";
+import { closingLine, sum, type Counts, type Print } from "./results";
 import { suites, type Suite } from "./suites";
 
 /**
@@ -34,33 +33,28 @@ function choose(names: readonly string[]): readonly Suite[] {
   return names.length === 0 ? suites : suites.filter(({ name }) => names.includes(name));
 }
 
-/** Runs the suites of each stage at the same time, and one stage after the other. */
+/** Runs suites one after the other: some tests wait for a server and fail if another suite takes all processors. */
 async function runAll(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
   const results: Counts[] = [];
-  for (const stage of new Set(chosen.map((suite) => suite.stage))) {
-    const together = chosen.filter((suite) => suite.stage === stage);
-    const nextOutput = inTurn((line) => console.log(line));
-    const runs = together.map(async (suite) => {
-      const { print, end } = nextOutput();
-      return runSuite(suite, setupFailure, print).finally(end);
-    });
-    results.push(...(await Promise.all(runs)));
+  for (const suite of chosen) {
+    results.push(await runSuite(suite, setupFailure));
   }
   return results;
 }
 
 /** Runs a suite. One that cannot run at all counts as one failure, and its reason is printed; the others still run. */
-async function runSuite(suite: Suite, setupFailure: unknown, print: Print): Promise<Counts> {
+async function runSuite(suite: Suite, setupFailure: unknown): Promise<Counts> {
+  const print: Print = (line) => console.log(line);
   const start = performance.now();
-  print(`\n── ${suite.name}: ${suite.title}`);
+  console.log(`\n── ${suite.name}: ${suite.title}`);
   const failure = suite.needsSetup ? setupFailure : undefined;
   let counts: Counts | undefined;
   const error = failure ?? (await failureOf(suite.run(print).then((value) => (counts = value))));
   if (error !== undefined) {
-    print(error instanceof UserError ? error.message : inspect(error));
+    console.error(error instanceof UserError ? error.message : error);
   }
   const result = counts ?? { passed: 0, failed: 1, skipped: 0 };
-  print(`── ${suite.name}: ${closingLine(result)} in ${duration(performance.now() - start)}`);
+  console.log(`── ${suite.name}: ${closingLine(result)} in ${duration(performance.now() - start)}`);
   return result;
 }
 

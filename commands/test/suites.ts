@@ -16,8 +16,6 @@ export interface Suite {
   title: string;
   /** Whether it needs Docker, the base image and Pulumi. */
   needsSetup: boolean;
-  /** The suites of one stage run at the same time, because each alone leaves some of the processors idle. */
-  stage: "sources" | "server" | "engine";
   run(print: Print): Promise<Counts>;
 }
 
@@ -30,42 +28,36 @@ export const suites: readonly Suite[] = [
     name: "check",
     title: "format, types, lint and workflows",
     needsSetup: false,
-    stage: "sources",
     run: runChecks,
   },
   {
     name: "unit",
     title: "units, with mocks",
     needsSetup: false,
-    stage: "sources",
     run: (print) => runJest("unit", process.env, print),
   },
   {
     name: "go",
     title: "the provider that the set-up builds",
     needsSetup: true,
-    stage: "sources",
     run: runGo,
   },
   {
     name: "python",
     title: "lint, store tool, server and demo model",
     needsSetup: true,
-    stage: "server",
     run: runPython,
   },
   {
     name: "browser",
     title: "the page in Chromium, against a deployed server",
     needsSetup: true,
-    stage: "server",
     run: runBrowser,
   },
   {
     name: "engine",
     title: "real Pulumi on the real engine",
     needsSetup: true,
-    stage: "engine",
     run: (print) => runJest("engine", pulumiEnvironment(), print, `--maxWorkers=${engineWorkers}`),
   },
 ];

@@ -1,6 +1,5 @@
 import {
   closingLine,
-  inTurn,
   jestTimes,
   junitTimes,
   parseGo,
@@ -9,25 +8,6 @@ import {
   sum,
   timeTable,
 } from "../../commands/test/results";
-
-test("works that run at the same time print one after the other", () => {
-  const lines: string[] = [];
-  const next = inTurn((line) => lines.push(line));
-  const [first, second, third] = [next(), next(), next()];
-
-  second.print("second 1");
-  first.print("first 1");
-  third.print("third 1");
-  third.end();
-  expect(lines).toEqual(["first 1"]);
-
-  first.end();
-  second.print("second 2");
-  expect(lines).toEqual(["first 1", "second 1", "second 2"]);
-
-  second.end();
-  expect(lines).toEqual(["first 1", "second 1", "second 2", "third 1"]);
-});
 
 test("the closing line names the skipped ones only if there are any", () => {
   expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe("12 passed, 0 failed");
