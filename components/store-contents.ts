@@ -19,9 +19,12 @@ const LISTED = [
   "models/huggingface/manifests/*/*.proof.json",
 ];
 
-/** What a listing has instead of paths when the directory is there and empty. */
+/**
+ * What a listing has instead of paths when the directory is there and empty. An empty `refs` does not count: Docker makes
+ * it where the garbage collection of another store finds no store.
+ */
 export const EMPTY_DIRECTORY = ".";
-const LIST = `cd /store && if [ -z "$(ls -A)" ]; then echo ${EMPTY_DIRECTORY}; fi; for each in ${LISTED.join(" ")}; do echo "$each"; done`;
+const LIST = `cd /store && if [ -z "$(ls -A | grep -vx refs)$(ls -A refs 2>/dev/null)" ]; then echo ${EMPTY_DIRECTORY}; fi; for each in ${LISTED.join(" ")}; do echo "$each"; done`;
 
 /** Whether the store has a file or directory of this path in it. What cannot be known counts as there. */
 export type StoreContents = (relative: string) => boolean;
