@@ -81,8 +81,7 @@ const report = output(fileURLToPath(new URL("store-job.sh", import.meta.url)), [
     ...process.env,
     JOB_OPTIONS: [
       process.env.JOB_OPTIONS,
-      // Where another store was removed by hand, or its disk is missing, Docker makes an empty directory. The store tool
-      // then keeps every image.
+      // Where another store was removed by hand, Docker makes an empty directory, which refers to nothing.
       ...others.map(({ source, target }) => `--volume=${source}:${target}:ro`),
     ].join("\n"),
     JOB_COMMAND: [process.env.JOB_COMMAND, ...others.flatMap(({ target }) => ["--also-references", target])].join("\n"),

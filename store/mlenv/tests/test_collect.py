@@ -217,16 +217,6 @@ def test_images_without_any_reference_are_reported(store: Store, tmp_path):
     assert sorted(path.name for path in store.gc_roots.iterdir()) == ["archon-dev.json"]
 
 
-def test_no_image_is_reported_while_another_store_may_be_on_a_missing_disk(store: Store, tmp_path):
-    assert hold(store, "archon-dev", content(["server:1", "server:2"])).status == 0
-    missing = tmp_path / "missing"
-    missing.mkdir()
-    assert report(collect(store, "archon-dev", content(["server:2"]), [], "--also-references", missing))["images"] == []
-    assert report(prune(store, "--also-references", missing, images=["server:1"]))["images"] == []
-    (missing / "else-dev.owner").write_text("a stack that has no GC roots yet")
-    assert report(prune(store, "--also-references", missing, images=["server:1"]))["images"] == ["server:1"]
-
-
 def test_a_stack_that_is_still_deployed_is_not_forgotten(store: Store):
     assert hold(store, "archon-prod", content(["server:1"])).status == 0
     claim = store.gc_roots / "archon-prod.owner"

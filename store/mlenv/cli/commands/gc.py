@@ -44,7 +44,7 @@ def collect(options: argparse.Namespace) -> None:
         gc_roots.write(store.gc_roots, options.stack, keep)
         failpoints.reach("collect.referenced")
         roots_by_stack = gc_roots.read(store.gc_roots)
-        images = _unreferenced(images_before, [*roots_by_stack.values(), *other_stores], options.also_references)
+        images = _unreferenced(images_before, [*roots_by_stack.values(), *other_stores])
         _remove_garbage(store, roots_by_stack, running, images, options)
 
 
@@ -75,8 +75,7 @@ def prune(options: argparse.Namespace) -> None:
             for item in forgotten:
                 gc_roots.forget(store.gc_roots, item.stack)
         forgotten_images = [image for item in forgotten for image in item.roots.images]
-        all_roots = [*roots_by_stack.values(), *other_stores]
-        images = _unreferenced([*candidates, *forgotten_images], all_roots, options.also_references)
+        images = _unreferenced([*candidates, *forgotten_images], [*roots_by_stack.values(), *other_stores])
         _remove_garbage(store, roots_by_stack, running, images, options)
 
 
@@ -107,14 +106,7 @@ def _roots_of_other_stores(directories: Iterable[Path]) -> list[StackRoots]:
     return [item for directory in directories for item in gc_roots.read(directory).values()]
 
 
-def _unreferenced(images: Iterable[str], all_roots: Sequence[StackRoots], other_stores: Iterable[Path]) -> list[str]:
-    """Those of the images that no stack references. The caller removes them: this tool has no access to the engine.
-
-    A store that a stack has claimed has a file among its GC roots, also before the first of them. An empty directory is
-    what Docker made where such a store was removed, or where its disk is missing: then every image may be referenced.
-    """
-    if any(next(directory.iterdir(), None) is None for directory in other_stores):
-        progress.info("another store of this engine was removed, or its disk is missing: every image is kept")
-        return []
+def _unreferenced(images: Iterable[str], all_roots: Sequence[StackRoots]) -> list[str]:
+    """Those of the images that no stack references. The caller removes them: this tool has no access to the engine."""
     referenced = {image for item in all_roots for image in item.roots.images}
     return sorted(set(images) - referenced)
