@@ -64,7 +64,7 @@ deadline=$((SECONDS + GATE_TIMEOUT))
 ready_since=
 reached=
 answer=
-gateway=
+gateway=running
 while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
   inspected=$(docker inspect --format "$format" "$GATE_CONTAINER")
   read -r status health restarts oom <<<"$inspected"
@@ -119,9 +119,9 @@ elif [[ "${health:-}" == unusable ]]; then
   reason="its smoke test (archon:application.smokeTest) failed${used:+: ${used##*$'\n'}}"
 elif [[ "${health:-}" == starting ]]; then
   reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${reports:+; its health check says: ${reports##*$'\n'}}"
-elif [[ -n "$gateway" && "$gateway" != running ]]; then
+elif [[ "$gateway" != running ]]; then
   unreached=yes
-  reason="the gateway does not run (it is ${gateway}), so that $GATE_URL does not answer"
+  reason="the gateway does not run (it is ${gateway}), so $GATE_URL does not answer"
 elif [[ "${health:-}" == healthy ]]; then
   unreached=yes
   reason="within ${GATE_TIMEOUT} s (archon:readyTimeout) $GATE_URL has not answered from it; the last answer is: ${answer}"

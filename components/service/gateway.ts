@@ -33,8 +33,8 @@ export interface GatewayArgs {
 
 /**
  * The container that owns a service's port. It routes to the servers that are ready, and stays when their release
- * changes. It needs none of them to start: without any it answers 503. It has no health check of the engine's, which would
- * start a program every few seconds: the readiness gate asks through it in each update, and the doctor at its port.
+ * changes. It needs none of them to start: without any it answers 503. It has no Docker health check, which would start a
+ * program every few seconds: the readiness gate of each update and the doctor send requests through it.
  */
 export class Gateway extends pulumi.ComponentResource {
   /** The files that it serves TLS with. */

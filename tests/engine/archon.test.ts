@@ -105,6 +105,7 @@ async function imagesOf(stack: EngineStack): Promise<{ packages: string; server:
 describe.each(["2025-08", "uv"] as const)("the server of the era %s", (era: ArchonEra) => {
   let stack: EngineStack;
   let directory: string;
+
   beforeAll(async () => {
     ({ stack, directory } = await archonStack(checkout, era, backend));
   });

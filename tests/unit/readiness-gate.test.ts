@@ -87,7 +87,7 @@ test("a gateway that does not run is named at once, with its log", () => {
   const { code, output } = gate("true", "restarting");
   expect(code).toBe(1);
   expect(output).toContain(
-    "the gateway does not run (it is restarting), so that http://127.0.0.1:8181/health does not answer. The end of the gateway's log:\n" +
+    "the gateway does not run (it is restarting), so http://127.0.0.1:8181/health does not answer. The end of the gateway's log:\n" +
       `  the log of ${GATEWAY}\n`,
   );
 });
