@@ -185,7 +185,7 @@ export interface Variables {
 
 /** How a container shows that it is ready. */
 export interface Readiness {
-  /** Run inside the container; exits with 0 when it is ready. */
+  /** Run inside the container; exits with 0 when it is ready. No argument has a line break. */
   command: readonly string[];
   /** The path that the gateway asks for; 2xx and 3xx mean that the server can answer requests. */
   path: string;

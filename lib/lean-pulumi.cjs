@@ -1,10 +1,21 @@
 "use strict";
 // Required before @pulumi/pulumi, this halves the time that it takes to load. What Pulumi needs only to serialise
-// functions, a package manager and a compiler, is loaded when something first uses it, which nothing here does.
+// functions, a package manager and a compiler, and what it needs only to send traces, is loaded when something first uses
+// it, which nothing here does.
 
 const Module = require("module");
 
-for (const name of ["@npmcli/arborist", "typescript"]) {
+const SERIALISING = ["@npmcli/arborist", "typescript"];
+const TRACING = [
+  "@opentelemetry/exporter-zipkin",
+  "@opentelemetry/instrumentation",
+  "@opentelemetry/instrumentation-grpc",
+  "@opentelemetry/resources",
+  "@opentelemetry/sdk-trace-base",
+  "@opentelemetry/sdk-trace-node",
+];
+
+for (const name of [...SERIALISING, ...TRACING]) {
   const file = require.resolve(name, { paths: [require.resolve("@pulumi/pulumi")] });
   const lazy = new Module(file, module);
   const load = () => {

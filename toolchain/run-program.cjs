@@ -5,4 +5,6 @@
 if (process.argv.at(-1).endsWith(".cjs")) {
   delete process.env.PULUMI_NODEJS_TYPESCRIPT;
 }
+// Here it is early enough to leave out the tracing, too.
+require("../lib/lean-pulumi.cjs");
 require("@pulumi/pulumi/cmd/run");

@@ -204,7 +204,7 @@ export function probe(port: number, { path: url, body = "" }: Pick<PythonService
     `if [[ $reply =~ ^HTTP/1\\.[01]\\ 200\\  && $reply =~ $body ]]; then exit 0; fi`,
     `tail -n 1 <<<"$reply"`,
     "exit 1",
-  ].join("\n");
+  ].join("; ");
 }
 
 function shellQuoted(word: string): string {

@@ -7,6 +7,7 @@ import { goEnvironment } from "../setup/pulumi-compile";
 import { pulumiEnvironment, readTools } from "../lib/environment";
 import { silent } from "../lib/progress";
 import { runJest, succeeds } from "./jest";
+import { withKeptImages } from "./kept-images";
 import { runPython } from "./python";
 import { parseGo, sum, verdict, type Counts, type Print } from "./results";
 
@@ -58,7 +59,7 @@ export const suites: readonly Suite[] = [
     name: "engine",
     title: "real Pulumi on the real engine",
     needsSetup: true,
-    run: (print) => runJest("engine", pulumiEnvironment(), print, `--maxWorkers=${engineWorkers}`),
+    run: runEngine,
   },
 ];
 
@@ -126,6 +127,10 @@ async function checkWorkflows(print: Print): Promise<Counts> {
 async function runBrowser(print: Print): Promise<Counts> {
   const chromium = await ensureChromium({ ...silent, message: print });
   return runJest("browser", { ...pulumiEnvironment(), ARCHON_CHROMIUM: chromium }, print);
+}
+
+async function runEngine(print: Print): Promise<Counts> {
+  return withKeptImages(print, () => runJest("engine", pulumiEnvironment(), print, `--maxWorkers=${engineWorkers}`));
 }
 
 /**

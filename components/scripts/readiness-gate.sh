@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Waits until a server is ready, answers through the gateway, and stays ready for a moment. Fails at once, with the last
-# lines of its log, when it has exited, restarted or become unhealthy, and otherwise after GATE_TIMEOUT seconds.
+# lines of its log, when it has exited, restarted or failed for good, and otherwise after GATE_TIMEOUT seconds. It runs the
+# health check itself: the engine does so twice a minute.
 #   GATE_CONTAINER      id of the container
 #   GATE_GATEWAY        id of the gateway's container
 #   GATE_URL            what to ask for, at the address and port that people use
@@ -8,6 +9,8 @@
 #   GATE_ASK_OPTIONS    options of `docker run` for the container that asks, one a line
 #   GATE_ASK_IMAGE      its image, with Python
 #   GATE_ANY_ANSWER     "true" if every answer of the server will do, also an error; else unset
+#   GATE_CHECK          its health check, one argument a line
+#   GATE_CHECK_TIMEOUT  seconds that the health check may take
 #   GATE_FAILED_PREFIX  how the output of its health check begins when the release has failed; empty when it never says so
 #   GATE_SMOKE_TEST     Python program that uses the ready server inside its container; empty or unset for none
 #   GATE_SMOKE_TEST_ARGUMENTS  its arguments, one a line
@@ -21,6 +24,17 @@ set -euo pipefail
 scripts=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source-path=SCRIPTDIR
 source "$scripts/servers.sh"
+
+# Whether the server says that it is ready. Prints what its health check prints.
+check_health() {
+  local check
+  mapfile -t check <<<"$GATE_CHECK"
+  docker exec "$GATE_CONTAINER" timeout "$GATE_CHECK_TIMEOUT" "${check[@]}" 2>&1 || {
+    local code=$?
+    ((code != 124)) || echo "no answer within $GATE_CHECK_TIMEOUT s"
+    return "$code"
+  }
+}
 
 # Asks through the gateway for two seconds, until this server has answered. Fails with the last answer.
 ask_gateway() {
@@ -55,78 +69,74 @@ if [[ "$status" == exited ]]; then
   start_servers <<<"$GATE_CONTAINER"
 fi
 
-# A server that crashes right after its first good answer must not pass.
+# A server that crashes right after its first good answer must not pass: it must be ready again, so many seconds later.
 settle=2
-# The state, as one line, and then what the health checks have printed.
-format='{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.OOMKilled}}
-{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}'
+format='{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}}'
 deadline=$((SECONDS + GATE_TIMEOUT))
-ready_since=
+checks=0
+verdict=
 reached=
 answer=
 gateway=running
 while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
-  inspected=$(docker inspect --format "$format" "$GATE_CONTAINER")
-  read -r status health restarts oom <<<"$inspected"
-  # While a container is starting, the engine does not act on a failing health check. Once its last two reports say that
-  # the release has failed, waiting is no use.
-  reports=$(sed '1d; /^$/d' <<<"$inspected" | tail --lines=2)
-  failures=$(awk -v prefix="$GATE_FAILED_PREFIX" 'prefix != "" && index($0, prefix) == 1' <<<"$reports" | wc -l)
-  if ((failures == 2)); then
-    health=failed
+  if checked=$(check_health); then ready=yes; else ready=; fi
+  read -r status restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
+  [[ "$status $restarts" == "running 0" ]] || break
+  report=${checked##*$'\n'}
+  if [[ -n "$ready" && -n "$reached" ]]; then
+    used=$(smoke_test) && echo "${used:+$used$'\n'}ready" && exit 0
+    smoke_test_code=$?
+    verdict=unusable
+    # It may have ended in the test, for the first time with its model in memory.
+    read -r status restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
     break
+  elif [[ -n "$ready" ]]; then
+    verdict=ready
+    asked_before=$answer
+    if answer=$(ask_gateway); then
+      reached=yes
+    else
+      if [[ -z "$asked_before" ]]; then
+        echo "The server is ready, but $GATE_URL does not answer from it yet: $answer"
+      fi
+      gateway=$(docker inspect --format '{{.State.Status}}' "$GATE_GATEWAY" 2>/dev/null || echo removed)
+      [[ "$gateway" == running ]] || break
+    fi
+    pause=$settle
+  else
+    reached=
+    # One report that the release has failed may be of a moment, two in a row are not.
+    if [[ -n "$GATE_FAILED_PREFIX" && "$checked" == "$GATE_FAILED_PREFIX"* ]]; then
+      [[ "$verdict" != failing ]] || { verdict=failed && break; }
+      verdict=failing
+    else
+      verdict=starting
+    fi
+    # A check takes processor time that the starting server could use.
+    if ((++checks < 5)); then pause=0.5; else pause=2; fi
   fi
-  case "$status $health $restarts" in
-    "running healthy 0")
-      : "${ready_since:=$SECONDS}"
-      if [[ -z "$reached" ]]; then
-        asked_before=$answer
-        if answer=$(ask_gateway); then
-          reached=yes
-        else
-          if [[ -z "$asked_before" ]]; then
-            echo "The server is healthy, but $GATE_URL does not answer from it yet: $answer"
-          fi
-          gateway=$(docker inspect --format '{{.State.Status}}' "$GATE_GATEWAY" 2>/dev/null || echo removed)
-          [[ "$gateway" == running ]] || break
-        fi
-      fi
-      if [[ -n "$reached" ]] && ((SECONDS - ready_since >= settle)); then
-        used=$(smoke_test) && echo "${used:+$used$'\n'}ready" && exit 0
-        smoke_test_code=$?
-        health=unusable
-        # It may have ended in the test, for the first time with its model in memory.
-        read -r status _ restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
-        break
-      fi
-      ;;
-    "running starting 0" | "created "*) ;;
-    *) break ;;
-  esac
-  sleep 0.5
+  sleep "$pause"
 done
 
 unreached=
-if [[ "${oom:-false}" == true ]]; then
+if [[ "$oom" == true ]]; then
   reason="it ran out of memory; raise memoryMiB of the service"
-elif [[ "${status:-}" != running || "${restarts:-0}" != 0 ]]; then
+elif [[ "$status" != running || "$restarts" != 0 ]]; then
   reason="it stopped by itself"
-elif [[ "${health:-}" == failed ]]; then
-  reason="it reports ${reports##*$'\n'}"
-elif [[ "${health:-}" == unusable && "$smoke_test_code" == 124 ]]; then
+elif [[ "$verdict" == failed ]]; then
+  reason="it reports ${report}"
+elif [[ "$verdict" == unusable && "$smoke_test_code" == 124 ]]; then
   reason="its smoke test (archon:application.smokeTest) did not end within ${GATE_TIMEOUT} s (archon:readyTimeout)${used:+; the last it said is: ${used##*$'\n'}}"
-elif [[ "${health:-}" == unusable ]]; then
+elif [[ "$verdict" == unusable ]]; then
   reason="its smoke test (archon:application.smokeTest) failed${used:+: ${used##*$'\n'}}"
-elif [[ "${health:-}" == starting ]]; then
-  reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${reports:+; its health check says: ${reports##*$'\n'}}"
+elif [[ "$verdict" == starting || "$verdict" == failing ]]; then
+  reason="it did not become ready within ${GATE_TIMEOUT} s (archon:readyTimeout)${report:+; its health check says: ${report}}"
 elif [[ "$gateway" != running ]]; then
   unreached=yes
   reason="the gateway does not run (it is ${gateway}), so $GATE_URL does not answer"
-elif [[ "${health:-}" == healthy ]]; then
+else
   unreached=yes
   reason="within ${GATE_TIMEOUT} s (archon:readyTimeout) $GATE_URL has not answered from it; the last answer is: ${answer}"
-else
-  reason="its health check reports ${health:-nothing}${reports:+: ${reports##*$'\n'}}"
 fi
 
 if [[ -n "$unreached" ]]; then

@@ -6,7 +6,8 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
-healthy=$(running_servers --filter health=healthy)
-# One that is not healthy takes memory too.
+# The engine says "starting" of a server until its first health check, half a minute after its start.
+usable=$(running_servers --filter health=healthy --filter health=starting)
+# One that is unhealthy takes memory too.
 running_servers | stop_servers
-echo "$healthy"
+echo "$usable"

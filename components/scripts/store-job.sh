@@ -37,6 +37,8 @@ docker rm --force "$JOB_NAME" >/dev/null 2>&1 || true
 if [[ -n "$JOB_DIRECTORY" ]]; then cd -- "$JOB_DIRECTORY"; fi
 status=0
 input | docker run "${options[@]}" "$JOB_IMAGE" "${command[@]}" || status=$?
+# The engine removes a container that has ended.
+if ((status == 0)); then trap - EXIT; fi
 if ((status != 0)) && ! docker image inspect "$JOB_IMAGE" >/dev/null 2>&1; then
   echo "The engine no longer has the image $JOB_IMAGE, or does not answer. If the image was removed since this update began, such as by the garbage collection of another stack, build it again with: ./archon pulumi up --refresh" >&2
 fi

@@ -125,6 +125,8 @@ test("the demo model puts the answer first in at least 90 % of the held-out list
     ...ONE_THREAD,
     "--workdir=/src",
     "--env=HF_HUB_OFFLINE=1",
+    // A container that mounts the models of the store and does not say which it uses keeps them all.
+    `--label=io.archon.models=${model?.repo ?? ""}@${model?.revision ?? ""}`,
     `--volume=${await environmentPath()}:/root/.local:ro`,
     `--volume=${stack.root}/models/huggingface:/root/.cache/huggingface:ro`,
     `--volume=${checkout.directory}/demo:/src:ro`,
