@@ -1,3 +1,6 @@
+const os = require("node:os");
+const { UNUSED } = require("./lib/lean-pulumi.cjs");
+
 /** `npm run check` finds type errors; the suites only run the code. */
 const transform = {
   "^.+\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, sourceMaps: "inline" }],
@@ -7,13 +10,16 @@ const project = (name, more = {}) => ({
   testEnvironment: "node",
   testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
   transform,
+  moduleNameMapper: Object.fromEntries(UNUSED.map((name) => [`^${name}$`, "<rootDir>/tests/support/unused.cjs"])),
   cacheDirectory: "<rootDir>/node_modules/.cache/jest",
   ...more,
 });
 
 module.exports = {
-  // By default one processor would be left idle, which is half of two.
-  maxWorkers: "100%",
+  // Tests wait for the programs that they start. By default jest would even leave one processor idle, half of two.
+  maxWorkers: os.availableParallelism() + 1,
+  // The default of five seconds is too short beside something that takes the processors.
+  testTimeout: 60_000,
   testSequencer: "<rootDir>/tests/support/longest-first.cjs",
   projects: [
     project("unit", { setupFiles: ["<rootDir>/tests/support/fuzz.cjs"] }),

@@ -5,8 +5,9 @@
 
 const Module = require("module");
 
-const SERIALISING = ["@npmcli/arborist", "typescript"];
-const TRACING = [
+const UNUSED = [
+  "@npmcli/arborist",
+  "typescript",
   "@opentelemetry/exporter-zipkin",
   "@opentelemetry/instrumentation",
   "@opentelemetry/instrumentation-grpc",
@@ -15,7 +16,9 @@ const TRACING = [
   "@opentelemetry/sdk-trace-node",
 ];
 
-for (const name of [...SERIALISING, ...TRACING]) {
+exports.UNUSED = UNUSED;
+
+for (const name of UNUSED) {
   const file = require.resolve(name, { paths: [require.resolve("@pulumi/pulumi")] });
   const lazy = new Module(file, module);
   const load = () => {

@@ -128,15 +128,16 @@ function judgeContainer(stack: string, expected: StateContainer, found: Inspecte
       ),
     ];
   }
-  if (Health?.Status === "starting") {
-    return [warning("containers", `${name} is starting`, "wait until it is healthy, then check again")];
+  const answer = Health?.Log?.at(-1)?.Output.trim();
+  // The engine runs the first health check half a minute after the start. Before that it knows nothing of the server.
+  if (Health?.Status === "starting" && answer !== undefined) {
+    return [warning("containers", `${name} is starting: ${answer}`, "wait until it is healthy, then check again")];
   }
-  if (Health !== undefined && Health !== null && Health.Status !== "healthy") {
-    const answer = Health.Log?.at(-1)?.Output.trim() ?? "";
+  if (Health?.Status === "unhealthy") {
     return [
       problem(
         "containers",
-        `${name} is ${Health.Status}${answer === "" ? "" : `: ${answer}`}`,
+        `${name} is unhealthy: ${answer ?? ""}`,
         `docker logs --tail 50 ${name}\n${archon(`rollback previous${stackFlag(stack)}`)}`,
       ),
     ];

@@ -34,13 +34,13 @@ start_servers() {
 # Stops servers at the same time; each finishes its requests. They do not start again with the engine, beside the
 # release that runs then. One that no longer exists counts as stopped. Fails when one keeps running.
 stop_servers() {
-  local ids running left
+  local ids refused= running left
   ids=$(sed '/^$/d')
   [[ -n "$ids" ]] || return 0
-  xargs docker update --restart no <<<"$ids" >/dev/null 2>&1 || true
+  xargs docker update --restart no <<<"$ids" >/dev/null 2>&1 || refused=yes
   xargs docker stop --time "$SERVERS_GRACE" <<<"$ids" >/dev/null || true
-  # The engine refuses the first change for a container that crashes at that moment. Stopped, it takes it.
-  xargs docker update --restart no <<<"$ids" >/dev/null || true
+  # The engine refuses the change for a container that crashes at that moment. Stopped, it takes it.
+  if [[ -n "$refused" ]]; then xargs docker update --restart no <<<"$ids" >/dev/null || true; fi
   running=$(running_servers)
   left=$(grep --line-regexp --fixed-strings --file=<(echo "$ids") <<<"$running" || true)
   if [[ -n "$left" ]]; then

@@ -1,8 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Mount } from "../../lib/container-job";
 import { sha256 } from "../../lib/hashing";
-import { storeJob, type StoreJobContext } from "./store-job";
+import { storeJob, type StoreJobArgs, type StoreJobContext } from "./store-job";
 
 /** What a new environment is made from. */
 export interface EnvironmentSource {
@@ -65,7 +64,7 @@ export class Environment extends pulumi.ComponentResource {
 function populate(
   key: string,
   source: EnvironmentSource,
-): { command: string[]; input: { file: string }; mounts: Mount[] } {
+): Pick<StoreJobArgs, "command" | "input" | "network" | "mounts"> {
   return {
     command: [
       "populate",
@@ -85,6 +84,7 @@ function populate(
       ...(source.wheelhouse === "" ? [] : ["--wheelhouse", "/wheelhouse"]),
     ],
     input: { file: source.lockFile },
+    network: true,
     mounts: source.wheelhouse === "" ? [] : [{ source: source.wheelhouse, target: "/wheelhouse" }],
   };
 }

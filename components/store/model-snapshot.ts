@@ -49,7 +49,7 @@ function fetchJob({
   repo,
   revision,
   source,
-}: ModelSnapshotArgs): Pick<StoreJobArgs, "command" | "input" | "variables" | "script" | "settings"> {
+}: ModelSnapshotArgs): Pick<StoreJobArgs, "command" | "input" | "network" | "variables" | "script" | "settings"> {
   if (source === undefined) {
     return { command: ["verify", "--store", "/store", `models/${repo}@${revision}`] };
   }
@@ -80,6 +80,7 @@ function fetchJob({
   const sources = ["--endpoint", source.hubEndpoint, ...source.hubMirrors.flatMap((mirror) => ["--mirror", mirror])];
   return {
     command: [...fetch, ...sources],
+    network: true,
     variables: source.hubToken === undefined ? {} : { HF_TOKEN: source.hubToken },
   };
 }

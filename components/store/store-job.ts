@@ -27,6 +27,8 @@ export interface StoreJobArgs extends StoreJobContext {
    * @default nothing
    */
   input?: { text: string } | { file: string } | { directory: string };
+  /** Whether it downloads something; only then it has a network and uses the proxies. @default false */
+  network?: boolean;
   /** Further paths of the host, read-only. @default none */
   mounts?: readonly Mount[];
   /** Environment variables of the container. May hold secrets: its arguments hold only the names. @default none */
@@ -53,7 +55,7 @@ export interface StoreJobArgs extends StoreJobContext {
  * only under another name, when what it made is missing, or if it can be undone.
  */
 export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomResourceOptions): command.local.Command {
-  const { host, deployment, input, variables = {}, missing = false, undo, entrypoint } = args;
+  const { host, deployment, input, variables = {}, network = false, missing = false, undo, entrypoint } = args;
   const { project, stack, id } = deployment;
   const options = storeJobOptions(
     { source: host.root, create: true },
@@ -61,11 +63,11 @@ export function storeJob(name: string, args: StoreJobArgs, opts: pulumi.CustomRe
       name: `${project}-${stack}-${id.slice(0, 8)}-${name}`,
       labels: deploymentLabels(deployment, "one-shot"),
       ...(entrypoint === undefined ? {} : { entrypoint }),
-      network: true,
+      network,
       mounts: args.mounts ?? [],
       // Docker passes on those proxies that are set. All names are listed, so that no deployer's inputs differ.
-      inherited: [...Object.keys(variables), ...PROXY_VARIABLES],
-      caBundle: host.caBundle,
+      inherited: [...Object.keys(variables), ...(network ? PROXY_VARIABLES : [])],
+      caBundle: network ? host.caBundle : undefined,
     },
   );
   return new command.local.Command(

@@ -455,6 +455,20 @@ test("a model of the hub is fetched from the endpoint or a mirror, through the d
   expect(environment["JOB_OPTIONS"]).toContain("--env=HTTPS_PROXY\n");
 });
 
+test("only the jobs that download have a network", async () => {
+  const model: Model = { name: "m", repo: "Org/Name", revision: "f".repeat(40), variant: "auto" };
+  const { resources } = await run({ models: [model], activeModel: model });
+  const options = ({ inputs }: (typeof resources)[number]): string | undefined =>
+    (inputs["environment"] as Record<string, string> | undefined)?.["JOB_OPTIONS"];
+  const jobs = resources.filter((each) => options(each) !== undefined);
+  const connected = jobs.filter((each) => !options(each)?.includes("--network=none"));
+  expect(jobs.length).toBeGreaterThan(connected.length + 3);
+  expect(connected.map(({ name }) => name.replace(/^archon-(model|environment)-.*-/, ""))).toEqual([
+    "populate",
+    "fetch",
+  ]);
+});
+
 test("a stack without models has no snapshot and says so to its server", async () => {
   const { resources, sole } = await run({ models: [], activeModel: undefined });
   expect(resources.some((each) => each.name.includes("-model-"))).toBe(false);

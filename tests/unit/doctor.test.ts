@@ -414,10 +414,13 @@ describe("containers", () => {
     ]);
   });
 
-  test("that are starting are no problem yet", () => {
-    expect(judge(inspected({ Health: { Status: "starting", Log: [] } }))).toEqual([
-      warning("containers", "server-1 is starting", "wait until it is healthy, then check again"),
+  test("that are starting are no problem yet, and those that the engine has not checked yet are fine", () => {
+    const starting = (...log: string[]): string =>
+      inspected({ Health: { Status: "starting", Log: log.map((Output) => ({ Output })) } });
+    expect(judge(starting("no answer\n", "loading\n"))).toEqual([
+      warning("containers", "server-1 is starting: loading", "wait until it is healthy, then check again"),
     ]);
+    expect(statuses(judge(starting()))).toEqual(["ok"]);
   });
 
   test("what an update of this deployment did not record is to be recovered", () => {
