@@ -16,7 +16,7 @@ const project = (name, more = {}) => ({
 });
 
 module.exports = {
-  // Tests wait for the programs that they start. By default jest would even leave one processor idle, half of two.
+  // Tests wait for the programs that they start. By default jest leaves one processor idle, half of two.
   maxWorkers: os.availableParallelism() + 1,
   // The default of five seconds is too short beside something that takes the processors.
   testTimeout: 60_000,

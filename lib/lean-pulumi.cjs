@@ -1,7 +1,7 @@
 "use strict";
-// Required before @pulumi/pulumi, this halves the time that it takes to load. What Pulumi needs only to serialise
-// functions, a package manager and a compiler, and what it needs only to send traces, is loaded when something first uses
-// it, which nothing here does.
+// Required before @pulumi/pulumi, this halves the time that it takes to load. Pulumi needs a package manager and a compiler
+// only to serialise functions, and OpenTelemetry only to send traces. Both are loaded when something first uses them, which
+// nothing here does.
 
 const Module = require("module");
 

@@ -17,7 +17,13 @@ const inspectedSchema = z.array(
       Status: z.string(),
       OOMKilled: z.boolean(),
       ExitCode: z.number(),
-      Health: z.object({ Status: z.string(), Log: z.array(z.object({ Output: z.string() })).nullish() }).nullish(),
+      StartedAt: z.string().default(""),
+      Health: z
+        .object({
+          Status: z.string(),
+          Log: z.array(z.object({ Start: z.string().default(""), Output: z.string() })).nullish(),
+        })
+        .nullish(),
     }),
     HostConfig: z.object({ Memory: z.number() }),
     Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
@@ -101,7 +107,7 @@ const bytesPerMebibyte = 1024 * 1024;
 /** What is wrong with one container: the most serious thing first, of which the others may follow. */
 function judgeContainer(stack: string, expected: StateContainer, found: Inspected): Finding[] {
   const name = found.Name.slice(1);
-  const { Status, OOMKilled, ExitCode, Health } = found.State;
+  const { Status, OOMKilled, ExitCode, StartedAt, Health } = found.State;
   const refresh = archon(`pulumi up --refresh${stackFlag(stack)}`);
   if (expected.toDelete) {
     return [warning("containers", `an update left ${name} to be removed`, archon(`pulumi up${stackFlag(stack)}`))];
@@ -128,8 +134,9 @@ function judgeContainer(stack: string, expected: StateContainer, found: Inspecte
       ),
     ];
   }
-  const answer = Health?.Log?.at(-1)?.Output.trim();
-  // The engine runs the first health check half a minute after the start. Before that it knows nothing of the server.
+  // The engine runs the first health check up to half a minute after the start. Until then its log is that of the last start.
+  const log = Health?.Log?.filter(({ Start }) => !(Date.parse(Start) < Date.parse(StartedAt)));
+  const answer = log?.at(-1)?.Output.trim();
   if (Health?.Status === "starting" && answer !== undefined) {
     return [warning("containers", `${name} is starting: ${answer}`, "wait until it is healthy, then check again")];
   }
@@ -137,7 +144,7 @@ function judgeContainer(stack: string, expected: StateContainer, found: Inspecte
     return [
       problem(
         "containers",
-        `${name} is unhealthy: ${answer ?? ""}`,
+        `${name} is unhealthy${answer === undefined || answer === "" ? "" : `: ${answer}`}`,
         `docker logs --tail 50 ${name}\n${archon(`rollback previous${stackFlag(stack)}`)}`,
       ),
     ];

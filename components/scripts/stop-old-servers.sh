@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
-# The engine says "starting" of a server until its first health check, half a minute after its start.
+# The engine says "starting" of a server until its first health check, up to half a minute after its start.
 usable=$(running_servers --filter health=healthy --filter health=starting)
 # One that is unhealthy takes memory too.
 running_servers | stop_servers

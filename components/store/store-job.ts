@@ -27,7 +27,7 @@ export interface StoreJobArgs extends StoreJobContext {
    * @default nothing
    */
   input?: { text: string } | { file: string } | { directory: string };
-  /** Whether it downloads something; only then it has a network and uses the proxies. @default false */
+  /** Whether it downloads something; only then does it have a network and use the proxies. @default false */
   network?: boolean;
   /** Further paths of the host, read-only. @default none */
   mounts?: readonly Mount[];

@@ -421,6 +421,12 @@ describe("containers", () => {
       warning("containers", "server-1 is starting: loading", "wait until it is healthy, then check again"),
     ]);
     expect(statuses(judge(starting()))).toEqual(["ok"]);
+    const beforeItsStart = { Start: "2026-11-30T10:00:00.123456789Z", Output: "ready\n" };
+    const restarted = inspected({
+      StartedAt: "2026-11-30T10:00:01.5Z",
+      Health: { Status: "starting", Log: [beforeItsStart] },
+    });
+    expect(statuses(judge(restarted))).toEqual(["ok"]);
   });
 
   test("what an update of this deployment did not record is to be recovered", () => {
