@@ -5,6 +5,6 @@
 if (process.argv.at(-1).endsWith(".cjs")) {
   delete process.env.PULUMI_NODEJS_TYPESCRIPT;
 }
-// Here it is early enough to leave out the tracing, too.
+// Pulumi loads the packages that send traces before the program, so they can be left out only here.
 require("../lib/lean-pulumi.cjs");
 require("@pulumi/pulumi/cmd/run");

@@ -193,7 +193,7 @@ export function lines(requirements: readonly string[]): string {
 
 /**
  * Shell program that exits with 0 if the server answers as it must, and otherwise prints the end of its answer. Bash,
- * because starting Python every few seconds costs thirty times as much.
+ * because starting Python for each check costs thirty times as much.
  */
 export function probe(port: number, { path: url, body = "" }: Pick<PythonService["health"], "path" | "body">): string {
   const request = `GET ${url} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n`;

@@ -134,17 +134,18 @@ function judgeContainer(stack: string, expected: StateContainer, found: Inspecte
       ),
     ];
   }
-  // The engine runs the first health check up to half a minute after the start. Until then its log is that of the last start.
-  const log = Health?.Log?.filter(({ Start }) => !(Date.parse(Start) < Date.parse(StartedAt)));
-  const answer = log?.at(-1)?.Output.trim();
-  if (Health?.Status === "starting" && answer !== undefined) {
-    return [warning("containers", `${name} is starting: ${answer}`, "wait until it is healthy, then check again")];
+  // The first health check runs up to half a minute after the start. Until then the log holds those from before a restart.
+  const checks = Health?.Log?.filter(({ Start }) => !(Date.parse(Start) < Date.parse(StartedAt))) ?? [];
+  const output = checks.at(-1)?.Output.trim() ?? "";
+  const says = output === "" ? "" : `: ${output}`;
+  if (Health?.Status === "starting" && checks.length > 0) {
+    return [warning("containers", `${name} is starting${says}`, "wait until it is healthy, then check again")];
   }
   if (Health?.Status === "unhealthy") {
     return [
       problem(
         "containers",
-        `${name} is unhealthy${answer === undefined || answer === "" ? "" : `: ${answer}`}`,
+        `${name} is unhealthy${says}`,
         `docker logs --tail 50 ${name}\n${archon(`rollback previous${stackFlag(stack)}`)}`,
       ),
     ];

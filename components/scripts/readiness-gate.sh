@@ -29,11 +29,11 @@ source "$scripts/servers.sh"
 check_health() {
   local check
   mapfile -t check <<<"$GATE_CHECK"
-  # The check ends in its container. The client may still wait for an engine that does not answer.
+  # The inner timeout ends the check in its container, the outer one a client whose engine does not answer.
   timeout --kill-after=1 "$((GATE_CHECK_TIMEOUT + 10))" \
     docker exec "$GATE_CONTAINER" timeout "$GATE_CHECK_TIMEOUT" "${check[@]}" 2>&1 || {
     local code=$?
-    # The one of BusyBox ends with 143.
+    # BusyBox's timeout exits with 143, that of the coreutils with 124.
     ((code != 124 && code != 143)) || echo "no answer within $GATE_CHECK_TIMEOUT s"
     return "$code"
   }

@@ -188,7 +188,7 @@ describe("with the real ML environment and the demo model", () => {
   });
 });
 
-/** A server without a model starts in a fraction of the time, and what happens here happens before one would be loaded. */
+/** A server without a model starts in a fraction of the time, and these tests need none. */
 describe("with a small environment and no model", () => {
   let stack: EngineStack;
   let load: Load;

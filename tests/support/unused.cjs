@@ -1,5 +1,5 @@
 "use strict";
-// Stands for what Pulumi would use to serialise functions and to send traces. The tests do neither, and jest loads every
-// module anew for each file: two thirds of the time that @pulumi/pulumi takes (see lib/lean-pulumi.cjs).
+// Replaces the packages with which Pulumi serialises functions and sends traces. The tests do neither. jest loads every
+// module again for each file, and these take two thirds of the time of @pulumi/pulumi (see lib/lean-pulumi.cjs).
 
 module.exports = {};
