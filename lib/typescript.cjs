@@ -70,9 +70,12 @@ function keep(file, text) {
 
 /**
  * A stack trace with the lines of the sources. Node.js would also read the source maps of all packages, and Pulumi asks
- * for a stack trace with every promise: a third of the time of a preview.
+ * for a stack trace with every promise: a third of the time of a preview. It shows those traces only on request.
  */
 function stackTrace(error, frames) {
+  if (frames[0]?.getFunctionName() === "debuggablePromise" && !process.env.PULUMI_DEBUG_PROMISE_LEAKS) {
+    return "";
+  }
   return [Error.prototype.toString.call(error), ...frames.map((frame) => "    at " + inSource(frame))].join("\n");
 }
 

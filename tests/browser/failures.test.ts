@@ -35,8 +35,8 @@ beforeAll(async () => {
   browser = await openBrowser([publicKeyHash(certificate)]);
 });
 afterAll(async () => {
-  await browser.close();
   checkout.remove();
+  await browser.close();
 });
 
 test("a server that requires a token prompts for it once, and the tab keeps it", async () => {

@@ -49,8 +49,8 @@ beforeAll(async () => {
   ({ page, errors } = await openPage(browser));
 });
 afterAll(async () => {
-  await browser.close();
   checkout.remove();
+  await browser.close();
 });
 afterEach(async () => {
   await screenshot(page, `after-${(expect.getState().currentTestName ?? "").replace(/\W+/g, "-").slice(0, 60)}`);

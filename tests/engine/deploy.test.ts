@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { imageSize } from "../../commands/lib/docker";
+import { engineEnvironment, imageSize } from "../../commands/lib/docker";
 import { devStack, stackHost } from "../../config/stack";
 import { Checkout, docker, inspect, waitForHealth, type EngineStack, type Step } from "../support/engine";
 
@@ -92,6 +92,19 @@ test("the server image is slim and holds no ML package", async () => {
   ).split("\n");
   expect(packages).toContain("fastapi");
   expect(packages.filter((name) => ["torch", "transformers", "sentence-transformers"].includes(name))).toEqual([]);
+});
+
+test("the server image holds the byte code of all that the server imports", async () => {
+  const { images } = (await stack.outputs()) as { images: { server: string } };
+  const imports = "import archon_server.__main__, archon_server.main, archon_server.reranking.cross_encoder";
+  const { stderr } = spawnSync("docker", ["run", "--rm", images.server, "python3", "-v", "-c", imports], {
+    encoding: "utf8",
+    env: engineEnvironment(devStack),
+    maxBuffer: 1 << 26,
+  });
+  const read = stderr.split("\n").filter((line) => line.startsWith("# code object from "));
+  expect(read.length).toBeGreaterThan(300);
+  expect(read.filter((line) => !line.endsWith(".pyc'"))).toEqual([]);
 });
 
 test("on a network with IPv6 the gateway finds servers that listen on IPv4", async () => {

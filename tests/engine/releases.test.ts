@@ -4,6 +4,7 @@ import * as path from "node:path";
 import { pulumiEnvironment } from "../../commands/lib/environment";
 import { imagesOf, type Release } from "../../release/release";
 import { Checkout, docker, hasImage, inspect, type EngineStack, type Step } from "../support/engine";
+import { Load } from "../support/load";
 
 /**
  * Releases on the real engine, with a small environment and no models: a rollback is a stack revision, nothing needed
@@ -53,11 +54,18 @@ const SERVER_ONLY = ["archon-server-0", "archon-server-0-ready", "archon-server-
 describe("a rollback", () => {
   let first: string;
   let second: string;
+  let load: Load;
   beforeAll(async () => {
+    load = new Load(await stack.url(), 10);
+    await load.start();
     [first = ""] = await ids();
     second = await release("two");
+    expect(second).not.toBe(first);
     // From here on no package can be fetched.
     stack.configure({ pythonIndex: "http://127.0.0.1:9/simple", hubEndpoint: "http://127.0.0.1:9" });
+  });
+  afterAll(() => {
+    load.end();
   });
 
   test("by configuration replaces only the server, and fetches and builds nothing", async () => {
@@ -87,6 +95,13 @@ describe("a rollback", () => {
     expect(message).toContain(first);
     expect(message).toContain(second);
     stack.configure({ release: "" });
+  });
+
+  test("loses no request, and neither does the change before it", async () => {
+    const { lost, searches, uploads } = await load.stop();
+    expect(lost).toEqual([]);
+    expect(Math.min(searches, uploads)).toBeGreaterThan(0);
+    expect(stack.containers("server")).toHaveLength(1);
   });
 });
 
@@ -287,7 +302,6 @@ describe("with rollout replace", () => {
 
   test("and autoRollback, the old server is started again by itself", async () => {
     stack.configure({ autoRollback: true });
-    await stack.up();
     const [good = ""] = await ids();
     const [server] = stack.containers("server");
     checkout.edit(

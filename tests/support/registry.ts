@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { engineEnvironment } from "../../commands/lib/docker";
 import { devStack } from "../../config/stack";
 import { projectRoot } from "../../lib/paths";
+import { docker } from "./engine";
 
 /**
  * A registry on loopback, which keeps images in memory, behind a proxy that asks for a login. An engine of this machine
@@ -81,11 +82,18 @@ export class Registry {
     return (await running).stdout;
   }
 
+  /** Ends it, and removes what was pulled from it. Its containers must be gone. */
   async stop(): Promise<void> {
     this.proxy.close();
     this.proxy.closeAllConnections();
     this.server.kill();
     await once(this.server, "exit");
+    const repository = `${this.host}/team/server`;
+    for (const id of docker("image", "ls", "--quiet", repository)
+      .split("\n")
+      .filter((line) => line !== "")) {
+      docker("image", "rm", "--force", id);
+    }
     fs.rmSync(this.directory, { recursive: true });
   }
 }

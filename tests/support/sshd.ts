@@ -43,7 +43,8 @@ export class Sshd {
         // Everybody may write to the directory for temporary files.
         "StrictModes no",
         "PidFile none",
-        `SetEnv PATH=${process.env["PATH"] ?? ""}`,
+        // With another home, the start-up files of the user's shell do not run for every connection.
+        `SetEnv PATH=${process.env["PATH"] ?? ""} HOME=${directory}`,
         "",
       ].join("\n"),
     );

@@ -50,6 +50,22 @@ test("a stack trace names the lines of the sources", () => {
   expect(frames[1]).toContain(`${checkout}/main.ts:6:17`);
 });
 
+test("Pulumi gets a stack trace for each promise only if it shows them", () => {
+  const checkout = checkoutOf({
+    "main.ts":
+      "function debuggablePromise(): string {\n  return String(new Error().stack);\n}\nconsole.log(debuggablePromise());\n",
+  });
+  const trace = (shown?: string): string =>
+    spawnSync(process.execPath, ["--eval", read], {
+      cwd: checkout,
+      encoding: "utf8",
+      env: { ...process.env, PULUMI_DEBUG_PROMISE_LEAKS: shown },
+    }).stdout;
+
+  expect(trace()).toBe("\n");
+  expect(trace("1")).toContain(`${checkout}/main.ts:2:17`);
+});
+
 test("a file that is no TypeScript is refused with the place", () => {
   const checkout = checkoutOf({ "main.ts": "export const one = 1;\nexport const two: = 2;\n" });
 
