@@ -242,7 +242,7 @@ describe("with a small environment and no model", () => {
     await expectNothingLost(stack, load);
   });
 
-  // A new gateway needs the port of the old one, so requests are lost.
+  // Without load: a new gateway needs the port of the old one, so requests are lost.
   test("a new gateway that reaches no server fails the update with its answer, and stops no server", async () => {
     const servers = stack.containers("server");
     const [gateway] = stack.containers("gateway");

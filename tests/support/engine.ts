@@ -261,13 +261,12 @@ export class EngineStack {
     return steps;
   }
 
-  /** The last lines of every container of this stack, for the message of a failing test. */
+  /** The last lines of every container of this stack, for the message of a failing test. Store jobs may end meanwhile. */
   private containerLogs(): string {
-    const ids = docker("ps", "--all", "--quiet", `--filter=label=${LABEL}=${this.name}`)
+    return docker("ps", "--all", `--filter=label=${LABEL}=${this.name}`, "--format={{.ID}} {{.Names}}: {{.Status}}")
       .split("\n")
-      .filter((id) => id !== "");
-    return ids
-      .map((id) => `── ${docker("inspect", "--format={{.Name}} {{.State.Status}}", id)}\n${logsOf(id, 20)}`)
+      .filter((line) => line !== "")
+      .map((line) => `── ${line}\n${logsOf(line.replace(/ .*/, ""), 20)}`)
       .join("\n");
   }
 
