@@ -70,7 +70,8 @@ function keep(file, text) {
 
 /**
  * A stack trace with the lines of the sources. Node.js would also read the source maps of all packages, and Pulumi asks
- * for a stack trace with every promise: a third of the time of a preview. It shows those traces only on request.
+ * for a stack trace with every promise: a third of the time of a preview. It prints those only with
+ * PULUMI_DEBUG_PROMISE_LEAKS.
  */
 function stackTrace(error, frames) {
   if (frames[0]?.getFunctionName() === "debuggablePromise" && !process.env.PULUMI_DEBUG_PROMISE_LEAKS) {

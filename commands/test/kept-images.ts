@@ -21,8 +21,8 @@ const REPOSITORIES = [...Object.values(IMAGES).map(({ repository }) => repositor
 /**
  * Builds the images of the unchanged sources, which most tests deploy first, and keeps them while `work` runs. Otherwise the
  * garbage collection of one test could remove an image that the first update of another has just found: a collection
- * knows a store only once its network exists. When `work` has ended, the images that it made are removed, except for those
- * that a stack of this engine refers to.
+ * knows a store only once its network exists. When `work` has ended, the other images that the stacks of the tests had are
+ * removed, except for those that were there before and those that a stack of this engine refers to.
  */
 export async function withKeptImages<T>(print: Print, work: () => Promise<T>): Promise<T> {
   const store = fs.mkdtempSync(path.join(os.tmpdir(), "archon-images-"));
@@ -34,13 +34,18 @@ export async function withKeptImages<T>(print: Print, work: () => Promise<T>): P
     fs.mkdirSync(path.join(store, "refs"));
     fs.writeFileSync(path.join(store, "refs", `${NAME}.json`), JSON.stringify({ ...roots, images }));
     await run("docker", ["network", "create", `--label=io.archon.root=${store}`, network], { environment });
-    const before = new Set(await ownImages());
+    const before = await imagesHere();
+    const list = path.join(store, "images-of-tests");
+    fs.writeFileSync(list, "");
+    process.env["ARCHON_TEST_IMAGES"] = list;
     const result = await work();
-    await removeNewImages(before).catch((error: unknown) => {
-      print(`The images that the tests made stay: ${(error as Error).message}`);
+    const ofTests = fs.readFileSync(list, "utf8").split("\n");
+    await removeImages(ofTests.filter((image) => !before.has(image))).catch((error: unknown) => {
+      print(`The images of the tests stay: ${(error as Error).message}`);
     });
     return result;
   } finally {
+    delete process.env["ARCHON_TEST_IMAGES"];
     fs.rmSync(store, { recursive: true });
     // Once the run is interrupted, `run` starts nothing any more.
     spawnSync("docker", ["network", "rm", network], { env: environment, stdio: "ignore" });
@@ -57,14 +62,17 @@ async function ensureImages(print: Print): Promise<string[]> {
   ];
 }
 
-const ownImages = (): Promise<string[]> => localImages(REPOSITORIES, stackHost(devStack).dockerHost);
+async function imagesHere(): Promise<ReadonlySet<string>> {
+  return new Set(await localImages(REPOSITORIES, stackHost(devStack).dockerHost));
+}
 
-async function removeNewImages(before: ReadonlySet<string>): Promise<void> {
+async function removeImages(references: readonly string[]): Promise<void> {
   const { dockerHost } = stackHost(devStack);
-  const references = [...(await otherStores("/", dockerHost)).values()].flatMap(imagesOfRoots);
-  const kept = new Set([...before, ...references]);
-  for (const image of (await ownImages()).filter((reference) => !kept.has(reference))) {
-    // The engine keeps what a container uses.
+  // No store has the root directory, so these are all stores of the engine.
+  const stores = await otherStores("/", dockerHost);
+  const needed = new Set([...stores.values()].flatMap(imagesOfRoots));
+  const here = await imagesHere();
+  for (const image of new Set(references.filter((reference) => here.has(reference) && !needed.has(reference)))) {
     await removeImage(image, dockerHost);
   }
 }
@@ -75,7 +83,15 @@ function imagesOfRoots(directory: string): string[] {
     .readdirSync(directory)
     .filter((file) => file.endsWith(".json"))
     .flatMap((file) => {
-      const roots = JSON.parse(fs.readFileSync(path.join(directory, file), "utf8")) as { images?: string[] };
+      const roots = JSON.parse(fs.readFileSync(path.join(directory, file), "utf8")) as {
+        format: number;
+        images?: string[];
+      };
+      if (roots.format !== 1) {
+        throw new Error(
+          `${path.join(directory, file)} has the format ${roots.format}, which this version cannot read.`,
+        );
+      }
       return roots.images ?? [];
     });
 }

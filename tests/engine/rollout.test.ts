@@ -4,9 +4,10 @@ import { Checkout, fullStack, type EngineStack } from "../support/engine";
 import { Load } from "../support/load";
 
 /**
- * Nothing a client asks is lost while releases fail, and the next good one takes over. With ARCHON_TEST_ROUNDS, as many
- * releases also change and are rolled back, which releases.test.ts does once, and as many fail of each kind; the figures
- * in docs/operations.md are those of 10 rounds of changes and 3 of failures, all of them with the real ML environment.
+ * Nothing a client asks is lost while releases fail, and the next good one takes over. ARCHON_TEST_ROUNDS is how often
+ * each kind fails, three times at most. As often, without that limit, releases then also change and are rolled back, which
+ * releases.test.ts does once. The figures in docs/operations.md are those of 10 rounds of changes and 3 of failures, all of
+ * them with the real ML environment.
  */
 jest.setTimeout(3_600_000);
 
@@ -57,17 +58,20 @@ const server = (more: string): void => {
   });
 };
 const running = async (stack: EngineStack): Promise<string> => (await stack.outputs())["release"] as string;
-/** The release of the server that answers. */
-const served = async (stack: EngineStack): Promise<string> =>
-  ((await (await fetch(`${await stack.url()}/health`)).json()) as { release: string }).release;
+/** The release of the server that answers, which must be ready. */
+const served = async (stack: EngineStack): Promise<string> => {
+  const health = await fetch(`${await stack.url()}/health`);
+  expect(health.status).toBe(200);
+  return ((await health.json()) as { release: string }).release;
+};
 
 const LATER =
   "import os, threading, time\ndef _end():\n    import urllib.request\n    while True:\n        try:\n            urllib.request.urlopen('http://127.0.0.1:8181/health')\n            os._exit(1)\n        except OSError:\n            time.sleep(0.1)\nthreading.Thread(target=_end, daemon=True).start()";
-/** How a release can be bad, and what the update then says: what matches, and what contains the values of the stack. */
+/** How a release can be bad, and what the update then says: a pattern, and texts that depend on the stack. */
 interface Failure {
   spoil: (stack: EngineStack) => void;
   message: RegExp;
-  names?: (stack: EngineStack, outputs: Record<string, unknown>) => string[];
+  texts?: (stack: EngineStack, outputs: Record<string, unknown>) => string[];
 }
 
 const beforeTheModel: Record<string, Failure> = {
@@ -90,7 +94,7 @@ const beforeTheModel: Record<string, Failure> = {
     },
     message:
       /The new server is not ready: within 45 s \(archon:readyTimeout\) \S+\/health has not answered from it; the last answer is: 200 from the server at /,
-    names: (stack, { url, release }) => [
+    texts: (stack, { url, release }) => [
       `${String(url)}/health has not answered from it`,
       `The service keeps running release ${String(release)}.`,
       `See all of the log with: docker logs ${String(stack.containers("gateway")[0]?.slice(0, 12))}`,
@@ -154,8 +158,8 @@ async function failAndRecover(stack: EngineStack, kind: string, failure: Failure
       failure.spoil(stack);
       const message = await stack.failingUp();
       expect(message).toMatch(failure.message);
-      failure.names?.(stack, outputs).forEach((name) => {
-        expect(message).toContain(name);
+      failure.texts?.(stack, outputs).forEach((text) => {
+        expect(message).toContain(text);
       });
       expect(stack.containers("server")).toEqual(servers);
       expect(await served(stack)).toBe(outputs["release"]);

@@ -163,6 +163,7 @@ export class Checkout {
   /** Removes everything that the stacks left on the host. Pulumi would need seconds of processor time for each. */
   remove(): void {
     for (const [name, root] of this.stores) {
+      noteImages(path.join(root, "refs", `archon-${name}.json`));
       removeLabelled(name);
       // A store that other files share would otherwise keep what this stack needed.
       for (const file of [`archon-${name}.json`, `archon-${name}.owner`]) {
@@ -170,6 +171,15 @@ export class Checkout {
       }
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Lists the images that GC roots name for the end of the run, which removes them. A file that runs alone keeps them. */
+function noteImages(roots: string): void {
+  const list = process.env["ARCHON_TEST_IMAGES"];
+  if (list !== undefined && fs.existsSync(roots)) {
+    const { images = [] } = JSON.parse(fs.readFileSync(roots, "utf8")) as { images?: string[] };
+    fs.appendFileSync(list, images.map((image) => `${image}\n`).join(""));
   }
 }
 
