@@ -29,13 +29,7 @@ export async function engineUsage(
   ownImage: string,
   engineHost: string | undefined,
 ): Promise<EngineUsage> {
-  const [containers, images] = await Promise.all([
-    liveContainers(engineHost),
-    localImages(
-      [...Object.values(IMAGES).map(({ repository }) => repository), ...APPLICATION_REPOSITORIES],
-      engineHost,
-    ),
-  ]);
+  const [containers, images] = await Promise.all([liveContainers(engineHost), projectImages(engineHost)]);
   const mounted = containers.flatMap(({ bindSources, labels }) => {
     const [project, stack, models] = ["project", "stack", "models"].map((name) => labels[`io.archon.${name}`] ?? "");
     return bindSources.map((source) => ({
@@ -45,6 +39,12 @@ export async function engineUsage(
     }));
   });
   return { root, mounted, images: images.filter((reference) => reference !== ownImage).sort() };
+}
+
+/** References of the images on the engine that this project builds, of every application. */
+export function projectImages(engineHost: string | undefined): Promise<string[]> {
+  const shared = Object.values(IMAGES).map(({ repository }) => repository);
+  return localImages([...shared, ...APPLICATION_REPOSITORIES], engineHost);
 }
 
 /**

@@ -2,21 +2,18 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { APPLICATION_REPOSITORIES } from "../../applications/application";
 import { referenceServer } from "../../applications/reference/application";
 import { devStack, stackHost } from "../../config/stack";
 import { IMAGES } from "../../lib/images";
-import { engineEnvironment, localImages, removeImage } from "../lib/docker";
+import { engineEnvironment, removeImage } from "../lib/docker";
 import { ensureImage } from "../lib/images";
 import { silent } from "../lib/progress";
 import { run } from "../lib/run";
-import { otherStores } from "../store/engine-usage";
+import { otherStores, projectImages } from "../store/engine-usage";
 import type { Print } from "./results";
 
 /** The stack's name in the GC roots that keep the images. */
 const NAME = "archon-tests";
-
-const REPOSITORIES = [...Object.values(IMAGES).map(({ repository }) => repository), ...APPLICATION_REPOSITORIES];
 
 /**
  * Builds the images of the unchanged sources, which most tests deploy first, and keeps them while `work` runs. Otherwise the
@@ -34,7 +31,7 @@ export async function withKeptImages<T>(print: Print, work: () => Promise<T>): P
     fs.mkdirSync(path.join(store, "refs"));
     fs.writeFileSync(path.join(store, "refs", `${NAME}.json`), JSON.stringify({ ...roots, images }));
     await run("docker", ["network", "create", `--label=io.archon.root=${store}`, network], { environment });
-    const before = await imagesHere();
+    const before = new Set(await projectImages(stackHost(devStack).dockerHost));
     const list = path.join(store, "images-of-tests");
     fs.writeFileSync(list, "");
     process.env["ARCHON_TEST_IMAGES"] = list;
@@ -62,16 +59,12 @@ async function ensureImages(print: Print): Promise<string[]> {
   ];
 }
 
-async function imagesHere(): Promise<ReadonlySet<string>> {
-  return new Set(await localImages(REPOSITORIES, stackHost(devStack).dockerHost));
-}
-
 async function removeImages(references: readonly string[]): Promise<void> {
   const { dockerHost } = stackHost(devStack);
   // No store has the root directory, so these are all stores of the engine.
   const stores = await otherStores("/", dockerHost);
   const needed = new Set([...stores.values()].flatMap(imagesOfRoots));
-  const here = await imagesHere();
+  const here = new Set(await projectImages(dockerHost));
   for (const image of new Set(references.filter((reference) => here.has(reference) && !needed.has(reference)))) {
     await removeImage(image, dockerHost);
   }

@@ -51,7 +51,7 @@ const GATEWAY = "gateway/haproxy.cfg";
 const original = new Map(
   [SERVER, MAIN, GATEWAY].map((file) => [file, fs.readFileSync(path.join(checkout.directory, file), "utf8")]),
 );
-/** Makes the sources those of the checkout, with some lines more in the server. */
+/** Undoes all edits of the sources, and adds lines to the server. */
 const server = (more: string): void => {
   original.forEach((text, file) => {
     checkout.edit(file, () => (file === SERVER ? `${text}\n${more}\n` : text));

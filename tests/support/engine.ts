@@ -163,7 +163,7 @@ export class Checkout {
   /** Removes everything that the stacks left on the host. Pulumi would need seconds of processor time for each. */
   remove(): void {
     for (const [name, root] of this.stores) {
-      noteImages(path.join(root, "refs", `archon-${name}.json`));
+      listImages(path.join(root, "refs", `archon-${name}.json`));
       removeLabelled(name);
       // A store that other files share would otherwise keep what this stack needed.
       for (const file of [`archon-${name}.json`, `archon-${name}.owner`]) {
@@ -174,8 +174,8 @@ export class Checkout {
   }
 }
 
-/** Lists the images that GC roots name for the end of the run, which removes them. A file that runs alone keeps them. */
-function noteImages(roots: string): void {
+/** Adds the images that GC roots name to those that the run removes at its end. A file that runs alone leaves them. */
+function listImages(roots: string): void {
   const list = process.env["ARCHON_TEST_IMAGES"];
   if (list !== undefined && fs.existsSync(roots)) {
     const { images = [] } = JSON.parse(fs.readFileSync(roots, "utf8")) as { images?: string[] };

@@ -89,9 +89,9 @@ export class Registry {
     this.server.kill();
     await once(this.server, "exit");
     const repository = `${this.host}/team/server`;
-    for (const id of docker("image", "ls", "--quiet", repository)
-      .split("\n")
-      .filter((line) => line !== "")) {
+    const ids = docker("image", "ls", "--quiet", repository).split("\n");
+    // An image with two references is listed twice.
+    for (const id of new Set(ids.filter((line) => line !== ""))) {
       docker("image", "rm", "--force", id);
     }
     fs.rmSync(this.directory, { recursive: true });
