@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { inspect } from "node:util";
 import { Interrupted, UserError } from "../../lib/errors";
 import { ensureSetup } from "../setup/ensure";
 import { Steps } from "../lib/progress";
@@ -33,28 +34,40 @@ function choose(names: readonly string[]): readonly Suite[] {
   return names.length === 0 ? suites : suites.filter(({ name }) => names.includes(name));
 }
 
-/** Runs suites one after the other: some tests wait for a server and fail if another suite takes all processors. */
+/**
+ * Runs suites one after the other, except for one that leaves processor time to the suite before it. What it prints comes
+ * when that suite has ended.
+ */
 async function runAll(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
   const results: Counts[] = [];
-  for (const suite of chosen) {
-    results.push(await runSuite(suite, setupFailure));
+  for (const [index, suite] of chosen.entries()) {
+    if (index > 0 && suite.besidePrevious) {
+      continue;
+    }
+    const next = chosen[index + 1];
+    const lines: string[] = [];
+    const both = [runSuite(suite, setupFailure, (line) => console.log(line))];
+    if (next?.besidePrevious) {
+      both.push(runSuite(next, setupFailure, (line) => lines.push(line)));
+    }
+    results.push(...(await Promise.all(both)));
+    lines.forEach((line) => console.log(line));
   }
   return results;
 }
 
 /** Runs a suite. One that cannot run at all counts as one failure, and its reason is printed; the others still run. */
-async function runSuite(suite: Suite, setupFailure: unknown): Promise<Counts> {
-  const print: Print = (line) => console.log(line);
+async function runSuite(suite: Suite, setupFailure: unknown, print: Print): Promise<Counts> {
   const start = performance.now();
-  console.log(`\n── ${suite.name}: ${suite.title}`);
+  print(`\n── ${suite.name}: ${suite.title}`);
   const failure = suite.needsSetup ? setupFailure : undefined;
   let counts: Counts | undefined;
   const error = failure ?? (await failureOf(suite.run(print).then((value) => (counts = value))));
   if (error !== undefined) {
-    console.error(error instanceof UserError ? error.message : error);
+    print(error instanceof UserError ? error.message : inspect(error));
   }
   const result = counts ?? { passed: 0, failed: 1, skipped: 0 };
-  console.log(`── ${suite.name}: ${closingLine(result)} in ${duration(performance.now() - start)}`);
+  print(`── ${suite.name}: ${closingLine(result)} in ${duration(performance.now() - start)}`);
   return result;
 }
 

@@ -102,6 +102,14 @@ describe("the program", () => {
     expect(node(root, script)).toMatchObject({ stdout: "function 0\n", stderr: "" });
   });
 
+  test("starts without the optimisation of code that runs for a second", () => {
+    const optimised = (script: string): boolean =>
+      node(root, script, "--trace-opt").stdout.includes("completed optimizing");
+
+    expect(optimised("for (let round = 0; round < 1e7; round++);")).toBe(true);
+    expect(optimised(start)).toBe(false);
+  });
+
   test("gets it when something does use it", () => {
     const script = `${start} console.log(require("typescript").version, typeof require("@npmcli/arborist").Arborist);`;
     const { version } = JSON.parse(

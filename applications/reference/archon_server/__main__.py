@@ -5,6 +5,7 @@ import signal
 import sys
 from functools import partial
 
+from .process.garbage import few_collections
 from .settings import Settings, SettingsError
 
 
@@ -17,8 +18,9 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"archon_server: error: {error}")
 
-    from .main import serve
-    from .reranking.cross_encoder import load
+    with few_collections():
+        from .main import serve
+        from .reranking.cross_encoder import load
 
     serve(settings, partial(load, hub_dir=settings.hub_dir, require_gpu=settings.require_gpu))
 

@@ -1,5 +1,6 @@
 """The real reranker: what it refuses, and, if torch is installed, real models of both architectures."""
 
+import gc
 import json
 import os
 import shutil
@@ -94,6 +95,25 @@ def test_a_damaged_snapshot_is_reported(tmp_path: Path) -> None:
     config.write_text("{")
     with pytest.raises(ModelError, match=r"config\.json cannot be read .*\./archon verify"):
         hf_cache.read_config(tmp_path, MODEL)
+
+
+def test_the_garbage_collector_seldom_runs_while_the_packages_are_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    silencers = ("disable_progress_bar", "disable_default_handler", "enable_propagation")
+    (tmp_path / "torch.py").write_text("import gc\nthreshold = gc.get_threshold()[0]\n")
+    (tmp_path / "sentence_transformers.py").write_text("CrossEncoder = None\n")
+    (tmp_path / "transformers" / "utils").mkdir(parents=True)
+    (tmp_path / "transformers" / "utils" / "logging.py").write_text(f"{' = '.join(silencers)} = lambda: None\n")
+    for name in [name for name in sys.modules if name.split(".")[0] in {"torch", "transformers", "sentence_transformers"}]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    usual = gc.get_threshold()
+
+    torch, _ = cross_encoder._import_environment()
+
+    assert torch.threshold >= 50 * usual[0]
+    assert gc.get_threshold() == usual
 
 
 @pytest.mark.ml

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..process.garbage import few_collections
 from ..settings import Model
 from . import ModelError, Runtime, UnusableModel, hf_cache, qwen3
 from .hardware import available_cpus, cpu_flags, multiplies_int8
@@ -100,9 +101,10 @@ def _import_environment() -> tuple[Any, Any]:
     # Without progress bars, which write \r into the log. These variables are read at import.
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
     try:
-        import torch
-        from sentence_transformers import CrossEncoder
-        from transformers.utils import logging as transformers_logging
+        with few_collections():
+            import torch
+            from sentence_transformers import CrossEncoder
+            from transformers.utils import logging as transformers_logging
     except Exception as error:
         # Half-imported modules stay, so a second attempt in this process would fail with a misleading reason.
         raise BrokenEnvironment(f"The environment cannot be imported ({type(error).__name__}: {error})") from error
