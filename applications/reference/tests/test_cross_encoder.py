@@ -105,8 +105,9 @@ def test_the_garbage_collector_seldom_runs_while_the_packages_are_imported(
     (tmp_path / "sentence_transformers.py").write_text("CrossEncoder = None\n")
     (tmp_path / "transformers" / "utils").mkdir(parents=True)
     (tmp_path / "transformers" / "utils" / "logging.py").write_text(f"{' = '.join(silencers)} = lambda: None\n")
-    for name in [name for name in sys.modules if name.split(".")[0] in {"torch", "transformers", "sentence_transformers"}]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in list(sys.modules):
+        if name.split(".")[0] in {"torch", "transformers", "sentence_transformers"}:
+            monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
     usual = gc.get_threshold()
 

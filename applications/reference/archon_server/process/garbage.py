@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def few_collections() -> Iterator[None]:
     """Lets the collector start after 50,000 new objects instead of 700, and look at new ones only.
 
-    What modules make stays, so that a collection among imports frees next to nothing: a fifth of the time in which torch
-    and its packages are imported.
+    What modules make stays, so that a collection among imports frees next to nothing. It takes a fifth of the time in
+    which torch and its packages are imported.
     """
     thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 1_000, 1_000)
