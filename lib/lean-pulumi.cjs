@@ -1,13 +1,14 @@
 "use strict";
-// Required before @pulumi/pulumi, this halves the time that it takes to load. Pulumi needs a package manager and a compiler
-// only to serialise functions, and OpenTelemetry only to send traces. Both are loaded when something first uses them, which
-// nothing here does.
+// Required before @pulumi/pulumi, this halves the time that it takes to load. Pulumi needs a package manager, a compiler
+// and V8's debugger only to serialise functions, OpenTelemetry only to send traces, and source maps only for stack traces
+// of its own files. Each is loaded when something first uses it, which nothing here does.
 
 const Module = require("module");
 
 const UNUSED = [
   "@npmcli/arborist",
   "typescript",
+  "source-map-support/register",
   "@opentelemetry/exporter-zipkin",
   "@opentelemetry/instrumentation",
   "@opentelemetry/instrumentation-grpc",
@@ -18,7 +19,8 @@ const UNUSED = [
 
 exports.UNUSED = UNUSED;
 
-for (const name of UNUSED) {
+/** @param known exports that are used without loading the module */
+function loadWhenUsed(name, known) {
   const file = require.resolve(name, { paths: [require.resolve("@pulumi/pulumi")] });
   const lazy = new Module(file, module);
   const load = () => {
@@ -27,7 +29,14 @@ for (const name of UNUSED) {
     }
     return require(file);
   };
-  lazy.exports = new Proxy({}, { get: (_, key) => key === "__esModule" || load()[key] });
+  lazy.exports = new Proxy({}, { get: (_, key) => known[key] ?? load()[key] });
   lazy.loaded = true;
   require.cache[file] ??= lazy;
 }
+
+UNUSED.forEach((name) => loadWhenUsed(name, { __esModule: true }));
+// Before Pulumi starts a program, it waits until the debugger is connected, which slows down all that is loaded later.
+loadWhenUsed("@pulumi/pulumi/runtime/closure/v8Hooks", {
+  __esModule: true,
+  isInitializedAsync: () => Promise.resolve(),
+});

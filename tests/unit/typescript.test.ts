@@ -110,6 +110,24 @@ describe("the program", () => {
     expect(optimised(start)).toBe(false);
   });
 
+  test("connects V8's debugger only to serialise a function", () => {
+    const script = `
+      const { Session } = require("inspector");
+      const { connect } = Session.prototype;
+      let sessions = 0;
+      Session.prototype.connect = function () { sessions += 1; connect.call(this); };
+      ${start}
+      const forty = 40;
+      (async () => {
+        await require("@pulumi/pulumi/runtime/closure/v8Hooks").isInitializedAsync();
+        const before = sessions;
+        const { text } = await require("@pulumi/pulumi").runtime.serializeFunction(() => forty + 2);
+        console.log(before, sessions, text.includes("40"));
+      })();`;
+
+    expect(node(root, script).stdout).toBe("0 1 true\n");
+  });
+
   test("gets it when something does use it", () => {
     const script = `${start} console.log(require("typescript").version, typeof require("@npmcli/arborist").Arborist);`;
     const { version } = JSON.parse(
