@@ -49,9 +49,9 @@ async function runPytest(image: string, print: Print): Promise<Counts> {
     "pytest",
     "-p",
     "no:cacheprovider",
+    // Two more than there are processors, because tests of the server wait for it.
+    `--numprocesses=${os.availableParallelism() + 2}`,
     // An idle worker takes tests from another one, so that all of them finish at about the same time.
-    // One more than there are processors, because tests of the server wait for it.
-    `--numprocesses=${os.availableParallelism() + 1}`,
     "--dist=worksteal",
     `--junitxml=/results/${report}`,
     ...(process.stdout.isTTY ? ["--color=yes"] : []),
