@@ -17,7 +17,7 @@ export interface Suite {
   title: string;
   /** Whether it needs Docker, the base image and Pulumi. */
   needsSetup: boolean;
-  /** Whether it runs at the same time as the one before it in the list. @default false */
+  /** Whether it runs at the same time as the one before it, of those that were chosen. @default false */
   besidePrevious?: boolean;
   run(print: Print): Promise<Counts>;
 }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def few_collections() -> Iterator[None]:
     """Lets the collector start after 50,000 new objects instead of 700, and look at new ones only.
 
-    What modules make stays, so that a collection among imports frees next to nothing. It takes a fifth of the time in
+    What modules make stays, so that collections among imports free next to nothing. They take a fifth of the time in
     which torch and its packages are imported.
     """
     thresholds = gc.get_threshold()
