@@ -19,8 +19,9 @@ const UNUSED = [
 
 exports.UNUSED = UNUSED;
 
-/** @param known exports that are used without loading the module */
-function loadWhenUsed(name, known) {
+/** @param more exports that are used without loading the module */
+function loadWhenUsed(name, more = {}) {
+  const known = { __esModule: true, ...more };
   const file = require.resolve(name, { paths: [require.resolve("@pulumi/pulumi")] });
   const lazy = new Module(file, module);
   const load = () => {
@@ -34,9 +35,6 @@ function loadWhenUsed(name, known) {
   require.cache[file] ??= lazy;
 }
 
-UNUSED.forEach((name) => loadWhenUsed(name, { __esModule: true }));
+UNUSED.forEach((name) => loadWhenUsed(name));
 // Before Pulumi starts a program, it waits until the debugger is connected, which slows down all that is loaded later.
-loadWhenUsed("@pulumi/pulumi/runtime/closure/v8Hooks", {
-  __esModule: true,
-  isInitializedAsync: () => Promise.resolve(),
-});
+loadWhenUsed("@pulumi/pulumi/runtime/closure/v8Hooks", { isInitializedAsync: () => Promise.resolve() });

@@ -35,25 +35,36 @@ function choose(names: readonly string[]): readonly Suite[] {
 }
 
 /**
- * Runs suites one after the other, except for one that leaves processor time to the suite before it. What it prints comes
- * when that suite has ended.
+ * Runs suites one after the other, except for those that run beside another one. What these print comes when all of the
+ * group have ended.
  */
 async function runAll(chosen: readonly Suite[], setupFailure: unknown): Promise<Counts[]> {
   const results: Counts[] = [];
-  for (const [index, suite] of chosen.entries()) {
-    if (index > 0 && suite.besidePrevious) {
-      continue;
-    }
-    const next = chosen[index + 1];
-    const lines: string[] = [];
-    const both = [runSuite(suite, setupFailure, (line) => console.log(line))];
-    if (next?.besidePrevious) {
-      both.push(runSuite(next, setupFailure, (line) => lines.push(line)));
-    }
-    results.push(...(await Promise.all(both)));
-    lines.forEach((line) => console.log(line));
+  for (const [first, ...others] of groups(chosen)) {
+    const lines = others.map((): string[] => []);
+    results.push(
+      ...(await Promise.all([
+        runSuite(first, setupFailure, (line) => console.log(line)),
+        ...others.map((suite, index) => runSuite(suite, setupFailure, (line) => lines[index]?.push(line))),
+      ])),
+    );
+    lines.flat().forEach((line) => console.log(line));
   }
   return results;
+}
+
+/** Puts suites that run at the same time together. Each of the chosen suites is in one group. */
+export function groups<T extends Pick<Suite, "name" | "beside">>(chosen: readonly T[]): [T, ...T[]][] {
+  const result: [T, ...T[]][] = [];
+  for (const suite of chosen) {
+    const group = result.find(([first]) => first.name === suite.beside);
+    if (group === undefined) {
+      result.push([suite]);
+    } else {
+      group.push(suite);
+    }
+  }
+  return result;
 }
 
 /** Runs a suite. One that cannot run at all counts as one failure, and its reason is printed; the others still run. */

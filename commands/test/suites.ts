@@ -17,8 +17,8 @@ export interface Suite {
   title: string;
   /** Whether it needs Docker, the base image and Pulumi. */
   needsSetup: boolean;
-  /** Whether it runs at the same time as the one before it, of those that were chosen. @default false */
-  besidePrevious?: boolean;
+  /** Name of an earlier suite at the same time as which it runs, if that one runs too. @default none */
+  beside?: string;
   run(print: Print): Promise<Counts>;
 }
 
@@ -38,7 +38,7 @@ export const suites: readonly Suite[] = [
     title: "the provider that the set-up builds",
     needsSetup: true,
     // The linter takes longest of the checks, and one processor.
-    besidePrevious: true,
+    beside: "check",
     run: runGo,
   },
   {
@@ -58,7 +58,7 @@ export const suites: readonly Suite[] = [
     title: "the page in Chromium, against a deployed server",
     needsSetup: true,
     // It often waits for the page, while those in Python keep the processors busy.
-    besidePrevious: true,
+    beside: "python",
     run: runBrowser,
   },
   {

@@ -8,6 +8,22 @@ import {
   sum,
   timeTable,
 } from "../../commands/test/results";
+import { groups } from "../../commands/test/run";
+import { suites } from "../../commands/test/suites";
+
+test("each chosen suite runs once, beside another one only if that one is chosen", () => {
+  const names = (chosen: typeof suites): string[][] => groups(chosen).map((group) => group.map(({ name }) => name));
+
+  expect(names(suites)).toEqual([["check", "go"], ["unit"], ["python", "browser"], ["engine"]]);
+  for (let subset = 0; subset < 2 ** suites.length; subset += 1) {
+    const chosen = suites.filter((_, index) => (subset >> index) & 1);
+    expect(names(chosen).flat().sort()).toEqual(chosen.map(({ name }) => name).sort());
+  }
+  expect(names(suites.filter(({ name }) => ["check", "go", "browser"].includes(name)))).toEqual([
+    ["check", "go"],
+    ["browser"],
+  ]);
+});
 
 test("the closing line names the skipped ones only if there are any", () => {
   expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe("12 passed, 0 failed");

@@ -5,7 +5,7 @@ import signal
 import sys
 from functools import partial
 
-from .process.garbage import few_collections
+from .process.garbage_collection import rare_garbage_collection
 from .settings import Settings, SettingsError
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"archon_server: error: {error}")
 
-    with few_collections():
+    with rare_garbage_collection():
         from .main import serve
         from .reranking.cross_encoder import load
 

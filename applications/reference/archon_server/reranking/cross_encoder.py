@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..process.garbage import few_collections
+from ..process.garbage_collection import rare_garbage_collection
 from ..settings import Model
 from . import ModelError, Runtime, UnusableModel, hf_cache, qwen3
 from .hardware import available_cpus, cpu_flags, multiplies_int8
@@ -101,7 +101,7 @@ def _import_environment() -> tuple[Any, Any]:
     # Without progress bars, which write \r into the log. These variables are read at import.
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
     try:
-        with few_collections():
+        with rare_garbage_collection():
             import torch
             from sentence_transformers import CrossEncoder
             from transformers.utils import logging as transformers_logging

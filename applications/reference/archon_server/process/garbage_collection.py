@@ -1,4 +1,4 @@
-"""Python's garbage collector while modules are imported."""
+"""Python's garbage collection while modules are imported."""
 
 import gc
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def few_collections() -> Iterator[None]:
-    """Lets the collector start after 50,000 new objects instead of 700, and look at new ones only.
+def rare_garbage_collection() -> Iterator[None]:
+    """Lets the garbage collector start after 50,000 new objects instead of 700, and look at new ones only.
 
     What modules make stays, so that collections among imports free next to nothing. They take a fifth of the time in
     which torch and its packages are imported.
