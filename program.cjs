@@ -5,6 +5,6 @@
 // The program ends before code that V8 has optimised would repay the time to optimise it.
 require("v8").setFlagsFromString("--no-opt");
 require("./lib/broken-output.cjs");
-require("./lib/lean-pulumi.cjs");
+require("./lib/lazy-packages.cjs");
 require("./lib/typescript.cjs").readTypeScript();
 module.exports = require("./index.ts");

@@ -6,5 +6,5 @@ if (process.argv.at(-1).endsWith(".cjs")) {
   delete process.env.PULUMI_NODEJS_TYPESCRIPT;
 }
 // Pulumi loads the packages that send traces before the program, so they can be left out only here.
-require("../lib/lean-pulumi.cjs");
+require("../lib/lazy-packages.cjs");
 require("@pulumi/pulumi/cmd/run");

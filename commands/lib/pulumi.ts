@@ -1,4 +1,3 @@
-import "../../lib/lean-pulumi.cjs";
 import * as automation from "@pulumi/pulumi/automation";
 import { spawn } from "node:child_process";
 import * as path from "node:path";

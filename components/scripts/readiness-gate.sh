@@ -41,10 +41,9 @@ check_health() {
 
 # Asks through the gateway for two seconds, until this server has answered. Fails with the last answer.
 ask_gateway() {
-  local options addresses expected=success
+  local options expected=success
   if [[ -n "${GATE_ANY_ANSWER:-}" ]]; then expected=any; fi
   mapfile -t options <<<"$GATE_ASK_OPTIONS"
-  addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$GATE_CONTAINER")
   # shellcheck disable=SC2086 # one word for each network
   docker run "${options[@]}" "$GATE_ASK_IMAGE" python3 -c "$(<"$scripts/ask-gateway.py")" "$GATE_URL" 2 "${GATE_CERTIFICATE:-}" "$expected" $addresses 2>&1
 }
@@ -74,16 +73,19 @@ fi
 
 # A server that crashes right after its first good answer must not pass: it must be ready again after so many seconds.
 settle=2
-format='{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}}'
-deadline=$((SECONDS + GATE_TIMEOUT))
+# A check takes processor time that the starting server could use, and no new server is ready at once.
+sleep 1
+pauses=(0.5 0.5 1)
 checks=0
+format='{{.State.Status}} {{.RestartCount}} {{.State.OOMKilled}}{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}'
+deadline=$((SECONDS + GATE_TIMEOUT))
 verdict=
 reached=
 answer=
 gateway=running
 while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
   if checked=$(check_health); then ready=yes; else ready=; fi
-  read -r status restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
+  read -r status restarts oom addresses <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
   [[ "$status $restarts" == "running 0" ]] || break
   report=${checked##*$'\n'}
   if [[ -n "$ready" && -n "$reached" ]]; then
@@ -91,7 +93,7 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
     smoke_test_code=$?
     verdict=unusable
     # It may have ended in the test, for the first time with its model in memory.
-    read -r status restarts oom <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
+    read -r status restarts oom _ <<<"$(docker inspect --format "$format" "$GATE_CONTAINER")"
     break
   elif [[ -n "$ready" ]]; then
     verdict=ready
@@ -115,8 +117,7 @@ while ((SECONDS < deadline)) || [[ -n "$reached" ]]; do
     else
       verdict=starting
     fi
-    # A check takes processor time that the starting server could use.
-    if ((++checks < 5)); then pause=0.5; else pause=2; fi
+    pause=${pauses[checks++]:-2}
   fi
   sleep "$pause"
 done

@@ -1,12 +1,14 @@
 "use strict";
-// Required before @pulumi/pulumi, this halves the time that it takes to load. Pulumi needs a package manager, a compiler
-// and V8's debugger only to serialise functions, OpenTelemetry only to send traces, and source maps only for stack traces
-// of its own files. Each is loaded when something first uses it, which nothing here does.
+// Required before anything else, this leaves out most of what the packages load and nothing here uses, such as the
+// package manager, the compiler and V8's debugger with which Pulumi serialises functions. Each module is loaded when
+// something first uses it.
 
 const Module = require("module");
 
+/** What Pulumi needs only to serialise functions, for stack traces of its own files, and to send traces. */
 const UNUSED = [
   "@npmcli/arborist",
+  "normalize-package-data",
   "typescript",
   "source-map-support/register",
   "@opentelemetry/exporter-zipkin",
@@ -38,3 +40,7 @@ function loadWhenUsed(name, more = {}) {
 UNUSED.forEach((name) => loadWhenUsed(name));
 // Before Pulumi starts a program, it waits until the debugger is connected, which slows down all that is loaded later.
 loadWhenUsed("@pulumi/pulumi/runtime/closure/v8Hooks", { isInitializedAsync: () => Promise.resolve() });
+// Commands use it, the program does not.
+loadWhenUsed("@pulumi/pulumi/automation");
+// Messages in sixty languages. The English ones are loaded by themselves.
+loadWhenUsed("zod/v4/locales");
