@@ -1,8 +1,8 @@
 """`python3 -m archon_server.healthcheck`: exits with 0 if the server of this container is ready, with 1 if not.
 
-It runs every few seconds, on the processors that the server needs. So it imports little, and only from the standard
-library: `http.client` alone would double its time. Its name and output are stable: the program's readiness gate reads
-them.
+The engine runs it every half minute, and the readiness gate every second or two while a server starts, on the
+processors that the server needs. So it imports little, and only from the standard library: `http.client` alone would
+double its time. Its name and output are stable: the program's readiness gate reads them.
 """
 
 import json
