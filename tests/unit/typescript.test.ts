@@ -116,7 +116,7 @@ describe("the program", () => {
     expect(node(root, script)).toMatchObject({ stdout: `${version} function\nfunction function\n`, stderr: "" });
   });
 
-  test("and so does a command", () => {
+  test("a command starts without it, too", () => {
     const script = `
       process.on("exit", () => { console.error(Object.keys(require.cache).filter((file) => ${unused}.test(file))); });
       process.argv.push("preview", "--help");

@@ -18,7 +18,8 @@ from archon_server.storage import FINISHED
 from tests.conftest import eventually
 from tests.processes import ServerProcess
 
-# A client that falls behind gets all events in one answer. This one would take 16, and end without an error at more.
+# A client that falls behind gets all events in one answer. By default this one accepts 16, and stops without an error
+# at more.
 Payload.max_decode_packets = 1000
 
 LARGE = "".join(f"## Section {n}\n\nAn otter sleeps on its back in the kelp.\n\n" for n in range(3000))
