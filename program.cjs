@@ -4,6 +4,7 @@
 
 // The program ends before code that V8 has optimised would repay the time to optimise it.
 require("v8").setFlagsFromString("--no-opt");
+require("./lib/compile-cache.cjs");
 require("./lib/broken-output.cjs");
 require("./lib/lazy-packages.cjs");
 require("./lib/typescript.cjs").readTypeScript();

@@ -6,10 +6,10 @@ const crypto = require("crypto");
 const fs = require("fs");
 const { SourceMap } = require("module");
 const path = require("path");
+const { cached, keep, read } = require("./package-cache.cjs");
 
 const compilerOptions = { module: "commonjs", target: "es2022", esModuleInterop: true, inlineSourceMap: true };
 const modules = path.resolve(__dirname, "..", "node_modules");
-const cache = path.join(modules, ".cache", "archon-typescript");
 
 /** The compiled code of each file that was read. */
 const compiledFiles = new Map();
@@ -33,9 +33,10 @@ function compile(file) {
   const fileName = path.basename(file);
   const source = fs.readFileSync(file, "utf8");
   const hash = crypto.createHash("sha256").update(JSON.stringify([compilerOptions, fileName, source]));
-  const compiled = path.join(cache, hash.digest("hex") + ".js");
-  if (fs.existsSync(compiled)) {
-    return fs.readFileSync(compiled, "utf8");
+  const compiled = cached(path.join("archon-typescript", hash.digest("hex") + ".js"));
+  const code = read(compiled);
+  if (code !== undefined) {
+    return code.toString();
   }
   const compiler = require(path.join(modules, "typescript"));
   const options = { fileName, compilerOptions, reportDiagnostics: true };
@@ -51,21 +52,6 @@ function describe(diagnostic, file, compiler) {
   const { line, character } = diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start);
   const text = compiler.flattenDiagnosticMessageText(diagnostic.messageText, "\n");
   return file + ":" + (line + 1) + ":" + (character + 1) + ": " + text;
-}
-
-/** Writes a file of the cache, unless the packages are read-only for this user, or the disk is full. */
-function keep(file, text) {
-  const partial = file + "." + process.pid;
-  try {
-    fs.mkdirSync(cache, { recursive: true });
-    fs.writeFileSync(partial, text);
-    fs.renameSync(partial, file);
-  } catch (error) {
-    fs.rmSync(partial, { force: true });
-    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"].includes(error.code)) {
-      throw error;
-    }
-  }
 }
 
 /**

@@ -5,6 +5,8 @@
 if (process.argv.at(-1).endsWith(".cjs")) {
   delete process.env.PULUMI_NODEJS_TYPESCRIPT;
 }
-// Pulumi loads the packages that send traces before the program, so they can be left out only here.
+// What program.cjs sets comes too late for Pulumi's own modules, which are loaded before it.
+require("v8").setFlagsFromString("--no-opt");
+require("../lib/compile-cache.cjs");
 require("../lib/lazy-packages.cjs");
 require("@pulumi/pulumi/cmd/run");

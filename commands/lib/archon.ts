@@ -1,4 +1,5 @@
-// First, so that no other module loads Pulumi whole.
+// First: the one for all modules that follow, the other so that none of them loads Pulumi whole.
+import "../../lib/compile-cache.cjs";
 import "../../lib/lazy-packages.cjs";
 import { archon } from "../../lib/command-line";
 import { main } from "./main";

@@ -18,7 +18,7 @@ beforeEach(() => {
   fs.mkdirSync(path.join(checkout, "commands"));
   fs.mkdirSync(path.join(checkout, "bin"));
   fs.mkdirSync(path.join(checkout, "lib"));
-  for (const file of ["commands/launch.cjs", "lib/typescript.cjs"]) {
+  for (const file of ["commands/launch.cjs", "lib/package-cache.cjs", "lib/typescript.cjs"]) {
     fs.copyFileSync(path.join(root, file), path.join(checkout, file));
   }
   fs.writeFileSync(path.join(checkout, "package-lock.json"), "{}");

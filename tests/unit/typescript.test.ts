@@ -18,7 +18,9 @@ function checkoutOf(files: Readonly<Record<string, string>>, packages?: string):
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "typescript-"));
   directories.push(directory);
   fs.mkdirSync(path.join(directory, "lib"));
-  fs.copyFileSync(path.join(root, "lib", "typescript.cjs"), path.join(directory, "lib", "typescript.cjs"));
+  ["typescript.cjs", "package-cache.cjs"].forEach((name) => {
+    fs.copyFileSync(path.join(root, "lib", name), path.join(directory, "lib", name));
+  });
   Object.entries(files).forEach(([name, text]) => fs.writeFileSync(path.join(directory, name), text));
   const modules = path.join(directory, "node_modules");
   if (packages === undefined) {
