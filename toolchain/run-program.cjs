@@ -4,9 +4,10 @@
 
 if (process.argv.at(-1).endsWith(".cjs")) {
   delete process.env.PULUMI_NODEJS_TYPESCRIPT;
+  // As in program.cjs, which is too late for Pulumi's own modules.
+  require("v8").setFlagsFromString("--no-opt");
+  require("../lib/compile-cache.cjs");
 }
-// What program.cjs sets comes too late for Pulumi's own modules, which are loaded before it.
-require("v8").setFlagsFromString("--no-opt");
-require("../lib/compile-cache.cjs");
+// Pulumi loads the packages that send traces before the program, so they can be left out only here.
 require("../lib/lazy-packages.cjs");
 require("@pulumi/pulumi/cmd/run");
