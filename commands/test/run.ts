@@ -1,11 +1,10 @@
-import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import { inspect } from "node:util";
 import { Interrupted, UserError } from "../../lib/errors";
 import { ensureSetup } from "../setup/ensure";
 import { Steps } from "../lib/progress";
 import { duration } from "../lib/render";
+import { withoutLeftovers } from "./leftovers";
 import { closingLine, sum, type Counts, type Print } from "./results";
 import { suites, type Suite } from "./suites";
 
@@ -18,7 +17,11 @@ export async function runSuites(names: readonly string[]): Promise<number> {
     ? await failureOf(ensureSetup(new Steps()))
     : undefined;
   const start = performance.now();
-  const total = sum(await withSharedStore(() => runAll(chosen, setupFailure)));
+  const total = sum(
+    await withoutLeftovers((directory) =>
+      withSharedStore(path.join(directory, "store"), () => runAll(chosen, setupFailure)),
+    ),
+  );
   console.log(`\nThe suites took ${duration(performance.now() - start)}.`);
   console.log(`\n${closingLine(total)}`);
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
@@ -83,20 +86,18 @@ async function runSuite(suite: Suite, setupFailure: unknown, print: Print): Prom
 }
 
 /**
- * The real ML environment takes 6 GB and minutes: the files that deploy it share one store, which is removed
- * afterwards. A store that ARCHON_TEST_STORE names is kept.
+ * The real ML environment takes 6 GB and minutes, so the files that deploy it share one store: `store`, or the one that
+ * ARCHON_TEST_STORE names.
  */
-async function withSharedStore<T>(work: () => Promise<T>): Promise<T> {
+async function withSharedStore<T>(store: string, work: () => Promise<T>): Promise<T> {
   if (process.env["ARCHON_TEST_STORE"] !== undefined) {
     return work();
   }
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "archon-tests-"));
-  process.env["ARCHON_TEST_STORE"] = path.join(directory, "store");
+  process.env["ARCHON_TEST_STORE"] = store;
   try {
     return await work();
   } finally {
     delete process.env["ARCHON_TEST_STORE"];
-    fs.rmSync(directory, { recursive: true, force: true });
   }
 }
 

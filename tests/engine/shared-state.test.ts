@@ -5,8 +5,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { findProgram } from "../../commands/setup/docker";
+import { removeLabelled } from "../../commands/test/leftovers";
 import { commandWith, prepareCommands, type Outcome } from "../support/commands";
-import { Checkout, docker, removeLabelled } from "../support/engine";
+import { Checkout, docker } from "../support/engine";
 import { S3Server } from "../support/s3";
 
 /**

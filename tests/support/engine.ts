@@ -10,6 +10,7 @@ import { parse } from "yaml";
 import { devStack } from "../../config/stack";
 import { engineEnvironment } from "../../commands/lib/docker";
 import { pulumiEnvironment, readTools } from "../../commands/lib/environment";
+import { removeLabelled } from "../../commands/test/leftovers";
 import { machineFile, projectRoot } from "../../lib/paths";
 
 const LABEL = "io.archon.stack";
@@ -508,23 +509,6 @@ function isFree(port: number): Promise<boolean> {
         });
       });
   });
-}
-
-/** Removes what a stack has on the engine, as if the host were a new one. */
-export function removeLabelled(stack: string): void {
-  for (const [kind, remove] of [
-    ["ps", ["rm", "--force"]],
-    ["network", ["network", "rm"]],
-    ["volume", ["volume", "rm"]],
-  ] as const) {
-    const list = kind === "ps" ? ["ps", "--all", "--quiet"] : [kind, "ls", "--quiet"];
-    const ids = docker(...list, `--filter=label=${LABEL}=${stack}`)
-      .split("\n")
-      .filter((id) => id !== "");
-    if (ids.length > 0) {
-      docker(...remove, ...ids);
-    }
-  }
 }
 
 function qualified(values: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,0 +1,108 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { devStack } from "../../config/stack";
+import { engineEnvironment } from "../lib/docker";
+
+const NAME = /^archon-tests-(\d+)-/;
+
+/**
+ * Runs tests with a temporary directory of their own. Afterwards nothing is left of it, of the programs that the tests
+ * started, and of their stacks on the engine, also where a signal ended the tests before they could remove it. What an
+ * earlier run left because it was killed itself is removed first.
+ * @param work gets the directory
+ */
+export async function withoutLeftovers<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  abandonedDirectories().forEach(removeLeftovers);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), `archon-tests-${process.pid}-`));
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = directory;
+  try {
+    return await work(directory);
+  } finally {
+    delete process.env.TMPDIR;
+    Object.assign(process.env, TMPDIR === undefined ? {} : { TMPDIR });
+    removeLeftovers(directory);
+  }
+}
+
+/** The directories of runs that have ended. Each has the id of its process in its name. */
+function abandonedDirectories(): string[] {
+  return fs
+    .readdirSync(os.tmpdir())
+    .filter((name) => {
+      const [, pid] = NAME.exec(name) ?? [];
+      return pid !== undefined && !isRunning(Number(pid));
+    })
+    .map((name) => path.join(os.tmpdir(), name));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function removeLeftovers(directory: string): void {
+  try {
+    programsOf(directory).forEach((pid) => process.kill(pid, "SIGKILL"));
+    stacksOf(directory).forEach(removeLabelled);
+    fs.rmSync(directory, { recursive: true, force: true });
+  } catch (error) {
+    console.error(`What the tests left in ${directory} stays: ${(error as Error).message}`);
+  }
+}
+
+/** The running programs whose temporary directory it is, except those of other users. */
+function programsOf(directory: string): number[] {
+  const names = fs.existsSync("/proc") ? fs.readdirSync("/proc") : [];
+  return names.filter((name) => environmentOf(name).includes(`TMPDIR=${directory}`)).map(Number);
+}
+
+function environmentOf(process: string): string[] {
+  try {
+    return fs.readFileSync(`/proc/${process}/environ`, "utf8").split("\0");
+  } catch {
+    // It is none, has ended, or belongs to somebody else.
+    return [];
+  }
+}
+
+/** Names of the stacks that checkouts in a directory have configured. Those of this project's own stacks are left out. */
+function stacksOf(directory: string): string[] {
+  return fs
+    .readdirSync(directory)
+    .filter((name) => fs.existsSync(path.join(directory, name, "Pulumi.yaml")))
+    .flatMap((checkout) => fs.readdirSync(path.join(directory, checkout)))
+    .flatMap((file) => /^Pulumi\.(test-.+)\.yaml$/.exec(file)?.[1] ?? []);
+}
+
+/** Removes what a stack has on the engine, as if the host were a new one. */
+export function removeLabelled(stack: string): void {
+  for (const [list, remove] of [
+    [
+      ["ps", "--all"],
+      ["rm", "--force"],
+    ],
+    [
+      ["network", "ls"],
+      ["network", "rm"],
+    ],
+    [
+      ["volume", "ls"],
+      ["volume", "rm"],
+    ],
+  ] as const) {
+    const ids = docker(...list, "--quiet", `--filter=label=io.archon.stack=${stack}`);
+    if (ids !== "") {
+      docker(...remove, ...ids.split("\n"));
+    }
+  }
+}
+
+function docker(...args: string[]): string {
+  return execFileSync("docker", args, { encoding: "utf8", env: engineEnvironment(devStack) }).trim();
+}
