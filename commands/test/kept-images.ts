@@ -25,6 +25,7 @@ export async function withKeptImages<T>(print: Print, work: () => Promise<T>): P
   const store = fs.mkdtempSync(path.join(os.tmpdir(), "archon-images-"));
   const environment = engineEnvironment(devStack);
   const network = path.basename(store);
+  await removeAbandonedNetworks();
   try {
     const roots = { format: 1, stack: NAME, updated: new Date().toISOString(), environments: [], models: [] };
     const images = await ensureImages(print);
@@ -46,6 +47,21 @@ export async function withKeptImages<T>(print: Print, work: () => Promise<T>): P
     fs.rmSync(store, { recursive: true });
     // Once the run is interrupted, `run` starts nothing any more.
     spawnSync("docker", ["network", "rm", network], { env: environment, stdio: "ignore" });
+  }
+}
+
+/** A run that was killed leaves a network whose store is gone. */
+async function removeAbandonedNetworks(): Promise<void> {
+  const environment = engineEnvironment(devStack);
+  const format = '{{.Name}} {{.Label "io.archon.root"}}';
+  const listed = await run("docker", ["network", "ls", "--filter=name=^archon-images-", "--format", format], {
+    environment,
+  });
+  for (const line of listed.trim().split("\n")) {
+    const [name = "", root = ""] = line.split(" ");
+    if (name !== "" && !fs.existsSync(root)) {
+      await run("docker", ["network", "rm", name], { environment });
+    }
   }
 }
 
