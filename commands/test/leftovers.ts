@@ -48,7 +48,7 @@ function isRunning(pid: number): boolean {
 
 function removeLeftovers(directory: string): void {
   try {
-    programsOf(directory).forEach((pid) => process.kill(pid, "SIGKILL"));
+    programsOf(directory).forEach(end);
     stacksOf(directory).forEach(removeLabelled);
     fs.rmSync(directory, { recursive: true, force: true });
   } catch (error) {
@@ -56,22 +56,33 @@ function removeLeftovers(directory: string): void {
   }
 }
 
-/** The running programs whose temporary directory it is, except those of other users. */
+/** Ids of the running programs whose temporary directory it is, except those of other users. */
 function programsOf(directory: string): number[] {
-  const names = fs.existsSync("/proc") ? fs.readdirSync("/proc") : [];
-  return names.filter((name) => environmentOf(name).includes(`TMPDIR=${directory}`)).map(Number);
+  const ids = fs.existsSync("/proc") ? fs.readdirSync("/proc") : [];
+  return ids.filter((id) => environmentOf(id).includes(`TMPDIR=${directory}`)).map(Number);
 }
 
-function environmentOf(process: string): string[] {
+function end(pid: number): void {
   try {
-    return fs.readFileSync(`/proc/${process}/environ`, "utf8").split("\0");
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It may have ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") {
+      throw error;
+    }
+  }
+}
+
+function environmentOf(id: string): string[] {
+  try {
+    return fs.readFileSync(`/proc/${id}/environ`, "utf8").split("\0");
   } catch {
-    // It is none, has ended, or belongs to somebody else.
+    // It is no program, has ended, or belongs to somebody else.
     return [];
   }
 }
 
-/** Names of the stacks that checkouts in a directory have configured. Those of this project's own stacks are left out. */
+/** Names of the tests' stacks in the checkouts of a directory. */
 function stacksOf(directory: string): string[] {
   return fs
     .readdirSync(directory)
@@ -80,27 +91,33 @@ function stacksOf(directory: string): string[] {
     .flatMap((file) => /^Pulumi\.(test-.+)\.yaml$/.exec(file)?.[1] ?? []);
 }
 
+/** How often the engine is asked: it refuses to remove what it is just removing, such as a job that has ended. */
+const ATTEMPTS = 5;
+
 /** Removes what a stack has on the engine, as if the host were a new one. */
 export function removeLabelled(stack: string): void {
-  for (const [list, remove] of [
-    [
-      ["ps", "--all"],
-      ["rm", "--force"],
-    ],
-    [
-      ["network", "ls"],
-      ["network", "rm"],
-    ],
-    [
-      ["volume", "ls"],
-      ["volume", "rm"],
-    ],
-  ] as const) {
-    const ids = docker(...list, "--quiet", `--filter=label=io.archon.stack=${stack}`);
-    if (ids !== "") {
-      docker(...remove, ...ids.split("\n"));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      removeNow(stack);
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS) {
+        throw error;
+      }
     }
   }
+}
+
+function removeNow(stack: string): void {
+  const removeAll = (list: string, remove: string): void => {
+    const ids = docker(...list.split(" "), "--quiet", `--filter=label=io.archon.stack=${stack}`);
+    if (ids !== "") {
+      docker(...remove.split(" "), ...ids.split("\n"));
+    }
+  };
+  removeAll("ps --all", "rm --force");
+  removeAll("network ls", "network rm");
+  removeAll("volume ls", "volume rm");
 }
 
 function docker(...args: string[]): string {
