@@ -23,6 +23,7 @@ exports.keep = function (file, data) {
     fs.writeFileSync(partial, data);
     fs.renameSync(partial, file);
   } catch (error) {
+    // Errors of the file system have a code.
     if (error.code === undefined) {
       throw error;
     }

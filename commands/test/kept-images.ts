@@ -50,7 +50,7 @@ export async function withKeptImages<T>(print: Print, work: () => Promise<T>): P
   }
 }
 
-/** A run that was killed leaves a network whose store is gone. */
+/** Removes the networks of runs that were killed: their stores are gone. */
 async function removeAbandonedNetworks(): Promise<void> {
   const environment = engineEnvironment(devStack);
   const format = '{{.Name}} {{.Label "io.archon.root"}}';

@@ -4,13 +4,14 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { devStack } from "../../config/stack";
 import { engineEnvironment } from "../lib/docker";
+import { ranAt } from "../lib/process-start";
 
 const NAME = /^archon-tests-(\d+)-/;
 
 /**
- * Runs tests with a temporary directory of their own. Afterwards nothing is left of it, of the programs that the tests
- * started, and of their stacks on the engine, also where a signal ended the tests before they could remove it. What an
- * earlier run left because it was killed itself is removed first.
+ * Runs tests with a temporary directory of their own (TMPDIR). At the end it removes the directory, the programs that the
+ * tests started, and what their stacks have on the engine, also if a signal ended the tests before they could do that
+ * themselves. If an earlier run was killed, it removes the same of that one first.
  * @param work gets the directory
  */
 export async function withoutLeftovers<T>(work: (directory: string) => Promise<T>): Promise<T> {
@@ -31,28 +32,24 @@ export async function withoutLeftovers<T>(work: (directory: string) => Promise<T
 function abandonedDirectories(): string[] {
   return fs
     .readdirSync(os.tmpdir())
-    .filter((name) => {
-      const [, pid] = NAME.exec(name) ?? [];
-      return pid !== undefined && !isRunning(Number(pid));
-    })
-    .map((name) => path.join(os.tmpdir(), name));
+    .filter((name) => NAME.test(name))
+    .map((name) => path.join(os.tmpdir(), name))
+    .filter(
+      (directory) => !ranAt(processOf(directory), fs.statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? 0),
+    );
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+function processOf(directory: string): number {
+  return Number(NAME.exec(path.basename(directory))?.[1]);
 }
 
 function removeLeftovers(directory: string): void {
   try {
     programsOf(directory).forEach(end);
-    stacksOf(directory).forEach(removeLabelled);
+    stacksOf(directory).forEach(removeFromEngine);
     fs.rmSync(directory, { recursive: true, force: true });
   } catch (error) {
-    console.error(`What the tests left in ${directory} stays: ${(error as Error).message}`);
+    console.error(`The tests left something in ${directory} that cannot be removed: ${(error as Error).message}`);
   }
 }
 
@@ -95,7 +92,7 @@ function stacksOf(directory: string): string[] {
 const ATTEMPTS = 5;
 
 /** Removes what a stack has on the engine, as if the host were a new one. */
-export function removeLabelled(stack: string): void {
+export function removeFromEngine(stack: string): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
       removeNow(stack);

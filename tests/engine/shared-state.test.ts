@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { findProgram } from "../../commands/setup/docker";
-import { removeLabelled } from "../../commands/test/leftovers";
+import { removeFromEngine } from "../../commands/test/leftovers";
 import { commandWith, prepareCommands, type Outcome } from "../support/commands";
 import { Checkout, docker } from "../support/engine";
 import { S3Server } from "../support/s3";
@@ -111,7 +111,7 @@ suite("a state", () => {
   });
 
   test("goes on on a new host: what is gone there is made again, and the claims too", () => {
-    removeLabelled(name);
+    removeFromEngine(name);
     fs.rmSync(first.root, { recursive: true });
     // What Docker makes in the mount point of a missing disk when another stack collects its garbage.
     fs.mkdirSync(path.join(first.root, "refs"), { recursive: true });

@@ -10,7 +10,7 @@ import { parse } from "yaml";
 import { devStack } from "../../config/stack";
 import { engineEnvironment } from "../../commands/lib/docker";
 import { pulumiEnvironment, readTools } from "../../commands/lib/environment";
-import { removeLabelled } from "../../commands/test/leftovers";
+import { removeFromEngine } from "../../commands/test/leftovers";
 import { machineFile, projectRoot } from "../../lib/paths";
 
 const LABEL = "io.archon.stack";
@@ -165,7 +165,7 @@ export class Checkout {
   remove(): void {
     for (const [name, root] of this.stores) {
       listImages(path.join(root, "refs", `archon-${name}.json`));
-      removeLabelled(name);
+      removeFromEngine(name);
       // A store that other files share would otherwise keep what this stack needed.
       for (const file of [`archon-${name}.json`, `archon-${name}.owner`]) {
         fs.rmSync(path.join(root, "refs", file), { force: true });

@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-// In a process of its own with a temporary directory of its own, because what is here removes what it finds there. A program
-// in Docker's place has two containers of one stack.
+// Each test starts a process with a temporary directory of its own, because the tested code removes what it finds there. A
+// program takes Docker's place and lists two containers of one stack.
 
 const root = path.resolve(__dirname, "../..");
 let scratch: string;
@@ -55,6 +55,7 @@ function writeCheckout(directory: string): void {
     fs.writeFileSync(path.join(directory, "checkout", file), "");
   }
 }
+
 test("tests that end by themselves have a directory of their own, which is removed", () => {
   const printed = run("console.log(os.tmpdir() === directory, fs.existsSync(directory));");
 
@@ -101,5 +102,7 @@ test("what cannot be removed is named, and the reason for which the tests ended 
   const printed = run(`fs.cpSync("${scratch}/copy", directory, { recursive: true }); throw new Error("interrupted");`);
 
   expect(printed).toMatch(/^failed: interrupted\n/);
-  expect(printed).toMatch(/^What the tests left in \S+ stays: Command failed: docker ps .*\nno engine$/m);
+  expect(printed).toMatch(
+    /^The tests left something in \S+ that cannot be removed: Command failed: docker ps .*\nno engine$/m,
+  );
 });
